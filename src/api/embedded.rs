@@ -1,0 +1,54 @@
+//! The core in this process: requests go over a channel to the runtime's loop.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::fault::Fault;
+use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::snapshot::Update;
+use crate::runtime::call::{Call, DELTAS_WAITING_MAX, UPDATES_WAITING_MAX};
+
+/// The sending end of the runtime's channel.
+#[derive(Clone)]
+pub struct Embedded {
+    calls: mpsc::Sender<Call>,
+}
+
+impl Embedded {
+    /// Returns a client of the loop that receives from the other end of `calls`.
+    pub fn new(calls: mpsc::Sender<Call>) -> Self {
+        Self { calls }
+    }
+
+    async fn call(&self, call: Call) -> Result<(), Fault> {
+        self.calls.send(call).await.map_err(|_| stopped())
+    }
+
+    pub(super) async fn request(&self, request: Request) -> Result<Reply, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Request(request, reply)).await?;
+        match answer.await.map_err(|_| stopped())? {
+            Reply::Refused(fault) => Err(fault),
+            reply => Ok(reply),
+        }
+    }
+
+    pub(super) async fn subscribe(&self) -> Result<mpsc::Receiver<Arc<Update>>, Fault> {
+        let (updates, receiver) = mpsc::channel(UPDATES_WAITING_MAX);
+        self.call(Call::Subscribe(updates)).await?;
+        Ok(receiver)
+    }
+
+    pub(super) async fn open_log(&self, file: FileRef, from: From) -> Result<mpsc::Receiver<LogDelta>, Fault> {
+        let (deltas, receiver) = mpsc::channel(DELTAS_WAITING_MAX);
+        let (opened, answer) = oneshot::channel();
+        self.call(Call::Follow(file, from, deltas, opened)).await?;
+        answer.await.map_err(|_| stopped())??;
+        Ok(receiver)
+    }
+}
+
+fn stopped() -> Fault {
+    Fault::internal("the core has stopped").hint("start ostler again; jobs on nodes go on")
+}

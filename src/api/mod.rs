@@ -1,0 +1,54 @@
+//! Layer 4: how a front end reaches a runtime. One [`Client`], two insides: the core in this process, or a unix socket.
+
+pub mod embedded;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::model::fault::Fault;
+use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::snapshot::Update;
+
+/// A front end's way to the core. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    inside: Inside,
+}
+
+#[derive(Clone)]
+enum Inside {
+    Embedded(embedded::Embedded),
+}
+
+impl Client {
+    /// Asks for something. [`Reply::Refused`] becomes the error.
+    ///
+    /// # Errors
+    /// The core's refusal, or that it cannot be reached.
+    pub async fn request(&self, request: Request) -> Result<Reply, Fault> {
+        match &self.inside {
+            Inside::Embedded(core) => core.request(request).await,
+        }
+    }
+
+    /// Subscribes to all changes; the first update is whole. When the receiver falls behind, the next one is whole again.
+    ///
+    /// # Errors
+    /// That the core cannot be reached.
+    pub async fn subscribe(&self) -> Result<mpsc::Receiver<Arc<Update>>, Fault> {
+        match &self.inside {
+            Inside::Embedded(core) => core.subscribe().await,
+        }
+    }
+
+    /// Follows a file of a job. Dropping the receiver ends it.
+    ///
+    /// # Errors
+    /// That the job or file is unknown, or the core cannot be reached.
+    pub async fn open_log(&self, file: FileRef, from: From) -> Result<mpsc::Receiver<LogDelta>, Fault> {
+        match &self.inside {
+            Inside::Embedded(core) => core.open_log(file, from).await,
+        }
+    }
+}

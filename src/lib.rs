@@ -1,0 +1,9 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod model;
+pub mod runtime;
+pub mod sched;
+pub mod store;
+pub mod transport;

@@ -1,0 +1,52 @@
+//! What exactly runs: the result of a framework's launch plan, with every path and variable resolved. Nothing of it is
+//! expanded again on the node but the command line, which a shell of the node runs.
+
+use serde::{Deserialize, Serialize};
+
+/// What a framework has to know of one node of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodePlace {
+    /// The node's name on screens.
+    pub name: String,
+    /// The address at which the attempt's other nodes reach it.
+    pub address: String,
+    /// The absolute path of the node's spool.
+    pub root: String,
+    /// The absolute path of the shell that runs command lines.
+    pub shell: String,
+    /// CPUs.
+    pub cpus: u32,
+    /// GPUs.
+    pub gpus: u32,
+}
+
+/// One process to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Launch {
+    /// The index of its node in the attempt.
+    pub node_index: u32,
+    /// The absolute path of the shell that gets `command` by `-c`.
+    pub shell: String,
+    /// The command line.
+    pub command: String,
+    /// Absolute path of the working directory; made when missing.
+    pub workdir: String,
+    /// All variables, in order; values are literal.
+    pub env: Vec<(String, String)>,
+    /// Absolute paths whose content is removed first: the temp directories of former jobs. Only on the first process
+    /// of an attempt on a node, and only below the node's spool.
+    pub wipe: Vec<String>,
+    /// Absolute paths of directories to make.
+    pub dirs: Vec<String>,
+    /// Files to write before the start: absolute path, content, whether it is executable.
+    pub files: Vec<(String, String, bool)>,
+    /// Absolute path of the file that takes standard output; opened for append, made when missing.
+    pub stdout: String,
+    /// Absolute path of the file that takes standard error.
+    pub stderr: String,
+    /// The directory of the logs, when those of a former attempt are to be moved first: `(log directory, number of the
+    /// former attempt)`.
+    pub keep_former: Option<(String, u32)>,
+}

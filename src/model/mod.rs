@@ -1,0 +1,12 @@
+//! Layer 0: plain data shared by all. No I/O, no async, no clock, no randomness.
+
+pub mod fault;
+pub mod ids;
+pub mod launch;
+pub mod names;
+pub mod request;
+pub mod settings;
+pub mod snapshot;
+pub mod spec;
+pub mod state;
+pub mod units;

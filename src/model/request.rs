@@ -1,0 +1,455 @@
+//! Everything a front end may ask, and what it may be told. Screen, command line and socket use these same types.
+//!
+//! Things are named by what people type ([`Place`]); the core resolves names, so that a command needs no picture of the whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::fault::Fault;
+use crate::model::ids::{Epoch, JobId, NodeId};
+use crate::model::spec::{ClusterSpec, Deallocation, JobSpec, Priority};
+use crate::model::state::{Cluster, ExecutionState, Experiment, Job, Node, Workspace};
+use crate::model::units::{Millis, NodeCount, UnixMillis};
+
+/// The most entries one page of a list holds (published limit of `maxresults`).
+pub const PAGE_MAX: u32 = 1000;
+
+/// A named thing inside a workspace; the workspace may be left out when there is exactly one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Place {
+    /// The workspace.
+    pub workspace: Option<String>,
+    /// The cluster or experiment; may be left out when the workspace has exactly one.
+    pub name: Option<String>,
+}
+
+/// A job, by name or identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JobRef {
+    /// By our identity (`job-12`).
+    Id(JobId),
+    /// By name within an experiment.
+    #[serde(rename_all = "camelCase")]
+    Named {
+        /// The experiment it is in; when its name is left out, all experiments of the workspace are searched.
+        experiment: Place,
+        /// Its name.
+        job: String,
+    },
+}
+
+/// What to ask the core for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Request {
+    /// Who hosts, and what is undone: [`Reply::Status`].
+    Status,
+    /// Makes a workspace.
+    #[serde(rename_all = "camelCase")]
+    CreateWorkspace { name: String, location: Option<String>, tags: BTreeMap<String, String> },
+    /// Changes a workspace's tags: set or, with `None`, removed.
+    #[serde(rename_all = "camelCase")]
+    TagWorkspace { workspace: Option<String>, tags: BTreeMap<String, Option<String>> },
+    /// Deletes a workspace. Refused while it holds anything unless `force`.
+    #[serde(rename_all = "camelCase")]
+    DeleteWorkspace { workspace: String, force: bool },
+    /// Makes an experiment.
+    #[serde(rename_all = "camelCase")]
+    CreateExperiment { workspace: Option<String>, name: String },
+    /// Deletes an experiment; its jobs are stopped and deleted first.
+    DeleteExperiment(Place),
+    /// Makes a cluster.
+    #[serde(rename_all = "camelCase")]
+    CreateCluster { workspace: Option<String>, name: String, spec: ClusterSpec },
+    /// Deletes a cluster. Refused while jobs wait or run there unless `force`, which ends them.
+    #[serde(rename_all = "camelCase")]
+    DeleteCluster { cluster: Place, force: bool },
+    /// Changes the target of a cluster. `seen` is the target that the person saw; another one now is a fault.
+    Scale(Scale),
+    /// What [`Request::Scale`] would do: [`Reply::Preview`].
+    PreviewScale(Scale),
+    /// Acts on one node.
+    #[serde(rename_all = "camelCase")]
+    Node { node: NodeRef, act: NodeAct },
+    /// Submits one job: [`Reply::Submitted`].
+    Submit(Box<Submit>),
+    /// Submits many at once; all are accepted or none: [`Reply::Submitted`].
+    SubmitAll(Vec<Submit>),
+    /// Acts on one job.
+    #[serde(rename_all = "camelCase")]
+    Job { job: JobRef, act: JobAct },
+    /// One job with what belongs to it: [`Reply::Job`].
+    ShowJob(JobRef),
+    /// Why a job is where it is: [`Reply::Why`].
+    WhyJob(JobRef),
+    /// Answers once the job has ended, or after `timeout` with its state then: [`Reply::Job`].
+    #[serde(rename_all = "camelCase")]
+    AwaitJob { job: JobRef, timeout: Option<Millis> },
+    /// Lists jobs by page, oldest first: [`Reply::Jobs`].
+    ListJobs(JobQuery),
+    /// Lists workspaces, clusters, nodes or experiments: [`Reply::Lists`] holds all of them, filtered by workspace.
+    #[serde(rename_all = "camelCase")]
+    ListAll { workspace: Option<String> },
+    /// Part of a file of a job: [`Reply::Window`].
+    ReadFile(FileWindow),
+    /// Searches a file of a job on its node: [`Reply::Found`].
+    SearchFile(FileSearch),
+    /// The log files of a job: [`Reply::Files`].
+    ListLogs(JobRef),
+    /// Runs a command on a node; answered when it has ended: [`Reply::Ran`].
+    #[serde(rename_all = "camelCase")]
+    Exec { node: NodeRef, command: String },
+    /// Ends the host process in order; jobs on nodes go on.
+    Stop,
+}
+
+/// A change of a cluster's target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scale {
+    /// Which cluster.
+    pub cluster: Place,
+    /// The new target.
+    pub target: NodeCount,
+    /// What becomes of jobs on nodes that go; the cluster's own option when absent.
+    #[serde(default)]
+    pub deallocation: Option<Deallocation>,
+    /// The target the person saw.
+    #[serde(default)]
+    pub seen: Option<NodeCount>,
+}
+
+/// What would happen on a change of target, by the planner that then does it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// Target before.
+    pub from: NodeCount,
+    /// Target after.
+    pub to: NodeCount,
+    /// Nodes that would be asked for.
+    pub acquire: NodeCount,
+    /// Hosts the provider could still give; `None` when it has no bound.
+    pub free_hosts: Option<NodeCount>,
+    /// Nodes without work that would go at once.
+    pub release_now: Vec<NodeId>,
+    /// Nodes that would go after or by stopping a job: the node and the name of the job.
+    pub release_busy: Vec<(NodeId, String)>,
+    /// What becomes of those jobs.
+    pub deallocation: Deallocation,
+    /// The whole as one line for a person: `2 → 4: 2 hosts free`.
+    pub line: String,
+}
+
+/// One node, by identity or by name within a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeRef {
+    /// By identity.
+    Id(NodeId),
+    /// By name.
+    #[serde(rename_all = "camelCase")]
+    Named {
+        /// The cluster it is in.
+        cluster: Place,
+        /// Its name, or `node-7`.
+        node: String,
+    },
+}
+
+/// What can be done to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeAct {
+    /// Prepares it again.
+    Prepare,
+    /// No new work.
+    Drain,
+    /// New work again.
+    Undrain,
+    /// A person's word, recorded with the name, that nothing runs there any more.
+    DeclareDead { by: String },
+}
+
+/// A job to submit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Submit {
+    /// The experiment.
+    pub experiment: Place,
+    /// The cluster; the spec's own when its name is absent.
+    pub cluster: Place,
+    /// The name; made from the experiment's count when absent.
+    pub name: Option<String>,
+    /// What to run.
+    pub spec: JobSpec,
+    /// The client's token: a repeat with the same token and content gives the same job; with other content it is refused.
+    #[serde(default)]
+    pub token: Option<String>,
+}
+
+/// What can be done to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JobAct {
+    /// Stops it for good, after `hold`, during which it can be taken back.
+    #[serde(rename_all = "camelCase")]
+    Terminate { hold: Millis },
+    /// Takes a held stop back.
+    TakeBack,
+    /// The same job, a new attempt; failed jobs only.
+    Retry,
+    /// Stops it if it lives, then removes its record. Its files stay.
+    Delete,
+    /// Keeps a waiting job from starting.
+    Hold,
+    /// Lets it start again.
+    Release,
+    /// Changes the priority of a waiting job.
+    Priority { priority: Priority },
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobQuery {
+    /// Only of this workspace.
+    pub workspace: Option<String>,
+    /// Only of this experiment.
+    pub experiment: Option<String>,
+    /// Only on this cluster.
+    pub cluster: Option<String>,
+    /// Only in one of these states; any when empty.
+    pub states: Vec<ExecutionState>,
+    /// Only after this job: the last one of the page before.
+    pub after: Option<JobId>,
+    /// At most so many, at most [`PAGE_MAX`]; that when 0.
+    pub limit: u32,
+    /// Newest first instead of oldest first; `after` then counts downwards.
+    pub newest_first: bool,
+}
+
+/// A file of a job on one of its nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRef {
+    /// The job.
+    pub job: JobRef,
+    /// A name in the log directory of the current or last attempt, `attempt-K/NAME` for an earlier one.
+    pub file: String,
+    /// The index of the node in the attempt; 0 is the first.
+    #[serde(default)]
+    pub node: u32,
+}
+
+/// Where to begin to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum From {
+    /// This byte and what follows.
+    Start(u64),
+    /// What comes before this byte, so that the window ends there.
+    Before(u64),
+    /// The window that ends at the end of the file.
+    End,
+}
+
+/// A part of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileWindow {
+    /// Which file.
+    pub file: FileRef,
+    /// From where.
+    pub from: From,
+    /// At most so many bytes; cut to `files::window::WINDOW_BYTES_MAX`.
+    pub bytes: u32,
+}
+
+/// A search over a whole file, on its node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileSearch {
+    /// Which file.
+    pub file: FileRef,
+    /// A fixed text.
+    pub text: String,
+    /// From this byte on.
+    pub from: u64,
+    /// Backwards from there instead of forwards.
+    pub backwards: bool,
+}
+
+/// A piece of a file as it is on the node: raw bytes, not yet fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// The offset of the first byte.
+    pub offset: u64,
+    /// The bytes.
+    #[serde(with = "base64_bytes")]
+    pub bytes: Vec<u8>,
+    /// The size of the file when it was read.
+    pub size: u64,
+    /// The file's inode: another one means that it was rotated.
+    pub inode: u64,
+}
+
+/// What a follower of a file is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogDelta {
+    /// Bytes at the end of what was sent before.
+    Appended(Window),
+    /// Bytes from `from` to `to` were not sent because the reader is slow; they are in the file.
+    #[serde(rename_all = "camelCase")]
+    Skipped { from: u64, to: u64 },
+    /// The file shrank or was replaced; the next bytes are of offset 0.
+    #[serde(rename_all = "camelCase")]
+    Restarted { truncated: bool },
+    /// The file is not there yet.
+    Waiting,
+    /// The link is lost; it goes on where it was.
+    #[serde(rename_all = "camelCase")]
+    Interrupted { why: String },
+    /// The job has ended and all of the file was sent.
+    Ended,
+    /// It cannot go on.
+    Failed(Fault),
+}
+
+/// Who hosts the core, and what would be left undone without it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The host's process.
+    pub pid: u32,
+    /// The count of starts.
+    pub epoch: Epoch,
+    /// The socket it serves.
+    pub socket: String,
+    /// When it started.
+    pub started_at: UnixMillis,
+    /// Its version.
+    pub version: String,
+    /// One sentence for each thing undone (semantics, Host process).
+    pub undone: Vec<String>,
+}
+
+/// One file in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileEntry {
+    /// Its name as [`FileRef::file`] takes it.
+    pub name: String,
+    /// The index of its node in the attempt.
+    pub node: u32,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it last changed.
+    pub modified: UnixMillis,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reply {
+    /// It is committed. `note` says what the person should know, when there is something.
+    #[serde(rename_all = "camelCase")]
+    Accepted { note: Option<String> },
+    /// It cannot be done.
+    Refused(Fault),
+    /// To [`Request::Status`].
+    Status(Status),
+    /// To [`Request::CreateWorkspace`] and other creations: what was made.
+    Workspace(Arc<Workspace>),
+    /// See above.
+    Experiment(Arc<Experiment>),
+    /// See above.
+    Cluster(Arc<Cluster>),
+    /// The jobs, in the order asked.
+    Submitted(Vec<Arc<Job>>),
+    /// One job.
+    Job(Arc<JobView>),
+    /// A page of jobs; `more` when there are others after it.
+    #[serde(rename_all = "camelCase")]
+    Jobs { jobs: Vec<Arc<JobView>>, more: bool },
+    /// Why a job is where it is.
+    Why(Why),
+    /// Everything but jobs.
+    #[serde(rename_all = "camelCase")]
+    Lists {
+        workspaces: Vec<Arc<Workspace>>,
+        clusters: Vec<Arc<Cluster>>,
+        nodes: Vec<Arc<Node>>,
+        experiments: Vec<Arc<Experiment>>,
+    },
+    /// To [`Request::PreviewScale`].
+    Preview(Preview),
+    /// To [`Request::ReadFile`].
+    Window(Window),
+    /// To [`Request::SearchFile`]: the byte offset of the line that matches first; `None` when none does.
+    #[serde(rename_all = "camelCase")]
+    Found { offset: Option<u64> },
+    /// To [`Request::ListLogs`].
+    Files(Vec<FileEntry>),
+    /// To [`Request::Exec`].
+    #[serde(rename_all = "camelCase")]
+    Ran {
+        code: i32,
+        #[serde(with = "base64_bytes")]
+        stdout: Vec<u8>,
+        #[serde(with = "base64_bytes")]
+        stderr: Vec<u8>,
+    },
+}
+
+/// A job with the names that belong to its ids and its reason: all a list or a script wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobView {
+    /// The job.
+    pub job: Arc<Job>,
+    /// The name of its workspace.
+    pub workspace: String,
+    /// The name of its experiment.
+    pub experiment: String,
+    /// The name of its cluster.
+    pub cluster: String,
+    /// Why it is where it is; empty when there is nothing to say.
+    pub reason: String,
+}
+
+/// Why a job waits, and what would let it run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Why {
+    /// The one reason.
+    pub reason: String,
+    /// Its place in the queue, 1 for the first; 0 when it does not wait.
+    pub place: u64,
+    /// For each node of the cluster, why it is not given to this job; empty text when it could be.
+    pub nodes: Vec<(String, String)>,
+    /// The smallest change that would let it run.
+    pub change: Option<String>,
+}
+
+/// Bytes in JSON, as base64.
+pub mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        STANDARD.decode(text.as_bytes()).map_err(serde::de::Error::custom)
+    }
+}

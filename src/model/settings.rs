@@ -1,0 +1,51 @@
+//! What the config file decides and the core has to know, as plain data with the reason of each default.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::units::{Bytes, Millis};
+
+/// Values a user would pick differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// After this long out of sight a node counts as unusable: longer than a reconnect with back-off, shorter than a
+    /// person's patience.
+    pub unreachable_after: Millis,
+    /// After this long with a node of a gang out of sight, the attempt is stopped on the nodes that can be reached: MPI
+    /// would hang for good.
+    pub gang_lost_after: Millis,
+    /// Between TERM and KILL (Slurm's KillWait).
+    pub kill_grace: Millis,
+    /// How long a stop from the screen can be taken back.
+    pub stop_hold: Millis,
+    /// How often a job is put back after a failure that was not its own (Slurm's MaxBatchRequeue).
+    pub requeues_max: u32,
+    /// How often the acquisition or preparation of a node is tried again by itself before the cluster lists the error and is steady.
+    pub prepare_retries_max: u32,
+    /// How long a background core with nothing undone and nobody attached stays.
+    pub serve_idle: Millis,
+    /// How long logs are kept on a node.
+    pub log_retention: Millis,
+    /// How much room the logs of one node may take.
+    pub log_max_bytes: Bytes,
+    /// Told when a job ends: an address that takes a JSON body by POST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            unreachable_after: Millis::from_secs(60),
+            gang_lost_after: Millis::from_mins(10),
+            kill_grace: Millis::from_secs(30),
+            stop_hold: Millis::from_secs(5),
+            requeues_max: 5,
+            prepare_retries_max: 3,
+            serve_idle: Millis::from_mins(10),
+            log_retention: Millis::from_days(30),
+            log_max_bytes: Bytes(10 << 30),
+            webhook: None,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The picture that front ends draw from, and what changed since the last one.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::{ClusterId, Epoch, ExperimentId, JobId, NodeId, Seq, WorkspaceId};
+use crate::model::state::{Cluster, Experiment, Job, Node, Workspace};
+use crate::model::units::UnixMillis;
+
+/// How many ended jobs a snapshot keeps beside the live ones; older ones are listed by page from the store. Enough
+/// to scroll through, small beside the live jobs of a busy core.
+pub const ENDED_JOBS_KEPT: usize = 5_000;
+
+/// An immutable picture of everything. Cloning shares all parts.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The turn it shows.
+    pub seq: Seq,
+    /// The core that made it.
+    pub epoch: Epoch,
+    /// When it was made.
+    pub at: UnixMillis,
+    /// All workspaces.
+    pub workspaces: OrdMap<WorkspaceId, Arc<Workspace>>,
+    /// All clusters.
+    pub clusters: OrdMap<ClusterId, Arc<Cluster>>,
+    /// All nodes.
+    pub nodes: OrdMap<NodeId, Arc<Node>>,
+    /// All experiments.
+    pub experiments: OrdMap<ExperimentId, Arc<Experiment>>,
+    /// All live jobs and the last [`ENDED_JOBS_KEPT`] ended ones.
+    pub jobs: OrdMap<JobId, Arc<Job>>,
+}
+
+/// One thing that is so now, or is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// A workspace.
+    Workspace(Arc<Workspace>),
+    /// A cluster.
+    Cluster(Arc<Cluster>),
+    /// A node.
+    Node(Arc<Node>),
+    /// An experiment.
+    Experiment(Arc<Experiment>),
+    /// A job.
+    Job(Arc<Job>),
+    /// Something that is no more, or (for an ended job) no longer kept in the picture.
+    Gone(RowKey),
+}
+
+/// Names one row of the core's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RowKey {
+    /// A workspace.
+    Workspace(WorkspaceId),
+    /// A cluster.
+    Cluster(ClusterId),
+    /// A node.
+    Node(NodeId),
+    /// An experiment.
+    Experiment(ExperimentId),
+    /// A job.
+    Job(JobId),
+}
+
+/// What changed between two pictures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Update {
+    /// The turn after it.
+    pub seq: Seq,
+    /// The core that made it; another one means: start from an empty picture.
+    pub epoch: Epoch,
+    /// When it was made.
+    pub at: UnixMillis,
+    /// `true` for the first update of a subscription: it holds everything.
+    pub whole: bool,
+    /// What is so now.
+    pub changes: Vec<Change>,
+}
+
+impl Snapshot {
+    /// Changes this picture into the one after `update`.
+    pub fn apply(&mut self, update: &Update) {
+        if update.whole {
+            *self = Self::default();
+        }
+        self.seq = update.seq;
+        self.epoch = update.epoch;
+        self.at = update.at;
+        for change in &update.changes {
+            self.apply_one(change);
+        }
+    }
+
+    fn apply_one(&mut self, change: &Change) {
+        match change {
+            Change::Workspace(row) => drop(self.workspaces.insert(row.id, row.clone())),
+            Change::Cluster(row) => drop(self.clusters.insert(row.id, row.clone())),
+            Change::Node(row) => drop(self.nodes.insert(row.id, row.clone())),
+            Change::Experiment(row) => drop(self.experiments.insert(row.id, row.clone())),
+            Change::Job(row) => drop(self.jobs.insert(row.id, row.clone())),
+            Change::Gone(RowKey::Workspace(id)) => drop(self.workspaces.remove(id)),
+            Change::Gone(RowKey::Cluster(id)) => drop(self.clusters.remove(id)),
+            Change::Gone(RowKey::Node(id)) => drop(self.nodes.remove(id)),
+            Change::Gone(RowKey::Experiment(id)) => drop(self.experiments.remove(id)),
+            Change::Gone(RowKey::Job(id)) => drop(self.jobs.remove(id)),
+        }
+    }
+
+    /// Returns the update that makes this picture out of nothing.
+    pub fn as_update(&self) -> Update {
+        let mut changes = Vec::new();
+        changes.extend(self.workspaces.values().cloned().map(Change::Workspace));
+        changes.extend(self.clusters.values().cloned().map(Change::Cluster));
+        changes.extend(self.nodes.values().cloned().map(Change::Node));
+        changes.extend(self.experiments.values().cloned().map(Change::Experiment));
+        changes.extend(self.jobs.values().cloned().map(Change::Job));
+        Update { seq: self.seq, epoch: self.epoch, at: self.at, whole: true, changes }
+    }
+}

@@ -1,0 +1,1 @@
+//! One tree for JSON, YAML and TOML, in which every value knows its place.

@@ -1,0 +1,188 @@
+//! What a job is asked to do: the published body of API 2018-05-01.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::units::{Bytes, Millis, NodeCount};
+
+/// The time limit of an attempt when the file names none (published default).
+pub const WALL_CLOCK_DEFAULT: Millis = Millis::from_days(7);
+
+/// The order of waiting jobs; within a priority, the order of submission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// The default.
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
+}
+
+/// Amounts of what a node has and a job asks for. A vector from the first migration on, although whole nodes are the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Resources {
+    /// Thousandths of a CPU.
+    pub cpus_milli: u64,
+    /// Main memory.
+    pub memory: Bytes,
+    /// Thousandths of a GPU.
+    pub gpus_milli: u64,
+    /// Any other named count.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub other: BTreeMap<String, u64>,
+}
+
+/// What a job asks of each of its nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Demand {
+    /// The node for itself (the published model).
+    #[default]
+    WholeNode,
+    /// A part of the node.
+    Part(Resources),
+}
+
+/// The framework of a job: exactly one of the published settings objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Toolkit {
+    /// A command line on the first node only.
+    #[serde(rename = "customToolkitSettings", rename_all = "camelCase")]
+    Custom {
+        /// The command line, run by a shell.
+        command_line: String,
+    },
+    /// A command line under `mpirun` over all nodes.
+    #[serde(rename = "customMpiSettings", rename_all = "camelCase")]
+    Mpi {
+        /// The command line that every MPI process runs.
+        command_line: String,
+        /// The number of MPI processes; the number of nodes when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process_count: Option<u32>,
+    },
+}
+
+impl Toolkit {
+    /// Returns the published `toolType`.
+    pub fn tool_type(&self) -> &'static str {
+        match self {
+            Self::Custom { .. } => "custom",
+            Self::Mpi { .. } => "mpi",
+        }
+    }
+
+    /// Returns the command line of the user.
+    pub fn command_line(&self) -> &str {
+        match self {
+            Self::Custom { command_line } | Self::Mpi { command_line, .. } => command_line,
+        }
+    }
+}
+
+/// A command that runs on every node of the job before the framework starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobPreparation {
+    /// The command line, run by a shell.
+    pub command_line: String,
+}
+
+/// A directory that is exported as `AZ_BATCHAI_INPUT_{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InputDirectory {
+    /// The suffix of the variable; unique in the job.
+    pub id: String,
+    /// The path on the node; may use variables.
+    pub path: String,
+}
+
+/// A directory that is made before the job starts and exported as `AZ_BATCHAI_OUTPUT_{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputDirectory {
+    /// The suffix of the variable; unique in the job.
+    pub id: String,
+    /// Where it lies; may use variables. The path is `{pathPrefix}/{segment}/outputs[/{pathSuffix}]`.
+    pub path_prefix: String,
+    /// A folder below `outputs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_suffix: Option<String>,
+}
+
+/// A variable of the job and its preparation. The value may refer to others as `$NAME` or `${NAME}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentVariable {
+    /// Checked by `names::check_variable`.
+    pub name: String,
+    /// Any text without NUL.
+    pub value: String,
+}
+
+/// Limits of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Constraints {
+    /// The longest time of one attempt, from its first process on, preparation included; in milliseconds when stored.
+    pub max_wall_clock_time: Millis,
+}
+
+impl Default for Constraints {
+    fn default() -> Self {
+        Self { max_wall_clock_time: WALL_CLOCK_DEFAULT }
+    }
+}
+
+/// The properties of a job. Immutable once submitted, but for priority and hold, which live in the job's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobSpec {
+    /// The name (or published id) of the cluster, when the file says so; the command line may override it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Priority at submission.
+    #[serde(default)]
+    pub scheduling_priority: Priority,
+    /// The number of nodes; all are given at once or none.
+    pub node_count: NodeCount,
+    /// What runs.
+    #[serde(flatten)]
+    pub toolkit: Toolkit,
+    /// What runs before, on every node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_preparation: Option<JobPreparation>,
+    /// Where logs go; in the node's own spool when absent (semantics, "Where logs live").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std_out_err_path_prefix: Option<String>,
+    /// Directories to read from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub input_directories: Vec<InputDirectory>,
+    /// Directories to write to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_directories: Vec<OutputDirectory>,
+    /// Variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment_variables: Vec<EnvironmentVariable>,
+    /// Limits.
+    #[serde(default)]
+    pub constraints: Constraints,
+    /// What each node has to give.
+    #[serde(default)]
+    pub demand: Demand,
+}
+
+/// What the core has to know of a launch plan without knowing frameworks; computed once, by `frameworks`, at submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchShape {
+    /// Whether every node runs a preparation first.
+    pub prepares: bool,
+    /// For each main rank, in order, the index of its node within the attempt.
+    pub main_nodes: Vec<u32>,
+}

@@ -1,0 +1,79 @@
+//! A cluster as it is: target against actual.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::ids::{ClusterId, JobId, WorkspaceId};
+use crate::model::spec::ClusterSpec;
+use crate::model::units::UnixMillis;
+
+/// Whether nodes are being added or removed (published names).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AllocationState {
+    /// None is; also when it was given up, with an entry in `errors`.
+    #[default]
+    Steady,
+    /// Some are.
+    Resizing,
+}
+
+/// One entry of the published `errors` list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterError {
+    /// Stable, for programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Names and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<(String, String)>,
+}
+
+/// The first job of a cluster's queue and what it waits for: from this and its own fields every waiting job's one
+/// reason is derived (`Job::reason`), so that a change at the head does not touch all that wait behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueHead {
+    /// The job.
+    pub job: JobId,
+    /// Its name.
+    pub name: String,
+    /// What it waits for, as a sentence part: `needs 4 nodes, 2 idle, 1 preparing`.
+    pub waits_for: String,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cluster {
+    /// Our identity.
+    pub id: ClusterId,
+    /// The workspace it is in.
+    pub workspace: WorkspaceId,
+    /// As typed; unique in the workspace.
+    pub name: String,
+    /// Names its folder in the spools of nodes, so that no two controllers collide.
+    pub uuid: Uuid,
+    /// What was asked for; `scale_settings` is the part that changes.
+    pub spec: ClusterSpec,
+    /// Whether nodes come or go.
+    pub allocation: AllocationState,
+    /// Since when.
+    pub allocation_since: UnixMillis,
+    /// What nodes or the provider met.
+    #[serde(default)]
+    pub errors: Vec<ClusterError>,
+    /// The first of the queue, when anything waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<QueueHead>,
+    /// How many jobs wait.
+    #[serde(default)]
+    pub waiting: u64,
+    /// When it was made.
+    pub created: UnixMillis,
+    /// Set once deletion was asked for; it goes when its last node is gone.
+    #[serde(default)]
+    pub deleting: bool,
+}

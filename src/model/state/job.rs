@@ -1,0 +1,311 @@
+//! A job as it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, WorkspaceId};
+use crate::model::spec::job::LaunchShape;
+use crate::model::spec::{JobSpec, Priority};
+use crate::model::state::cluster::Cluster;
+use crate::model::state::node::BootId;
+use crate::model::units::UnixMillis;
+
+/// The published execution states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecutionState {
+    /// Able to run and waiting; also after it was put back.
+    Queued,
+    /// On nodes, preparation included.
+    Running,
+    /// Asked to stop, not yet proven dead.
+    Terminating,
+    /// Exit code 0.
+    Succeeded,
+    /// Anything else, a termination included.
+    Failed,
+}
+
+impl ExecutionState {
+    /// Returns the published word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Terminating => "terminating",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Says whether the job has ended.
+    pub fn ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}
+
+/// One entry of the published `errors` list of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobError {
+    /// Stable: `JobFailed`, `JobTerminated`, `WallClockTimeExceeded`, `LaunchFailed`, `PreparationFailed`, `AttemptLost`, …
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Names and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<(String, String)>,
+}
+
+/// What proves that a process of ours no longer lives and can never start late. Recorded before anything that needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "proof")]
+pub enum Proof {
+    /// Its exit record.
+    #[serde(rename_all = "camelCase")]
+    Exit {
+        /// The exit code; 128 + n for signal n.
+        code: i32,
+        /// Why it ended, when the supervisor knows: `limit`, `stop`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<StopWhy>,
+    },
+    /// We took its start lock on the node: it never started and never will.
+    Fenced,
+    /// The node refused to start it; the lock is held.
+    Refused {
+        /// The node's words.
+        why: String,
+    },
+    /// The node runs under another boot than the one it was started under.
+    Rebooted {
+        /// The boot now.
+        boot: BootId,
+    },
+    /// No process and no exit record, said by the node after the start was acknowledged; `why` as far as is known.
+    Lost {
+        /// `supervisor killed`, `spool gone`, …
+        why: String,
+    },
+    /// The provider says that the machine is gone.
+    MachineGone,
+    /// A person said so.
+    #[serde(rename_all = "camelCase")]
+    DeclaredDead {
+        /// Who.
+        by: String,
+    },
+}
+
+/// Why a process of ours is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StopWhy {
+    /// A person terminated or deleted the job.
+    Terminate,
+    /// Over `maxWallClockTime`.
+    Limit,
+    /// Its node is taken away and the job is put back or ended, as the cluster's option says.
+    Scale,
+    /// Another rank of the attempt failed, or its start did.
+    Sibling,
+    /// A node of the gang is out of sight for too long.
+    GangLost,
+    /// The deciding ranks have ended; what is left goes.
+    Finished,
+}
+
+/// How far one process of an attempt is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum RankState {
+    /// Its start is asked for and not answered: nobody knows whether it runs.
+    Starting {
+        /// The start's effect.
+        effect: EffectId,
+    },
+    /// Acknowledged by the node.
+    Running,
+    /// Its end is asked for.
+    #[serde(rename_all = "camelCase")]
+    Stopping {
+        /// The stop's effect.
+        effect: EffectId,
+        /// Why.
+        why: StopWhy,
+    },
+    /// Proven gone.
+    Gone(Proof),
+}
+
+/// One process of the current attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RankRun {
+    /// Where.
+    pub node: NodeId,
+    /// Under which boot it was meant to start.
+    pub boot: BootId,
+    /// How far.
+    pub state: RankState,
+    /// What the launcher asked for; daemons only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon: Option<Daemon>,
+}
+
+/// A launcher's request for a daemon on another node of its attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Daemon {
+    /// The main rank whose launcher asked.
+    pub asked_by: Rank,
+    /// The number of the request within that rank, from 0.
+    pub request: u32,
+    /// The command line, as the launcher would have given it to ssh.
+    pub command: String,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// Our identity; the order of submission.
+    pub id: JobId,
+    /// The workspace it is in.
+    pub workspace: WorkspaceId,
+    /// The experiment it is in.
+    pub experiment: ExperimentId,
+    /// As typed; unique in the experiment.
+    pub name: String,
+    /// The end of its output segment.
+    pub uuid: Uuid,
+    /// `{group}/workspaces/{ws}/experiments/{exp}/jobs/{job}/{uuid}`: the published segment without a subscription.
+    pub segment: String,
+    /// The one cluster it runs on.
+    pub cluster: ClusterId,
+    /// What was asked for.
+    pub spec: Arc<JobSpec>,
+    /// The processes of its launch plan.
+    pub shape: LaunchShape,
+    /// The client's token: a repeated submit with the same one gives this job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Priority now.
+    pub priority: Priority,
+    /// Kept from starting by a person.
+    #[serde(default)]
+    pub held: bool,
+    /// A stop that can still be taken back until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<UnixMillis>,
+    /// The current or last attempt.
+    pub attempt: Attempt,
+    /// How often it was put back without a planned stop.
+    #[serde(default)]
+    pub requeues: u32,
+    /// The nodes of the current or last attempt, in the order of their index.
+    #[serde(default)]
+    pub nodes: Vec<NodeId>,
+    /// Their names then, since nodes go.
+    #[serde(default)]
+    pub node_names: Vec<String>,
+    /// The processes of the current or last attempt.
+    #[serde(default, with = "rank_map")]
+    pub ranks: BTreeMap<Rank, RankRun>,
+    /// What becomes of the job once the attempt is proven dead, when it is being stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_stop: Option<AfterStop>,
+    /// When it was submitted.
+    pub created: UnixMillis,
+    /// When the most recent attempt started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<UnixMillis>,
+    /// When the job ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<UnixMillis>,
+    /// The job's exit code; `None` when no exit record of it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<JobError>,
+    /// Set once deletion was asked for; the job goes when its processes are proven dead.
+    #[serde(default)]
+    pub deleting: bool,
+}
+
+/// What becomes of a job whose attempt is being stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AfterStop {
+    /// Back to the queue; counted among `requeues`.
+    Requeue,
+    /// Back to the queue; a planned stop, not counted.
+    RequeuePlanned,
+    /// Ended, succeeded or failed by its exit code and errors.
+    End,
+}
+
+impl Job {
+    /// Returns the one reason why this job is where it is, as a sentence part. `cluster` is its cluster, when that
+    /// still exists.
+    pub fn reason(&self, cluster: Option<&Cluster>) -> String {
+        match self.state {
+            ExecutionState::Queued => self.waiting_reason(cluster),
+            ExecutionState::Running => match self.stop_at {
+                Some(_) => "stop asked for; can still be taken back".to_owned(),
+                None => match self.after_stop {
+                    Some(AfterStop::Requeue | AfterStop::RequeuePlanned) => {
+                        "its attempt is being stopped; then it is queued again".to_owned()
+                    }
+                    Some(AfterStop::End) | None => String::new(),
+                },
+            },
+            ExecutionState::Terminating => "waits for proof that its processes are gone".to_owned(),
+            ExecutionState::Succeeded => String::new(),
+            ExecutionState::Failed => self.errors.first().map(|e| e.message.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn waiting_reason(&self, cluster: Option<&Cluster>) -> String {
+        if self.held {
+            return "held; release it to let it run".to_owned();
+        }
+        let Some(cluster) = cluster else { return "its cluster is gone".to_owned() };
+        match &cluster.head {
+            Some(head) if head.job == self.id => format!("{}; next in line", head.waits_for),
+            Some(head) => format!("waits behind {} of cluster {}, which {}", head.name, cluster.name, head.waits_for),
+            None => "about to be placed".to_owned(),
+        }
+    }
+
+    /// Returns the processes that are not proven gone.
+    pub fn live_ranks(&self) -> impl Iterator<Item = (&Rank, &RankRun)> {
+        self.ranks.iter().filter(|(_, run)| !matches!(run.state, RankState::Gone(_)))
+    }
+}
+
+/// JSON wants text keys; a rank prints as one.
+mod rank_map {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Rank, RankRun};
+
+    pub fn serialize<S: Serializer>(map: &BTreeMap<Rank, RankRun>, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(map.iter().map(|(rank, run)| (rank.to_string(), run)))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Rank, RankRun>, D::Error> {
+        let map = BTreeMap::<String, RankRun>::deserialize(d)?;
+        map.into_iter().map(|(rank, run)| rank.parse().map(|rank| (rank, run)).map_err(serde::de::Error::custom)).collect()
+    }
+}

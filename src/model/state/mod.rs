@@ -1,0 +1,12 @@
+//! What is so. These types are at once the core's memory, the store's rows and what front ends draw: the core holds
+//! each behind an `Arc`, changes a copy, and shares the rest.
+
+pub mod cluster;
+pub mod experiment;
+pub mod job;
+pub mod node;
+
+pub use cluster::{AllocationState, Cluster, ClusterError, QueueHead};
+pub use experiment::{Experiment, Tally, Workspace};
+pub use job::{ExecutionState, Job, JobError, Proof, RankRun, RankState, StopWhy};
+pub use node::{BootId, Facts, Node, NodeState, Reach, Unusable};

@@ -1,0 +1,134 @@
+//! A node as it is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::{Attempt, ClusterId, EffectId, JobId, NodeId};
+use crate::model::spec::Resources;
+use crate::model::units::UnixMillis;
+
+/// Names one boot of a machine; another one proves that all processes of the former are gone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(pub String);
+
+/// What a node said of itself when its agent came up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Facts {
+    /// Its own name for itself.
+    pub hostname: String,
+    /// An address at which the other nodes of its cluster reach it.
+    pub address: String,
+    /// The absolute path of this node's spool.
+    pub root: String,
+    /// The absolute path of the shell that runs job command lines (bash where there is one).
+    pub shell: String,
+    /// The login name.
+    pub user: String,
+    /// What it has: CPUs, memory, GPUs.
+    pub capacity: Resources,
+    /// The operating system in words.
+    pub os: String,
+}
+
+/// Why a node cannot be used, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unusable {
+    /// Stable, for programs: `unreachable`, `auth-refused`, `host-key-changed`, `host-key-unknown`, `no-shell`, `missing-tools`, `spool`, …
+    pub code: String,
+    /// The step that failed: `connect`, `sign in`, `start agent`, `prepare`.
+    pub step: String,
+    /// The node's or ssh's own words.
+    pub message: String,
+}
+
+/// The life of a node. Published: preparing, idle, running, unusable, leaving; ours: allocating.
+///
+/// Moves: allocating → preparing → idle ⇄ running; any but allocating → unusable → preparing | idle | running;
+/// any → leaving → gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state", content = "why")]
+pub enum NodeState {
+    /// Asked of the provider; not yet counted in currentNodeCount.
+    Allocating,
+    /// There; link, agent and facts are on the way.
+    Preparing,
+    /// Ready, no job.
+    Idle,
+    /// A job's attempt holds it.
+    Running,
+    /// Failed its preparation, or out of sight for too long.
+    Unusable(Unusable),
+    /// On its way out.
+    Leaving,
+}
+
+impl NodeState {
+    /// Returns the word for this state.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Allocating => "allocating",
+            Self::Preparing => "preparing",
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Unusable(_) => "unusable",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+/// Whether a node can be seen. Out of sight is not dead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "reach")]
+pub enum Reach {
+    /// Never yet.
+    #[default]
+    Never,
+    /// Its agent answers.
+    Seen,
+    /// The link is lost.
+    #[serde(rename_all = "camelCase")]
+    Lost {
+        /// Since when.
+        since: UnixMillis,
+        /// ssh's own last words.
+        why: String,
+    },
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Node {
+    /// Our identity.
+    pub id: NodeId,
+    /// The cluster it belongs to.
+    pub cluster: ClusterId,
+    /// Its name on screens: the host, or `local-1`. Empty while allocating.
+    pub name: String,
+    /// What ssh is given, or the number of a local node. Empty while allocating.
+    pub host: String,
+    /// Where it stands.
+    pub state: NodeState,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Whether it can be seen.
+    #[serde(default)]
+    pub reach: Reach,
+    /// The attempt that holds it. It stays until that attempt is proven dead, whatever the state says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<(JobId, Attempt)>,
+    /// The boot under which it was last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootId>,
+    /// What it said of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// No new work, by a person's wish.
+    #[serde(default)]
+    pub drained: bool,
+    /// The effect under way for it (acquire, prepare, release).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<EffectId>,
+}

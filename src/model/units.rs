@@ -1,0 +1,214 @@
+//! One newtype per unit. Parsing and printing stand beside each.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01 UTC, by the clock of the machine that hosts the core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixMillis(pub i64);
+
+/// A span of time in milliseconds; never negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+/// A count of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+/// A number of nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeCount(pub u32);
+
+impl UnixMillis {
+    /// Returns the time passed since `earlier`, zero if the clock went backwards.
+    pub fn since(self, earlier: UnixMillis) -> Millis {
+        Millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Returns RFC 3339 in UTC with milliseconds, as every time on the command line is written.
+    pub fn rfc3339(self) -> String {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(t) => format!("{t:.3}"),
+            Err(_) => format!("{} ms", self.0),
+        }
+    }
+}
+
+impl Add<Millis> for UnixMillis {
+    type Output = UnixMillis;
+    fn add(self, span: Millis) -> UnixMillis {
+        UnixMillis(self.0.saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Sub<Millis> for UnixMillis {
+    type Output = UnixMillis;
+    fn sub(self, span: Millis) -> UnixMillis {
+        UnixMillis(self.0.saturating_sub(i64::try_from(span.0).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Millis {
+    /// Returns a span of whole seconds.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs * 1000)
+    }
+
+    /// Returns a span of whole minutes.
+    pub const fn from_mins(mins: u64) -> Self {
+        Self::from_secs(mins * 60)
+    }
+
+    /// Returns a span of whole days of 24 hours.
+    pub const fn from_days(days: u64) -> Self {
+        Self::from_mins(days * 24 * 60)
+    }
+
+    /// Returns this span as the standard library's type.
+    pub fn to_std(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.0)
+    }
+
+    /// Parses the three published forms of a duration (`P7D`, `7.00:00:00`, `7 days, 0:00:00`) and
+    /// the friendly ones (`90s`, `1h 30m`, `7d`).
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text: no unit, negative, months or years (they have no fixed
+    /// length), over ten years.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let span = match dotnet_span(text) {
+            Some(span) => span,
+            None => jiff_span(text)?,
+        };
+        if span > Self::from_days(3650) {
+            return Err(format!("`{text}` is longer than ten years"));
+        }
+        Ok(span)
+    }
+}
+
+/// Reads `[D.]HH:MM:SS[.fff]` and `D day[s], H:MM:SS`; `None` when the text has another form.
+fn dotnet_span(text: &str) -> Option<Millis> {
+    let (days, clock) = if let Some((days, clock)) = text.split_once("days,").or_else(|| text.split_once("day,")) {
+        (days.trim(), clock.trim())
+    } else {
+        let colon = text.find(':')?;
+        match text[..colon].split_once('.') {
+            Some((days, _)) => (days, &text[days.len() + 1..]),
+            None => ("0", text),
+        }
+    };
+    let days: u64 = days.parse().ok()?;
+    let mut parts = clock.split(':');
+    let hours: u64 = parts.next()?.parse().ok()?;
+    let minutes: u64 = parts.next()?.parse().ok()?;
+    let seconds: f64 = parts.next()?.parse().ok()?;
+    if parts.next().is_some() || minutes > 59 || !(0.0..60.0).contains(&seconds) {
+        return None;
+    }
+    let whole = days.checked_mul(24)?.checked_add(hours)?.checked_mul(3600)?.checked_add(minutes * 60)?;
+    Some(Millis(whole.checked_mul(1000)?.checked_add((seconds * 1000.0) as u64)?))
+}
+
+fn jiff_span(text: &str) -> Result<Millis, String> {
+    let forms = "forms: 90s, 1h30m, 7d, P7D, 7.00:00:00";
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("`{text}` has no unit; {forms}"));
+    }
+    let span: jiff::Span = text.parse().map_err(|_| format!("`{text}` is no duration; {forms}"))?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        return Err(format!("`{text}` uses months or years, which have no fixed length; {forms}"));
+    }
+    let relative = jiff::SpanRelativeTo::days_are_24_hours();
+    let total = span.total((jiff::Unit::Millisecond, relative)).map_err(|e| format!("`{text}`: {e}"))?;
+    if total < 0.0 {
+        return Err(format!("`{text}` is negative"));
+    }
+    Ok(Millis(total as u64))
+}
+
+impl fmt::Display for Millis {
+    /// Prints as people say it: `850ms`, `42s`, `12m04s`, `3h07m`, `7d00h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.0 / 1000;
+        match secs {
+            0 => write!(f, "{}ms", self.0),
+            1..60 => write!(f, "{secs}s"),
+            60..3600 => write!(f, "{}m{:02}s", secs / 60, secs % 60),
+            3600..86400 => write!(f, "{}h{:02}m", secs / 3600, secs / 60 % 60),
+            _ => write!(f, "{}d{:02}h", secs / 86400, secs / 3600 % 24),
+        }
+    }
+}
+
+impl fmt::Display for Bytes {
+    /// Prints with binary units and at most one decimal: `812 B`, `1.5 KiB`, `64 MiB`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut value = self.0 as f64;
+        let mut unit = "B";
+        for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+            if value < 1024.0 {
+                break;
+            }
+            value /= 1024.0;
+            unit = next;
+        }
+        if unit == "B" || value >= 100.0 || (value * 10.0).round() % 10.0 == 0.0 {
+            write!(f, "{value:.0} {unit}")
+        } else {
+            write!(f, "{value:.1} {unit}")
+        }
+    }
+}
+
+impl fmt::Display for NodeCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_in_every_published_form() {
+        for (text, secs) in [
+            ("P7D", 604_800),
+            ("7.00:00:00", 604_800),
+            ("7 days, 0:00:00", 604_800),
+            ("1 day, 1:00:00", 90_000),
+            ("00:10:00", 600),
+            ("PT168H", 604_800),
+            ("P1W", 604_800),
+            ("7d", 604_800),
+            ("90s", 90),
+            ("1h 30m", 5400),
+            ("1h30m", 5400),
+        ] {
+            assert_eq!(Millis::parse(text), Ok(Millis::from_secs(secs)), "{text}");
+        }
+        for text in ["10", "", "-5m", "P1M", "P1Y", "soon", "1e30", "10.99:00", "P999999D"] {
+            assert!(Millis::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_and_sizes_print_short() {
+        let cases = [(850, "850ms"), (42_000, "42s"), (724_000, "12m04s"), (11_220_000, "3h07m"), (604_800_000, "7d00h")];
+        for (ms, text) in cases {
+            assert_eq!(Millis(ms).to_string(), text);
+        }
+        for (n, text) in [(812, "812 B"), (1536, "1.5 KiB"), (64 << 20, "64 MiB"), (500 << 30, "500 GiB")] {
+            assert_eq!(Bytes(n).to_string(), text);
+        }
+        assert_eq!(UnixMillis(0).rfc3339(), "1970-01-01T00:00:00.000Z");
+    }
+}

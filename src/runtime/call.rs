@@ -1,0 +1,27 @@
+//! What reaches the runtime's loop from front ends.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::fault::Fault;
+use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::snapshot::Update;
+
+/// What a front end sends to the runtime's loop.
+#[derive(Debug)]
+pub enum Call {
+    /// A request and where its reply goes.
+    Request(Request, oneshot::Sender<Reply>),
+    /// A subscription.
+    Subscribe(mpsc::Sender<Arc<Update>>),
+    /// A log to follow.
+    Follow(FileRef, From, mpsc::Sender<LogDelta>, oneshot::Sender<Result<(), Fault>>),
+}
+
+/// How many calls may wait for the runtime's loop: enough for every front end to have some under way; more wait in the caller.
+pub const CALLS_WAITING_MAX: usize = 1024;
+/// How many updates may wait for one subscriber before it gets a whole one instead.
+pub const UPDATES_WAITING_MAX: usize = 64;
+/// How many pieces of a log may wait for its reader before the follower skips.
+pub const DELTAS_WAITING_MAX: usize = 64;

@@ -1,0 +1,216 @@
+//! Every fact that can change a decision. Written to the store as it is, so a variant or field is never renamed or
+//! removed, only added with a default.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::ids::{ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, RankKey, WorkspaceId};
+use crate::model::settings::Settings;
+use crate::model::spec::job::LaunchShape;
+use crate::model::spec::{ClusterSpec, Deallocation, JobSpec, Priority};
+use crate::model::state::{BootId, Facts, Job, Proof, Unusable};
+use crate::model::units::{NodeCount, UnixMillis};
+
+/// A job as `runtime/validate.rs` accepted it: names resolved, uuid drawn, launch shape computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewJob {
+    pub experiment: ExperimentId,
+    pub cluster: ClusterId,
+    pub name: String,
+    pub uuid: Uuid,
+    pub segment: String,
+    pub spec: Arc<JobSpec>,
+    pub shape: LaunchShape,
+    pub token: Option<String>,
+}
+
+/// What a node's agent says of one process in its inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Sighting {
+    /// Its lock is taken and its process lives.
+    Alive,
+    /// It is over; the proof says how.
+    Gone(Proof),
+}
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Event {
+    /// A core started on this state; links are down until said otherwise.
+    Started,
+    /// The config was read, now or again.
+    SettingsChanged {
+        settings: Settings,
+    },
+
+    WorkspaceCreated {
+        name: String,
+        location: Option<String>,
+        tags: BTreeMap<String, String>,
+    },
+    WorkspaceTagged {
+        workspace: WorkspaceId,
+        tags: BTreeMap<String, Option<String>>,
+    },
+    /// Everything in it is deleted first.
+    WorkspaceDeleteAsked {
+        workspace: WorkspaceId,
+    },
+    ExperimentCreated {
+        workspace: WorkspaceId,
+        name: String,
+    },
+    ExperimentDeleteAsked {
+        experiment: ExperimentId,
+    },
+    ClusterCreated {
+        workspace: WorkspaceId,
+        name: String,
+        uuid: Uuid,
+        spec: ClusterSpec,
+    },
+    /// Its live jobs are ended first.
+    ClusterDeleteAsked {
+        cluster: ClusterId,
+    },
+    ScaleAsked {
+        cluster: ClusterId,
+        target: NodeCount,
+        deallocation: Option<Deallocation>,
+    },
+
+    JobsSubmitted {
+        jobs: Vec<NewJob>,
+    },
+    /// `until`: when it can no longer be taken back; the past or now for at once.
+    TerminateAsked {
+        job: JobId,
+        until: UnixMillis,
+    },
+    TerminateTakenBack {
+        job: JobId,
+    },
+    /// The failed job comes back from the store with its whole record.
+    RetryAsked {
+        job: Arc<Job>,
+    },
+    DeleteAsked {
+        job: JobId,
+    },
+    /// An ended job that is no longer in memory is removed; the record is needed to count it out.
+    EndedJobDeleted {
+        job: Arc<Job>,
+    },
+    HoldAsked {
+        job: JobId,
+    },
+    ReleaseAsked {
+        job: JobId,
+    },
+    PriorityAsked {
+        job: JobId,
+        priority: Priority,
+    },
+
+    PrepareAsked {
+        node: NodeId,
+    },
+    DrainAsked {
+        node: NodeId,
+    },
+    UndrainAsked {
+        node: NodeId,
+    },
+    DeclaredDead {
+        node: NodeId,
+        by: String,
+    },
+
+    /// Answers `AcquireNode`.
+    NodeAcquired {
+        effect: EffectId,
+        name: String,
+        host: String,
+    },
+    /// Answers `AcquireNode`: none to be had.
+    AcquireFailed {
+        effect: EffectId,
+        code: String,
+        message: String,
+    },
+    /// Answers `PrepareNode`, or a link that came (back) up by itself. `inventory` is what the agent found in its spool
+    /// *after* it took this epoch, so that absence from it means: not on that node, and never will be under this key.
+    NodeUp {
+        node: NodeId,
+        effect: Option<EffectId>,
+        boot: BootId,
+        facts: Facts,
+        inventory: BTreeMap<RankKey, Sighting>,
+    },
+    /// The link is down. `hard`: trying again by itself is pointless (refused key, changed host key).
+    NodeDown {
+        node: NodeId,
+        why: Unusable,
+        hard: bool,
+    },
+    /// Answers `ReleaseNode`.
+    NodeReleased {
+        effect: EffectId,
+    },
+    /// The provider says that the machine is gone.
+    NodeGone {
+        node: NodeId,
+    },
+
+    /// Answers `StartRank`: its process lives (or lived: an exit may follow at once).
+    RankStarted {
+        effect: EffectId,
+        key: RankKey,
+    },
+    /// A process of ours is proven gone; `effect` when this answers a `StartRank` (refused) or `StopRank`.
+    RankGone {
+        key: RankKey,
+        effect: Option<EffectId>,
+        proof: Proof,
+    },
+    /// A launcher asks for a daemon on another node of its attempt.
+    DaemonAsked {
+        by: RankKey,
+        request: u32,
+        node_index: u32,
+        command: String,
+    },
+    /// Answers `AckGone`, `AnswerDaemon` and `Notify`, and anything else of which only the end matters.
+    EffectDone {
+        effect: EffectId,
+    },
+
+    /// A deadline has come; `now` says which.
+    Deadline,
+}
+
+impl Event {
+    /// Returns the effect that this event answers.
+    pub fn answers(&self) -> Option<EffectId> {
+        match self {
+            Self::NodeAcquired { effect, .. }
+            | Self::AcquireFailed { effect, .. }
+            | Self::NodeReleased { effect }
+            | Self::RankStarted { effect, .. }
+            | Self::EffectDone { effect } => Some(*effect),
+            Self::NodeUp { effect, .. } | Self::RankGone { effect, .. } => *effect,
+            _ => None,
+        }
+    }
+}
+
+/// What a rank of the current attempt is called in an event's key, kept here so that tests can write it short.
+pub fn key(job: JobId, attempt: crate::model::ids::Attempt, rank: Rank) -> RankKey {
+    RankKey { job, attempt, rank }
+}

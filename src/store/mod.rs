@@ -1,0 +1,146 @@
+//! Layer 2: SQLite, and the only SQL in the program. One thread owns the writing connection.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::ids::{ClusterId, Counters, EffectId, Epoch, ExperimentId, JobId, Seq};
+use crate::model::snapshot::Change;
+use crate::model::state::{ExecutionState, Job};
+use crate::model::units::UnixMillis;
+use crate::sched::{Effect, Event};
+
+/// All that one turn of the runtime changes; committed as a whole or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// The number of the turn.
+    pub seq: Seq,
+    /// When it happened.
+    pub at: UnixMillis,
+    /// The core that made it.
+    pub epoch: Epoch,
+    /// The facts, in order; appended to the history.
+    pub events: Vec<Event>,
+    /// Rows as they are now; `Change::Gone` removes one.
+    pub rows: Vec<Change>,
+    /// Effects to be performed after the commit; they enter the outbox.
+    pub issued: Vec<Effect>,
+    /// Effects that were answered; they leave the outbox.
+    pub answered: Vec<EffectId>,
+    /// The core's counters after the turn.
+    pub counters: Counters,
+}
+
+/// What a start of the core finds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// The last committed turn.
+    pub seq: Seq,
+    /// The core's counters.
+    pub counters: Counters,
+    /// Every workspace, cluster, node and experiment, and every job that has not ended.
+    pub rows: Vec<Change>,
+    /// The newest ended jobs, at most `snapshot::ENDED_JOBS_KEPT`, oldest first.
+    pub ended: Vec<Arc<Job>>,
+    /// Effects issued and not answered, in the order of their identity.
+    pub outbox: Vec<Effect>,
+}
+
+/// What the runtime wants of a store; a seam, so that the simulation can have one that loses power.
+pub trait Store: Send {
+    /// Commits a turn. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// Nothing of the batch is kept then; the runtime stops accepting work and says so.
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Takes the next epoch, on disk before it returns.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn next_epoch(&mut self, at: UnixMillis) -> Result<Epoch, StoreError>;
+
+    /// Reads what a start needs.
+    ///
+    /// # Errors
+    /// A row that cannot be read names its table and key.
+    fn load(&mut self) -> Result<Loaded, StoreError>;
+
+    /// Reads one job, ended or not, as last committed.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    fn job(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError>;
+
+    /// Finds a job by its experiment and name, compared without case.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError>;
+
+    /// Finds the job that was submitted with this token.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError>;
+
+    /// Reads one page of jobs, and says whether there are more.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError>;
+}
+
+/// `request::JobQuery` with names resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobPage {
+    /// Only of these experiments; any when `None`.
+    pub experiments: Option<Vec<ExperimentId>>,
+    /// Only on this cluster.
+    pub cluster: Option<ClusterId>,
+    /// Only in one of these states; any when empty.
+    pub states: Vec<ExecutionState>,
+    /// Only beyond this job.
+    pub after: Option<JobId>,
+    /// At most so many.
+    pub limit: u32,
+    /// From the newest down.
+    pub newest_first: bool,
+}
+
+/// What the store could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite's own words.
+    #[error("{doing} {path}")]
+    Sql {
+        /// `open`, `commit to`, `read from` …
+        doing: &'static str,
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A row does not hold what it should.
+    #[error("{path}: table {table}, row {key}: {why}")]
+    Row {
+        /// The database file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// The key of the row.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Not ours, made by a newer version, on a network file system, no room …: `why` is the whole sentence.
+    #[error("{path}: {why}")]
+    Refused {
+        /// The database file.
+        path: PathBuf,
+        /// Why it is not opened.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+}
