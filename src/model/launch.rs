@@ -49,4 +49,8 @@ pub struct Launch {
     /// The directory of the logs, when those of a former attempt are to be moved first: `(log directory, number of the
     /// former attempt)`.
     pub keep_former: Option<(String, u32)>,
+    /// Absolute path of the file in which the supervisor says what it did and when: the published `execution.log`, or
+    /// `execution-{node}.log` with several nodes. `None` for one without a log of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_log: Option<String>,
 }

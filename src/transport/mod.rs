@@ -2,6 +2,9 @@
 //! agent and its spool are inside. Ssh's exit status 255 means three things and proves none, so nothing here derives
 //! life or death from it.
 
+pub mod link;
+pub mod local;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,129 @@
+//! What a link to a node is: a way to open channels, each a program on the node with its three streams. Control frames
+//! and log bytes use channels of their own, so that neither waits for the other.
+//!
+//! A program given to [`Link::open`] is constant text; user data goes through the channel's standard input, never
+//! through a command line.
+
+use std::fmt;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::model::state::Unusable;
+use crate::transport::local::LocalLink;
+use crate::transport::{Address, NodeLink};
+
+/// An open link to a node. Cheap to clone; all clones are one connection.
+#[derive(Clone, Debug)]
+pub enum Link {
+    /// This machine.
+    Local(LocalLink),
+}
+
+impl Link {
+    /// Opens a link. May take as long as a sign-in takes.
+    ///
+    /// # Errors
+    /// Says in the link's own words what failed; [`LinkError::hard`] when trying again by itself is pointless.
+    pub async fn connect(link: &NodeLink) -> Result<Self, LinkError> {
+        match &link.address {
+            Address::Local => Ok(Self::Local(LocalLink::new())),
+            Address::Ssh { host, .. } => Err(LinkError::hard("unreachable", "connect", format!("no ssh to `{host}` yet"))),
+        }
+    }
+
+    /// Starts a program on the node: POSIX sh text that holds no user data.
+    ///
+    /// # Errors
+    /// As [`Link::connect`].
+    pub async fn open(&self, program: &str) -> Result<Channel, LinkError> {
+        match self {
+            Self::Local(local) => local.open(program),
+        }
+    }
+}
+
+/// A program that runs on a node, and its streams. Dropping it ends the program as far as the link can (its own
+/// process on this machine; the end of its input and output elsewhere).
+pub struct Channel {
+    /// Its standard input.
+    pub stdin: Pin<Box<dyn AsyncWrite + Send>>,
+    /// Its standard output.
+    pub stdout: Pin<Box<dyn AsyncRead + Send>>,
+    /// Its standard error. Must be read, or the program may stand still.
+    pub stderr: Pin<Box<dyn AsyncRead + Send>>,
+    /// Ends the program when dropped.
+    pub guard: Box<dyn Send>,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Channel")
+    }
+}
+
+/// Why a link could not be opened or used.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct LinkError {
+    /// Stable, for programs; the words of [`Unusable::code`].
+    pub code: &'static str,
+    /// The step that failed: `connect`, `sign in`, `start agent`, `prepare`.
+    pub step: &'static str,
+    /// The node's or ssh's own words.
+    pub message: String,
+    /// Trying again by itself is pointless: a person has to do something first.
+    pub hard: bool,
+    /// What lies below.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl LinkError {
+    /// Returns an error after which the link task tries again by itself.
+    pub fn soft(code: &'static str, step: &'static str, message: impl Into<String>) -> Self {
+        Self { code, step, message: message.into(), hard: false, source: None }
+    }
+
+    /// Returns an error after which the link task waits to be asked.
+    pub fn hard(code: &'static str, step: &'static str, message: impl Into<String>) -> Self {
+        Self { hard: true, ..Self::soft(code, step, message) }
+    }
+
+    /// Adds what lies below.
+    pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Returns the message and all that lies below it, parted by `: `.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            next = error.source();
+        }
+        text
+    }
+
+    /// Returns the error as a node's state shows it.
+    pub fn unusable(&self) -> Unusable {
+        Unusable { code: self.code.to_owned(), step: self.step.to_owned(), message: self.chain() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_is_said_once() {
+        let low = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file");
+        let error = LinkError::hard("no-shell", "start agent", "cannot start `/bin/sh`").because(low);
+        assert_eq!(error.to_string(), "cannot start `/bin/sh`");
+        assert_eq!(error.unusable().message, "cannot start `/bin/sh`: no such file");
+        assert!(error.hard);
+    }
+}
