@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a framework has to know of one node of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodePlace {
     /// The node's name on screens.
@@ -15,6 +15,8 @@ pub struct NodePlace {
     pub root: String,
     /// The absolute path of the shell that runs command lines.
     pub shell: String,
+    /// The login name that jobs run under.
+    pub user: String,
     /// CPUs.
     pub cpus: u32,
     /// GPUs.
