@@ -143,8 +143,9 @@ impl<'de> Deserialize<'de> for Rank {
     }
 }
 
-/// Names one process over all jobs and attempts: prints as `12.1.m0`, which is also its directory in a node's spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Names one process over all jobs and attempts: prints as `12.1.m0`, which is also its directory in a node's spool,
+/// and what it is in JSON: a map there may have no other keys than texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RankKey {
     /// The job.
     pub job: JobId,
@@ -175,9 +176,31 @@ impl FromStr for RankKey {
     }
 }
 
+impl Serialize for RankKey {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RankKey {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_texts_in_json() {
+        let key: RankKey = "12.1.m0".parse().unwrap();
+        let map = std::collections::BTreeMap::from([(key, 1)]);
+        let text = serde_json::to_string(&map).unwrap();
+        assert_eq!(text, r#"{"12.1.m0":1}"#);
+        assert_eq!(serde_json::from_str::<std::collections::BTreeMap<RankKey, i32>>(&text).unwrap(), map);
+    }
 
     #[test]
     fn keys_print_and_parse() {
