@@ -11,6 +11,7 @@ pub use event::{Event, NewJob, Sighting};
 
 use std::collections::BTreeSet;
 
+use crate::model::ids::EffectId;
 use crate::model::snapshot::RowKey;
 
 /// What one step did.
@@ -18,6 +19,8 @@ use crate::model::snapshot::RowKey;
 pub struct Step {
     /// To be performed after the commit, in this order.
     pub effects: Vec<Effect>,
+    /// Effects that leave the outbox: answered by this event, or overtaken, so that no answer is waited for any more.
+    pub closed: Vec<EffectId>,
     /// Rows that changed or are gone.
     pub touched: BTreeSet<RowKey>,
 }

@@ -265,7 +265,8 @@ impl Job {
                     Some(AfterStop::Requeue | AfterStop::RequeuePlanned) => {
                         "its attempt is being stopped; then it is queued again".to_owned()
                     }
-                    Some(AfterStop::End) | None => String::new(),
+                    Some(AfterStop::End) => "waits for proof that its processes are gone".to_owned(),
+                    None => String::new(),
                 },
             },
             ExecutionState::Terminating => "waits for proof that its processes are gone".to_owned(),
@@ -275,6 +276,9 @@ impl Job {
     }
 
     fn waiting_reason(&self, cluster: Option<&Cluster>) -> String {
+        if self.stop_at.is_some() {
+            return "stop asked for; can still be taken back".to_owned();
+        }
         if self.held {
             return "held; release it to let it run".to_owned();
         }

@@ -8,5 +8,5 @@ pub mod node;
 
 pub use cluster::{AllocationState, Cluster, ClusterError, QueueHead};
 pub use experiment::{Experiment, Tally, Workspace};
-pub use job::{ExecutionState, Job, JobError, Proof, RankRun, RankState, StopWhy};
+pub use job::{AfterStop, Daemon, ExecutionState, Job, JobError, Proof, RankRun, RankState, StopWhy};
 pub use node::{BootId, Facts, Node, NodeState, Reach, Unusable};

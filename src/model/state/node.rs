@@ -131,4 +131,8 @@ pub struct Node {
     /// The effect under way for it (acquire, prepare, release).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<EffectId>,
+    /// How often its acquisition has failed in a row; while it is allocating without an effect, the next try follows
+    /// after a back-off of this many steps.
+    #[serde(default)]
+    pub tries: u32,
 }
