@@ -1,0 +1,320 @@
+//! Owns what all frameworks share: where things are on a node, the variables of the reference (§7), and the log names (§6.8.3).
+
+use crate::frameworks::expand::{Piece, Scope, pieces};
+use crate::frameworks::{JobNames, MainProcess};
+use crate::model::fault::Fault;
+use crate::model::ids::{Rank, RankRole};
+use crate::model::launch::{Launch, NodePlace};
+use crate::model::spec::job::{InputDirectory, OutputDirectory};
+use crate::model::spec::{Demand, JobSpec};
+use crate::model::state::Job;
+use crate::model::state::job::Daemon;
+
+const SHARED_JOB_TEMP: &str = "AZ_BATCHAI_SHARED_JOB_TEMP";
+const MOUNT_ROOTS: [&str; 2] = ["AZ_BATCHAI_MOUNT_ROOT", "AZ_BATCHAI_JOB_MOUNT_ROOT"];
+
+/// Returns where a node has the program that launchers of frameworks call instead of ssh.
+pub(super) fn launcher(node: &NodePlace) -> String {
+    format!("{}/bin/ostler-launch", node.root)
+}
+
+/// One attempt of a job as one of its nodes sees it.
+pub(super) struct Plan<'a> {
+    pub(super) job: &'a Job,
+    pub(super) nodes: &'a [NodePlace],
+    pub(super) names: &'a JobNames<'a>,
+    pub(super) node_index: u32,
+}
+
+/// A process before it is placed in directories.
+struct Process {
+    rank: Rank,
+    command: String,
+    env: Vec<(String, String)>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Plan<'_> {
+    /// Returns the preparation of this node.
+    pub(super) fn prepare(&self, slots: &[u32], rank: Rank) -> Result<Launch, Fault> {
+        let command = self.job.spec.job_preparation.as_ref().map(|prep| prep.command_line.clone()).unwrap_or_default();
+        let suffix = format!("-job_prep{}", self.node_suffix());
+        self.launch(slots, Process::new(rank, command, Vec::new(), &suffix))
+    }
+
+    /// Returns a main rank.
+    pub(super) fn main(&self, slots: &[u32], rank: Rank, main: MainProcess) -> Result<Launch, Fault> {
+        self.launch(slots, Process::new(rank, main.command, main.env, &main.log_suffix))
+    }
+
+    /// Returns a daemon that a launcher asked for. What it says itself goes to `stdout-launch-{node}.txt`; what the job's
+    /// processes under it say goes through the launcher to the job's own files.
+    pub(super) fn daemon(&self, slots: &[u32], rank: Rank, daemon: &Daemon, asker: MainProcess) -> Result<Launch, Fault> {
+        let suffix = format!("-launch-{}", file_word(&self.node().name));
+        self.launch(slots, Process::new(rank, daemon.command.clone(), asker.env, &suffix))
+    }
+
+    fn node(&self) -> &NodePlace {
+        &self.nodes[self.node_index as usize]
+    }
+
+    /// `-{node}` for log files of which every node of a job has one; nothing with one node.
+    fn node_suffix(&self) -> String {
+        if self.nodes.len() > 1 { format!("-{}", file_word(&self.node().name)) } else { String::new() }
+    }
+
+    fn launch(&self, slots: &[u32], process: Process) -> Result<Launch, Fault> {
+        let paths = Paths::new(self.node(), &self.job.name, self.names);
+        let directories = self.directories(&paths)?;
+        let mut scope = self.base(&paths);
+        scope.put("AZ_BATCHAI_STDOUTERR_DIR", &directories.logs);
+        for (name, path) in directories.inputs.iter().chain(&directories.outputs) {
+            scope.put(name, path);
+        }
+        for (name, value) in &process.env {
+            scope.put(name, value);
+        }
+        for variable in &self.job.spec.environment_variables {
+            scope.put_expanded(&variable.name, &variable.value);
+        }
+        let first = self.is_first_on_node(process.rank);
+        // A directory that the user named may be shared by all nodes; then one of them moves what all wrote.
+        let moves = first && (self.node_index == 0 || directories.logs.starts_with(&format!("{}/", self.node().root)));
+        let mut dirs =
+            vec![paths.job_temp.clone(), paths.mounts.clone(), paths.job_mounts.clone(), directories.logs.clone()];
+        dirs.extend(directories.outputs.into_iter().map(|(_, path)| path));
+        Ok(Launch {
+            node_index: self.node_index,
+            shell: self.node().shell.clone(),
+            command: format!("{}{}", scope.exports(), process.command),
+            workdir: paths.job_temp.clone(),
+            env: scope.literals(),
+            wipe: if first { vec![self.wiped(&paths)] } else { Vec::new() },
+            dirs,
+            files: vec![(paths.hostfile.clone(), hostfile(self.nodes, slots), false)],
+            stdout: format!("{}/{}", directories.logs, process.stdout),
+            stderr: format!("{}/{}", directories.logs, process.stderr),
+            execution_log: Some(format!("{}/execution{}.log", directories.logs, self.node_suffix())),
+            keep_former: (moves && self.job.attempt.0 > 1).then(|| (directories.logs.clone(), self.job.attempt.0 - 1)),
+        })
+    }
+
+    /// The variables that every process of a job has on this node and that depend on nothing the user wrote.
+    fn base(&self, paths: &Paths) -> Scope {
+        let node = self.node();
+        let mut scope = Scope::default();
+        scope.put("AZ_BATCHAI_MOUNT_ROOT", &paths.mounts);
+        scope.put("AZ_BATCHAI_JOB_MOUNT_ROOT", &paths.job_mounts);
+        scope.put("AZ_BATCHAI_JOB_TEMP_DIR", &paths.temp_root);
+        scope.put("AZ_BATCHAI_JOB_TEMP", &paths.job_temp);
+        scope.put("AZ_BATCHAI_MPI_HOST_FILE", &paths.hostfile);
+        if self.nodes.len() > 1 {
+            let hosts: Vec<&str> = self.nodes.iter().map(|node| node.address.as_str()).collect();
+            scope.put("AZ_BATCH_HOST_LIST", hosts.join(","));
+        }
+        scope.put("AZ_BATCHAI_NUM_GPUS", node.gpus.to_string());
+        scope.put("AZ_BATCHAI_NUM_GPUS_PER_NODE", node.gpus.to_string());
+        scope.put("AZ_BATCHAI_JOB_MASTER_NODE_IP", self.nodes.first().map_or("", |first| first.address.as_str()));
+        scope.put("OSTLER_SHELL", &node.shell);
+        scope
+    }
+
+    /// Resolves all paths of the job. They may refer to the variables of the reference and to the job's own.
+    fn directories(&self, paths: &Paths) -> Result<Directories, Fault> {
+        let spec = &self.job.spec;
+        let mut scope = self.base(paths);
+        for variable in &spec.environment_variables {
+            scope.put_expanded(&variable.name, &variable.value);
+        }
+        let resolve = |field: &str, path: &str| {
+            let full = scope.expand(path).map_err(|name| unknown_name(field, path, name))?;
+            if full.starts_with('/') { Ok(trimmed(&full)) } else { Err(not_absolute(field, path)) }
+        };
+        let segment = &self.job.segment;
+        let prefix = match &spec.std_out_err_path_prefix {
+            Some(prefix) => resolve("stdOutErrPathPrefix", prefix)?,
+            None => format!("{}/logs", self.node().root),
+        };
+        let mut found = Directories { logs: format!("{prefix}/{segment}/stdouterr"), inputs: vec![], outputs: vec![] };
+        for (at, InputDirectory { id, path }) in spec.input_directories.iter().enumerate() {
+            let path = resolve(&format!("inputDirectories[{at}].path"), path)?;
+            found.inputs.push((format!("AZ_BATCHAI_INPUT_{id}"), path));
+        }
+        for (at, OutputDirectory { id, path_prefix, path_suffix }) in spec.output_directories.iter().enumerate() {
+            let prefix = resolve(&format!("outputDirectories[{at}].pathPrefix"), path_prefix)?;
+            let mut path = format!("{prefix}/{segment}/outputs");
+            if let Some(suffix) = path_suffix.as_deref().map(|suffix| suffix.trim_matches('/')).filter(|s| !s.is_empty()) {
+                path = format!("{path}/{suffix}");
+            }
+            found.outputs.push((format!("AZ_BATCHAI_OUTPUT_{id}"), path));
+        }
+        Ok(found)
+    }
+
+    /// A job that has the node for itself empties the temp directories of all former jobs; one that shares it, its own.
+    fn wiped(&self, paths: &Paths) -> String {
+        match &self.job.spec.demand {
+            Demand::WholeNode => paths.temp_root.clone(),
+            Demand::Part(_) => paths.job_temp.clone(),
+        }
+    }
+
+    /// Says whether no other process of the attempt runs, or ran, on this node before this rank.
+    fn is_first_on_node(&self, rank: Rank) -> bool {
+        let prepares = self.job.shape.prepares;
+        let mut mains = self.job.shape.main_nodes.iter().enumerate().filter(|(_, node)| **node == self.node_index);
+        match rank.role {
+            RankRole::Prepare => true,
+            RankRole::Main => !prepares && mains.next().is_none_or(|(index, _)| index == rank.index as usize),
+            RankRole::Daemon => {
+                let here = self.job.nodes.get(self.node_index as usize);
+                let earlier = self.job.ranks.iter().any(|(other, run)| {
+                    other.role == RankRole::Daemon && other.index < rank.index && Some(&run.node) == here
+                });
+                !prepares && mains.next().is_none() && !earlier
+            }
+        }
+    }
+}
+
+impl Process {
+    fn new(rank: Rank, command: String, env: Vec<(String, String)>, suffix: &str) -> Self {
+        Self { rank, command, env, stdout: format!("stdout{suffix}.txt"), stderr: format!("stderr{suffix}.txt") }
+    }
+}
+
+/// Where things of one job are on one node; all below the node's spool.
+struct Paths {
+    temp_root: String,
+    job_temp: String,
+    hostfile: String,
+    mounts: String,
+    job_mounts: String,
+}
+
+struct Directories {
+    logs: String,
+    inputs: Vec<(String, String)>,
+    outputs: Vec<(String, String)>,
+}
+
+impl Paths {
+    fn new(node: &NodePlace, job: &str, names: &JobNames<'_>) -> Self {
+        let root = &node.root;
+        let place = format!("{}/{}/{job}", names.workspace, names.experiment);
+        Self {
+            temp_root: format!("{root}/run"),
+            job_temp: format!("{root}/run/{place}"),
+            hostfile: format!("{root}/run/{place}/hostfile"),
+            mounts: format!("{root}/mounts/cluster"),
+            job_mounts: format!("{root}/mounts/jobs/{place}"),
+        }
+    }
+}
+
+/// Open MPI's form, one line per address: it refuses a host that is listed twice with slots, and two nodes of a cluster
+/// may be one machine.
+fn hostfile(nodes: &[NodePlace], slots: &[u32]) -> String {
+    let mut lines: Vec<(&str, u32)> = Vec::new();
+    for (node, slots) in nodes.iter().zip(slots) {
+        match lines.iter_mut().find(|(address, _)| *address == node.address) {
+            Some((_, sum)) => *sum = sum.saturating_add(*slots),
+            None => lines.push((&node.address, *slots)),
+        }
+    }
+    lines.iter().map(|(address, slots)| format!("{address} slots={slots}\n")).collect()
+}
+
+/// A node's name as a part of a file name.
+fn file_word(name: &str) -> String {
+    name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect()
+}
+
+fn trimmed(path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    path.to_owned()
+}
+
+fn unknown_name(field: &str, path: &str, name: &str) -> Fault {
+    Fault::user(format!("{field}: `{path}` refers to `${name}`, whose value is not known before the job runs"))
+        .hint("give an absolute path, or use a variable of environmentVariables or one of AZ_BATCHAI_…")
+}
+
+fn not_absolute(field: &str, path: &str) -> Fault {
+    Fault::user(format!("{field}: `{path}` is not an absolute path on the node"))
+}
+
+/// See [`super::check`].
+pub(super) fn check(spec: &JobSpec) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (field, text) in texts(spec) {
+        if pieces(text).contains(&Piece::Name(SHARED_JOB_TEMP)) {
+            faults.push(
+                Fault::user(format!(
+                    "{field}: refers to `${SHARED_JOB_TEMP}`, which is not set: the nodes share no directory"
+                ))
+                .hint("use $AZ_BATCHAI_JOB_TEMP (each node's own), or a directory that you know all nodes to share"),
+            );
+        }
+    }
+    for (field, path) in paths(spec) {
+        faults.extend(check_path(spec, &field, path));
+    }
+    faults
+}
+
+fn check_path(spec: &JobSpec, field: &str, path: &str) -> Option<Fault> {
+    match pieces(path).first() {
+        Some(Piece::Name(name)) if MOUNT_ROOTS.contains(name) => {
+            return Some(
+                Fault::user(format!("{field}: `{path}` is below ${name}, where nothing is mounted"))
+                    .hint("leave stdOutErrPathPrefix out to keep logs in the node's spool, or give a path on the nodes"),
+            );
+        }
+        Some(Piece::Name(_)) | Some(Piece::Text(_)) | None => {}
+    }
+    let mut scope = Scope::default();
+    for name in
+        MOUNT_ROOTS.iter().chain(&["AZ_BATCHAI_JOB_TEMP_DIR", "AZ_BATCHAI_JOB_TEMP", "AZ_BATCHAI_JOB_MASTER_NODE_IP"])
+    {
+        scope.put(name, "/x");
+    }
+    for name in ["AZ_BATCHAI_MPI_HOST_FILE", "AZ_BATCHAI_NUM_GPUS", "AZ_BATCHAI_NUM_GPUS_PER_NODE", "AZ_BATCH_HOST_LIST"] {
+        scope.put(name, "x");
+    }
+    for variable in &spec.environment_variables {
+        scope.put_expanded(&variable.name, &variable.value);
+    }
+    match scope.expand(path) {
+        // What refers to the shared directory has been told so already.
+        Err(SHARED_JOB_TEMP) => None,
+        Err(name) => Some(unknown_name(field, path, name)),
+        Ok(full) if !full.starts_with('/') => Some(not_absolute(field, path)),
+        Ok(_) => None,
+    }
+}
+
+/// Every text of a job that may refer to a variable, with the name of its field.
+fn texts(spec: &JobSpec) -> Vec<(String, &str)> {
+    let toolkit = match spec.toolkit.tool_type() {
+        "mpi" => "customMpiSettings.commandLine",
+        _ => "customToolkitSettings.commandLine",
+    };
+    let mut found = vec![(toolkit.to_owned(), spec.toolkit.command_line())];
+    found.extend(spec.job_preparation.iter().map(|p| ("jobPreparation.commandLine".to_owned(), p.command_line.as_str())));
+    let variables = spec.environment_variables.iter().enumerate();
+    found.extend(variables.map(|(at, v)| (format!("environmentVariables[{at}].value"), v.value.as_str())));
+    found.extend(paths(spec));
+    found
+}
+
+fn paths(spec: &JobSpec) -> Vec<(String, &str)> {
+    let mut found: Vec<(String, &str)> = Vec::new();
+    found.extend(spec.std_out_err_path_prefix.iter().map(|p| ("stdOutErrPathPrefix".to_owned(), p.as_str())));
+    let inputs = spec.input_directories.iter().enumerate();
+    found.extend(inputs.map(|(at, d)| (format!("inputDirectories[{at}].path"), d.path.as_str())));
+    let outputs = spec.output_directories.iter().enumerate();
+    found.extend(outputs.map(|(at, d)| (format!("outputDirectories[{at}].pathPrefix"), d.path_prefix.as_str())));
+    found
+}
