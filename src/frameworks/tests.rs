@@ -56,6 +56,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         requeues: 0,
         nodes,
         node_names: Vec::new(),
+        places: Vec::new(),
         ranks: BTreeMap::new(),
         after_stop: None,
         created: UnixMillis(0),

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::state::Facts;
+
 /// What a framework has to know of one node of an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,6 +23,22 @@ pub struct NodePlace {
     pub cpus: u32,
     /// GPUs.
     pub gpus: u32,
+}
+
+impl NodePlace {
+    /// Returns what a framework has to know of a node that has said its facts.
+    pub fn of(name: &str, facts: &Facts) -> Self {
+        let whole = |milli: u64| u32::try_from(milli / 1000).unwrap_or(u32::MAX);
+        Self {
+            name: name.to_owned(),
+            address: facts.address.clone(),
+            root: facts.root.clone(),
+            shell: facts.shell.clone(),
+            user: facts.user.clone(),
+            cpus: whole(facts.capacity.cpus_milli).max(1),
+            gpus: whole(facts.capacity.gpus_milli),
+        }
+    }
 }
 
 /// One process to start.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, WorkspaceId};
+use crate::model::launch::NodePlace;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{JobSpec, Priority};
 use crate::model::state::cluster::Cluster;
@@ -216,6 +217,10 @@ pub struct Job {
     /// Their names then, since nodes go.
     #[serde(default)]
     pub node_names: Vec<String>,
+    /// What was so of them when the attempt was placed (one for each of `nodes`), so that a launch plan is the same
+    /// whenever it is made, and logs are found after a node has gone. Set by the core at placement from `Facts`.
+    #[serde(default)]
+    pub places: Vec<NodePlace>,
     /// The processes of the current or last attempt.
     #[serde(default, with = "rank_map")]
     pub ranks: BTreeMap<Rank, RankRun>,
