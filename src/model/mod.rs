@@ -4,6 +4,7 @@ pub mod fault;
 pub mod ids;
 pub mod launch;
 pub mod names;
+pub mod nearest;
 pub mod request;
 pub mod settings;
 pub mod snapshot;

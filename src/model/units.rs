@@ -117,6 +117,35 @@ fn dotnet_span(text: &str) -> Option<Millis> {
     Some(Millis(whole.checked_mul(1000)?.checked_add((seconds * 1000.0) as u64)?))
 }
 
+impl Bytes {
+    /// Parses a size: `512`, `512M`, `1.5GiB`, `16 gb`. All units are binary, as docker's `shmSize` has them.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+        let (number, unit) = (&text[..digits], text[digits..].trim().to_ascii_lowercase());
+        let bad = || format!("`{}` is no size; forms: 512M, 1.5G, 64KiB, 4096", text.escape_debug());
+        let shift = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit) {
+            "" => 0,
+            "k" => 10,
+            "m" => 20,
+            "g" => 30,
+            "t" => 40,
+            "p" => 50,
+            _ => return Err(bad()),
+        };
+        let value: f64 = number.parse().map_err(|_| bad())?;
+        let bytes = value * f64::from(1u32 << (shift % 30)) * f64::from(1u32 << (shift - shift % 30).min(30));
+        // Beyond 2^53 a number in JSON is no longer exact (RFC 8259, 6).
+        if bytes > 9_007_199_254_740_992.0 {
+            return Err(format!("`{text}` is too large; the limit is 8 PiB"));
+        }
+        Ok(Self(bytes.round() as u64))
+    }
+}
+
 fn jiff_span(text: &str) -> Result<Millis, String> {
     let forms = "forms: 90s, 1h30m, 7d, P7D, 7.00:00:00";
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -208,6 +237,14 @@ mod tests {
         }
         for (n, text) in [(812, "812 B"), (1536, "1.5 KiB"), (64 << 20, "64 MiB"), (500 << 30, "500 GiB")] {
             assert_eq!(Bytes(n).to_string(), text);
+        }
+        for (text, n) in
+            [("512", 512), ("1.5k", 1536), ("64MiB", 64 << 20), ("16 gb", 16 << 30), ("2T", 2 << 40), ("1PiB", 1 << 50)]
+        {
+            assert_eq!(Bytes::parse(text), Ok(Bytes(n)), "{text}");
+        }
+        for text in ["10GBs", "1.5.2G", "", "G", "-1", "1e30", "9999999P"] {
+            assert!(Bytes::parse(text).is_err(), "{text}");
         }
         assert_eq!(UnixMillis(0).rfc3339(), "1970-01-01T00:00:00.000Z");
     }

@@ -1,12 +1,17 @@
 //! What is asked for: the published bodies of clusters and jobs, with our own additions plainly ours.
 //!
 //! Reading a file goes in two steps, both pure: [`doc`] turns JSON, YAML or TOML into one tree that knows the line and
-//! column of every value; `JobSpec::read` and `ClusterSpec::read` turn the tree into types and return *all* faults
+//! column of every value; [`JobFile`] and [`ClusterFile`] turn the tree into types and note *all* faults
 //! at once.
 
 pub mod cluster;
+pub mod cluster_file;
 pub mod doc;
+pub mod fields;
 pub mod job;
+pub mod job_file;
 
 pub use cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
+pub use cluster_file::ClusterFile;
 pub use job::{Demand, JobSpec, Priority, Resources, Toolkit};
+pub use job_file::JobFile;
