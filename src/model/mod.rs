@@ -7,6 +7,7 @@ pub mod names;
 pub mod nearest;
 pub mod request;
 pub mod settings;
+pub mod shown;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
