@@ -126,8 +126,11 @@ fn preparation_and_second_attempt_on_two_nodes() {
         })),
         2,
     );
-    let prepare = Rank { role: RankRole::Prepare, index: 1 };
-    let mut text = shown(&launch(&job, &places(2), prepare, None, &NAMES).unwrap());
+    let mut text = String::new();
+    for index in 0..2 {
+        let prepare = Rank { role: RankRole::Prepare, index };
+        text.push_str(&shown(&launch(&job, &places(2), prepare, None, &NAMES).unwrap()));
+    }
     text.push_str(&shown(&launch(&job, &places(2), Rank::main(0), None, &NAMES).unwrap()));
     insta::assert_snapshot!(text);
 }

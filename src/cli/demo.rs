@@ -1,0 +1,247 @@
+//! The demo: real training runs on four nodes that are this machine, in a directory of its own. `main.rs` starts a core in
+//! this process on [`Ground::state_dir`], then calls [`fill`], then the screen or [`watch`], then [`finish`].
+//!
+//! Nothing is left behind: [`finish`] ends every attempt and waits for the proof, and only then is the directory removed
+//! ([`Ground::remove`]). What a `kill -9` left is found by [`abandoned`]; since its processes may still run, the next demo
+//! starts a core on it, finishes it as its own, and then removes it.
+
+mod ground;
+
+pub use ground::{Ground, abandoned};
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::api::Client;
+use crate::model::fault::Fault;
+use crate::model::ids::{JobId, NodeId};
+use crate::model::request::{JobAct, JobRef, Place, Request, Submit};
+use crate::model::snapshot::{Change, Snapshot, Update};
+use crate::model::spec::cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
+use crate::model::spec::job::{Constraints, Demand, EnvironmentVariable, InputDirectory, JobSpec, Priority, Toolkit};
+use crate::model::state::{ExecutionState, Job, Node};
+use crate::model::units::{Millis, NodeCount, UnixMillis};
+
+/// The name of the demo's workspace.
+pub const WORKSPACE: &str = "demo";
+/// The name of the demo's cluster.
+pub const CLUSTER: &str = "local";
+/// The name of the demo's experiment.
+pub const EXPERIMENT: &str = "penguins";
+
+/// As many nodes as fit beside one another on a small machine; each job is one thread.
+const NODES: NodeCount = NodeCount(4);
+/// Learning rates from one that learns nothing in time to one that is as fast as it gets.
+const LEARNING_RATES: [&str; 6] = ["0.001", "0.003", "0.01", "0.03", "0.1", "1"];
+const SEEDS: [u32; 2] = [1, 2];
+/// Seconds between two lines of a job's log: slow enough to be read, fast enough to be watched.
+const PACE: &str = "0.25";
+/// A training run takes some ten seconds; one that takes this long hangs.
+const JOB_LIMIT: Millis = Millis::from_mins(5);
+/// The whole demo takes under a minute; a machine on which it takes this long does not get it done.
+const HEADLESS_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// How long to wait until all that was stopped is proven gone: the time between TERM and KILL (30 s), and as much again
+/// for a busy machine.
+const FINISH_LIMIT: Duration = Duration::from_secs(60);
+
+/// Makes the demo's workspace, cluster and experiment, and submits its jobs.
+///
+/// # Errors
+/// The core's refusal.
+pub async fn fill(client: &Client, ground: &Ground) -> Result<(), Fault> {
+    let workspace = Some(WORKSPACE.to_owned());
+    let tags = [("purpose".to_owned(), "demo".to_owned())].into();
+    client.request(Request::CreateWorkspace { name: WORKSPACE.to_owned(), location: None, tags }).await?;
+    let spec = ClusterSpec {
+        provider: ProviderSpec::Local,
+        scale_settings: ScaleSettings::Manual { target_node_count: NODES, node_deallocation_option: Deallocation::Requeue },
+        vm_size: None,
+    };
+    client.request(Request::CreateCluster { workspace: workspace.clone(), name: CLUSTER.to_owned(), spec }).await?;
+    client.request(Request::CreateExperiment { workspace, name: EXPERIMENT.to_owned() }).await?;
+    client.request(Request::SubmitAll(jobs(&ground.data_dir()))).await?;
+    Ok(())
+}
+
+/// Prints each state change of nodes and jobs until all jobs have ended, and returns whether all have succeeded.
+///
+/// # Errors
+/// That the core stopped, that the output is closed, or that it took too long.
+pub async fn watch(client: &Client, out: &mut dyn Write) -> Result<bool, Fault> {
+    let mut picture = Picture::subscribe(client).await?;
+    let ended = async {
+        loop {
+            let update = picture.next_update().await?;
+            for line in picture.take(&update) {
+                writeln!(out, "{line}").map_err(|e| Fault::user("standard output is closed").because(&e))?;
+            }
+            let jobs = &picture.snapshot.jobs;
+            if !jobs.is_empty() && jobs.values().all(|job| job.state.ended()) {
+                return Ok(jobs.values().all(|job| job.state == ExecutionState::Succeeded));
+            }
+        }
+    };
+    match tokio::time::timeout(HEADLESS_LIMIT, ended).await {
+        Ok(result) => result,
+        Err(_) => Err(Fault::user(format!("the demo's jobs have not ended within {} s", HEADLESS_LIMIT.as_secs()))),
+    }
+}
+
+/// Ends every job, gives all nodes back, and returns once that is proven.
+///
+/// # Errors
+/// That something could not be proven gone in time; the directory must then be kept.
+pub async fn finish(client: &Client) -> Result<(), Fault> {
+    let mut picture = Picture::subscribe(client).await?;
+    let first = picture.next_update().await?;
+    picture.snapshot.apply(&first);
+    let clusters: Vec<String> = picture.snapshot.clusters.values().map(|cluster| cluster.name.clone()).collect();
+    for job in picture.snapshot.jobs.values().filter(|job| !job.state.ended()) {
+        stop(client, job).await?;
+    }
+    let gone = async {
+        while picture.snapshot.jobs.values().any(|job| !job.state.ended()) {
+            let update = picture.next_update().await?;
+            picture.snapshot.apply(&update);
+        }
+        for name in clusters {
+            let cluster = Place { workspace: Some(WORKSPACE.to_owned()), name: Some(name) };
+            client.request(Request::DeleteCluster { cluster, force: true }).await?;
+        }
+        while !picture.snapshot.nodes.is_empty() || !picture.snapshot.clusters.is_empty() {
+            let update = picture.next_update().await?;
+            picture.snapshot.apply(&update);
+        }
+        Ok(())
+    };
+    let done = tokio::time::timeout(FINISH_LIMIT, gone).await;
+    done.unwrap_or_else(|_| Err(Fault::user("not everything that the demo started is proven to have ended")))
+}
+
+/// A job that ends by itself at this moment is no error.
+async fn stop(client: &Client, job: &Job) -> Result<(), Fault> {
+    let act = JobAct::Terminate { hold: Millis(0) };
+    match client.request(Request::Job { job: JobRef::Id(job.id), act }).await {
+        Ok(_) => Ok(()),
+        Err(fault) if fault.kind == crate::model::fault::FaultKind::User => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn jobs(data: &Path) -> Vec<Submit> {
+    let place = |name: &str| Place { workspace: Some(WORKSPACE.to_owned()), name: Some(name.to_owned()) };
+    let runs = SEEDS.iter().flat_map(|seed| LEARNING_RATES.iter().map(move |rate| (*rate, *seed)));
+    runs.enumerate()
+        .map(|(at, (rate, seed))| Submit {
+            experiment: place(EXPERIMENT),
+            cluster: place(CLUSTER),
+            name: Some(format!("lr-{}-seed-{seed}", rate.replace('.', "_"))),
+            // The lengths differ, so that jobs do not all end at once.
+            spec: job(data, rate, seed, 30 + 6 * (at as u32 % 4)),
+            token: None,
+        })
+        .collect()
+}
+
+fn job(data: &Path, rate: &str, seed: u32, epochs: u32) -> JobSpec {
+    let variable = |name: &str, value: String| EnvironmentVariable { name: name.to_owned(), value };
+    JobSpec {
+        cluster: None,
+        scheduling_priority: Priority::Normal,
+        node_count: NodeCount(1),
+        toolkit: Toolkit::Custom { command_line: "sh \"$AZ_BATCHAI_INPUT_DATA/train.sh\"".to_owned() },
+        job_preparation: None,
+        std_out_err_path_prefix: None,
+        input_directories: vec![InputDirectory { id: "DATA".to_owned(), path: data.to_string_lossy().into_owned() }],
+        output_directories: Vec::new(),
+        environment_variables: vec![
+            variable("LR", rate.to_owned()),
+            variable("SEED", seed.to_string()),
+            variable("EPOCHS", epochs.to_string()),
+            variable("PACE", PACE.to_owned()),
+        ],
+        constraints: Constraints { max_wall_clock_time: JOB_LIMIT },
+        demand: Demand::WholeNode,
+    }
+}
+
+/// What is so, kept current.
+struct Picture {
+    updates: mpsc::Receiver<Arc<Update>>,
+    snapshot: Snapshot,
+}
+
+impl Picture {
+    async fn subscribe(client: &Client) -> Result<Self, Fault> {
+        Ok(Self { updates: client.subscribe().await?, snapshot: Snapshot::default() })
+    }
+
+    async fn next_update(&mut self) -> Result<Arc<Update>, Fault> {
+        let stopped = || Fault::internal("the core has stopped").hint("start the demo again: it clears what is left");
+        self.updates.recv().await.ok_or_else(stopped)
+    }
+
+    /// Applies an update and returns a line for each change of a state.
+    fn take(&mut self, update: &Update) -> Vec<String> {
+        let before = self.snapshot.clone();
+        self.snapshot.apply(update);
+        let mut lines = Vec::new();
+        for change in &update.changes {
+            match change {
+                Change::Node(node) => lines.extend(node_line(update.at, before.nodes.get(&node.id), node)),
+                Change::Job(job) => lines.extend(job_line(update.at, before.jobs.get(&job.id), job)),
+                Change::Workspace(_) | Change::Cluster(_) | Change::Experiment(_) | Change::Gone(_) => {}
+            }
+        }
+        lines
+    }
+}
+
+fn node_line(at: UnixMillis, before: Option<&Arc<Node>>, now: &Node) -> Option<String> {
+    let former = before.map_or("new", |node| node.state.word());
+    let name = if now.name.is_empty() { NodeId::to_string(&now.id) } else { now.name.clone() };
+    (former != now.state.word()).then(|| format!("{}  node {name}  {former} -> {}", at.rfc3339(), now.state.word()))
+}
+
+fn job_line(at: UnixMillis, before: Option<&Arc<Job>>, now: &Job) -> Option<String> {
+    let former = before.map_or("new", |job| job.state.word());
+    if former == now.state.word() {
+        return None;
+    }
+    let more = match now.state {
+        ExecutionState::Queued | ExecutionState::Terminating => String::new(),
+        ExecutionState::Running => format!(" on {}", now.node_names.join(", ")),
+        ExecutionState::Succeeded | ExecutionState::Failed => {
+            let code = now.exit_code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+            let why = now.errors.first().map(|e| format!(": {}", e.message)).unwrap_or_default();
+            format!(", exit code {code}{why}")
+        }
+    };
+    Some(format!("{}  job {} {}  {former} -> {}{more}", at.rfc3339(), JobId::to_string(&now.id), now.name, now.state.word()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::model::names::{check_name, check_variable};
+
+    #[test]
+    fn a_dozen_jobs_with_names_that_may_be_used() {
+        let jobs = jobs(Path::new("/demo/data"));
+        assert_eq!(jobs.len(), 12);
+        let names: BTreeSet<_> = jobs.iter().filter_map(|job| job.name.clone()).collect();
+        assert_eq!(names.len(), jobs.len());
+        for job in &jobs {
+            assert_eq!(check_name(job.name.as_deref().unwrap()), Ok(()));
+            assert!(job.spec.environment_variables.iter().all(|v| check_variable(&v.name).is_ok()));
+            assert_eq!(job.spec.input_directories[0].path, "/demo/data");
+        }
+        assert!(names.contains("lr-0_001-seed-1"), "{names:?}");
+    }
+}

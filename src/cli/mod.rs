@@ -1,0 +1,3 @@
+//! Layer 5: the command line; one file per noun.
+
+pub mod demo;
