@@ -1,4 +1,31 @@
 //! Layer 2: SQLite, and the only SQL in the program. One thread owns the writing connection.
+//!
+//! The runtime commits one [`Batch`] a turn through a [`Writer`]; pages are read beside it through a [`Reader`]. Nothing
+//! here decides anything: rows come and go as the core says, and a file that is not surely ours and whole is not touched.
+//!
+//! Decisions (2026-11):
+//! - One file in WAL mode with `synchronous=FULL`: what was answered survives a power cut. The turn of the runtime is
+//!   the group of the group commit, so there is no timer here.
+//! - Rows are JSON bodies with the few columns that are searched by: a new field of a row is a serde default, not a
+//!   migration. A body is what an older version may still read, so a field is never renamed.
+//! - Only one connection ever writes or checkpoints (the WAL-reset fault of SQLite up to 3.51.2 needs two).
+
+mod crash;
+mod events;
+mod fault;
+pub mod lock;
+mod migrations;
+mod open;
+mod outbox;
+mod place;
+mod query;
+mod rows;
+mod writer;
+
+pub use crash::crash_point;
+pub use open::{DATABASE_FILE, Db};
+pub use query::{PastEvent, Reader};
+pub use writer::Writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,6 +115,11 @@ pub trait Store: Send {
     /// # Errors
     /// As [`Store::load`].
     fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError>;
+
+    /// Returns a handle that reads beside the writer, where the store has such a thing.
+    fn reader(&self) -> Option<Reader> {
+        None
+    }
 }
 
 /// `request::JobQuery` with names resolved.
@@ -111,7 +143,7 @@ pub struct JobPage {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite's own words.
-    #[error("{doing} {path}")]
+    #[error("cannot {doing} {}", path.display())]
     Sql {
         /// `open`, `commit to`, `read from` …
         doing: &'static str,
@@ -122,7 +154,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A row does not hold what it should.
-    #[error("{path}: table {table}, row {key}: {why}")]
+    #[error("{}: table {table}, row {key}: {why}", path.display())]
     Row {
         /// The database file.
         path: PathBuf,
@@ -134,7 +166,7 @@ pub enum StoreError {
         why: String,
     },
     /// Not ours, made by a newer version, on a network file system, no room …: `why` is the whole sentence.
-    #[error("{path}: {why}")]
+    #[error("{}: {why}", path.display())]
     Refused {
         /// The database file.
         path: PathBuf,

@@ -1,0 +1,292 @@
+//! Reading beside the writer: own read-only connections, so that a list never waits for a commit.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+use serde::de::DeserializeOwned;
+
+use super::fault::Trouble;
+use super::open;
+use super::outbox;
+use super::rows::{from_json, int};
+use super::{JobPage, Loaded, StoreError};
+use crate::model::ids::{Epoch, ExperimentId, JobId, Seq};
+use crate::model::request::PAGE_MAX;
+use crate::model::snapshot::{Change, ENDED_JOBS_KEPT};
+use crate::model::state::{ExecutionState, Job};
+use crate::model::units::UnixMillis;
+use crate::sched::Event;
+
+/// How many idle connections are kept for the next readers: each has a page cache, and more than a few readers at a
+/// time are rare.
+const IDLE_READERS_MAX: usize = 4;
+/// Up to this many pairs of an experiment (or cluster) and a state are looked up one by one in the index; more are
+/// found faster by walking the table.
+const INDEX_WALKS_MAX: usize = 64;
+
+const STATES: [ExecutionState; 5] = [
+    ExecutionState::Queued,
+    ExecutionState::Running,
+    ExecutionState::Terminating,
+    ExecutionState::Succeeded,
+    ExecutionState::Failed,
+];
+
+/// Reads the database as last committed. Cheap to clone; all clones share their connections.
+#[derive(Clone)]
+pub struct Reader {
+    inside: Arc<Inside>,
+}
+
+struct Inside {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// One event of the history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastEvent {
+    /// The turn.
+    pub seq: Seq,
+    /// When it was.
+    pub at: UnixMillis,
+    /// The core that took it.
+    pub epoch: Epoch,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Reader {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { inside: Arc::new(Inside { path: path.to_owned(), idle: Mutex::default() }) }
+    }
+
+    /// Runs `read` inside one read transaction, so that it sees one committed turn.
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
+        let idle = || self.inside.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = &self.inside.path;
+        let kept = idle().pop();
+        let mut conn = match kept {
+            Some(conn) => conn,
+            None => open::connect_reader(path)?,
+        };
+        let tx = conn.transaction().map_err(|e| Trouble::Sql(e).at("read", path))?;
+        let answer = read(&tx).map_err(|trouble| trouble.at("read", path));
+        drop(tx);
+        let mut idle = idle();
+        if idle.len() < IDLE_READERS_MAX {
+            idle.push(conn);
+        }
+        answer
+    }
+
+    /// Reads what a start needs.
+    ///
+    /// # Errors
+    /// A row that cannot be read names its table and key.
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        self.with(load)
+    }
+
+    /// Reads one job.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn job(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        self.with(|conn| one_job(conn, "SELECT id, body FROM job WHERE id = ?1", &[&int(id.0)]))
+    }
+
+    /// Finds a job by its experiment and name, compared without case.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        let sql = "SELECT id, body FROM job WHERE experiment = ?1 AND name = ?2";
+        self.with(|conn| one_job(conn, sql, &[&int(experiment.0), &name]))
+    }
+
+    /// Finds the job that was submitted with this token.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        self.with(|conn| one_job(conn, "SELECT id, body FROM job WHERE token = ?1", &[&token]))
+    }
+
+    /// Reads one page of jobs, and says whether there are more.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+        let limit = if page.limit == 0 { PAGE_MAX } else { page.limit.min(PAGE_MAX) } as usize;
+        self.with(|conn| {
+            let mut ids = page_ids(conn, page, limit + 1)?;
+            let more = ids.len() > limit;
+            ids.truncate(limit);
+            let mut jobs = Vec::with_capacity(ids.len());
+            for id in ids {
+                jobs.extend(one_job(conn, "SELECT id, body FROM job WHERE id = ?1", &[&id])?);
+            }
+            Ok((jobs, more))
+        })
+    }
+
+    /// Reads the history after the turn `after`, at most `limit` events.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn events(&self, after: Seq, limit: u32) -> Result<Vec<PastEvent>, StoreError> {
+        self.with(|conn| {
+            let sql = "SELECT seq, at, epoch, body FROM event WHERE seq > ?1 ORDER BY seq, n LIMIT ?2";
+            let mut select = conn.prepare_cached(sql)?;
+            let mut rows = select.query([int(after.0), i64::from(limit)])?;
+            let mut events = Vec::new();
+            while let Some(row) = rows.next()? {
+                let seq: i64 = row.get(0)?;
+                let body = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+                events.push(PastEvent {
+                    seq: Seq(seq.cast_unsigned()),
+                    at: UnixMillis(row.get(1)?),
+                    epoch: Epoch(row.get::<_, i64>(2)?.cast_unsigned()),
+                    event: from_json("event", seq, body)?,
+                });
+            }
+            Ok(events)
+        })
+    }
+}
+
+fn one_job(conn: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<Option<Arc<Job>>, Trouble> {
+    let mut select = conn.prepare_cached(sql)?;
+    let found = select.query_row(params, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
+    found.map(|(id, body)| from_json("job", id, &body)).transpose()
+}
+
+/// Returns the identities of the first `limit` jobs of a page, in its order.
+///
+/// Every index of the table ends in the identity, so one pair of (experiment or cluster) and state comes out sorted
+/// and stops at `limit`, however many jobs there are; the pairs are then merged.
+fn page_ids(conn: &Connection, page: &JobPage, limit: usize) -> Result<Vec<i64>, Trouble> {
+    let states = if page.states.is_empty() { &STATES[..] } else { &page.states[..] };
+    let walks = match (&page.experiments, page.cluster) {
+        (Some(experiments), _) => walks("experiment", experiments.iter().map(|e| int(e.0)), states),
+        (None, Some(cluster)) => walks("cluster", [int(cluster.0)].into_iter(), states),
+        (None, None) if page.states.is_empty() => vec![Vec::new()],
+        (None, None) => states.iter().map(|s| vec![("state", Value::from(s.word().to_owned()))]).collect(),
+    };
+    if walks.len() > INDEX_WALKS_MAX {
+        return walk_table(conn, page, limit);
+    }
+    let mut ids = Vec::new();
+    for mut filters in walks {
+        // The unary plus keeps this column from choosing the index.
+        if let (Some(_), Some(cluster)) = (&page.experiments, page.cluster) {
+            filters.push(("+cluster", Value::from(int(cluster.0))));
+        }
+        let mut sql = String::from("SELECT id FROM job WHERE 1");
+        let mut params = Vec::new();
+        for (column, value) in filters {
+            params.push(value);
+            sql.push_str(&format!(" AND {column} = ?{}", params.len()));
+        }
+        ids.extend(ids_of(conn, sql, params, page, limit)?);
+    }
+    ids.sort_unstable();
+    if page.newest_first {
+        ids.reverse();
+    }
+    ids.dedup();
+    ids.truncate(limit);
+    Ok(ids)
+}
+
+type Filters = Vec<(&'static str, Value)>;
+
+fn walks(column: &'static str, keys: impl Iterator<Item = i64>, states: &[ExecutionState]) -> Vec<Filters> {
+    let pair =
+        |key: i64, state: &ExecutionState| vec![(column, Value::from(key)), ("state", Value::from(state.word().to_owned()))];
+    keys.flat_map(|key| states.iter().map(move |state| pair(key, state)).collect::<Vec<_>>()).collect()
+}
+
+/// Walks the table in the order of identity and leaves out what does not fit.
+fn walk_table(conn: &Connection, page: &JobPage, limit: usize) -> Result<Vec<i64>, Trouble> {
+    let mut sql = String::from("SELECT id FROM job WHERE 1");
+    let mut params = Vec::new();
+    if let Some(experiments) = &page.experiments {
+        // As one JSON text, since SQLite bounds the number of parameters.
+        let list = serde_json::to_string(&experiments.iter().map(|e| e.0).collect::<Vec<_>>());
+        params.push(Value::from(list.unwrap_or_default()));
+        sql.push_str(" AND +experiment IN (SELECT value FROM json_each(?1))");
+    }
+    if let Some(cluster) = page.cluster {
+        any_of(&mut sql, "+cluster", vec![Value::from(int(cluster.0))], &mut params);
+    }
+    if !page.states.is_empty() {
+        let states = page.states.iter().map(|s| Value::from(s.word().to_owned())).collect();
+        any_of(&mut sql, "+state", states, &mut params);
+    }
+    ids_of(conn, sql, params, page, limit)
+}
+
+fn any_of(sql: &mut String, column: &str, values: Vec<Value>, params: &mut Vec<Value>) {
+    let from = params.len();
+    params.extend(values);
+    let marks: Vec<String> = (from + 1..=params.len()).map(|n| format!("?{n}")).collect();
+    sql.push_str(&format!(" AND {column} IN ({})", marks.join(",")));
+}
+
+fn ids_of(
+    conn: &Connection,
+    mut sql: String,
+    mut params: Vec<Value>,
+    page: &JobPage,
+    limit: usize,
+) -> Result<Vec<i64>, Trouble> {
+    let (beyond, order) = if page.newest_first { ("<", "DESC") } else { (">", "ASC") };
+    if let Some(after) = page.after {
+        params.push(Value::from(int(after.0)));
+        sql.push_str(&format!(" AND id {beyond} ?{}", params.len()));
+    }
+    params.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+    sql.push_str(&format!(" ORDER BY id {order} LIMIT ?{}", params.len()));
+    let mut select = conn.prepare_cached(&sql)?;
+    let ids = select.query_map(params_from_iter(params), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(ids)
+}
+
+/// Reads what a start needs.
+pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
+    let (seq, counters): (i64, String) =
+        conn.query_row("SELECT seq, counters FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut rows = Vec::new();
+    all(conn, "workspace", "SELECT id, body FROM workspace ORDER BY id", |row| rows.push(Change::Workspace(row)))?;
+    all(conn, "cluster", "SELECT id, body FROM cluster ORDER BY id", |row| rows.push(Change::Cluster(row)))?;
+    all(conn, "node", "SELECT id, body FROM node ORDER BY id", |row| rows.push(Change::Node(row)))?;
+    all(conn, "experiment", "SELECT id, body FROM experiment ORDER BY id", |row| rows.push(Change::Experiment(row)))?;
+    let live = "SELECT id, body FROM job WHERE state IN ('queued', 'running', 'terminating') ORDER BY id";
+    all(conn, "job", live, |row| rows.push(Change::Job(row)))?;
+    let mut ended = Vec::new();
+    let newest =
+        format!("SELECT id, body FROM job WHERE ended IS NOT NULL ORDER BY ended DESC, id DESC LIMIT {ENDED_JOBS_KEPT}");
+    all(conn, "job", &newest, |row| ended.push(row))?;
+    ended.reverse();
+    let counters = from_json("meta", 1, &counters)?;
+    Ok(Loaded { seq: Seq(seq.cast_unsigned()), counters, rows, ended, outbox: outbox::load(conn)? })
+}
+
+fn all<T: DeserializeOwned>(
+    conn: &Connection,
+    table: &'static str,
+    sql: &str,
+    mut keep: impl FnMut(Arc<T>),
+) -> Result<(), Trouble> {
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        keep(Arc::new(from_json(table, row.get(0)?, body)?));
+    }
+    Ok(())
+}

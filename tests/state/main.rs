@@ -1,0 +1,8 @@
+//! The store, its lock, and the way from a front end to the core, on real files and sockets.
+
+mod crash;
+mod fixture;
+mod pages;
+mod refusals;
+mod samples;
+mod store;

@@ -1,0 +1,105 @@
+//! Pages of jobs: every filter, both directions, and the same answer whichever way the store finds it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ostler::model::ids::{ClusterId, ExperimentId, JobId};
+use ostler::model::snapshot::Change;
+use ostler::model::state::ExecutionState::{self, Failed, Queued, Running, Succeeded, Terminating};
+use ostler::model::state::Job;
+use ostler::store::{JobPage, Store};
+
+use super::samples::*;
+
+const JOBS: u64 = 300;
+const STATES: [ExecutionState; 5] = [Queued, Running, Terminating, Succeeded, Failed];
+
+fn all() -> Vec<Job> {
+    (1..=JOBS).map(|id| job(id, 1 + id % 40, STATES[(id % 5) as usize])).collect()
+}
+
+fn filled(place: &Place) -> ostler::store::Db {
+    let mut db = place.open();
+    db.commit(&rows_turn(1, all().into_iter().map(Arc::new).map(Change::Job).collect())).unwrap();
+    db
+}
+
+/// The same, without SQL.
+fn expected(page: &JobPage) -> Vec<u64> {
+    let fits = |job: &Job| {
+        page.experiments.as_ref().is_none_or(|list| list.contains(&job.experiment))
+            && page.cluster.is_none_or(|cluster| job.cluster == cluster)
+            && (page.states.is_empty() || page.states.contains(&job.state))
+            && page.after.is_none_or(|after| if page.newest_first { job.id < after } else { job.id > after })
+    };
+    let mut ids: Vec<u64> = all().iter().filter(|job| fits(job)).map(|job| job.id.0).collect();
+    if page.newest_first {
+        ids.reverse();
+    }
+    ids
+}
+
+#[test]
+fn filters_agree_with_a_plain_search() {
+    let place = Place::new();
+    let db = filled(&place);
+    let some = |ids: &[u64]| Some(ids.iter().copied().map(ExperimentId).collect::<Vec<_>>());
+    let experiments = [None, some(&[]), some(&[1]), some(&[1, 7, 7, 99]), some(&(1..=40).collect::<Vec<_>>())];
+    let states: [&[ExecutionState]; 4] = [&[], &[Failed], &[Queued, Running], &STATES];
+    let mut cases = 0;
+    for experiments in &experiments {
+        for cluster in [None, Some(ClusterId(1)), Some(ClusterId(9))] {
+            for states in states {
+                for (after, newest_first) in [(None, false), (None, true), (Some(150), false), (Some(150), true)] {
+                    let page = JobPage {
+                        experiments: experiments.clone(),
+                        cluster,
+                        states: states.to_vec(),
+                        after: after.map(JobId),
+                        limit: 7,
+                        newest_first,
+                    };
+                    let all = expected(&page);
+                    let (jobs, more) = db.jobs(&page).unwrap();
+                    let ids: Vec<u64> = jobs.iter().map(|job| job.id.0).collect();
+                    assert_eq!(ids, all[..all.len().min(7)], "{page:?}");
+                    assert_eq!(more, all.len() > 7, "{page:?}");
+                    cases += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(cases, 240);
+}
+
+#[test]
+fn pages_join_without_gap_or_repeat() {
+    let place = Place::new();
+    let db = filled(&place);
+    for newest_first in [false, true] {
+        let mut page = JobPage { limit: 33, newest_first, ..JobPage::default() };
+        let mut seen = Vec::new();
+        loop {
+            let (jobs, more) = db.jobs(&page).unwrap();
+            seen.extend(jobs.iter().map(|job| job.id.0));
+            page.after = jobs.last().map(|job| job.id);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen.len() as u64, JOBS);
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len() as u64, JOBS);
+        assert_eq!(seen[0], if newest_first { JOBS } else { 1 });
+    }
+}
+
+#[test]
+fn a_page_has_a_bound() {
+    let place = Place::new();
+    let mut db = place.open();
+    db.commit(&rows_turn(1, (1..=1100).map(|id| queued(id, 1)).collect())).unwrap();
+    for limit in [0, 5000] {
+        let (jobs, more) = db.jobs(&JobPage { limit, ..JobPage::default() }).unwrap();
+        assert_eq!((jobs.len(), more), (1000, true));
+    }
+}

@@ -1,0 +1,237 @@
+//! Rows of every kind, with something in every field.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ostler::model::ids::{Attempt, ClusterId, EffectId, Epoch, ExperimentId, JobId, NodeId, Rank, Seq, WorkspaceId};
+use ostler::model::snapshot::{Change, RowKey};
+use ostler::model::spec::job::{Constraints, EnvironmentVariable, LaunchShape};
+use ostler::model::spec::{
+    ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings, Toolkit,
+};
+use ostler::model::state::{
+    AllocationState, BootId, Cluster, ExecutionState, Experiment, Facts, Job, JobError, Node, NodeState, Proof, QueueHead,
+    RankRun, RankState, Reach, StopWhy, Tally, Unusable, Workspace,
+};
+use ostler::model::units::{Bytes, Millis, NodeCount, UnixMillis};
+use ostler::sched::{Act, Effect, Event, Sighting};
+use ostler::store::{Batch, Db};
+use uuid::Uuid;
+
+/// A database in a directory of its own, which lives as long as this.
+pub struct Place {
+    /// The directory.
+    pub dir: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join(ostler::store::DATABASE_FILE)
+    }
+
+    pub fn open(&self) -> Db {
+        Db::open(&self.file()).unwrap()
+    }
+}
+
+pub fn resources(cpus: u64) -> Resources {
+    Resources {
+        cpus_milli: cpus * 1000,
+        memory: Bytes(64 << 30),
+        gpus_milli: 8000,
+        other: BTreeMap::from([("licence".to_owned(), 3)]),
+    }
+}
+
+pub fn workspace(id: u64) -> Arc<Workspace> {
+    Arc::new(Workspace {
+        id: WorkspaceId(id),
+        name: format!("lab-{id}"),
+        location: Some("cellar".to_owned()),
+        tags: BTreeMap::from([("team".to_owned(), "vision \"quoted\" \u{1f40e}".to_owned())]),
+        created: UnixMillis(1_700_000_000_000),
+        deleting: id.is_multiple_of(2),
+    })
+}
+
+pub fn cluster(id: u64) -> Arc<Cluster> {
+    Arc::new(Cluster {
+        id: ClusterId(id),
+        workspace: WorkspaceId(1),
+        name: format!("gpu-{id}"),
+        uuid: Uuid::from_u128(u128::from(id)),
+        spec: ClusterSpec {
+            provider: ProviderSpec::Hosts { hosts: vec!["node1".to_owned(), "ci@[::1]".to_owned()] },
+            scale_settings: ScaleSettings::Manual {
+                target_node_count: NodeCount(4),
+                node_deallocation_option: Deallocation::WaitForJobCompletion,
+            },
+            vm_size: Some("STANDARD_NC6".to_owned()),
+        },
+        allocation: AllocationState::Resizing,
+        allocation_since: UnixMillis(5),
+        errors: Vec::new(),
+        head: Some(QueueHead { job: JobId(1), name: "a".to_owned(), waits_for: "needs 4 nodes, 2 idle".to_owned() }),
+        waiting: 3,
+        created: UnixMillis(4),
+        deleting: false,
+    })
+}
+
+pub fn node(id: u64) -> Arc<Node> {
+    Arc::new(Node {
+        id: NodeId(id),
+        cluster: ClusterId(1),
+        name: format!("node{id}"),
+        host: format!("ci@node{id}"),
+        state: match id % 3 {
+            0 => NodeState::Idle,
+            1 => NodeState::Running,
+            _ => NodeState::Unusable(Unusable {
+                code: "unreachable".to_owned(),
+                step: "connect".to_owned(),
+                message: "ssh: No route to host".to_owned(),
+            }),
+        },
+        since: UnixMillis(9),
+        reach: Reach::Lost { since: UnixMillis(8), why: "Broken pipe".to_owned() },
+        holder: Some((JobId(1), Attempt(2))),
+        boot: Some(BootId("b-1".to_owned())),
+        facts: Some(Facts {
+            hostname: "n".to_owned(),
+            address: "10.0.0.1".to_owned(),
+            root: "/home/ci/.local/state/ostler-node/x/y".to_owned(),
+            shell: "/bin/bash".to_owned(),
+            user: "ci".to_owned(),
+            capacity: resources(64),
+            os: "Debian 12".to_owned(),
+        }),
+        drained: true,
+        effect: Some(EffectId(3)),
+    })
+}
+
+pub fn experiment(id: u64) -> Arc<Experiment> {
+    Arc::new(Experiment {
+        id: ExperimentId(id),
+        workspace: WorkspaceId(1),
+        name: format!("Exp{id}"),
+        created: UnixMillis(1),
+        tally: Tally { queued: 1, running: 2, terminating: 3, succeeded: 4, failed: 5 },
+        deleting: false,
+    })
+}
+
+pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
+    let gone = |code| RankState::Gone(Proof::Exit { code, why: Some(StopWhy::Limit) });
+    let run = |state| RankRun { node: NodeId(1), boot: BootId("b-1".to_owned()), state, daemon: None };
+    Job {
+        id: JobId(id),
+        workspace: WorkspaceId(1),
+        experiment: ExperimentId(experiment),
+        name: format!("Run-{id}"),
+        uuid: Uuid::from_u128(u128::from(id)),
+        segment: format!("g/workspaces/lab/experiments/e/jobs/Run-{id}/x"),
+        cluster: ClusterId(1 + id % 2),
+        spec: Arc::new(spec()),
+        shape: LaunchShape { prepares: true, main_nodes: vec![0, 0, 1] },
+        token: (!id.is_multiple_of(3)).then(|| format!("token-{id}")),
+        state,
+        since: UnixMillis(100 + id.cast_signed()),
+        priority: Priority::High,
+        held: false,
+        stop_at: Some(UnixMillis(77)),
+        attempt: Attempt(2),
+        requeues: 1,
+        nodes: vec![NodeId(1), NodeId(2)],
+        node_names: vec!["node1".to_owned(), "node2".to_owned()],
+        ranks: BTreeMap::from([
+            (Rank::main(0), run(RankState::Starting { effect: EffectId(5) })),
+            ("p1".parse().unwrap(), run(gone(-1))),
+            ("d0".parse().unwrap(), run(RankState::Stopping { effect: EffectId(6), why: StopWhy::Sibling })),
+        ]),
+        after_stop: None,
+        created: UnixMillis(50),
+        started: Some(UnixMillis(60)),
+        ended: state.ended().then(|| UnixMillis(1000 - id.cast_signed())),
+        exit_code: state.ended().then_some(3),
+        errors: vec![JobError { code: "JobFailed".to_owned(), message: "exit code 3".to_owned(), details: Vec::new() }],
+        deleting: false,
+    }
+}
+
+fn spec() -> JobSpec {
+    JobSpec {
+        cluster: Some("gpu".to_owned()),
+        scheduling_priority: Priority::Low,
+        node_count: NodeCount(2),
+        toolkit: Toolkit::Mpi { command_line: "python3 train.py \"$X\"".to_owned(), process_count: Some(3) },
+        job_preparation: None,
+        std_out_err_path_prefix: None,
+        input_directories: Vec::new(),
+        output_directories: Vec::new(),
+        environment_variables: vec![EnvironmentVariable {
+            name: "X".to_owned(),
+            value: "line\nline\u{0}\u{1b}[m".to_owned(),
+        }],
+        constraints: Constraints { max_wall_clock_time: Millis::from_mins(5) },
+        demand: Demand::Part(resources(2)),
+    }
+}
+
+pub fn queued(id: u64, experiment: u64) -> Change {
+    Change::Job(Arc::new(job(id, experiment, ExecutionState::Queued)))
+}
+
+pub fn effect(id: u64) -> Effect {
+    let key = "1.2.m0".parse().unwrap();
+    Effect {
+        id: EffectId(id),
+        act: Act::StartRank { node: NodeId(1), boot: BootId("b".to_owned()), key, limit: Millis::from_secs(60) },
+    }
+}
+
+pub fn events() -> Vec<Event> {
+    vec![
+        Event::Started,
+        Event::WorkspaceTagged {
+            workspace: WorkspaceId(1),
+            tags: BTreeMap::from([("a".to_owned(), None), ("b".to_owned(), Some("c".to_owned()))]),
+        },
+        Event::RetryAsked { job: Arc::new(job(9, 1, ExecutionState::Failed)) },
+        Event::NodeUp {
+            node: NodeId(1),
+            effect: Some(EffectId(2)),
+            boot: BootId("b".to_owned()),
+            facts: Facts::default(),
+            inventory: BTreeMap::from([
+                ("1.2.m0".parse().unwrap(), Sighting::Alive),
+                ("1.1.p3".parse().unwrap(), Sighting::Gone(Proof::Lost { why: "spool gone".to_owned() })),
+            ]),
+        },
+        Event::RankGone {
+            key: "1.2.m0".parse().unwrap(),
+            effect: None,
+            proof: Proof::Rebooted { boot: BootId("c".into()) },
+        },
+    ]
+}
+
+/// A turn with nothing in it.
+pub fn turn(seq: u64) -> Batch {
+    Batch { seq: Seq(seq), at: UnixMillis(1_700_000_000_000 + seq.cast_signed()), epoch: Epoch(0), ..Batch::default() }
+}
+
+/// A turn that changes rows.
+pub fn rows_turn(seq: u64, rows: Vec<Change>) -> Batch {
+    Batch { rows, ..turn(seq) }
+}
+
+pub fn gone(id: u64) -> Change {
+    Change::Gone(RowKey::Job(JobId(id)))
+}
