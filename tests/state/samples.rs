@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ostler::model::ids::{Attempt, ClusterId, EffectId, Epoch, ExperimentId, JobId, NodeId, Rank, Seq, WorkspaceId};
+use ostler::model::launch::NodePlace;
 use ostler::model::snapshot::{Change, RowKey};
 use ostler::model::spec::job::{Constraints, EnvironmentVariable, LaunchShape};
 use ostler::model::spec::{
@@ -113,6 +114,7 @@ pub fn node(id: u64) -> Arc<Node> {
         }),
         drained: true,
         effect: Some(EffectId(3)),
+        tries: 2,
     })
 }
 
@@ -150,6 +152,7 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
         requeues: 1,
         nodes: vec![NodeId(1), NodeId(2)],
         node_names: vec!["node1".to_owned(), "node2".to_owned()],
+        places: vec![NodePlace::default()],
         ranks: BTreeMap::from([
             (Rank::main(0), run(RankState::Starting { effect: EffectId(5) })),
             ("p1".parse().unwrap(), run(gone(-1))),
