@@ -1,1 +1,3 @@
+//! Arguments -> front end; a fault -> its text and exit code; nothing else.
+
 fn main() {}

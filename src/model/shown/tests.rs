@@ -1,3 +1,5 @@
+//! What is shown of untrusted text, case by case, and what must hold for every text.
+
 use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation;
 
