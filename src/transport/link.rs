@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::model::state::Unusable;
 use crate::transport::local::LocalLink;
+use crate::transport::ssh::{Destination, SshLink};
 use crate::transport::{Address, NodeLink};
 
 /// An open link to a node. Cheap to clone; all clones are one connection.
@@ -18,6 +19,17 @@ use crate::transport::{Address, NodeLink};
 pub enum Link {
     /// This machine.
     Local(LocalLink),
+    /// A host, by the system's OpenSSH.
+    Ssh(SshLink),
+}
+
+/// What a data channel is for. Each kind has its own share of the channels of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// A file that is followed; it may stay open for days.
+    Follow,
+    /// A look at a file or a folder, or a search; over in a moment.
+    Look,
 }
 
 impl Link {
@@ -28,7 +40,10 @@ impl Link {
     pub async fn connect(link: &NodeLink) -> Result<Self, LinkError> {
         match &link.address {
             Address::Local => Ok(Self::Local(LocalLink::new())),
-            Address::Ssh { host, .. } => Err(LinkError::hard("unreachable", "connect", format!("no ssh to `{host}` yet"))),
+            Address::Ssh { host, config } => {
+                let owner = format!("{}/{}", link.spool.0, link.spool.1);
+                SshLink::connect(&Destination { host: host.clone(), config: config.clone(), owner }).await.map(Self::Ssh)
+            }
         }
     }
 
@@ -39,6 +54,28 @@ impl Link {
     pub async fn open(&self, program: &str) -> Result<Channel, LinkError> {
         match self {
             Self::Local(local) => local.open(program),
+            Self::Ssh(ssh) => ssh.open(program).await,
+        }
+    }
+
+    /// As [`Link::open`], for log bytes and the like: waits while as many channels of its kind are open as a connection
+    /// may have, so that the agent always finds one.
+    ///
+    /// # Errors
+    /// As [`Link::connect`].
+    pub async fn open_data(&self, traffic: Traffic, program: &str) -> Result<Channel, LinkError> {
+        match self {
+            Self::Local(local) => local.open(program),
+            Self::Ssh(ssh) => ssh.open_data(traffic, program).await,
+        }
+    }
+
+    /// Ends the connection for good, with all its channels. Dropping a link leaves an ssh connection open for whoever
+    /// comes next.
+    pub async fn close(&self) {
+        match self {
+            Self::Local(_) => {}
+            Self::Ssh(ssh) => ssh.close().await,
         }
     }
 }

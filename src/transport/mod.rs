@@ -4,6 +4,7 @@
 
 pub mod link;
 pub mod local;
+pub mod ssh;
 
 use std::collections::BTreeMap;
 

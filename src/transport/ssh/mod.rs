@@ -1,0 +1,119 @@
+//! The link over the system's OpenSSH: the user's own configuration, keys, agent, jump hosts and known hosts. One master
+//! connection a node, started by us with our own safe options; channels are opened on it by its control socket.
+//!
+//! Decisions. The master puts itself into the background and outlives us: whoever hosts the core next finds it by its
+//! socket and goes on with it; without a channel it leaves after [`master::IDLE_SECONDS`]. It is never asked for a
+//! password or passphrase (`BatchMode`): a sign-in that needs a person (one-time codes, a locked key) is not made here
+//! yet; until there is a prompt of our own, such a host needs an agent that holds the key. Host keys are never accepted
+//! unseen: an unknown or changed one is a hard error that says what to do. `ssh`'s exit status 255 means three things, so
+//! failures are told apart by its words, and nothing here says that a process on the node lives or died.
+
+mod command;
+pub(crate) mod master;
+mod place;
+mod words;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssh::{Session, Stdio};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::transport::link::{Channel, LinkError, Traffic};
+
+/// How long a channel may take to open: a dead connection is noticed by ssh itself within 15 s (`ServerAlive…`), a login
+/// shell with a heavy start-up file takes a fifth of a second.
+const OPEN_MAX: Duration = Duration::from_secs(20);
+/// The most files followed at once over one connection. With [`LOOKS_MAX`] it makes six of the ten channels that sshd
+/// gives (`MaxSessions 10`); the agent has one, three are left for its replacement and for what a person does by hand.
+pub const FOLLOWS_MAX: usize = 4;
+/// The most looks at files at once over one connection; further ones wait in line.
+pub const LOOKS_MAX: usize = 2;
+
+/// A link to a host over one ssh connection. Cheap to clone; all clones are one connection.
+#[derive(Clone, Debug)]
+pub struct SshLink {
+    host: Arc<str>,
+    session: Arc<Session>,
+    follows: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+}
+
+/// What names a connection: the same words find the same master again, in another process too.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// `[user@]host`, as `ssh` takes it.
+    pub host: String,
+    /// The configuration file to use instead of the user's.
+    pub config: Option<String>,
+    /// Who the connection is for: two nodes that are one host have a connection each, so that neither takes the
+    /// channels of the other.
+    pub owner: String,
+}
+
+impl SshLink {
+    /// Attaches to the living master of a destination, or starts one.
+    ///
+    /// # Errors
+    /// In ssh's own words, with the code and whether a person has to act first.
+    pub async fn connect(to: &Destination) -> Result<Self, LinkError> {
+        let socket = master::ensure(to).await?;
+        Ok(Self {
+            host: to.host.as_str().into(),
+            session: Arc::new(attach(&socket)),
+            follows: Arc::new(Semaphore::new(FOLLOWS_MAX)),
+            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+        })
+    }
+
+    /// Starts a program (POSIX sh) on the host, whatever the user's login shell is.
+    ///
+    /// # Errors
+    /// The connection is gone, or the host gives no further channel.
+    pub async fn open(&self, program: &str) -> Result<Channel, LinkError> {
+        let mut remote = Session::to_raw_command(Arc::clone(&self.session), command::remote(program));
+        remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = |message: String| LinkError::soft("unreachable", "start agent", message);
+        let mut child = timeout(OPEN_MAX, remote.spawn())
+            .await
+            .map_err(|_| failed(format!("`{}` opened no channel within {} s", self.host, OPEN_MAX.as_secs())))?
+            .map_err(|error| failed(format!("`{}` opened no channel", self.host)).because(error))?;
+        match (child.stdin().take(), child.stdout().take(), child.stderr().take()) {
+            (Some(stdin), Some(stdout), Some(stderr)) => Ok(Channel {
+                stdin: Box::pin(stdin),
+                stdout: Box::pin(stdout),
+                stderr: Box::pin(stderr),
+                guard: Box::new(child),
+            }),
+            _ => Err(failed(format!("`{}` opened a channel without its streams", self.host))),
+        }
+    }
+
+    /// As [`SshLink::open`], but waits until a channel of its kind is free; the channel gives it back when dropped.
+    ///
+    /// # Errors
+    /// As [`SshLink::open`].
+    pub async fn open_data(&self, traffic: Traffic, program: &str) -> Result<Channel, LinkError> {
+        let share = match traffic {
+            Traffic::Follow => &self.follows,
+            Traffic::Look => &self.looks,
+        };
+        let closed = |_| LinkError::soft("unreachable", "start agent", format!("the link to `{}` is closed", self.host));
+        let turn = Arc::clone(share).acquire_owned().await.map_err(closed)?;
+        let channel = self.open(program).await?;
+        Ok(Channel { guard: Box::new((channel.guard, turn)), ..channel })
+    }
+
+    /// Ends the connection and with it all channels; for a node that is given back. A dropped link leaves its master to
+    /// whoever comes next.
+    pub async fn close(&self) {
+        master::end(self.session.control_socket()).await;
+    }
+}
+
+/// Returns a session on a master's socket. Dropping it leaves the master alone.
+fn attach(socket: &Path) -> Session {
+    Session::resume_mux(socket.into(), None)
+}
