@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod frameworks;
 pub mod model;
 pub mod runtime;

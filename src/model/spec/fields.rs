@@ -76,6 +76,12 @@ impl<'d> Field<'d> {
         Self { doc, path: String::new() }
     }
 
+    /// Returns a value inside this one, with its path.
+    pub fn child(&self, key: &str, doc: &'d Doc) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Self { doc, path }
+    }
+
     /// Returns the value as it stands in the file.
     pub fn value(&self) -> &'d Value {
         &self.doc.value

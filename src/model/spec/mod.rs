@@ -10,8 +10,10 @@ pub mod doc;
 pub mod fields;
 pub mod job;
 pub mod job_file;
+pub mod report;
 
 pub use cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 pub use cluster_file::ClusterFile;
 pub use job::{Demand, JobSpec, Priority, Resources, Toolkit};
 pub use job_file::JobFile;
+pub use report::FileReport;

@@ -1,0 +1,239 @@
+//! The one table of what can be configured: name, reason, how it is read, how it is shown.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::Config;
+use super::address::check_address;
+use crate::model::spec::fields::{Faults, Field};
+use crate::model::units::{Bytes, Millis};
+
+/// One key of the configuration.
+pub struct Key {
+    /// As in the file.
+    pub name: &'static str,
+    /// What it decides, and why its default is what it is.
+    pub about: &'static str,
+    /// Whether it can be set by a variable.
+    pub by_environment: bool,
+    /// Takes a value, or notes why not.
+    pub read: fn(&Field<'_>, &mut Config, &mut Faults),
+    /// Returns the value as the file would have it.
+    pub show: fn(&Config) -> String,
+}
+
+impl Key {
+    /// Returns the name of the environment variable for this key.
+    pub fn variable(&self) -> String {
+        format!("OSTLER_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+const DAY: Millis = Millis::from_days(1);
+const YEAR: Millis = Millis::from_days(366);
+
+/// All keys, in the order in which they are shown.
+pub const ALL: &[Key] = &[
+    Key {
+        name: "unreachable_after",
+        about: "After this long out of sight a node counts as unusable: longer than a reconnect with back-off, shorter than a person's patience.",
+        by_environment: true,
+        read: |field, config, faults| span(field, faults, Millis::from_secs(1), DAY, &mut config.settings.unreachable_after),
+        show: |config| quoted_span(config.settings.unreachable_after),
+    },
+    Key {
+        name: "gang_lost_after",
+        about: "After this long with a node of a job out of sight, the job's attempt is stopped on its other nodes: MPI would hang for good.",
+        by_environment: true,
+        read: |field, config, faults| span(field, faults, Millis::from_secs(1), DAY, &mut config.settings.gang_lost_after),
+        show: |config| quoted_span(config.settings.gang_lost_after),
+    },
+    Key {
+        name: "kill_grace",
+        about: "Between TERM and KILL when a job is stopped (as long as Slurm's KillWait).",
+        by_environment: true,
+        read: |field, config, faults| span(field, faults, Millis(0), DAY, &mut config.settings.kill_grace),
+        show: |config| quoted_span(config.settings.kill_grace),
+    },
+    Key {
+        name: "stop_hold",
+        about: "How long a stop from the screen can be taken back.",
+        by_environment: true,
+        read: |field, config, faults| span(field, faults, Millis(0), Millis::from_mins(10), &mut config.settings.stop_hold),
+        show: |config| quoted_span(config.settings.stop_hold),
+    },
+    Key {
+        name: "requeues_max",
+        about: "How often a job is put back after a failure that was not its own (as often as Slurm's MaxBatchRequeue).",
+        by_environment: true,
+        read: |field, config, faults| count(field, faults, &mut config.settings.requeues_max),
+        show: |config| config.settings.requeues_max.to_string(),
+    },
+    Key {
+        name: "prepare_retries_max",
+        about: "How often a node's acquisition or preparation is tried again by itself before the cluster lists the error.",
+        by_environment: true,
+        read: |field, config, faults| count(field, faults, &mut config.settings.prepare_retries_max),
+        show: |config| config.settings.prepare_retries_max.to_string(),
+    },
+    Key {
+        name: "serve_idle",
+        about: "How long a background core with nothing undone and nobody attached stays.",
+        by_environment: true,
+        read: |field, config, faults| span(field, faults, Millis(100), YEAR, &mut config.settings.serve_idle),
+        show: |config| quoted_span(config.settings.serve_idle),
+    },
+    Key {
+        name: "log_retention",
+        about: "How long logs are kept on a node.",
+        by_environment: true,
+        read: |field, config, faults| {
+            span(field, faults, Millis::from_mins(1), Millis::from_days(3650), &mut config.settings.log_retention)
+        },
+        show: |config| quoted_span(config.settings.log_retention),
+    },
+    Key {
+        name: "log_max_bytes",
+        about: "How much room the logs of one node may take, as `10 GiB`.",
+        by_environment: true,
+        read: |field, config, faults| {
+            if let Some(bytes) = field.bytes(faults) {
+                config.settings.log_max_bytes = bytes;
+            }
+        },
+        show: |config| size(config.settings.log_max_bytes),
+    },
+    Key {
+        name: "webhook",
+        about: "Told when a job ends: an address that takes a JSON body by POST.",
+        by_environment: true,
+        read: |field, config, faults| {
+            if let Some(text) = field.checked(faults, |text| check_address(text).map(|_| ())) {
+                config.settings.webhook = Some(text);
+            }
+        },
+        show: |config| optional(config.settings.webhook.as_deref()),
+    },
+    Key {
+        name: "ssh_config",
+        about: "The ssh configuration file to use instead of your own, as `ssh -F FILE` takes it.",
+        by_environment: true,
+        read: |field, config, faults| ssh_config(field, config, faults),
+        show: |config| optional(config.ssh_config.as_ref().and_then(|path| path.to_str())),
+    },
+    Key {
+        name: "theme",
+        about: "The theme of the screen; `ostler theme list` names them.",
+        by_environment: true,
+        read: |field, config, faults| {
+            config.ui.theme = field
+                .checked(faults, |text| {
+                    let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+                    if fits { Ok(()) } else { Err("theme names have letters, digits, - and _".to_owned()) }
+                })
+                .or_else(|| config.ui.theme.take());
+        },
+        show: |config| optional(config.ui.theme.as_deref()),
+    },
+    Key {
+        name: "ascii",
+        about: "Draw the screen with ASCII alone.",
+        by_environment: true,
+        read: |field, config, faults| config.ui.ascii = field.truth(faults).unwrap_or(config.ui.ascii),
+        show: |config| config.ui.ascii.to_string(),
+    },
+    Key {
+        name: "keys",
+        about: "Your own keys of the screen, as a table: `command-name = [\"x\", \"ctrl-y\"]`; `?` on the screen names the commands.",
+        by_environment: false,
+        read: own_keys,
+        show: |config| {
+            let entries = config.ui.keys.iter().map(|(command, keys)| format!("{} = {keys:?}", toml_text(command)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        },
+    },
+];
+
+/// Returns the text of a file that sets nothing and shows everything with its default.
+pub fn starter_file() -> String {
+    let mut text = String::from(
+        "# ostler's configuration. Lines that begin with # are the defaults; environment variables\n# (OSTLER_ and the key in capitals) count over this file, flags over both.\n",
+    );
+    let defaults = Config::default();
+    for key in ALL {
+        let shown = (key.show)(&defaults);
+        let value = if shown.is_empty() { "\"\"".to_owned() } else { shown };
+        let _ = write!(text, "\n# {}\n# {} = {value}\n", key.about, key.name);
+    }
+    text
+}
+
+fn span(field: &Field<'_>, faults: &mut Faults, least: Millis, most: Millis, into: &mut Millis) {
+    match field.span(faults) {
+        Some(span) if (least..=most).contains(&span) => *into = span,
+        Some(span) => field.fault(faults, format!("must be {least} to {most}, got {span}")),
+        None => {}
+    }
+}
+
+/// The most tries that can be configured; more is the same as for ever.
+const TRIES_MAX: u32 = 1000;
+
+fn count(field: &Field<'_>, faults: &mut Faults, into: &mut u32) {
+    if let Some(count) = field.count(faults, 0, TRIES_MAX) {
+        *into = count;
+    }
+}
+
+fn ssh_config(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
+    let Some(text) = field.text(faults) else { return };
+    let path = match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        (_, _) => PathBuf::from(&text),
+    };
+    if path.is_file() {
+        config.ssh_config = Some(path);
+    } else {
+        field.fault(faults, format!("no such file `{}`", path.display()));
+    }
+}
+
+fn own_keys(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
+    use crate::model::spec::doc::Value;
+    let Value::Map(entries) = field.value() else {
+        return field.fault(faults, "wants a table: `command-name = [\"x\"]`");
+    };
+    for entry in entries {
+        let item = field.child(&entry.key, &entry.value);
+        let keys = match item.value() {
+            Value::List(_) => item.list(faults).iter().filter_map(|key| key.text(faults)).collect(),
+            Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
+                item.text(faults).into_iter().collect()
+            }
+        };
+        config.ui.keys.insert(entry.key.clone(), keys);
+    }
+}
+
+/// A span in units that read back as itself.
+fn quoted_span(span: Millis) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let unit = units.iter().find(|(_, ms)| span.0 > 0 && span.0 % ms == 0).unwrap_or(&("s", 1000));
+    format!("\"{}{}\"", span.0 / unit.1, unit.0)
+}
+
+fn size(bytes: Bytes) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.iter().find(|(_, shift)| bytes.0 > 0 && bytes.0.trailing_zeros() >= *shift) {
+        Some((unit, shift)) => format!("\"{} {unit}\"", bytes.0 >> shift),
+        None => bytes.0.to_string(),
+    }
+}
+
+fn optional(text: Option<&str>) -> String {
+    text.map(toml_text).unwrap_or_default()
+}
+
+fn toml_text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
