@@ -1,18 +1,46 @@
 //! Layer 1: the scheduler core, a function from (state, time, event) to (state, effects). It does no I/O, knows no
 //! clock, no randomness, no hash-map order and no async; it never fails: what could be refused was refused before it
 //! became an event.
+//!
+//! `rows.rs` alone changes rows and keeps what is derived of them; the other files decide. A step handles its event and
+//! then settles each cluster that it disturbed: nodes come and go as the target says (`cluster.rs`), jobs are placed
+//! (`place.rs`), the head of the queue is told what it waits for (`explain.rs`).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod attempt;
+mod cluster;
+mod daemon;
 pub mod effect;
 pub mod event;
+mod explain;
+mod group;
+mod invariants;
+mod inventory;
+mod job;
+mod node;
+mod outbox;
+mod place;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod timers;
 
+pub use cluster::TARGET_MAX;
+pub use daemon::DAEMONS_MAX;
 pub use effect::{Act, DaemonAnswer, Effect};
 pub use event::{Event, NewJob, Sighting};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::model::ids::EffectId;
-use crate::model::snapshot::RowKey;
+use crate::model::ids::{ClusterId, Counters, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
+use crate::model::settings::Settings;
+use crate::model::snapshot::{Change, RowKey};
+use crate::model::state::{Cluster, Experiment, Job, Node, Workspace};
+use crate::model::units::UnixMillis;
+use outbox::Outbox;
+use rows::{Pools, Record, Turn};
+use timers::Timers;
 
 /// What one step did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,4 +51,277 @@ pub struct Step {
     pub closed: Vec<EffectId>,
     /// Rows that changed or are gone.
     pub touched: BTreeSet<RowKey>,
+}
+
+/// The scheduler: all that can still change, and what is derived of it.
+#[derive(Clone, Debug)]
+pub struct Sched {
+    settings: Settings,
+    counters: Counters,
+    workspaces: BTreeMap<WorkspaceId, Arc<Workspace>>,
+    clusters: BTreeMap<ClusterId, Arc<Cluster>>,
+    nodes: BTreeMap<NodeId, Arc<Node>>,
+    experiments: BTreeMap<ExperimentId, Arc<Experiment>>,
+    jobs: BTreeMap<JobId, Arc<Job>>,
+    outbox: Outbox,
+    /// Derived: nodes and queue of each cluster.
+    pools: Pools,
+    /// Derived: the jobs in memory of each experiment.
+    members: BTreeMap<ExperimentId, BTreeSet<JobId>>,
+    /// Derived: jobs that have ended.
+    over: BTreeSet<JobId>,
+    /// Derived: deadlines.
+    timers: Timers,
+    /// Clusters of which something changed that can matter to the head of the queue.
+    stale: BTreeSet<ClusterId>,
+    /// The most requeues that any settings of this run have allowed.
+    requeues_allowed: u32,
+    /// Answers and facts that fit nothing.
+    ignored: u64,
+    turn: Turn,
+}
+
+impl Sched {
+    /// Returns an empty scheduler.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            requeues_allowed: settings.requeues_max,
+            settings,
+            counters: Counters::default(),
+            workspaces: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            experiments: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            outbox: Outbox::default(),
+            pools: Pools::new(),
+            members: BTreeMap::new(),
+            over: BTreeSet::new(),
+            timers: Timers::default(),
+            stale: BTreeSet::new(),
+            ignored: 0,
+            turn: Turn::default(),
+        }
+    }
+
+    /// Returns the scheduler that had committed these rows and effects. [`Event::Started`] has to follow when links are
+    /// down, as after a start of the program.
+    pub fn restore(settings: Settings, counters: Counters, rows: Vec<Change>, outbox: &[Effect]) -> Self {
+        let mut sched = Self::new(settings);
+        sched.counters = counters;
+        for row in rows {
+            match row {
+                Change::Workspace(row) => sched.put_workspace(row),
+                Change::Cluster(row) => sched.put_cluster(row),
+                Change::Node(row) => sched.put_node(row),
+                Change::Experiment(row) => sched.put_experiment(row),
+                Change::Job(row) => {
+                    sched.requeues_allowed = sched.requeues_allowed.max(row.requeues);
+                    sched.put_job(row);
+                }
+                Change::Gone(_) => {}
+            }
+        }
+        for effect in outbox {
+            sched.outbox.insert(effect);
+        }
+        for id in sched.nodes.keys().copied().collect::<Vec<_>>() {
+            if let Some((job, _)) = sched.nodes.get(&id).and_then(|node| node.holder) {
+                sched.time_job(job);
+            }
+        }
+        sched.turn = Turn::default();
+        sched
+    }
+
+    /// Takes one fact in and says what follows. Every event is legal in every state; one that fits nothing (an answer to
+    /// an effect that is unknown or finished, a thing that is gone) changes nothing and is counted.
+    ///
+    /// # Panics
+    /// With the name of the rule, when the state breaks one (checked in debug builds).
+    pub fn step(&mut self, now: UnixMillis, event: Event) -> Step {
+        self.turn = Turn { now, ..Turn::default() };
+        self.take_in(event);
+        self.settle_all();
+        let step = std::mem::take(&mut self.turn.step);
+        if cfg!(debug_assertions) {
+            self.check_step(&step);
+        }
+        step
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Started => self.on_started(),
+            Event::SettingsChanged { settings } => self.on_settings(settings),
+            Event::WorkspaceCreated { name, location, tags } => self.on_workspace_created(name, location, tags),
+            Event::WorkspaceTagged { workspace, tags } => self.on_workspace_tagged(workspace, tags),
+            Event::WorkspaceDeleteAsked { workspace } => self.on_workspace_delete(workspace),
+            Event::ExperimentCreated { workspace, name } => self.on_experiment_created(workspace, name),
+            Event::ExperimentDeleteAsked { experiment } => self.on_experiment_delete(experiment),
+            Event::ClusterCreated { workspace, name, uuid, spec } => self.on_cluster_created(workspace, name, uuid, spec),
+            Event::ClusterDeleteAsked { cluster } => self.on_cluster_delete(cluster),
+            Event::ScaleAsked { cluster, target, deallocation } => self.on_scale(cluster, target, deallocation),
+            Event::JobsSubmitted { jobs } => self.on_submitted(jobs),
+            Event::TerminateAsked { job, until } => self.on_terminate(job, until),
+            Event::TerminateTakenBack { job } => self.on_taken_back(job),
+            Event::RetryAsked { job } => self.on_retry(job),
+            Event::DeleteAsked { job } => self.on_delete(job),
+            Event::EndedJobDeleted { job } => self.on_ended_deleted(&job),
+            Event::HoldAsked { job } => self.on_hold(job, true),
+            Event::ReleaseAsked { job } => self.on_hold(job, false),
+            Event::PriorityAsked { job, priority } => self.on_priority(job, priority),
+            Event::PrepareAsked { node } => self.on_prepare(node),
+            Event::DrainAsked { node } => self.on_drain(node, true),
+            Event::UndrainAsked { node } => self.on_drain(node, false),
+            Event::DeclaredDead { node, by } => self.on_declared_dead(node, by),
+            Event::NodeAcquired { effect, name, host } => self.on_acquired(effect, name, host),
+            Event::AcquireFailed { effect, code, message } => self.on_acquire_failed(effect, code, message),
+            Event::NodeUp { node, effect, boot, facts, inventory } => self.on_up(node, effect, boot, facts, inventory),
+            Event::NodeDown { node, why, hard } => self.on_down(node, why, hard),
+            Event::NodeReleased { effect } => self.on_released(effect),
+            Event::NodeGone { node } => self.on_gone(node),
+            Event::RankStarted { effect, key } => self.on_rank_started(effect, key),
+            Event::RankGone { key, effect, proof } => self.on_rank_gone(key, effect, proof),
+            Event::DaemonAsked { by, request, node_index, command } => {
+                self.on_daemon_asked(by, request, node_index, command);
+            }
+            Event::EffectDone { effect } => self.on_done(effect),
+            Event::Deadline => self.on_deadline(),
+        }
+    }
+
+    /// Settles until nothing is disturbed any more. Each round either changes a row for good (a node is asked for,
+    /// released or given to a job) or is the last.
+    fn settle_all(&mut self) {
+        while let Some(cluster) = self.turn.dirty.pop_first() {
+            self.settle(cluster);
+        }
+    }
+
+    fn on_started(&mut self) {
+        for id in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.lose_sight(id);
+        }
+        self.close_orphans();
+        self.try_capacity_again();
+        for cluster in self.clusters.keys().copied().collect::<Vec<_>>() {
+            self.disturb(cluster);
+        }
+    }
+
+    /// Closes effects to nodes that are gone: a store that was restored may have some.
+    fn close_orphans(&mut self) {
+        let orphans: Vec<_> = self
+            .outbox
+            .iter()
+            .filter(|(_, act)| act.node().is_some_and(|node| !self.nodes.contains_key(&node)))
+            .map(|(id, _)| id)
+            .collect();
+        for id in orphans {
+            self.close(id);
+        }
+    }
+
+    fn on_settings(&mut self, settings: Settings) {
+        self.requeues_allowed = self.requeues_allowed.max(settings.requeues_max);
+        self.settings = settings;
+        self.time_all();
+        self.try_capacity_again();
+    }
+
+    fn on_done(&mut self, effect: EffectId) {
+        match self.outbox.get(effect) {
+            Some(Act::AckGone { .. } | Act::AnswerDaemon { .. } | Act::Notify { .. }) => drop(self.close(effect)),
+            Some(
+                Act::AcquireNode { .. }
+                | Act::PrepareNode { .. }
+                | Act::ReleaseNode { .. }
+                | Act::StartRank { .. }
+                | Act::StopRank { .. },
+            )
+            | None => self.ignore(),
+        }
+    }
+
+    /// Counts a fact that fits nothing.
+    fn ignore(&mut self) {
+        self.ignored += 1;
+    }
+
+    /// Returns how many events fitted nothing since the start.
+    pub fn ignored(&self) -> u64 {
+        self.ignored
+    }
+
+    /// Drops ended jobs from memory, to be called after the commit; returns which.
+    pub fn retire(&mut self) -> Vec<JobId> {
+        let over: Vec<_> = self.over.iter().copied().collect();
+        for id in &over {
+            self.drop_job(*id, Record::Kept);
+        }
+        self.turn.dirty.clear();
+        over
+    }
+
+    /// Returns a row as it is now; `None` when it is gone.
+    pub fn row(&self, key: RowKey) -> Option<Change> {
+        match key {
+            RowKey::Workspace(id) => self.workspaces.get(&id).cloned().map(Change::Workspace),
+            RowKey::Cluster(id) => self.clusters.get(&id).cloned().map(Change::Cluster),
+            RowKey::Node(id) => self.nodes.get(&id).cloned().map(Change::Node),
+            RowKey::Experiment(id) => self.experiments.get(&id).cloned().map(Change::Experiment),
+            RowKey::Job(id) => self.jobs.get(&id).cloned().map(Change::Job),
+        }
+    }
+
+    /// Returns the settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the last number of each kind.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Returns all workspaces.
+    pub fn workspaces(&self) -> &BTreeMap<WorkspaceId, Arc<Workspace>> {
+        &self.workspaces
+    }
+
+    /// Returns all clusters.
+    pub fn clusters(&self) -> &BTreeMap<ClusterId, Arc<Cluster>> {
+        &self.clusters
+    }
+
+    /// Returns all nodes.
+    pub fn nodes(&self) -> &BTreeMap<NodeId, Arc<Node>> {
+        &self.nodes
+    }
+
+    /// Returns all experiments.
+    pub fn experiments(&self) -> &BTreeMap<ExperimentId, Arc<Experiment>> {
+        &self.experiments
+    }
+
+    /// Returns all jobs in memory: the live ones, and those that ended since [`Sched::retire`].
+    pub fn jobs(&self) -> &BTreeMap<JobId, Arc<Job>> {
+        &self.jobs
+    }
+
+    /// Returns the nodes of one cluster.
+    pub fn nodes_of(&self, cluster: ClusterId) -> impl Iterator<Item = &Arc<Node>> {
+        self.pools.get(&cluster).into_iter().flat_map(|pool| &pool.nodes).filter_map(|id| self.nodes.get(id))
+    }
+
+    /// Returns how many jobs of a cluster have not ended.
+    pub fn live_jobs_of(&self, cluster: ClusterId) -> usize {
+        self.pools.get(&cluster).map_or(0, |pool| pool.jobs.len())
+    }
+
+    /// Returns the outstanding effects, in the order of their issue.
+    pub fn outbox(&self) -> impl Iterator<Item = Effect> {
+        self.outbox.iter().map(|(id, act)| Effect { id, act: act.clone() })
+    }
 }

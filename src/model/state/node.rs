@@ -7,7 +7,7 @@ use crate::model::spec::Resources;
 use crate::model::units::UnixMillis;
 
 /// Names one boot of a machine; another one proves that all processes of the former are gone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BootId(pub String);
 

@@ -1,0 +1,393 @@
+//! One attempt: preparation on every node, then the main ranks, then the end. What a rank's proof means, when an attempt
+//! is stopped, and what becomes of the job once every process is proven gone.
+
+use super::Sched;
+use super::effect::Act;
+use super::job::job_error;
+use crate::model::ids::{EffectId, JobId, NodeId, Rank, RankKey, RankRole};
+use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Node, NodeState, Proof, RankRun, RankState, StopWhy};
+use crate::model::units::Millis;
+
+/// What the end of one process means for a going attempt.
+enum Verdict {
+    /// It goes on.
+    GoesOn,
+    /// The job has failed: its code, when this was an end of its own; what went wrong; why the others are stopped.
+    Failed(Option<i32>, JobError, StopWhy),
+    /// It was not the job's doing: it is put back, or has failed with this error when that was done too often.
+    PutBack(JobError),
+}
+
+/// Whether the node itself told of a proof, and so waits to hear that it is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// It did.
+    Node,
+    /// It was concluded from something else.
+    Concluded,
+}
+
+impl Sched {
+    /// Starts the next attempt of a waiting job on these nodes.
+    pub(super) fn start_attempt(&mut self, id: JobId, nodes: &[NodeId]) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        assert!(job.live_ranks().next().is_none(), "I12 a new attempt only with a proof for the old one: {id}");
+        let (now, attempt, prepares) = (self.turn.now, job.attempt.next(), job.shape.prepares);
+        let names = nodes.iter().map(|node| self.node_name(*node)).collect();
+        self.edit_job(id, |job| {
+            job.state = ExecutionState::Running;
+            job.attempt = attempt;
+            job.nodes = nodes.to_vec();
+            job.node_names = names;
+            job.ranks.clear();
+            job.after_stop = None;
+            job.started = Some(now);
+            job.exit_code = None;
+            job.errors.clear();
+        });
+        for node in nodes {
+            self.edit_node(*node, |node| {
+                node.holder = Some((id, attempt));
+                node.state = NodeState::Running;
+            });
+        }
+        if prepares {
+            for index in 0..nodes.len() {
+                let rank = Rank { role: RankRole::Prepare, index: index as u32 };
+                self.start_rank(id, rank, index as u32, None);
+            }
+        } else {
+            self.start_mains(id);
+        }
+    }
+
+    fn start_mains(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if self.time_left(job) == Millis(0) {
+            return self.over_time(id);
+        }
+        let mut places = job.shape.main_nodes.clone();
+        if places.is_empty() {
+            places.push(0);
+        }
+        for (index, node) in places.into_iter().enumerate() {
+            self.start_rank(id, Rank::main(index as u32), node, None);
+        }
+    }
+
+    /// Orders the start of one process on the node with this index in the attempt; the last node, when there is none.
+    pub(super) fn start_rank(
+        &mut self,
+        id: JobId,
+        rank: Rank,
+        node_index: u32,
+        daemon: Option<crate::model::state::Daemon>,
+    ) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(node) = job.nodes.get(node_index as usize).or(job.nodes.last()).copied() else { return };
+        let boot = self.nodes.get(&node).and_then(|node| node.boot.clone()).unwrap_or_default();
+        let key = RankKey { job: id, attempt: job.attempt, rank };
+        let limit = self.time_left(job);
+        let effect = self.issue(Act::StartRank { node, boot: boot.clone(), key, limit });
+        self.edit_job(id, |job| {
+            job.ranks.insert(rank, RankRun { node, boot, state: RankState::Starting { effect }, daemon });
+        });
+    }
+
+    /// Returns what is left of the attempt's time.
+    fn time_left(&self, job: &Job) -> Millis {
+        let used = job.started.map_or(Millis(0), |started| self.turn.now.since(started));
+        Millis(job.spec.constraints.max_wall_clock_time.0.saturating_sub(used.0))
+    }
+
+    fn over_time(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let error = over_time_error(job);
+        self.fail_attempt(id, None, error, StopWhy::Limit);
+        self.advance(id);
+    }
+
+    /// Returns the state of a process of a current attempt that is believed on this node and not proven gone.
+    pub(super) fn live_rank(&self, key: RankKey) -> Option<&RankRun> {
+        let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt)?;
+        job.ranks.get(&key.rank).filter(|run| !matches!(run.state, RankState::Gone(_)))
+    }
+
+    pub(super) fn on_rank_started(&mut self, effect: EffectId, key: RankKey) {
+        let starting = self.live_rank(key).is_some_and(|run| run.state == RankState::Starting { effect });
+        if !starting {
+            return self.ignore();
+        }
+        self.rank_runs(key);
+    }
+
+    /// Records that a process lives; the first one of an attempt starts its clock.
+    pub(super) fn rank_runs(&mut self, key: RankKey) {
+        let Some(RankRun { state: RankState::Starting { effect }, .. }) = self.live_rank(key) else { return };
+        self.close(*effect);
+        let now = self.turn.now;
+        self.edit_job(key.job, |job| {
+            if job.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. })) {
+                job.started = Some(now);
+            }
+            if let Some(run) = job.ranks.get_mut(&key.rank) {
+                run.state = RankState::Running;
+            }
+        });
+        self.daemon_started(key);
+    }
+
+    pub(super) fn on_rank_gone(&mut self, key: RankKey, effect: Option<EffectId>, proof: Proof) {
+        let known = effect.and_then(|effect| match self.outbox.get(effect) {
+            Some(Act::StartRank { node, key: of, .. } | Act::StopRank { node, key: of, .. }) if *of == key => {
+                Some((effect, *node))
+            }
+            _ => None,
+        });
+        if let Some((effect, _)) = known {
+            self.close(effect);
+        }
+        let there = known.map(|(_, node)| node);
+        match self.live_rank(key).map(|run| run.node) {
+            Some(node) if there.is_none_or(|there| there == node) => self.rank_gone(key, proof, Source::Node),
+            Some(_) | None => match there.or_else(|| self.node_of(key)) {
+                Some(node) => {
+                    if known.is_none() {
+                        self.ignore();
+                    }
+                    self.acknowledge(node, key);
+                }
+                None => self.ignore(),
+            },
+        }
+    }
+
+    /// Returns where a process of the current or last attempt of a job in memory is or was.
+    fn node_of(&self, key: RankKey) -> Option<NodeId> {
+        let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt)?;
+        job.ranks.get(&key.rank).map(|run| run.node)
+    }
+
+    /// Tells a node that the proof of this process is on disk, unless that is on its way.
+    pub(super) fn acknowledge(&mut self, node: NodeId, key: RankKey) {
+        if self.nodes.get(&node).is_some_and(|n| !n.host.is_empty()) && !self.outbox.acks(node, key) {
+            self.issue(Act::AckGone { node, key });
+        }
+    }
+
+    /// Records that a process is proven gone, and draws the consequences.
+    pub(super) fn rank_gone(&mut self, key: RankKey, proof: Proof, source: Source) {
+        let Some(run) = self.live_rank(key) else { return };
+        let (node, was) = (run.node, run.state.clone());
+        match was {
+            RankState::Starting { effect } | RankState::Stopping { effect, .. } => drop(self.close(effect)),
+            RankState::Running | RankState::Gone(_) => {}
+        }
+        self.edit_job(key.job, |job| {
+            if let Some(run) = job.ranks.get_mut(&key.rank) {
+                run.state = RankState::Gone(proof.clone());
+            }
+        });
+        if source == Source::Node {
+            self.acknowledge(node, key);
+        }
+        self.daemon_ended(key, &proof);
+        let Some(job) = self.jobs.get(&key.job) else { return };
+        if job.after_stop.is_none() {
+            match judge(job, key.rank, self.nodes.get(&node).map(|node| &**node), &was, &proof) {
+                Verdict::GoesOn => {}
+                Verdict::Failed(code, error, why) => self.fail_attempt(key.job, code, error, why),
+                Verdict::PutBack(error) => self.put_back(key.job, error, StopWhy::Sibling),
+            }
+        }
+        self.advance(key.job);
+    }
+
+    fn fail_attempt(&mut self, id: JobId, code: Option<i32>, error: JobError, why: StopWhy) {
+        self.edit_job(id, |job| {
+            job.exit_code = code;
+            job.errors.push(error);
+        });
+        self.stop_ranks(id, why, AfterStop::End);
+    }
+
+    /// Stops an attempt that failed through no fault of its job: back to the queue, or failed when it was put back as
+    /// often as settings allow.
+    fn put_back(&mut self, id: JobId, error: JobError, why: StopWhy) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if job.requeues < self.settings.requeues_max {
+            self.stop_ranks(id, why, AfterStop::Requeue);
+        } else {
+            self.fail_attempt(id, None, error, why);
+        }
+    }
+
+    /// Ends a going attempt because of one of its nodes.
+    pub(super) fn lose_attempt(&mut self, id: JobId, code: &str, message: String, why: StopWhy) {
+        let going = self.jobs.get(&id).is_some_and(|job| {
+            job.after_stop.is_none() && matches!(job.state, ExecutionState::Running | ExecutionState::Terminating)
+        });
+        if going {
+            self.put_back(id, job_error(code, message), why);
+            self.advance(id);
+        }
+    }
+
+    /// Stops an attempt from outside. One whose end is decided goes on to it.
+    pub(super) fn stop_attempt(&mut self, id: JobId, why: StopWhy, after: AfterStop) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let after = match (job.after_stop, after) {
+            (None, after) => after,
+            (Some(_), AfterStop::End) => AfterStop::End,
+            (Some(decided), AfterStop::Requeue | AfterStop::RequeuePlanned) => decided,
+        };
+        self.stop_ranks(id, why, after);
+        self.advance(id);
+    }
+
+    /// Orders the end of every process that is not being stopped; a start on its way is overtaken by its stop.
+    fn stop_ranks(&mut self, id: JobId, why: StopWhy, after: AfterStop) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let (attempt, grace) = (job.attempt, self.settings.kill_grace);
+        let live: Vec<_> = job
+            .live_ranks()
+            .filter(|(_, run)| !matches!(run.state, RankState::Stopping { .. }))
+            .map(|(rank, run)| (*rank, run.node, run.state.clone()))
+            .collect();
+        let mut stops = Vec::with_capacity(live.len());
+        for (rank, node, state) in live {
+            if let RankState::Starting { effect } = state {
+                self.close(effect);
+            }
+            let key = RankKey { job: id, attempt, rank };
+            stops.push((rank, self.issue(Act::StopRank { node, key, why, grace })));
+        }
+        self.edit_job(id, |job| {
+            job.after_stop = Some(after);
+            for (rank, effect) in stops {
+                if let Some(run) = job.ranks.get_mut(&rank) {
+                    run.state = RankState::Stopping { effect, why };
+                }
+            }
+        });
+    }
+
+    /// Goes on with an attempt as far as its processes allow.
+    pub(super) fn advance(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if !matches!(job.state, ExecutionState::Running | ExecutionState::Terminating) {
+            return;
+        }
+        if job.after_stop.is_some() {
+            if job.live_ranks().next().is_none() {
+                self.conclude(id);
+            }
+            return;
+        }
+        let open = |role: RankRole| {
+            let ranks = job.ranks.iter().filter(move |(rank, _)| rank.role == role);
+            ranks.filter(|(_, run)| !matches!(run.state, RankState::Gone(_))).count()
+        };
+        let mains_begun = job.ranks.keys().any(|rank| rank.role == RankRole::Main);
+        if !mains_begun {
+            if open(RankRole::Prepare) == 0 {
+                self.start_mains(id);
+            }
+        } else if open(RankRole::Main) == 0 {
+            self.edit_job(id, |job| job.exit_code = Some(0));
+            self.stop_ranks(id, StopWhy::Finished, AfterStop::End);
+            self.advance(id);
+        }
+    }
+
+    /// Every process is proven gone: the nodes are free and the job goes where its stop was to lead.
+    fn conclude(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(after) = job.after_stop else { return };
+        let (nodes, attempt) = (job.nodes.clone(), job.attempt);
+        match after {
+            AfterStop::End => self.end_job(id),
+            AfterStop::Requeue => self.edit_job(id, |job| {
+                job.requeues += 1;
+                to_queue(job);
+            }),
+            AfterStop::RequeuePlanned => self.edit_job(id, to_queue),
+        }
+        for node in nodes {
+            if self.nodes.get(&node).is_some_and(|node| node.holder == Some((id, attempt))) {
+                self.edit_node(node, let_go);
+                self.release_if_free(node);
+            }
+        }
+    }
+}
+
+fn to_queue(job: &mut Job) {
+    job.state = ExecutionState::Queued;
+    job.after_stop = None;
+    job.exit_code = None;
+    job.errors.clear();
+}
+
+fn let_go(node: &mut Node) {
+    node.holder = None;
+    if node.state == NodeState::Running {
+        node.state = NodeState::Idle;
+    }
+}
+
+fn over_time_error(job: &Job) -> JobError {
+    let limit = job.spec.constraints.max_wall_clock_time;
+    job_error("WallClockTimeExceeded", format!("Job ran longer than its maxWallClockTime of {limit}"))
+}
+
+fn judge(job: &Job, rank: Rank, node: Option<&Node>, was: &RankState, proof: &Proof) -> Verdict {
+    let on = node.map_or_else(|| "a node that is gone".to_owned(), |node| format!("node {}", node.name));
+    match proof {
+        Proof::Exit { why: Some(StopWhy::Limit), .. } => Verdict::Failed(None, over_time_error(job), StopWhy::Limit),
+        Proof::Exit { code, why: None } => judge_exit(rank, *code, &on),
+        Proof::Exit { code, why: Some(_) } => match rank.role {
+            RankRole::Daemon => Verdict::GoesOn,
+            RankRole::Main | RankRole::Prepare => Verdict::PutBack(job_error(
+                "AttemptLost",
+                format!("Process {rank} on {on} was stopped there with code {code}, though nobody asked for it"),
+            )),
+        },
+        Proof::Fenced => not_started(rank, &on, "its start lock was taken"),
+        Proof::Refused { why } => not_started(rank, &on, why),
+        Proof::Lost { why } => match (was, rank.role) {
+            (_, RankRole::Daemon) => Verdict::GoesOn,
+            (RankState::Starting { .. }, RankRole::Main | RankRole::Prepare) => not_started(rank, &on, why),
+            (_, RankRole::Main | RankRole::Prepare) => {
+                Verdict::PutBack(job_error("AttemptLost", format!("Process {rank} on {on} was lost: {why}")))
+            }
+        },
+        Proof::Rebooted { .. } => Verdict::PutBack(job_error("AttemptLost", format!("{on} was rebooted"))),
+        Proof::MachineGone => Verdict::PutBack(job_error("AttemptLost", format!("The machine of {on} is gone"))),
+        Proof::DeclaredDead { by } => Verdict::PutBack(job_error("AttemptLost", format!("{by} declared {on} dead"))),
+    }
+}
+
+fn judge_exit(rank: Rank, code: i32, on: &str) -> Verdict {
+    match (rank.role, code) {
+        (RankRole::Daemon, _) | (RankRole::Main | RankRole::Prepare, 0) => Verdict::GoesOn,
+        (RankRole::Main, code) => {
+            let mut error = job_error("JobFailed", format!("Job failed with non-zero exit code {code}"));
+            error.details = vec![("exitCode".into(), code.to_string()), ("process".into(), format!("{rank} on {on}"))];
+            Verdict::Failed(Some(code), error, StopWhy::Sibling)
+        }
+        (RankRole::Prepare, code) => {
+            let message = format!("Job preparation on {on} failed with exit code {code}");
+            Verdict::Failed(Some(code), job_error("PreparationFailed", message), StopWhy::Sibling)
+        }
+    }
+}
+
+fn not_started(rank: Rank, on: &str, why: &str) -> Verdict {
+    match rank.role {
+        RankRole::Daemon => Verdict::GoesOn,
+        RankRole::Main | RankRole::Prepare => {
+            Verdict::PutBack(job_error("LaunchFailed", format!("Process {rank} could not be started on {on}: {why}")))
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Target against actual. [`plan_scale`] is the one planner: the step carries out what it says, the preview shows it.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Sched;
+use super::effect::Act;
+use super::rows::Standing;
+use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
+use crate::model::request::Preview;
+use crate::model::spec::{ClusterSpec, Deallocation, ScaleSettings};
+use crate::model::state::{AfterStop, AllocationState, Cluster, ClusterError, Node, NodeState, Reach, StopWhy, Unusable};
+use crate::model::units::{NodeCount, UnixMillis};
+
+/// The most nodes of one cluster: ten times what the core's step is measured with; a larger target is a typing error
+/// that would fill the memory.
+pub const TARGET_MAX: NodeCount = NodeCount(10_000);
+
+/// The detail of a cluster's error that names its node; entries without it are about the whole cluster.
+const NODE_DETAIL: &str = "nodeId";
+
+/// What has to happen for a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Leaving nodes that stay after all.
+    pub(super) come_back: Vec<NodeId>,
+    /// How many nodes to ask for.
+    pub(super) acquire: u32,
+    /// Nodes that nothing holds, to go at once.
+    pub(super) release_now: Vec<NodeId>,
+    /// Nodes to go when their job is off them.
+    pub(super) release_busy: Vec<(NodeId, JobId)>,
+}
+
+/// Plans the way to a target: which nodes come back, how many are asked for, which go. Those go first that hurt least:
+/// without work (allocating, unusable, preparing, idle), then with work (unusable, then the attempt that started last),
+/// within each the newest node.
+pub(super) fn plan_scale<'a>(
+    nodes: impl Iterator<Item = &'a Node>,
+    started: impl Fn(JobId) -> Option<UnixMillis>,
+    target: u32,
+) -> Plan {
+    let (leaving, mut staying): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| node.state == NodeState::Leaving);
+    let (target, have) = (target as usize, staying.len());
+    let mut plan = Plan::default();
+    if have < target {
+        let missing = target - have;
+        let can_stay = leaving.iter().filter(|node| node.holder.is_some() || node.host.is_empty());
+        plan.come_back = can_stay.map(|node| node.id).take(missing).collect();
+        plan.acquire = (missing - plan.come_back.len()) as u32;
+    } else if have > target {
+        staying.sort_by_key(|node| {
+            let started = node.holder.map(|(job, _)| (Reverse(started(job)), Reverse(job)));
+            (node.holder.is_some(), worth(node), started, Reverse(node.id))
+        });
+        for node in &staying[..have - target] {
+            match node.holder {
+                None => plan.release_now.push(node.id),
+                Some((job, _)) => plan.release_busy.push((node.id, job)),
+            }
+        }
+    }
+    plan
+}
+
+/// Returns how much a node is worth to keep.
+fn worth(node: &Node) -> u8 {
+    match (&node.state, &node.reach) {
+        (NodeState::Allocating | NodeState::Leaving, _) => 0,
+        (NodeState::Unusable(_), _) => 1,
+        (NodeState::Preparing, _) => 2,
+        (NodeState::Idle | NodeState::Running, Reach::Lost { .. }) => 3,
+        (NodeState::Idle, _) if node.drained => 4,
+        (NodeState::Idle | NodeState::Running, Reach::Never | Reach::Seen) => 5,
+    }
+}
+
+/// Returns what the cluster is to be now: how many nodes, and what becomes of jobs on those that go.
+pub(super) fn wanted(cluster: &Cluster) -> (u32, Deallocation) {
+    if cluster.deleting {
+        return (0, Deallocation::Terminate);
+    }
+    let ScaleSettings::Manual { target_node_count, node_deallocation_option } = &cluster.spec.scale_settings;
+    (target_node_count.0, *node_deallocation_option)
+}
+
+/// Returns the error with which the acquisition of nodes was given up.
+pub(super) fn gave_up(cluster: &Cluster) -> Option<&ClusterError> {
+    cluster.errors.iter().find(|error| !about_a_node(error))
+}
+
+fn about_a_node(error: &ClusterError) -> bool {
+    error.details.iter().any(|(name, _)| name == NODE_DETAIL)
+}
+
+fn about(error: &ClusterError, node: NodeId) -> bool {
+    let text = node.to_string();
+    error.details.iter().any(|(name, value)| name == NODE_DETAIL && *value == text)
+}
+
+impl Sched {
+    pub(super) fn on_cluster_created(&mut self, workspace: WorkspaceId, name: String, uuid: Uuid, spec: ClusterSpec) {
+        if self.workspaces.get(&workspace).is_none_or(|workspace| workspace.deleting) {
+            return self.ignore();
+        }
+        self.counters.cluster = self.counters.cluster.next();
+        let (id, now) = (self.counters.cluster, self.turn.now);
+        let target = spec.scale_settings.target();
+        self.put_cluster(Arc::new(Cluster {
+            id,
+            workspace,
+            name,
+            uuid,
+            spec,
+            allocation: AllocationState::Steady,
+            allocation_since: now,
+            errors: Vec::new(),
+            head: None,
+            waiting: 0,
+            created: now,
+            deleting: false,
+        }));
+        self.set_target(id, target, None);
+    }
+
+    pub(super) fn on_scale(&mut self, id: ClusterId, target: NodeCount, option: Option<Deallocation>) {
+        if self.clusters.get(&id).is_none_or(|cluster| cluster.deleting) {
+            return self.ignore();
+        }
+        self.set_target(id, target, option);
+    }
+
+    fn set_target(&mut self, id: ClusterId, target: NodeCount, option: Option<Deallocation>) {
+        self.edit_cluster(id, |cluster| {
+            let (_, own) = wanted(cluster);
+            cluster.spec.scale_settings = ScaleSettings::Manual {
+                target_node_count: target.min(TARGET_MAX),
+                node_deallocation_option: option.unwrap_or(own),
+            };
+            cluster.errors.retain(about_a_node);
+        });
+        self.disturb(id);
+    }
+
+    pub(super) fn on_cluster_delete(&mut self, id: ClusterId) {
+        if self.clusters.get(&id).is_none_or(|cluster| cluster.deleting) {
+            return self.ignore();
+        }
+        self.delete_cluster(id);
+    }
+
+    /// Ends a cluster's jobs and releases its nodes; it goes when the last is gone.
+    pub(super) fn delete_cluster(&mut self, id: ClusterId) {
+        let Some(cluster) = self.clusters.get(&id) else { return };
+        let message = format!("Cluster {} was deleted", cluster.name);
+        self.edit_cluster(id, |cluster| cluster.deleting = true);
+        for job in self.pools.get(&id).map(|pool| pool.jobs.clone()).unwrap_or_default() {
+            self.terminate_now(job, &message);
+        }
+        self.disturb(id);
+    }
+
+    /// Lists that nodes could not be got, after which none is asked for until something says that there may be some.
+    pub(super) fn give_up(&mut self, id: ClusterId, code: String, message: String) {
+        self.edit_cluster(id, |cluster| {
+            cluster.errors.retain(about_a_node);
+            cluster.errors.insert(0, ClusterError { code, message, details: Vec::new() });
+        });
+        self.disturb(id);
+    }
+
+    /// Lets clusters that gave up ask for nodes again: capacity may have come back.
+    pub(super) fn try_capacity_again(&mut self) {
+        let given_up = self.clusters.values().filter(|cluster| gave_up(cluster).is_some());
+        for id in given_up.map(|cluster| cluster.id).collect::<Vec<_>>() {
+            self.edit_cluster(id, |cluster| cluster.errors.retain(about_a_node));
+            self.disturb(id);
+        }
+    }
+
+    /// Lists what a node met.
+    pub(super) fn blame(&mut self, cluster: ClusterId, node: NodeId, why: &Unusable) {
+        let name = self.node_name(node);
+        let details =
+            vec![(NODE_DETAIL.to_owned(), node.to_string()), ("node".into(), name), ("step".into(), why.step.clone())];
+        let error = ClusterError { code: why.code.clone(), message: why.message.clone(), details };
+        self.edit_cluster(cluster, |cluster| {
+            cluster.errors.retain(|error| !about(error, node));
+            cluster.errors.push(error);
+        });
+    }
+
+    /// Takes a node's entry from the list: it is usable again, or gone.
+    pub(super) fn forgive(&mut self, cluster: ClusterId, node: NodeId) {
+        self.edit_cluster(cluster, |cluster| cluster.errors.retain(|error| !about(error, node)));
+    }
+
+    /// Brings a disturbed cluster to rest: nodes as its target says, jobs placed, its head told what it waits for.
+    pub(super) fn settle(&mut self, id: ClusterId) {
+        if !self.clusters.contains_key(&id) {
+            return;
+        }
+        self.resize(id);
+        self.place_all(id);
+        self.show_allocation(id);
+        self.show_head(id);
+        self.end_cluster(id);
+    }
+
+    fn resize(&mut self, id: ClusterId) {
+        let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
+        let (target, option) = wanted(cluster);
+        let have = pool.staying();
+        if have == target || (have < target && gave_up(cluster).is_some()) {
+            return;
+        }
+        let plan = self.plan_of(id, target);
+        for node in plan.come_back {
+            self.edit_node(node, |node| {
+                node.state = if node.holder.is_some() { NodeState::Running } else { NodeState::Allocating };
+            });
+        }
+        for _ in 0..plan.acquire {
+            self.ask_for_node(id);
+        }
+        for node in plan.release_now {
+            self.send_away(node);
+        }
+        for (node, job) in plan.release_busy {
+            match option {
+                Deallocation::WaitForJobCompletion => {}
+                Deallocation::Requeue => {
+                    self.edit_node(node, |node| node.state = NodeState::Leaving);
+                    self.stop_attempt(job, StopWhy::Scale, AfterStop::RequeuePlanned);
+                }
+                Deallocation::Terminate => {
+                    self.edit_node(node, |node| node.state = NodeState::Leaving);
+                    self.terminate_now(job, "Job was terminated because the cluster got smaller");
+                }
+            }
+        }
+    }
+
+    fn plan_of(&self, id: ClusterId, target: u32) -> Plan {
+        let started = |job| self.jobs.get(&job).and_then(|job| job.started);
+        plan_scale(self.nodes_of(id).map(|node| &**node), started, target)
+    }
+
+    fn ask_for_node(&mut self, cluster: ClusterId) {
+        self.counters.node = self.counters.node.next();
+        let id = self.counters.node;
+        let effect = self.issue(Act::AcquireNode { cluster, node: id });
+        self.put_node(Arc::new(Node {
+            id,
+            cluster,
+            name: String::new(),
+            host: String::new(),
+            state: NodeState::Allocating,
+            since: self.turn.now,
+            reach: Reach::Never,
+            holder: None,
+            boot: None,
+            facts: None,
+            drained: false,
+            effect: Some(effect),
+            tries: 0,
+        }));
+    }
+
+    /// Sends a node away that nothing holds. One that was asked for goes when it comes; one that waits to be asked for
+    /// again is forgotten.
+    fn send_away(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        if node.state == NodeState::Allocating && node.effect.is_none() {
+            return self.drop_node(id);
+        }
+        self.edit_node(id, |node| node.state = NodeState::Leaving);
+        self.release_if_free(id);
+    }
+
+    fn show_allocation(&mut self, id: ClusterId) {
+        let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
+        let (target, _) = wanted(cluster);
+        let moving = pool.count(Standing::Allocating) + pool.count(Standing::Leaving) > 0;
+        let short = pool.staying() < target && gave_up(cluster).is_none();
+        let state = match moving || short || pool.staying() > target {
+            true => AllocationState::Resizing,
+            false => AllocationState::Steady,
+        };
+        if cluster.allocation != state {
+            let now = self.turn.now;
+            self.edit_cluster(id, |cluster| {
+                cluster.allocation = state;
+                cluster.allocation_since = now;
+            });
+        }
+    }
+
+    fn end_cluster(&mut self, id: ClusterId) {
+        let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
+        if cluster.deleting && pool.nodes.is_empty() && pool.jobs.is_empty() {
+            let workspace = cluster.workspace;
+            self.drop_cluster(id);
+            self.end_workspace(workspace);
+        }
+    }
+
+    /// Says what [`super::Event::ScaleAsked`] would do, by the same planner. `free_hosts`: what the provider could still
+    /// give. An unknown cluster gives an empty preview.
+    pub fn preview_scale(
+        &self,
+        id: ClusterId,
+        target: NodeCount,
+        deallocation: Option<Deallocation>,
+        free_hosts: Option<NodeCount>,
+    ) -> Preview {
+        let (from, own) = match self.clusters.get(&id) {
+            Some(cluster) => wanted(cluster),
+            None => (0, Deallocation::default()),
+        };
+        let to = target.min(TARGET_MAX);
+        let plan = self.plan_of(id, to.0);
+        let job_name = |job: &JobId| self.jobs.get(job).map_or_else(|| job.to_string(), |job| job.name.clone());
+        let mut preview = Preview {
+            from: NodeCount(from),
+            to,
+            acquire: NodeCount(plan.acquire),
+            free_hosts,
+            release_now: plan.release_now,
+            release_busy: plan.release_busy.iter().map(|(node, job)| (*node, job_name(job))).collect(),
+            deallocation: deallocation.unwrap_or(own),
+            line: String::new(),
+        };
+        preview.line = super::explain::preview_line(&preview, plan.come_back.len());
+        preview
+    }
+}

@@ -1,0 +1,213 @@
+//! The life of a job outside its attempts: submitted, held, ordered, terminated, ended, retried, deleted.
+
+use std::sync::Arc;
+
+use super::Sched;
+use super::effect::Act;
+use super::event::NewJob;
+use super::rows::Record;
+use crate::model::ids::{Attempt, JobId};
+use crate::model::spec::Priority;
+use crate::model::state::{AfterStop, ExecutionState, Job, JobError, StopWhy};
+use crate::model::units::UnixMillis;
+
+/// Returns an entry of a job's `errors`.
+pub(super) fn job_error(code: &str, message: impl Into<String>) -> JobError {
+    JobError { code: code.to_owned(), message: message.into(), details: Vec::new() }
+}
+
+impl Sched {
+    pub(super) fn on_submitted(&mut self, jobs: Vec<NewJob>) {
+        for job in jobs {
+            self.submit(job);
+        }
+    }
+
+    fn submit(&mut self, new: NewJob) {
+        let (Some(experiment), Some(cluster)) = (self.experiments.get(&new.experiment), self.clusters.get(&new.cluster))
+        else {
+            return self.ignore();
+        };
+        if experiment.deleting || cluster.deleting {
+            return self.ignore();
+        }
+        let workspace = experiment.workspace;
+        self.counters.job = self.counters.job.next();
+        let now = self.turn.now;
+        self.put_job(Arc::new(Job {
+            id: self.counters.job,
+            workspace,
+            experiment: new.experiment,
+            name: new.name,
+            uuid: new.uuid,
+            segment: new.segment,
+            cluster: new.cluster,
+            priority: new.spec.scheduling_priority,
+            spec: new.spec,
+            shape: new.shape,
+            token: new.token,
+            state: ExecutionState::Queued,
+            since: now,
+            held: false,
+            stop_at: None,
+            attempt: Attempt(0),
+            requeues: 0,
+            nodes: Vec::new(),
+            node_names: Vec::new(),
+            ranks: Default::default(),
+            after_stop: None,
+            created: now,
+            started: None,
+            ended: None,
+            exit_code: None,
+            errors: Vec::new(),
+            deleting: false,
+        }));
+        self.count(new.experiment, None, Some(ExecutionState::Queued));
+    }
+
+    /// Returns a job's state while it lives.
+    pub(super) fn live(&self, id: JobId) -> Option<ExecutionState> {
+        self.jobs.get(&id).map(|job| job.state).filter(|state| !state.ended())
+    }
+
+    pub(super) fn on_terminate(&mut self, id: JobId, until: UnixMillis) {
+        match self.live(id) {
+            Some(ExecutionState::Queued | ExecutionState::Running) if until > self.turn.now => {
+                self.edit_job(id, |job| job.stop_at = Some(job.stop_at.map_or(until, |at| at.min(until))));
+            }
+            Some(ExecutionState::Queued | ExecutionState::Running) => self.terminate_now(id, "Job was terminated"),
+            Some(ExecutionState::Terminating | ExecutionState::Succeeded | ExecutionState::Failed) | None => self.ignore(),
+        }
+    }
+
+    pub(super) fn on_taken_back(&mut self, id: JobId) {
+        if self.jobs.get(&id).is_none_or(|job| job.stop_at.is_none()) {
+            return self.ignore();
+        }
+        self.edit_job(id, |job| job.stop_at = None);
+    }
+
+    /// Ends a job by a person's wish: a waiting one at once, another one when its processes are proven gone. One whose
+    /// own end is already decided ends as decided.
+    pub(super) fn terminate_now(&mut self, id: JobId, message: &str) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        match job.state {
+            ExecutionState::Queued => {
+                self.edit_job(id, |job| job.errors = vec![job_error("JobTerminated", message)]);
+                self.end_job(id);
+            }
+            ExecutionState::Running if job.after_stop == Some(AfterStop::End) => {
+                self.edit_job(id, |job| job.stop_at = None);
+            }
+            ExecutionState::Running => {
+                self.edit_job(id, |job| {
+                    job.state = ExecutionState::Terminating;
+                    job.stop_at = None;
+                    job.exit_code = None;
+                    job.errors = vec![job_error("JobTerminated", message)];
+                });
+                self.stop_attempt(id, StopWhy::Terminate, AfterStop::End);
+            }
+            ExecutionState::Terminating | ExecutionState::Succeeded | ExecutionState::Failed => {}
+        }
+    }
+
+    /// Records the end of a job without processes: succeeded when its exit code is 0 and nothing went wrong.
+    pub(super) fn end_job(&mut self, id: JobId) {
+        let now = self.turn.now;
+        self.edit_job(id, |job| {
+            let well = job.exit_code == Some(0) && job.errors.is_empty();
+            job.state = if well { ExecutionState::Succeeded } else { ExecutionState::Failed };
+            job.ended = Some(now);
+            job.stop_at = None;
+            job.after_stop = None;
+            job.held = false;
+        });
+        let Some(job) = self.jobs.get(&id) else { return };
+        let experiment = job.experiment;
+        if job.deleting {
+            self.drop_job(id, Record::Removed);
+        } else if self.settings.webhook.is_some() {
+            self.issue(Act::Notify { job: id });
+        }
+        self.end_experiment(experiment);
+    }
+
+    pub(super) fn on_delete(&mut self, id: JobId) {
+        if self.jobs.get(&id).is_none_or(|job| job.deleting) {
+            return self.ignore();
+        }
+        self.delete_job(id);
+    }
+
+    /// Removes a job, after its end when it lives.
+    pub(super) fn delete_job(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if job.state.ended() {
+            let experiment = job.experiment;
+            self.drop_job(id, Record::Removed);
+            return self.end_experiment(experiment);
+        }
+        self.edit_job(id, |job| job.deleting = true);
+        self.terminate_now(id, "Job was deleted");
+    }
+
+    pub(super) fn on_ended_deleted(&mut self, job: &Job) {
+        match self.jobs.get(&job.id) {
+            Some(here) if here.state.ended() => self.delete_job(job.id),
+            Some(_) => self.ignore(),
+            None if job.id > self.counters.job || !job.state.ended() => self.ignore(),
+            None => {
+                self.turn.step.touched.insert(crate::model::snapshot::RowKey::Job(job.id));
+                self.count(job.experiment, Some(job.state), None);
+            }
+        }
+    }
+
+    pub(super) fn on_retry(&mut self, job: Arc<Job>) {
+        let job = match self.jobs.get(&job.id) {
+            Some(here) => here.clone(),
+            None => job,
+        };
+        let there = |deleting: Option<bool>| deleting == Some(false);
+        if job.state != ExecutionState::Failed
+            || job.id > self.counters.job
+            || !there(self.experiments.get(&job.experiment).map(|e| e.deleting))
+            || !there(self.clusters.get(&job.cluster).map(|c| c.deleting))
+        {
+            return self.ignore();
+        }
+        let id = job.id;
+        if !self.jobs.contains_key(&id) {
+            self.put_job(job);
+        }
+        self.edit_job(id, |job| {
+            job.state = ExecutionState::Queued;
+            job.requeues = 0;
+            job.ended = None;
+            job.exit_code = None;
+            job.errors = Vec::new();
+            job.stop_at = None;
+            job.held = false;
+        });
+    }
+
+    pub(super) fn on_hold(&mut self, id: JobId, held: bool) {
+        match self.jobs.get(&id) {
+            Some(job) if job.state == ExecutionState::Queued && job.held != held => {
+                self.edit_job(id, |job| job.held = held);
+            }
+            Some(_) | None => self.ignore(),
+        }
+    }
+
+    pub(super) fn on_priority(&mut self, id: JobId, priority: Priority) {
+        match self.jobs.get(&id) {
+            Some(job) if job.state == ExecutionState::Queued && job.priority != priority => {
+                self.edit_job(id, |job| job.priority = priority);
+            }
+            Some(_) | None => self.ignore(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The life of a node: got, prepared, seen, lost, drained, declared dead, released.
+
+use std::collections::BTreeMap;
+
+use super::Sched;
+use super::attempt::Source;
+use super::effect::Act;
+use super::event::Sighting;
+use crate::model::ids::{EffectId, NodeId, RankKey};
+use crate::model::state::{BootId, Facts, Node, NodeState, Proof, RankState, Reach, StopWhy, Unusable};
+
+impl Sched {
+    pub(super) fn on_acquired(&mut self, effect: EffectId, name: String, host: String) {
+        let Some(Act::AcquireNode { node: id, .. }) = self.outbox.get(effect) else { return self.ignore() };
+        let id = *id;
+        self.close(effect);
+        self.edit_node(id, |node| {
+            node.name = name;
+            node.host = host;
+            node.effect = None;
+            node.tries = 0;
+        });
+        if self.nodes.get(&id).is_some_and(|node| node.state == NodeState::Allocating) {
+            let effect = self.issue(Act::PrepareNode { node: id });
+            self.edit_node(id, |node| {
+                node.state = NodeState::Preparing;
+                node.effect = Some(effect);
+            });
+        } else {
+            self.release_if_free(id);
+        }
+    }
+
+    pub(super) fn on_acquire_failed(&mut self, effect: EffectId, code: String, message: String) {
+        let Some(Act::AcquireNode { node: id, .. }) = self.outbox.get(effect) else { return self.ignore() };
+        let id = *id;
+        self.close(effect);
+        let Some(node) = self.nodes.get(&id) else { return };
+        let (cluster, tries, now) = (node.cluster, node.tries + 1, self.turn.now);
+        if node.state == NodeState::Leaving {
+            self.drop_node(id);
+        } else if tries > self.settings.prepare_retries_max {
+            self.drop_node(id);
+            self.give_up(cluster, code, message);
+        } else {
+            self.edit_node(id, |node| {
+                node.effect = None;
+                node.tries = tries;
+                node.since = now;
+            });
+        }
+    }
+
+    /// Asks for a node again after its back-off.
+    pub(super) fn acquire_again(&mut self, id: NodeId) {
+        let Some(cluster) = self.nodes.get(&id).map(|node| node.cluster) else { return };
+        let effect = self.issue(Act::AcquireNode { cluster, node: id });
+        self.edit_node(id, |node| node.effect = Some(effect));
+    }
+
+    pub(super) fn on_up(
+        &mut self,
+        id: NodeId,
+        effect: Option<EffectId>,
+        boot: BootId,
+        facts: Facts,
+        inventory: BTreeMap<RankKey, Sighting>,
+    ) {
+        let Some(node) = self.nodes.get(&id).filter(|node| !node.host.is_empty()) else { return self.ignore() };
+        let preparing = node.effect.filter(|effect| matches!(self.outbox.get(*effect), Some(Act::PrepareNode { .. })));
+        // An answer that was given before says nothing new while the node is in sight, and its inventory is old.
+        if effect.is_some() && effect != preparing && node.reach == Reach::Seen {
+            return self.ignore();
+        }
+        let rebooted = node.boot.as_ref().is_some_and(|before| *before != boot);
+        if let Some(effect) = preparing {
+            self.close(effect);
+        }
+        self.edit_node(id, |node| {
+            node.reach = Reach::Seen;
+            node.boot = Some(boot.clone());
+            node.facts = Some(facts);
+            if preparing.is_some() {
+                node.effect = None;
+            }
+            if node.state != NodeState::Leaving {
+                node.state = if node.holder.is_some() { NodeState::Running } else { NodeState::Idle };
+            }
+        });
+        self.disturb_of(id);
+        self.take_inventory(id, &boot, rebooted, inventory);
+    }
+
+    fn disturb_of(&mut self, id: NodeId) {
+        if let Some(cluster) = self.nodes.get(&id).map(|node| node.cluster) {
+            self.disturb(cluster);
+        }
+    }
+
+    pub(super) fn on_down(&mut self, id: NodeId, why: Unusable, hard: bool) {
+        let Some(node) = self.nodes.get(&id).filter(|node| !node.host.is_empty()) else { return self.ignore() };
+        let now = self.turn.now;
+        let reach = match &node.reach {
+            Reach::Lost { since, .. } => Reach::Lost { since: *since, why: why.message.clone() },
+            Reach::Never | Reach::Seen => Reach::Lost { since: now, why: why.message.clone() },
+        };
+        let at_once = match &node.state {
+            NodeState::Preparing | NodeState::Unusable(_) => true,
+            NodeState::Idle | NodeState::Running => hard,
+            NodeState::Allocating | NodeState::Leaving => false,
+        };
+        if node.reach != reach {
+            self.edit_node(id, |node| node.reach = reach);
+        }
+        if at_once {
+            self.make_unusable(id, why);
+        }
+    }
+
+    /// At a start of the core no node is in sight, and each is looked for.
+    pub(super) fn lose_sight(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id).filter(|node| !node.host.is_empty()) else { return };
+        let now = self.turn.now;
+        if node.reach == Reach::Seen {
+            let why = "not reached yet since ostler was started".to_owned();
+            self.edit_node(id, |node| node.reach = Reach::Lost { since: now, why });
+        }
+        if self.nodes.get(&id).is_some_and(|node| node.effect.is_none()) {
+            let effect = self.issue(Act::PrepareNode { node: id });
+            self.edit_node(id, |node| node.effect = Some(effect));
+        }
+    }
+
+    pub(super) fn on_prepare(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return self.ignore() };
+        match node.state {
+            NodeState::Allocating | NodeState::Leaving => return self.ignore(),
+            NodeState::Preparing | NodeState::Idle | NodeState::Running | NodeState::Unusable(_) => {}
+        }
+        if let Some(effect) = node.effect {
+            self.close(effect);
+        }
+        let effect = self.issue(Act::PrepareNode { node: id });
+        self.edit_node(id, |node| {
+            node.effect = Some(effect);
+            if node.state != NodeState::Running {
+                node.state = NodeState::Preparing;
+            }
+        });
+    }
+
+    pub(super) fn on_drain(&mut self, id: NodeId, drained: bool) {
+        if self.nodes.get(&id).is_none_or(|node| node.drained == drained) {
+            return self.ignore();
+        }
+        self.edit_node(id, |node| node.drained = drained);
+        self.disturb_of(id);
+    }
+
+    pub(super) fn on_declared_dead(&mut self, id: NodeId, by: String) {
+        let Some(node) = self.nodes.get(&id).filter(|node| may_be_dead(node)) else { return self.ignore() };
+        if node.state == NodeState::Leaving && node.holder.is_none() {
+            return self.ignore();
+        }
+        self.bury(id, &Proof::DeclaredDead { by });
+        for effect in self.outbox.of_node(id) {
+            self.close(effect);
+        }
+        self.edit_node(id, |node| {
+            node.state = NodeState::Leaving;
+            node.effect = None;
+        });
+        self.release_if_free(id);
+    }
+
+    pub(super) fn on_gone(&mut self, id: NodeId) {
+        if !self.nodes.get(&id).is_some_and(|node| may_be_dead(node)) {
+            return self.ignore();
+        }
+        self.bury(id, &Proof::MachineGone);
+        let cluster = self.nodes.get(&id).map(|node| node.cluster);
+        self.drop_node(id);
+        if let Some(cluster) = cluster {
+            self.disturb(cluster);
+        }
+    }
+
+    /// Gives all processes on a node their proof, and takes the node from its attempt, which cannot go on.
+    fn bury(&mut self, id: NodeId, proof: &Proof) {
+        let Some((job, attempt)) = self.nodes.get(&id).and_then(|node| node.holder) else { return };
+        for key in self.ranks_on(id) {
+            self.rank_gone(key, proof.clone(), Source::Concluded);
+        }
+        if self.nodes.get(&id).is_some_and(|node| node.holder == Some((job, attempt))) {
+            let message = format!("Node {} is gone", self.node_name(id));
+            self.lose_attempt(job, "AttemptLost", message, StopWhy::Sibling);
+        }
+        self.edit_node(id, |node| node.holder = None);
+    }
+
+    /// Returns the processes that are believed on a node.
+    pub(super) fn ranks_on(&self, id: NodeId) -> Vec<RankKey> {
+        let Some((job, attempt)) = self.nodes.get(&id).and_then(|node| node.holder) else { return Vec::new() };
+        let Some(row) = self.jobs.get(&job).filter(|row| row.attempt == attempt) else { return Vec::new() };
+        let here = row.live_ranks().filter(|(_, run)| run.node == id);
+        here.map(|(rank, _)| RankKey { job, attempt, rank: *rank }).collect()
+    }
+
+    /// Orders the release of a leaving node once nothing holds it.
+    pub(super) fn release_if_free(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        if node.state != NodeState::Leaving || node.holder.is_some() || node.host.is_empty() {
+            return;
+        }
+        match node.effect.and_then(|effect| Some((effect, self.outbox.get(effect)?))) {
+            Some((_, Act::ReleaseNode { .. })) => return,
+            Some((effect, _)) => drop(self.close(effect)),
+            None => {}
+        }
+        let effect = self.issue(Act::ReleaseNode { node: id });
+        self.edit_node(id, |node| node.effect = Some(effect));
+    }
+
+    pub(super) fn on_released(&mut self, effect: EffectId) {
+        let Some(Act::ReleaseNode { node }) = self.outbox.get(effect) else { return self.ignore() };
+        let id = *node;
+        self.close(effect);
+        self.drop_node(id);
+        self.try_capacity_again();
+    }
+
+    /// Says whether a process is believed to run, or to be about to.
+    pub(super) fn believed(&self, key: RankKey, node: NodeId) -> Option<RankState> {
+        self.live_rank(key).filter(|run| run.node == node).map(|run| run.state.clone())
+    }
+}
+
+/// A node that was never got cannot be dead.
+fn may_be_dead(node: &Node) -> bool {
+    !node.host.is_empty()
+}

@@ -1,0 +1,457 @@
+//! The only place that changes rows, issues effects and closes them. Each change tells the step and keeps the indices,
+//! which are therefore always what [`super::Sched::restore`] would derive.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::effect::{Act, Effect};
+use super::timers::{Timer, node_deadline};
+use super::{Sched, Step};
+use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
+use crate::model::settings::Settings;
+use crate::model::snapshot::RowKey;
+use crate::model::spec::Priority;
+use crate::model::state::{Cluster, ExecutionState, Experiment, Job, Node, NodeState, Reach, Tally, Unusable, Workspace};
+use crate::model::units::UnixMillis;
+
+/// A job's place in its cluster's queue: priority, then submission.
+pub(super) type QueuePlace = (Reverse<Priority>, JobId);
+
+/// What the running step has done so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turn {
+    /// The step's time.
+    pub(super) now: UnixMillis,
+    /// What it gives.
+    pub(super) step: Step,
+    /// Clusters whose nodes or queue changed, to be settled before the step ends.
+    pub(super) dirty: BTreeSet<ClusterId>,
+}
+
+/// In which one way a node counts for the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    Idle,
+    Drained,
+    Preparing,
+    Running,
+    OutOfSight,
+    Unusable,
+    Allocating,
+    Leaving,
+}
+
+/// How many ways there are.
+pub(super) const STANDINGS: [Standing; 8] = [
+    Standing::Idle,
+    Standing::Drained,
+    Standing::Preparing,
+    Standing::Running,
+    Standing::OutOfSight,
+    Standing::Unusable,
+    Standing::Allocating,
+    Standing::Leaving,
+];
+
+/// Returns in which way a node counts.
+pub(super) fn standing(node: &Node) -> Standing {
+    let lost = matches!(node.reach, Reach::Lost { .. });
+    match &node.state {
+        NodeState::Allocating => Standing::Allocating,
+        NodeState::Leaving => Standing::Leaving,
+        NodeState::Unusable(_) => Standing::Unusable,
+        NodeState::Preparing => Standing::Preparing,
+        NodeState::Idle | NodeState::Running if lost => Standing::OutOfSight,
+        NodeState::Running => Standing::Running,
+        NodeState::Idle if node.drained => Standing::Drained,
+        NodeState::Idle => Standing::Idle,
+    }
+}
+
+/// What is derived of a cluster, so that no event looks at all jobs or nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pool {
+    /// Jobs that may be placed, in order.
+    pub(super) queue: BTreeSet<QueuePlace>,
+    /// How many jobs wait, held ones included.
+    pub(super) waiting: u64,
+    /// Jobs that have not ended.
+    pub(super) jobs: BTreeSet<JobId>,
+    /// Its nodes.
+    pub(super) nodes: BTreeSet<NodeId>,
+    /// Those that could be given to a job now.
+    pub(super) free: BTreeSet<NodeId>,
+    /// How many nodes count in which way.
+    counts: [u32; STANDINGS.len()],
+}
+
+impl Pool {
+    /// Returns how many nodes count in this way.
+    pub(super) fn count(&self, standing: Standing) -> u32 {
+        self.counts[standing as usize]
+    }
+
+    /// Returns how many nodes are not on their way out.
+    pub(super) fn staying(&self) -> u32 {
+        self.counts.iter().sum::<u32>() - self.count(Standing::Leaving)
+    }
+}
+
+/// What the indices know of a job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct JobKeys {
+    cluster: ClusterId,
+    state: ExecutionState,
+    queued: bool,
+    place: Option<QueuePlace>,
+    stop_at: Option<UnixMillis>,
+    going: Option<Attempt>,
+}
+
+impl JobKeys {
+    fn of(job: &Job) -> Self {
+        let queued = job.state == ExecutionState::Queued;
+        let may_start = queued && !job.held && job.stop_at.is_none();
+        let going = job.state == ExecutionState::Running && job.after_stop.is_none();
+        Self {
+            cluster: job.cluster,
+            state: job.state,
+            queued,
+            place: may_start.then_some((Reverse(job.priority), job.id)),
+            stop_at: job.stop_at,
+            going: going.then_some(job.attempt),
+        }
+    }
+}
+
+/// What the indices know of a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct NodeKeys {
+    cluster: ClusterId,
+    standing: Standing,
+    free: bool,
+    holder: Option<(JobId, Attempt)>,
+    lost_since: Option<UnixMillis>,
+    deadline: Option<UnixMillis>,
+}
+
+impl NodeKeys {
+    fn of(node: &Node, settings: &Settings) -> Self {
+        let lost_since = match node.reach {
+            Reach::Lost { since, .. } => Some(since),
+            Reach::Never | Reach::Seen => None,
+        };
+        let standing = standing(node);
+        Self {
+            cluster: node.cluster,
+            standing,
+            free: standing == Standing::Idle && node.holder.is_none() && node.boot.is_some(),
+            holder: node.holder,
+            lost_since,
+            deadline: node_deadline(node, settings),
+        }
+    }
+}
+
+impl Sched {
+    fn key_job(&mut self, id: JobId, before: Option<JobKeys>, after: Option<JobKeys>) {
+        if before == after {
+            return;
+        }
+        if let Some(keys) = before {
+            if let Some(pool) = self.pools.get_mut(&keys.cluster) {
+                pool.waiting -= u64::from(keys.queued);
+                pool.jobs.remove(&id);
+                if let Some(place) = keys.place {
+                    pool.queue.remove(&place);
+                }
+            }
+            self.over.remove(&id);
+            self.turn.dirty.insert(keys.cluster);
+        }
+        if let Some(keys) = after {
+            if keys.state.ended() {
+                self.over.insert(id);
+            } else {
+                let pool = self.pools.entry(keys.cluster).or_default();
+                pool.waiting += u64::from(keys.queued);
+                pool.jobs.insert(id);
+                pool.queue.extend(keys.place);
+            }
+            self.turn.dirty.insert(keys.cluster);
+        }
+        self.time_job(id);
+    }
+
+    fn key_node(&mut self, id: NodeId, before: Option<NodeKeys>, after: Option<NodeKeys>) {
+        if before == after {
+            return;
+        }
+        if let Some(keys) = before {
+            let pool = self.pools.entry(keys.cluster).or_default();
+            pool.counts[keys.standing as usize] -= 1;
+            pool.free.remove(&id);
+            pool.nodes.remove(&id);
+        }
+        if let Some(keys) = after {
+            let pool = self.pools.entry(keys.cluster).or_default();
+            pool.counts[keys.standing as usize] += 1;
+            pool.nodes.insert(id);
+            if keys.free {
+                pool.free.insert(id);
+            }
+        }
+        self.timers.set(Timer::Node(id), after.and_then(|keys| keys.deadline));
+        let lost = [before, after].into_iter().flatten().any(|keys| keys.lost_since.is_some());
+        for keys in [before, after].into_iter().flatten() {
+            self.disturb(keys.cluster);
+            if let (Some((job, _)), true) = (keys.holder, lost) {
+                self.time_job(job);
+            }
+        }
+        let was_unusable = before.is_some_and(|keys| keys.standing == Standing::Unusable);
+        let is_unusable = after.is_some_and(|keys| keys.standing == Standing::Unusable);
+        if let Some(keys) = before.filter(|_| was_unusable && !is_unusable) {
+            self.forgive(keys.cluster, id);
+        }
+    }
+
+    /// Sets the deadline of a job as its row and its nodes say now.
+    pub(super) fn time_job(&mut self, id: JobId) {
+        let at = self.jobs.get(&id).and_then(|job| self.job_deadline(job));
+        self.timers.set(Timer::Job(id), at);
+    }
+
+    /// Sets all deadlines anew, for changed settings.
+    pub(super) fn time_all(&mut self) {
+        let nodes: Vec<_> = self.nodes.values().map(|node| (node.id, node_deadline(node, &self.settings))).collect();
+        for (id, at) in nodes {
+            self.timers.set(Timer::Node(id), at);
+        }
+        let jobs: BTreeSet<_> = self.nodes.values().filter_map(|node| node.holder).map(|(job, _)| job).collect();
+        for job in jobs {
+            self.time_job(job);
+        }
+    }
+
+    /// Has the cluster settled before the step ends, with a fresh look at its queue.
+    pub(super) fn disturb(&mut self, cluster: ClusterId) {
+        self.stale.insert(cluster);
+        self.turn.dirty.insert(cluster);
+    }
+
+    fn touch(&mut self, key: RowKey) {
+        self.turn.step.touched.insert(key);
+    }
+
+    /// Adds an effect to the outbox and the step.
+    pub(super) fn issue(&mut self, act: Act) -> EffectId {
+        self.counters.effect = self.counters.effect.next();
+        let effect = Effect { id: self.counters.effect, act };
+        self.outbox.insert(&effect);
+        self.turn.step.effects.push(effect);
+        self.counters.effect
+    }
+
+    /// Takes an effect out of the outbox. One issued in this very step was never performed and is just forgotten.
+    pub(super) fn close(&mut self, id: EffectId) -> Option<Act> {
+        let act = self.outbox.remove(id)?;
+        let issued = &mut self.turn.step.effects;
+        match issued.iter().rposition(|effect| effect.id == id) {
+            Some(at) => drop(issued.remove(at)),
+            None => self.turn.step.closed.push(id),
+        }
+        Some(act)
+    }
+
+    /// Changes a workspace.
+    pub(super) fn edit_workspace(&mut self, id: WorkspaceId, change: impl FnOnce(&mut Workspace)) {
+        let Some(row) = self.workspaces.get_mut(&id) else { return };
+        change(Arc::make_mut(row));
+        self.touch(RowKey::Workspace(id));
+    }
+
+    /// Changes an experiment.
+    pub(super) fn edit_experiment(&mut self, id: ExperimentId, change: impl FnOnce(&mut Experiment)) {
+        let Some(row) = self.experiments.get_mut(&id) else { return };
+        change(Arc::make_mut(row));
+        self.touch(RowKey::Experiment(id));
+    }
+
+    /// Changes a cluster. The caller disturbs it when that matters to its nodes or queue.
+    pub(super) fn edit_cluster(&mut self, id: ClusterId, change: impl FnOnce(&mut Cluster)) {
+        let Some(row) = self.clusters.get_mut(&id) else { return };
+        change(Arc::make_mut(row));
+        self.touch(RowKey::Cluster(id));
+    }
+
+    /// Changes a node; its `since` follows its state.
+    pub(super) fn edit_node(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
+        let Some(row) = self.nodes.get_mut(&id) else { return };
+        let before = NodeKeys::of(row, &self.settings);
+        let word = row.state.word();
+        let node = Arc::make_mut(row);
+        change(node);
+        if node.state.word() != word {
+            node.since = self.turn.now;
+        }
+        let after = NodeKeys::of(node, &self.settings);
+        self.touch(RowKey::Node(id));
+        self.key_node(id, Some(before), Some(after));
+    }
+
+    /// Changes a job; its `since` and its experiment's tally follow its state.
+    pub(super) fn edit_job(&mut self, id: JobId, change: impl FnOnce(&mut Job)) {
+        let now = self.turn.now;
+        let Some(row) = self.jobs.get_mut(&id) else { return };
+        let before = JobKeys::of(row);
+        let job = Arc::make_mut(row);
+        change(job);
+        if job.state != before.state {
+            job.since = now;
+        }
+        let after = JobKeys::of(job);
+        let experiment = job.experiment;
+        self.touch(RowKey::Job(id));
+        self.key_job(id, Some(before), Some(after));
+        if before.state != after.state {
+            self.count(experiment, Some(before.state), Some(after.state));
+        }
+    }
+
+    /// Counts a job into, out of, or from state to state in its experiment.
+    pub(super) fn count(&mut self, id: ExperimentId, from: Option<ExecutionState>, to: Option<ExecutionState>) {
+        let one = |tally: &mut Tally| {
+            if let Some(from) = from {
+                let counter = tally.of(from);
+                *counter = counter.saturating_sub(1);
+            }
+            if let Some(to) = to {
+                *tally.of(to) += 1;
+            }
+        };
+        self.edit_experiment(id, |experiment| one(&mut experiment.tally));
+    }
+
+    /// Adds a workspace, or puts a loaded one back.
+    pub(super) fn put_workspace(&mut self, row: Arc<Workspace>) {
+        self.touch(RowKey::Workspace(row.id));
+        self.workspaces.insert(row.id, row);
+    }
+
+    /// Adds an experiment, or puts a loaded one back.
+    pub(super) fn put_experiment(&mut self, row: Arc<Experiment>) {
+        self.touch(RowKey::Experiment(row.id));
+        self.experiments.insert(row.id, row);
+    }
+
+    /// Adds a cluster, or puts a loaded one back.
+    pub(super) fn put_cluster(&mut self, row: Arc<Cluster>) {
+        self.touch(RowKey::Cluster(row.id));
+        self.disturb(row.id);
+        self.pools.entry(row.id).or_default();
+        self.clusters.insert(row.id, row);
+    }
+
+    /// Adds a node, or puts a loaded one back.
+    pub(super) fn put_node(&mut self, row: Arc<Node>) {
+        let (id, keys) = (row.id, NodeKeys::of(&row, &self.settings));
+        self.touch(RowKey::Node(id));
+        self.nodes.insert(id, row);
+        self.key_node(id, None, Some(keys));
+    }
+
+    /// Adds a job, or puts a loaded one back. Its experiment's tally is the caller's.
+    pub(super) fn put_job(&mut self, row: Arc<Job>) {
+        let (id, keys) = (row.id, JobKeys::of(&row));
+        self.touch(RowKey::Job(id));
+        self.members.entry(row.experiment).or_default().insert(id);
+        self.jobs.insert(id, row);
+        self.key_job(id, None, Some(keys));
+    }
+
+    /// Removes a workspace, which has to be empty.
+    pub(super) fn drop_workspace(&mut self, id: WorkspaceId) {
+        self.workspaces.remove(&id);
+        self.touch(RowKey::Workspace(id));
+    }
+
+    /// Removes an experiment, which has no live job. The store removes its ended jobs with it.
+    pub(super) fn drop_experiment(&mut self, id: ExperimentId) {
+        self.experiments.remove(&id);
+        self.members.remove(&id);
+        self.touch(RowKey::Experiment(id));
+    }
+
+    /// Removes a cluster, which has neither nodes nor live jobs.
+    pub(super) fn drop_cluster(&mut self, id: ClusterId) {
+        self.clusters.remove(&id);
+        self.pools.remove(&id);
+        self.stale.remove(&id);
+        self.touch(RowKey::Cluster(id));
+    }
+
+    /// Removes a node and all orders to it.
+    pub(super) fn drop_node(&mut self, id: NodeId) {
+        let Some(row) = self.nodes.get(&id) else { return };
+        let before = NodeKeys::of(row, &self.settings);
+        for effect in self.outbox.of_node(id) {
+            self.close(effect);
+        }
+        self.nodes.remove(&id);
+        self.touch(RowKey::Node(id));
+        self.key_node(id, Some(before), None);
+    }
+
+    /// Removes a job from memory; with `record`, its row and its place in the tally too.
+    pub(super) fn drop_job(&mut self, id: JobId, record: Record) {
+        let Some(row) = self.jobs.remove(&id) else { return };
+        if let Some(members) = self.members.get_mut(&row.experiment) {
+            members.remove(&id);
+            if members.is_empty() {
+                self.members.remove(&row.experiment);
+            }
+        }
+        self.key_job(id, Some(JobKeys::of(&row)), None);
+        match record {
+            Record::Kept => {}
+            Record::Removed => {
+                self.touch(RowKey::Job(id));
+                self.count(row.experiment, Some(row.state), None);
+            }
+        }
+    }
+
+    /// Returns the name of a node for a sentence, also of one without a name yet.
+    pub(super) fn node_name(&self, id: NodeId) -> String {
+        match self.nodes.get(&id) {
+            Some(node) if !node.name.is_empty() => node.name.clone(),
+            _ => id.to_string(),
+        }
+    }
+
+    /// Makes a node unusable, or changes why it is, and lists that at its cluster.
+    pub(super) fn make_unusable(&mut self, id: NodeId, why: Unusable) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        if matches!(&node.state, NodeState::Unusable(now) if *now == why) {
+            return;
+        }
+        let cluster = node.cluster;
+        self.edit_node(id, |node| node.state = NodeState::Unusable(why.clone()));
+        self.blame(cluster, id, &why);
+        self.disturb(cluster);
+    }
+}
+
+/// Whether the store keeps a job that leaves memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Record {
+    /// It does.
+    Kept,
+    /// It is deleted.
+    Removed,
+}
+
+/// Pools by cluster.
+pub(super) type Pools = BTreeMap<ClusterId, Pool>;

@@ -1,0 +1,25 @@
+//! The core's tests: tables per behaviour, and random event sequences against a model world.
+
+mod rig;
+
+use rig::*;
+
+use super::*;
+use crate::model::state::ExecutionState;
+
+#[test]
+fn a_job_runs_from_submission_to_its_end() {
+    let mut rig = Rig::up(2);
+    assert_eq!(rig.nodes(), "idle idle");
+    let a = rig.submit("a", 2);
+    assert_eq!(rig.state(a), ExecutionState::Running);
+    for index in 0..2 {
+        rig.started(main_of(1, 1, index));
+    }
+    rig.gone(main_of(1, 1, 0), exit(0));
+    assert_eq!(rig.state(a), ExecutionState::Running);
+    rig.gone(main_of(1, 1, 1), exit(0));
+    assert_eq!((rig.state(a), rig.job(a).exit_code), (ExecutionState::Succeeded, Some(0)));
+    assert_eq!(rig.nodes(), "idle idle");
+    assert_eq!(rig.sched.retire(), [a]);
+}

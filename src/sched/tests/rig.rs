@@ -1,0 +1,265 @@
+//! A scheduler with hands: makes things, answers effects, moves time. `check()` runs after every step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::super::*;
+use crate::model::ids::{Attempt, Rank, RankKey, RankRole};
+use crate::model::spec::job::{Constraints, LaunchShape};
+use crate::model::spec::{
+    ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings, Toolkit,
+};
+use crate::model::state::{BootId, ExecutionState, Facts, Proof, RankState, StopWhy, Unusable};
+use crate::model::units::{Millis, NodeCount};
+
+/// One workspace, one experiment, and clusters as a test makes them.
+pub(super) struct Rig {
+    pub(super) sched: Sched,
+    pub(super) now: UnixMillis,
+    /// Effects issued and neither answered nor closed, in order.
+    pub(super) open: Vec<Effect>,
+    pub(super) last: Step,
+}
+
+pub(super) const WS: WorkspaceId = WorkspaceId(1);
+pub(super) const EXP: ExperimentId = ExperimentId(1);
+pub(super) const GPU: ClusterId = ClusterId(1);
+
+pub(super) fn job(n: u64) -> JobId {
+    JobId(n)
+}
+
+pub(super) fn node(n: u64) -> NodeId {
+    NodeId(n)
+}
+
+pub(super) fn main_of(job: u64, attempt: u32, index: u32) -> RankKey {
+    RankKey { job: JobId(job), attempt: Attempt(attempt), rank: Rank::main(index) }
+}
+
+pub(super) fn rank_of(job: u64, attempt: u32, role: RankRole, index: u32) -> RankKey {
+    RankKey { job: JobId(job), attempt: Attempt(attempt), rank: Rank { role, index } }
+}
+
+pub(super) fn exit(code: i32) -> Proof {
+    Proof::Exit { code, why: None }
+}
+
+pub(super) fn stopped(why: StopWhy) -> Proof {
+    Proof::Exit { code: 143, why: Some(why) }
+}
+
+pub(super) fn refused() -> Unusable {
+    Unusable { code: "unreachable".into(), step: "connect".into(), message: "Connection refused".into() }
+}
+
+pub(super) fn spec(nodes: u32) -> JobSpec {
+    JobSpec {
+        cluster: None,
+        scheduling_priority: Priority::Normal,
+        node_count: NodeCount(nodes),
+        toolkit: Toolkit::Custom { command_line: "true".into() },
+        job_preparation: None,
+        std_out_err_path_prefix: None,
+        input_directories: Vec::new(),
+        output_directories: Vec::new(),
+        environment_variables: Vec::new(),
+        constraints: Constraints { max_wall_clock_time: Millis::from_mins(60) },
+        demand: Demand::WholeNode,
+    }
+}
+
+pub(super) fn new_job(name: &str, spec: JobSpec, shape: LaunchShape) -> NewJob {
+    NewJob {
+        experiment: EXP,
+        cluster: GPU,
+        name: name.into(),
+        uuid: Uuid::nil(),
+        segment: name.into(),
+        spec: Arc::new(spec),
+        shape,
+        token: None,
+    }
+}
+
+/// One main rank on each node.
+pub(super) fn every_node(nodes: u32) -> LaunchShape {
+    LaunchShape { prepares: false, main_nodes: (0..nodes).collect() }
+}
+
+pub(super) fn cluster_spec(target: u32, option: Deallocation) -> ClusterSpec {
+    ClusterSpec {
+        provider: ProviderSpec::Local,
+        scale_settings: ScaleSettings::Manual { target_node_count: NodeCount(target), node_deallocation_option: option },
+        vm_size: None,
+    }
+}
+
+pub(super) fn facts(gpus: u64) -> Facts {
+    let capacity = Resources { cpus_milli: 8000, gpus_milli: gpus * 1000, ..Resources::default() };
+    Facts { hostname: "h".into(), capacity, ..Facts::default() }
+}
+
+impl Rig {
+    /// A cluster `gpu` whose target is `target` and whose nodes are all up.
+    pub(super) fn up(target: u32) -> Self {
+        let mut rig = Self::asked(target);
+        rig.bring_up();
+        rig
+    }
+
+    /// A cluster `gpu` whose nodes are asked for.
+    pub(super) fn asked(target: u32) -> Self {
+        Self::with(Settings::default(), target, Deallocation::Requeue)
+    }
+
+    pub(super) fn with(settings: Settings, target: u32, option: Deallocation) -> Self {
+        let sched = Sched::new(settings);
+        let mut rig = Self { sched, now: UnixMillis(1_000_000), open: Vec::new(), last: Step::default() };
+        rig.on(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
+        rig.on(Event::ExperimentCreated { workspace: WS, name: "first".into() });
+        let spec = cluster_spec(target, option);
+        rig.on(Event::ClusterCreated { workspace: WS, name: "gpu".into(), uuid: Uuid::nil(), spec });
+        rig
+    }
+
+    /// One step.
+    pub(super) fn on(&mut self, event: Event) -> &Step {
+        let step = self.sched.step(self.now, event);
+        self.sched.check();
+        self.open.retain(|effect| !step.closed.contains(&effect.id));
+        self.open.extend(step.effects.iter().cloned());
+        let outbox: Vec<_> = self.sched.outbox().collect();
+        assert_eq!(self.open, outbox, "what a runtime knows of the outbox is the core's");
+        self.last = step;
+        &self.last
+    }
+
+    /// Lets time pass, with deadlines where they fall.
+    pub(super) fn pass(&mut self, span: Millis) {
+        let end = self.now + span;
+        while let Some(at) = self.sched.next_deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.on(Event::Deadline);
+        }
+        self.now = end;
+    }
+
+    /// Answers acquisitions and preparations until there are none.
+    pub(super) fn bring_up(&mut self) {
+        while let Some(effect) = self.find(|act| matches!(act, Act::AcquireNode { .. } | Act::PrepareNode { .. })) {
+            match effect.act {
+                Act::AcquireNode { node, .. } => {
+                    let (name, host) = (format!("host{}", node.0), format!("host{}", node.0));
+                    self.on(Event::NodeAcquired { effect: effect.id, name, host });
+                }
+                Act::PrepareNode { node } => self.node_up(node.0, Some(effect.id), "b1", []),
+                _ => unreachable!("looked for these two"),
+            }
+        }
+    }
+
+    pub(super) fn node_up<const N: usize>(
+        &mut self,
+        id: u64,
+        effect: Option<EffectId>,
+        boot: &str,
+        inventory: [(RankKey, Sighting); N],
+    ) {
+        let event = Event::NodeUp {
+            node: node(id),
+            effect,
+            boot: BootId(boot.into()),
+            facts: facts(0),
+            inventory: inventory.into_iter().collect(),
+        };
+        self.on(event);
+    }
+
+    pub(super) fn node_down(&mut self, id: u64) {
+        self.on(Event::NodeDown { node: node(id), why: refused(), hard: false });
+    }
+
+    pub(super) fn find(&self, wanted: impl Fn(&Act) -> bool) -> Option<Effect> {
+        self.open.iter().find(|effect| wanted(&effect.act)).cloned()
+    }
+
+    pub(super) fn submit(&mut self, name: &str, nodes: u32) -> JobId {
+        self.submit_as(new_job(name, spec(nodes), every_node(nodes)))
+    }
+
+    pub(super) fn submit_as(&mut self, new: NewJob) -> JobId {
+        self.on(Event::JobsSubmitted { jobs: vec![new] });
+        self.sched.counters().job
+    }
+
+    /// Answers the start of this process.
+    pub(super) fn started(&mut self, key: RankKey) {
+        let start = self.find(|act| matches!(act, Act::StartRank { key: of, .. } if *of == key));
+        let effect = start.unwrap_or_else(|| panic!("{key} was not to be started; open: {:?}", self.open)).id;
+        self.on(Event::RankStarted { effect, key });
+    }
+
+    /// Says that this process is gone, as the answer to its stop when there is one.
+    pub(super) fn gone(&mut self, key: RankKey, proof: Proof) {
+        let stop = self.find(|act| matches!(act, Act::StopRank { key: of, .. } if *of == key));
+        self.on(Event::RankGone { key, effect: stop.map(|stop| stop.id), proof });
+    }
+
+    /// Answers every release.
+    pub(super) fn release_all(&mut self) {
+        while let Some(effect) = self.find(|act| matches!(act, Act::ReleaseNode { .. })) {
+            self.on(Event::NodeReleased { effect: effect.id });
+        }
+    }
+
+    pub(super) fn stops(&self) -> Vec<(RankKey, StopWhy)> {
+        let stops = self.open.iter().filter_map(|effect| match &effect.act {
+            Act::StopRank { key, why, .. } => Some((*key, *why)),
+            _ => None,
+        });
+        stops.collect()
+    }
+
+    pub(super) fn starts(&self) -> Vec<RankKey> {
+        let starts = self.open.iter().filter_map(|effect| match &effect.act {
+            Act::StartRank { key, .. } => Some(*key),
+            _ => None,
+        });
+        starts.collect()
+    }
+
+    pub(super) fn job(&self, id: JobId) -> &Job {
+        self.sched.jobs().get(&id).unwrap_or_else(|| panic!("{id} is not in memory"))
+    }
+
+    pub(super) fn state(&self, id: JobId) -> ExecutionState {
+        self.job(id).state
+    }
+
+    pub(super) fn rank(&self, key: RankKey) -> &RankState {
+        &self.job(key.job).ranks[&key.rank].state
+    }
+
+    /// The states of all nodes in words, in order.
+    pub(super) fn nodes(&self) -> String {
+        let words: Vec<_> = self.sched.nodes().values().map(|node| node.state.word()).collect();
+        words.join(" ")
+    }
+
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.sched.clusters()[&GPU]
+    }
+
+    /// What the head of the queue waits for.
+    pub(super) fn waits_for(&self) -> &str {
+        self.cluster().head.as_ref().map_or("", |head| &head.waits_for)
+    }
+
+    /// The first error of a job.
+    pub(super) fn error(&self, id: JobId) -> &str {
+        self.job(id).errors.first().map_or("", |error| &error.code)
+    }
+}

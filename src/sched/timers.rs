@@ -1,0 +1,150 @@
+//! Deadlines as data. Every one is derived from a row, so that a restart finds the same; the runtime needs no more
+//! than [`Sched::next_deadline`].
+//!
+//! | row | deadline | at it |
+//! |---|---|---|
+//! | job | `stop_at` | it is terminated |
+//! | job on several nodes | the first of its nodes lost + `gang_lost_after` | its attempt is stopped where it can be |
+//! | node, allocating, no effect | `since` + back-off | it is asked for again |
+//! | node, idle or running, lost | lost + `unreachable_after` | it is unusable |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Sched;
+use crate::model::ids::{JobId, NodeId};
+use crate::model::settings::Settings;
+use crate::model::state::{ExecutionState, Job, Node, NodeState, Reach, StopWhy, Unusable};
+use crate::model::units::{Millis, UnixMillis};
+
+/// The first pause before a node is asked for again: long enough for a provider's passing trouble, short for a person.
+const ACQUIRE_PAUSE_FIRST: Millis = Millis::from_secs(1);
+/// The longest such pause: the doubling stops here, so that returning capacity is noticed within a minute.
+const ACQUIRE_PAUSE_MAX: Millis = Millis::from_mins(1);
+
+/// Whose deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A node's.
+    Node(NodeId),
+    /// A job's.
+    Job(JobId),
+}
+
+/// All deadlines: at most one a row, the nearest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Timers {
+    queue: BTreeSet<(UnixMillis, Timer)>,
+    at: BTreeMap<Timer, UnixMillis>,
+}
+
+impl Timers {
+    /// Sets, moves or removes the deadline of one row.
+    pub(super) fn set(&mut self, timer: Timer, at: Option<UnixMillis>) {
+        let before = match at {
+            Some(at) => self.at.insert(timer, at),
+            None => self.at.remove(&timer),
+        };
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.queue.remove(&(before, timer));
+        }
+        if let Some(at) = at {
+            self.queue.insert((at, timer));
+        }
+    }
+
+    /// Returns the nearest deadline.
+    pub(super) fn first(&self) -> Option<(UnixMillis, Timer)> {
+        self.queue.first().copied()
+    }
+
+    /// Returns the deadline of one row.
+    pub(super) fn of(&self, timer: Timer) -> Option<UnixMillis> {
+        self.at.get(&timer).copied()
+    }
+}
+
+/// Returns how long to wait after the given number of failed acquisitions in a row.
+pub(super) fn acquire_pause(tries: u32) -> Millis {
+    let doubled = ACQUIRE_PAUSE_FIRST.0.checked_shl(tries.saturating_sub(1).min(32)).unwrap_or(u64::MAX);
+    Millis(doubled.min(ACQUIRE_PAUSE_MAX.0))
+}
+
+/// Returns the deadline of a node.
+pub(super) fn node_deadline(node: &Node, settings: &Settings) -> Option<UnixMillis> {
+    match (&node.state, &node.reach) {
+        (NodeState::Allocating, _) => node.effect.is_none().then(|| node.since + acquire_pause(node.tries)),
+        (NodeState::Idle | NodeState::Running, Reach::Lost { since, .. }) => Some(*since + settings.unreachable_after),
+        (NodeState::Idle | NodeState::Running, Reach::Never | Reach::Seen)
+        | (NodeState::Preparing | NodeState::Unusable(_) | NodeState::Leaving, _) => None,
+    }
+}
+
+impl Sched {
+    /// Returns when [`super::Event::Deadline`] is due next.
+    pub fn next_deadline(&self) -> Option<UnixMillis> {
+        self.timers.first().map(|(at, _)| at)
+    }
+
+    /// Returns the deadline of a job.
+    pub(super) fn job_deadline(&self, job: &Job) -> Option<UnixMillis> {
+        let gang = self.gang_lost(job).map(|(since, _)| since + self.settings.gang_lost_after);
+        job.stop_at.into_iter().chain(gang).min()
+    }
+
+    /// Returns since when a node of a going attempt on several nodes is out of sight, and which.
+    fn gang_lost(&self, job: &Job) -> Option<(UnixMillis, NodeId)> {
+        if job.state != ExecutionState::Running || job.after_stop.is_some() || job.nodes.len() < 2 {
+            return None;
+        }
+        let lost = job.nodes.iter().filter_map(|id| match &self.nodes.get(id)?.reach {
+            Reach::Lost { since, .. } => Some((*since, *id)),
+            Reach::Never | Reach::Seen => None,
+        });
+        lost.min()
+    }
+
+    /// Does what is due.
+    pub(super) fn on_deadline(&mut self) {
+        while let Some((at, timer)) = self.timers.first() {
+            if at > self.turn.now {
+                break;
+            }
+            match timer {
+                Timer::Node(node) => self.node_due(node),
+                Timer::Job(job) => self.job_due(job),
+            }
+            let next = self.timers.of(timer);
+            assert!(next.is_none_or(|next| next > at), "I21 a deadline that came is gone: {timer:?}");
+        }
+    }
+
+    fn node_due(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        match (&node.state, &node.reach) {
+            (NodeState::Allocating, _) => self.acquire_again(id),
+            (_, Reach::Lost { why, .. }) => {
+                let why = Unusable { code: "unreachable".into(), step: "connect".into(), message: why.clone() };
+                self.make_unusable(id, why);
+            }
+            (_, Reach::Never | Reach::Seen) => {}
+        }
+    }
+
+    fn job_due(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if job.stop_at.is_some_and(|at| at <= self.turn.now) {
+            self.terminate_now(id, "Job was terminated");
+            return;
+        }
+        let Some((since, node)) = self.gang_lost(job) else { return };
+        let message = format!(
+            "Node {} was out of sight for {} and the job runs on several",
+            self.node_name(node),
+            self.turn.now.since(since)
+        );
+        self.lose_attempt(id, "AttemptLost", message, StopWhy::GangLost);
+    }
+}
