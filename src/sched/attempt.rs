@@ -34,11 +34,13 @@ impl Sched {
         assert!(job.live_ranks().next().is_none(), "I12 a new attempt only with a proof for the old one: {id}");
         let (now, attempt, prepares) = (self.turn.now, job.attempt.next(), job.shape.prepares);
         let names = nodes.iter().map(|node| self.node_name(*node)).collect();
+        let places = nodes.iter().filter_map(|node| self.nodes.get(node)).map(|node| place_of(node)).collect();
         self.edit_job(id, |job| {
             job.state = ExecutionState::Running;
             job.attempt = attempt;
             job.nodes = nodes.to_vec();
             job.node_names = names;
+            job.places = places;
             job.ranks.clear();
             job.after_stop = None;
             job.started = Some(now);
@@ -319,6 +321,20 @@ impl Sched {
                 self.release_if_free(node);
             }
         }
+    }
+}
+
+/// Returns what a launch plan has to know of a node.
+fn place_of(node: &Node) -> NodePlace {
+    let facts = node.facts.clone().unwrap_or_default();
+    let whole = |milli: u64| u32::try_from(milli / 1000).unwrap_or(u32::MAX);
+    NodePlace {
+        name: node.name.clone(),
+        address: facts.address,
+        root: facts.root,
+        shell: facts.shell,
+        cpus: whole(facts.capacity.cpus_milli),
+        gpus: whole(facts.capacity.gpus_milli),
     }
 }
 

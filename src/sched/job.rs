@@ -54,6 +54,7 @@ impl Sched {
             requeues: 0,
             nodes: Vec::new(),
             node_names: Vec::new(),
+            places: Vec::new(),
             ranks: Default::default(),
             after_stop: None,
             created: now,
