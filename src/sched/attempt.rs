@@ -5,6 +5,7 @@ use super::Sched;
 use super::effect::Act;
 use super::job::job_error;
 use crate::model::ids::{EffectId, JobId, NodeId, Rank, RankKey, RankRole};
+use crate::model::launch::NodePlace;
 use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Node, NodeState, Proof, RankRun, RankState, StopWhy};
 use crate::model::units::Millis;
 
@@ -34,7 +35,11 @@ impl Sched {
         assert!(job.live_ranks().next().is_none(), "I12 a new attempt only with a proof for the old one: {id}");
         let (now, attempt, prepares) = (self.turn.now, job.attempt.next(), job.shape.prepares);
         let names = nodes.iter().map(|node| self.node_name(*node)).collect();
-        let places = nodes.iter().filter_map(|node| self.nodes.get(node)).map(|node| place_of(node)).collect();
+        let places = nodes
+            .iter()
+            .filter_map(|node| self.nodes.get(node))
+            .map(|node| NodePlace::of(&node.name, &node.facts.clone().unwrap_or_default()))
+            .collect();
         self.edit_job(id, |job| {
             job.state = ExecutionState::Running;
             job.attempt = attempt;
@@ -321,20 +326,6 @@ impl Sched {
                 self.release_if_free(node);
             }
         }
-    }
-}
-
-/// Returns what a launch plan has to know of a node.
-fn place_of(node: &Node) -> NodePlace {
-    let facts = node.facts.clone().unwrap_or_default();
-    let whole = |milli: u64| u32::try_from(milli / 1000).unwrap_or(u32::MAX);
-    NodePlace {
-        name: node.name.clone(),
-        address: facts.address,
-        root: facts.root,
-        shell: facts.shell,
-        cpus: whole(facts.capacity.cpus_milli),
-        gpus: whole(facts.capacity.gpus_milli),
     }
 }
 
