@@ -1,1 +1,12 @@
-//! Real hosts.
+//! The program as a user has it, against real sshd on hosts in namespaces (`tests/lab/nslab`): each test has a lab and a
+//! state directory of its own. They need root and are therefore ignored by `cargo test`; `tests/run` runs them.
+
+mod jobs;
+mod lab;
+mod links;
+mod mpi;
+mod ostler;
+mod queue;
+mod refused;
+mod restart;
+mod scale;

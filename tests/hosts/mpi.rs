@@ -1,0 +1,97 @@
+//! Open MPI over four nodes that have no keys for one another.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::lab::{Lab, until};
+use crate::ostler::{Ostler, SOON, exit_code};
+
+fn lab_without_keys() -> Lab {
+    let lab = Lab::up(4);
+    lab.on_all("rm -f /root/.ssh/id_* /root/.ssh/config /root/.ssh/known_hosts");
+    lab
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn four_nodes_through_mpirun_and_the_launcher() {
+    let lab = lab_without_keys();
+    let ostler = Ostler::with_cluster(&lab, 4);
+    let line = "echo \"rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE on $(uname -n) in $(pwd), $WHAT\"";
+    ostler.submit_file(
+        "hello",
+        json!({
+            "nodeCount": 4,
+            "customMpiSettings": {"commandLine": line, "processCount": 8},
+            "environmentVariables": [{"name": "WHAT", "value": "it's $AZ_BATCHAI_JOB_TEMP"}],
+        }),
+    );
+    let job = ostler.await_end("hello");
+    let logs = ostler.ok(&["job", "logs", "hello"]);
+    assert_eq!(job["executionState"], "succeeded", "{job:#}\n{logs}{:?}", ostler.run(&["job", "logs", "hello", "--err"]));
+    let ranks: BTreeSet<&str> = logs.lines().map(|line| line.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(ranks, BTreeSet::from(["0", "1", "2", "3", "4", "5", "6", "7"]), "{logs}");
+    for host in lab.hosts() {
+        let here: Vec<&str> = logs.lines().filter(|line| line.contains(&format!(" of 8 on {host} in "))).collect();
+        assert_eq!(here.len(), 2, "{host}: {logs}");
+        for line in here {
+            let (before, own) = line.split_once(", it's ").unwrap();
+            assert!(before.ends_with(own), "each node has its own directories: {line}");
+            assert_eq!(lab.on(&host, &format!("ls -d {own}")).trim(), own);
+        }
+    }
+
+    ostler.submit_file(
+        "seven",
+        json!({"nodeCount": 4, "customMpiSettings": {"commandLine": "[ $OMPI_COMM_WORLD_RANK != 2 ] || exit 7"}}),
+    );
+    assert_eq!(exit_code(&ostler.await_end("seven")), Some(7));
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn terminate_ends_daemons_and_ranks_on_all_nodes() {
+    let lab = lab_without_keys();
+    let ostler = Ostler::with_cluster(&lab, 4);
+    let running = |what: &str| lab.on_all("cat /proc/[0-9]*/comm").lines().filter(|line| *line == what).count();
+    let wait = json!({"nodeCount": 4, "customMpiSettings": {"commandLine": "sleep 98765"}});
+    ostler.submit_file("wait", wait.clone());
+    until("four ranks run", SOON, || (running("sleep") >= 4 && running("orted") == 3).then_some(()));
+    ostler.ok(&["job", "terminate", "wait", "-y"]);
+    assert_eq!(ostler.await_end("wait")["executionState"], "failed");
+    assert_eq!((running("mpirun"), running("orted"), running("sleep")), (0, 0, 0));
+
+    // mpirun waits for good for a node that went away; the attempt is ended where it can be, and runs again.
+    ostler.submit_file("gone", wait);
+    until("four ranks run", SOON, || (running("sleep") >= 4).then_some(()));
+    lab.nslab(&["off", "h3"]);
+    until("nothing is left on the others", SOON, || {
+        let left: String = ["h1", "h2", "h4"].iter().map(|host| lab.on(host, "cat /proc/[0-9]*/comm")).collect();
+        (!left.lines().any(|line| matches!(line, "sleep" | "mpirun" | "orted"))).then_some(())
+    });
+    assert_eq!(ostler.job("gone")["attempt"], 1, "not again before the lost part is proven dead");
+    lab.nslab(&["on", "h3"]);
+    until("it runs again", SOON, || (ostler.job("gone")["attempt"] == 2 && running("sleep") >= 4).then_some(()));
+    ostler.ok(&["job", "terminate", "gone", "-y"]);
+    ostler.await_end("gone");
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn a_node_without_mpirun_says_so() {
+    let lab = Lab::up(1);
+    let ostler = Ostler::with_cluster(&lab, 1);
+    ostler.submit_file(
+        "none",
+        json!({
+            "nodeCount": 1,
+            "customMpiSettings": {"commandLine": "true"},
+            "environmentVariables": [{"name": "PATH", "value": "/nowhere"}],
+        }),
+    );
+    let job = ostler.await_end("none");
+    assert_eq!(exit_code(&job), Some(127), "{job:#}");
+    let logs = ostler.ok(&["job", "logs", "none", "--err"]);
+    assert!(logs.contains("mpirun: not found"), "{logs}");
+}
