@@ -1,9 +1,14 @@
 //! The custom MPI toolkit: one command line under Open MPI's `mpirun`, which runs on the first node (reference §6.5.3).
 //!
 //! `mpirun` starts its daemons (`orted`) on the other nodes through our launcher shim instead of ssh, so that each
-//! daemon has a supervisor of ours and nodes need no keys for one another. Seen with Open MPI 4.1.4: the shim is called as
-//! `shim HOST "orted" ARGS…`, where ARGS carry shell quotes of their own; without `orte_leave_session_attached` the
-//! daemon leaves its session; with a tree, daemons would call the shim by the first node's path on their own node.
+//! daemon has a supervisor of ours and nodes need no keys for one another. All that this needs is in the environment
+//! ([`launcher_environment`]), so a custom job that calls `mpirun` itself has it too. Seen with Open MPI 4.1.4:
+//!
+//! - the shim is called as `shim HOST "orted" ARGS…`, where ARGS carry shell quotes of their own;
+//! - without `orte_leave_session_attached` the daemon leaves its session;
+//! - with a tree, daemons call shims on their own nodes;
+//! - parameters of the command line, and by default those of the environment, are handed to the daemons, which end with a
+//!   segmentation fault when the shim's path is not there on their node, and every node has its own.
 
 use crate::frameworks::expand::quoted;
 use crate::frameworks::plan::launcher;
@@ -55,24 +60,30 @@ fn environment() -> Vec<(String, String)> {
     ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"].map(|name| (name.to_owned(), "1".to_owned())).into()
 }
 
-fn command(spec: &JobSpec, nodes: &[NodePlace]) -> String {
-    let mut line = vec![
-        "exec mpirun".to_owned(),
-        "--hostfile \"$AZ_BATCHAI_MPI_HOST_FILE\"".to_owned(),
-        format!("-n {}", process_count(spec, nodes)),
-        "--map-by slot --bind-to none".to_owned(),
-    ];
-    if spans_hosts(nodes) {
-        let concurrent = nodes.len().max(CONCURRENT_STARTS_DEFAULT);
-        let shim = nodes.first().map(launcher).unwrap_or_default();
-        line.push("--leave-session-attached".to_owned());
-        line.push(format!("--mca plm rsh --mca plm_rsh_agent {}", quoted(&shim)));
-        line.push(format!("--mca plm_rsh_no_tree_spawn 1 --mca plm_rsh_num_concurrent {concurrent}"));
-        line.push("--mca orte_keep_fqdn_hostnames 1".to_owned());
-        line.push("--mca oob_tcp_if_exclude docker0,lo --mca btl_tcp_if_exclude docker0,lo".to_owned());
+/// Returns the variables by which an `mpirun` on `node` reaches the other nodes of the attempt through our shim.
+pub(super) fn launcher_environment(nodes: &[NodePlace], node: &NodePlace) -> Vec<(String, String)> {
+    if !spans_hosts(nodes) {
+        return Vec::new();
     }
-    line.push(format!("sh -c {} mpi-rank {}", quoted(RANK), quoted(spec.toolkit.command_line())));
-    format!("{CHECK}{}", line.join(" "))
+    let parameters = [
+        ("plm", "rsh".to_owned()),
+        ("plm_rsh_agent", launcher(node)),
+        ("plm_rsh_no_tree_spawn", "1".to_owned()),
+        ("plm_rsh_num_concurrent", nodes.len().max(CONCURRENT_STARTS_DEFAULT).to_string()),
+        ("plm_rsh_pass_environ_mca_params", "0".to_owned()),
+        ("orte_leave_session_attached", "1".to_owned()),
+        ("orte_keep_fqdn_hostnames", "1".to_owned()),
+        // Docker's bridge has the same address on every node.
+        ("oob_tcp_if_exclude", "docker0,lo".to_owned()),
+        ("btl_tcp_if_exclude", "docker0,lo".to_owned()),
+    ];
+    parameters.map(|(name, value)| (format!("OMPI_MCA_{name}"), value)).into()
+}
+
+fn command(spec: &JobSpec, nodes: &[NodePlace]) -> String {
+    let processes = process_count(spec, nodes);
+    let rank = format!("sh -c {} mpi-rank {}", quoted(RANK), quoted(spec.toolkit.command_line()));
+    format!("{CHECK}exec mpirun --hostfile \"$AZ_BATCHAI_MPI_HOST_FILE\" -n {processes} --map-by slot --bind-to none {rank}")
 }
 
 /// Nodes that are one machine are one host to `mpirun`, which then needs no network and no daemon.

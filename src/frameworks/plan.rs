@@ -1,6 +1,7 @@
 //! Owns what all frameworks share: where things are on a node, the variables of the reference (§7), and the log names (§6.8.3).
 
 use crate::frameworks::expand::{Piece, Scope, pieces};
+use crate::frameworks::mpi::launcher_environment;
 use crate::frameworks::{JobNames, MainProcess};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
@@ -112,6 +113,9 @@ impl Plan<'_> {
         if self.nodes.len() > 1 {
             let hosts: Vec<&str> = self.nodes.iter().map(|node| node.address.as_str()).collect();
             scope.put("AZ_BATCH_HOST_LIST", hosts.join(","));
+        }
+        for (name, value) in launcher_environment(self.nodes, node) {
+            scope.put(&name, value);
         }
         scope.put("AZ_BATCHAI_NUM_GPUS", node.gpus.to_string());
         scope.put("AZ_BATCHAI_NUM_GPUS_PER_NODE", node.gpus.to_string());
