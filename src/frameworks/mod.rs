@@ -2,7 +2,7 @@
 //! One file per framework; pure. The runtime asks [`check`] and [`shape`] at submission and [`launch`] at each start.
 //!
 //! Decisions:
-//! - 2026-11: temp directories lie in `<root>/run`, all of which the next job's first process on the node empties; mount
+//! - 2026-11: temp directories lie in `<root>/temp`, all of which the next job's first process on the node empties; mount
 //!   points lie in `<root>/mounts` and logs in `<root>/logs`, because nothing that may hold other people's data is
 //!   ever below a path that we empty.
 //! - 2026-11: a launcher's daemons get the whole environment of the job on their own node, so nothing is passed by

@@ -208,9 +208,9 @@ impl Paths {
         let root = &node.root;
         let place = format!("{}/{}/{job}", names.workspace, names.experiment);
         Self {
-            temp_root: format!("{root}/run"),
-            job_temp: format!("{root}/run/{place}"),
-            hostfile: format!("{root}/run/{place}/hostfile"),
+            temp_root: format!("{root}/temp"),
+            job_temp: format!("{root}/temp/{place}"),
+            hostfile: format!("{root}/temp/{place}/hostfile"),
             mounts: format!("{root}/mounts/cluster"),
             job_mounts: format!("{root}/mounts/jobs/{place}"),
         }
