@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod frameworks;
 pub mod model;
@@ -10,3 +11,4 @@ pub mod runtime;
 pub mod sched;
 pub mod store;
 pub mod transport;
+pub mod tui;

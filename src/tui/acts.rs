@@ -1,0 +1,494 @@
+//! Everything that asks the core for a change: command + what is selected or marked → requests, questions, proposals.
+//! Pure; the app calls it with the row under the cursor of the pane that has the keys.
+
+use std::sync::Arc;
+
+use crate::commands::{Cmd, CommandId};
+use crate::model::fault::Fault;
+use crate::model::ids::{ClusterId, ExperimentId, JobId, NodeId, WorkspaceId};
+use crate::model::names;
+use crate::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Reply, Request, Submit};
+use crate::model::spec::{ClusterSpec, Deallocation, Priority, ProviderSpec, ScaleSettings};
+use crate::model::state::{ExecutionState, Job, NodeState};
+use crate::model::units::{Millis, NodeCount};
+use crate::tui::app::fault_toast;
+use crate::tui::cx::Cx;
+use crate::tui::equivalent;
+use crate::tui::overlays::question::{Answer, Question};
+use crate::tui::overlays::{FormSeed, Overlay};
+use crate::tui::pane::{Toast, ToastKind, UiEffect};
+use crate::tui::shown::shown;
+use crate::tui::subject::Subject;
+
+/// The name given with a person's word that a node is dead, where the login name is not known to the screen.
+const BY: &str = "a person at the screen";
+
+/// What an act comes to.
+#[derive(Debug)]
+pub enum Acted {
+    /// Propose this target; the app asks for its preview.
+    Propose(ClusterId, u32),
+    /// Do this.
+    Effects(Vec<UiEffect>),
+}
+
+/// Returns what a command comes to for what is selected or marked.
+pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
+    use CommandId as C;
+    let effects = match cmd.id {
+        C::ScaleUp | C::ScaleDown => return step_target(cmd, subject, cx),
+        C::Scale => return scale_named(cmd, subject, cx),
+        C::Prepare => node_act(subject, cx, &NodeAct::Prepare),
+        C::Drain => node_act(subject, cx, &NodeAct::Drain),
+        C::Undrain => node_act(subject, cx, &NodeAct::Undrain),
+        C::DeclareDead => declare_dead(subject, cx),
+        C::NewJob => new_job(subject, cx),
+        C::Rerun => rerun(subject, cx),
+        C::RerunWith => rerun_with(subject, cx),
+        C::Retry => on_jobs(subject, cx, JobAct::Retry, "retry", |job| job.state == ExecutionState::Failed),
+        C::Stop => stop(subject, cx),
+        C::Undo => undo(cx),
+        C::Delete => delete(subject, cx),
+        C::Why => why(subject, cx),
+        C::Hold => on_jobs(subject, cx, JobAct::Hold, "hold", |job| job.state == ExecutionState::Queued && !job.held),
+        C::Release => on_jobs(subject, cx, JobAct::Release, "release", |job| job.held),
+        C::Priority => priority(cmd, subject, cx),
+        C::NewWorkspace => new_workspace(cmd),
+        C::NewExperiment => new_experiment(cmd, subject, cx),
+        C::NewCluster => new_cluster(cmd, subject, cx),
+        _ => Vec::new(),
+    };
+    Acted::Effects(effects)
+}
+
+fn say(text: impl Into<String>) -> Vec<UiEffect> {
+    vec![UiEffect::Toast(Toast { kind: ToastKind::Info, text: text.into() })]
+}
+
+fn refuse(text: impl Into<String>) -> Vec<UiEffect> {
+    vec![UiEffect::Toast(Toast { kind: ToastKind::Bad, text: text.into() })]
+}
+
+/// The cluster that a number would scale.
+fn cluster_of(subject: Option<Subject>, cx: &Cx) -> Option<ClusterId> {
+    match subject? {
+        Subject::Cluster(id) => Some(id),
+        Subject::Node(id) => cx.world.node(id).map(|node| node.cluster),
+        Subject::Workspace(_)
+        | Subject::Clusters(_)
+        | Subject::Experiments(_)
+        | Subject::Experiment(_)
+        | Subject::Job(_)
+        | Subject::Older(_) => None,
+    }
+}
+
+fn step_target(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
+    let Some(id) = cluster_of(subject, cx) else {
+        return Acted::Effects(say("select a cluster to scale it"));
+    };
+    let proposed = cx.proposal.as_ref().filter(|p| p.cluster == id).map(|p| p.target);
+    let now = cx.world.cluster(id).map(|c| c.spec.scale_settings.target());
+    let NodeCount(base) = proposed.or(now).unwrap_or_default();
+    let by = cmd.count.unwrap_or(1);
+    let target = if cmd.id == CommandId::ScaleUp { base.saturating_add(by) } else { base.saturating_sub(by) };
+    Acted::Propose(id, target)
+}
+
+/// `:scale NAME N` from anywhere, `:scale N` on a cluster; the cluster is shown and the target proposed.
+fn scale_named(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
+    let (name, number) = match cmd.args.as_slice() {
+        [number] => (None, number),
+        [name, number] => (Some(name), number),
+        _ => return Acted::Effects(refuse("the form is `scale CLUSTER NODES`")),
+    };
+    let Ok(target) = number.parse::<u32>() else {
+        return Acted::Effects(refuse(format!("`{}` is no number of nodes", shown(number))));
+    };
+    let found = match name {
+        Some(name) => cx.world.snapshot.clusters.values().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.id),
+        None => cluster_of(subject, cx),
+    };
+    match found {
+        Some(id) => Acted::Propose(id, target),
+        None => Acted::Effects(refuse(format!("there is no cluster `{}`", shown(name.map_or("", |n| n))))),
+    }
+}
+
+fn node_request(id: NodeId, act: NodeAct) -> UiEffect {
+    UiEffect::Send(Request::Node { node: NodeRef::Id(id), act })
+}
+
+/// On a node; on a cluster, `prepare` means all its unusable nodes.
+fn node_act(subject: Option<Subject>, cx: &Cx, act: &NodeAct) -> Vec<UiEffect> {
+    match subject {
+        Some(Subject::Node(id)) => vec![node_request(id, act.clone())],
+        Some(Subject::Cluster(id)) if *act == NodeAct::Prepare => {
+            let unusable = |id: &&NodeId| cx.world.node(**id).is_some_and(|n| matches!(n.state, NodeState::Unusable(_)));
+            let nodes: Vec<NodeId> = cx.world.nodes_of(id).iter().filter(unusable).copied().collect();
+            if nodes.is_empty() {
+                return say("no node of this cluster is unusable");
+            }
+            nodes.into_iter().map(|id| node_request(id, act.clone())).collect()
+        }
+        _ => say("select a node"),
+    }
+}
+
+fn declare_dead(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let Some(Subject::Node(id)) = subject else { return say("select a node") };
+    let name = cx.world.node(id).map_or_else(|| id.to_string(), |n| shown(&n.name));
+    let text = vec![
+        format!("You say that nothing of ostler's runs on {name} any more, and that it will not come back by itself."),
+        "Its jobs may then start again elsewhere. If it does still run them, they run twice.".to_owned(),
+    ];
+    let act = NodeAct::DeclareDead { by: BY.to_owned() };
+    ask(format!("Declare {name} dead"), text, "Declare dead", vec![node_request(id, act)], Some(name))
+}
+
+fn ask(title: String, text: Vec<String>, label: &str, effects: Vec<UiEffect>, type_name: Option<String>) -> Vec<UiEffect> {
+    let cancel = Answer { label: "Cancel".to_owned(), effects: Vec::new() };
+    let go = Answer { label: label.to_owned(), effects };
+    let question = Question::new(title, text, vec![cancel, go]);
+    let question = match type_name {
+        Some(name) => question.type_name(name),
+        None => question,
+    };
+    vec![UiEffect::Open(Overlay::Question(question))]
+}
+
+fn workspace_name(id: WorkspaceId, cx: &Cx) -> Option<String> {
+    cx.world.workspace(id).map(|w| w.name.clone())
+}
+
+/// Returns the workspace that the selected thing is in; the only one, when nothing is selected.
+pub fn workspace_of(subject: Option<Subject>, cx: &Cx) -> Option<WorkspaceId> {
+    let world = &cx.world;
+    match subject {
+        Some(Subject::Workspace(id) | Subject::Clusters(id) | Subject::Experiments(id)) => Some(id),
+        Some(Subject::Cluster(id)) => world.cluster(id).map(|c| c.workspace),
+        Some(Subject::Node(id)) => world.node(id).and_then(|n| world.cluster(n.cluster)).map(|c| c.workspace),
+        Some(Subject::Experiment(id) | Subject::Older(id)) => world.experiment(id).map(|e| e.workspace),
+        Some(Subject::Job(id)) => world.job(id).map(|j| j.workspace),
+        None if world.snapshot.workspaces.len() == 1 => world.snapshot.workspaces.keys().next().copied(),
+        None => None,
+    }
+}
+
+fn experiment_place(id: ExperimentId, cx: &Cx) -> Place {
+    let experiment = cx.world.experiment(id);
+    let workspace = experiment.and_then(|e| workspace_name(e.workspace, cx));
+    Place { workspace, name: experiment.map(|e| e.name.clone()) }
+}
+
+fn cluster_place(id: ClusterId, cx: &Cx) -> Place {
+    let cluster = cx.world.cluster(id);
+    let workspace = cluster.and_then(|c| workspace_name(c.workspace, cx));
+    Place { workspace, name: cluster.map(|c| c.name.clone()) }
+}
+
+fn seed_of(job: &Job, cx: &Cx) -> FormSeed {
+    FormSeed {
+        experiment: experiment_place(job.experiment, cx),
+        cluster: cluster_place(job.cluster, cx),
+        spec: Some(job.spec.clone()),
+    }
+}
+
+/// The form, filled from the last job of the experiment; from the job itself when one is selected.
+fn new_job(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let world = &cx.world;
+    let last = |id: ExperimentId| world.jobs_of(id).last().and_then(|id| world.job(*id));
+    let workspace = workspace_of(subject, cx);
+    let experiment = match subject {
+        Some(Subject::Experiment(id) | Subject::Older(id)) => Some(id),
+        Some(Subject::Job(id)) => world.job(id).map(|j| j.experiment),
+        _ => workspace.and_then(|id| world.experiments_of(id).next()),
+    };
+    let seed = match (experiment, experiment.and_then(last)) {
+        (_, Some(job)) => seed_of(job, cx),
+        (experiment, None) => {
+            let fallback = Place { workspace: workspace.and_then(|id| workspace_name(id, cx)), name: None };
+            let cluster = match subject {
+                Some(Subject::Cluster(id)) => Some(id),
+                _ => workspace.and_then(|id| world.clusters_of(id).next()),
+            };
+            FormSeed {
+                experiment: experiment.map_or_else(|| fallback.clone(), |id| experiment_place(id, cx)),
+                cluster: cluster.map_or(fallback, |id| cluster_place(id, cx)),
+                spec: None,
+            }
+        }
+    };
+    if world.snapshot.workspaces.is_empty() {
+        return say("make a workspace first: `:new-workspace NAME`");
+    }
+    vec![UiEffect::Open(Overlay::Form(seed))]
+}
+
+fn rerun_with(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    match jobs(subject, cx).as_slice() {
+        [job] => vec![UiEffect::Open(Overlay::Form(seed_of(job, cx)))],
+        [] => say("select a job to run it again"),
+        _ => say("one job at a time; `r` runs all marked ones again"),
+    }
+}
+
+/// What an act on jobs is about: the marked ones, else the selected one.
+fn jobs(subject: Option<Subject>, cx: &Cx) -> Vec<Arc<Job>> {
+    if !cx.marks.is_empty() {
+        return cx.marks.iter().filter_map(|id| cx.world.job(*id)).cloned().collect();
+    }
+    match subject {
+        Some(Subject::Job(id)) => cx.world.job(id).into_iter().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn job_request(id: JobId, act: JobAct) -> UiEffect {
+    UiEffect::Send(Request::Job { job: JobRef::Id(id), act })
+}
+
+fn rerun(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let jobs = jobs(subject, cx);
+    let submit = |job: &Arc<Job>| Submit {
+        experiment: experiment_place(job.experiment, cx),
+        cluster: cluster_place(job.cluster, cx),
+        name: None,
+        spec: (*job.spec).clone(),
+        token: None,
+    };
+    match jobs.as_slice() {
+        [] => say("select a job to run it again"),
+        [job] => {
+            let request = Request::Submit(Box::new(submit(job)));
+            match equivalent::rerun_line(job.id, &cx.world) {
+                Some(line) => vec![UiEffect::SendAs(request, line)],
+                None => vec![UiEffect::Send(request)],
+            }
+        }
+        many => {
+            let effects = vec![UiEffect::Send(Request::SubmitAll(many.iter().map(submit).collect()))];
+            let text = vec![format!("{} new jobs with the parameters of the marked ones are queued.", many.len())];
+            ask(format!("Run {} jobs again", many.len()), text, &format!("Run {}", many.len()), effects, None)
+        }
+    }
+}
+
+fn on_jobs(subject: Option<Subject>, cx: &Cx, act: JobAct, verb: &str, fits: impl Fn(&Job) -> bool) -> Vec<UiEffect> {
+    let all = jobs(subject, cx);
+    let fitting: Vec<JobId> = all.iter().filter(|job| fits(job)).map(|job| job.id).collect();
+    match (all.len(), fitting.len()) {
+        (0, _) => say(format!("select a job to {verb} it")),
+        (1, 0) => say(format!("{} is {}: nothing to {verb}", shown(&all[0].name), all[0].state.word())),
+        (_, 0) => say(format!("none of the marked jobs is one to {verb}")),
+        (_, 1) => vec![job_request(fitting[0], act)],
+        (all, many) => {
+            let text = vec![format!("{many} of {all} marked jobs are such that it makes sense.")];
+            let effects = fitting.into_iter().map(|id| job_request(id, act.clone())).collect();
+            ask(format!("{verb} {many} jobs"), text, &format!("{verb} {many}"), effects, None)
+        }
+    }
+}
+
+fn priority(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let priority = match cmd.args.first().map(String::as_str) {
+        Some("low") => Priority::Low,
+        Some("normal") => Priority::Normal,
+        Some("high") => Priority::High,
+        _ => return refuse("the form is `priority low|normal|high`"),
+    };
+    on_jobs(subject, cx, JobAct::Priority { priority }, "re-order", |job| job.state == ExecutionState::Queued)
+}
+
+/// One job: a held stop, or at once when it is held already. Many: a question with the numbers.
+fn stop(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let mut all = jobs(subject, cx);
+    if let (Some(Subject::Experiment(id)), true) = (subject, cx.marks.is_empty()) {
+        all = cx.world.live_jobs().filter(|job| job.experiment == id).cloned().collect();
+        if let [only] = all.as_slice() {
+            let only = only.clone();
+            return stop_many(&[only]);
+        }
+    }
+    let live: Vec<_> = all.iter().filter(|job| !job.state.ended()).cloned().collect();
+    match (all.as_slice(), live.as_slice()) {
+        ([], _) => say("select a job to stop it"),
+        ([job], []) => say(format!("{} has ended already", shown(&job.name))),
+        (_, []) => say("all of them have ended already"),
+        ([_], [job]) => {
+            let hold = if job.stop_at.is_some() { Millis(0) } else { cx.look.stop_hold };
+            vec![job_request(job.id, JobAct::Terminate { hold })]
+        }
+        (_, many) => stop_many(many),
+    }
+}
+
+fn stop_many(jobs: &[Arc<Job>]) -> Vec<UiEffect> {
+    let count = |state| jobs.iter().filter(|job| job.state == state).count();
+    let (running, queued) = (count(ExecutionState::Running), count(ExecutionState::Queued));
+    let text = vec![
+        format!("{running} running: their processes get TERM, then KILL; what they have not saved is lost."),
+        format!("{queued} queued: they never start."),
+    ];
+    let effects = jobs.iter().map(|job| job_request(job.id, JobAct::Terminate { hold: Millis(0) })).collect();
+    let number = jobs.len();
+    ask(format!("Stop {number} jobs"), text, &format!("Stop {number}"), effects, None)
+}
+
+fn undo(cx: &Cx) -> Vec<UiEffect> {
+    match cx.world.stopping().max_by_key(|job| job.stop_at) {
+        Some(job) => vec![job_request(job.id, JobAct::TakeBack)],
+        None => say("no stop is waiting to be taken back"),
+    }
+}
+
+fn why(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    match subject {
+        Some(Subject::Job(id)) => vec![UiEffect::Open(Overlay::Why(id))],
+        Some(Subject::Cluster(id)) => match cx.world.cluster(id).and_then(|c| c.head.as_ref()) {
+            Some(head) => vec![UiEffect::Open(Overlay::Why(head.job))],
+            None => say("nothing waits on this cluster"),
+        },
+        _ => say("select a job that waits"),
+    }
+}
+
+fn delete(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let marked = jobs(subject, cx);
+    match (marked.as_slice(), subject) {
+        ([], Some(Subject::Experiment(id))) => delete_experiment(id, cx),
+        ([], Some(Subject::Cluster(id))) => delete_cluster(id, cx),
+        ([], Some(Subject::Workspace(id))) => delete_workspace(id, cx),
+        ([], _) => say("select a job, an experiment, a cluster or a workspace to delete it"),
+        (jobs, _) => delete_jobs(jobs),
+    }
+}
+
+fn delete_jobs(jobs: &[Arc<Job>]) -> Vec<UiEffect> {
+    let live = jobs.iter().filter(|job| !job.state.ended()).count();
+    let what = match jobs {
+        [job] => shown(&job.name),
+        many => format!("{} jobs", many.len()),
+    };
+    let mut text = vec!["The record goes; files on nodes stay.".to_owned()];
+    if live > 0 {
+        text.push(format!("{live} of {} not ended: stopped first.", jobs.len()));
+    }
+    let name = match jobs {
+        [job] if live > 0 => Some(job.name.clone()),
+        many if live > 0 => Some(many.len().to_string()),
+        _ => None,
+    };
+    let effects = jobs.iter().map(|job| job_request(job.id, JobAct::Delete)).collect();
+    ask(format!("Delete {what}"), text, "Delete", effects, name)
+}
+
+fn delete_experiment(id: ExperimentId, cx: &Cx) -> Vec<UiEffect> {
+    let Some(experiment) = cx.world.experiment(id) else { return Vec::new() };
+    let live = experiment.tally.live();
+    let text = vec![
+        format!("{} jobs go with it; {live} of them have not ended and are stopped first.", experiment.tally.total()),
+        "Files on nodes stay.".to_owned(),
+    ];
+    let effects = vec![UiEffect::Send(Request::DeleteExperiment(experiment_place(id, cx)))];
+    let name = (live > 0).then(|| experiment.name.clone());
+    ask(format!("Delete experiment {}", shown(&experiment.name)), text, "Delete", effects, name)
+}
+
+fn delete_cluster(id: ClusterId, cx: &Cx) -> Vec<UiEffect> {
+    let Some(cluster) = cx.world.cluster(id) else { return Vec::new() };
+    let counts = cx.world.counts_of(id);
+    let busy = u64::from(counts.running) + cluster.waiting;
+    let mut text = vec![format!("{} nodes are given back; {} run a job.", counts.current(), counts.running)];
+    if busy > 0 {
+        text.push(format!("Its running jobs are stopped, and {} that wait for it end.", cluster.waiting));
+    }
+    let request = Request::DeleteCluster { cluster: cluster_place(id, cx), force: busy > 0 };
+    let name = (busy > 0).then(|| cluster.name.clone());
+    ask(format!("Delete cluster {}", shown(&cluster.name)), text, "Delete", vec![UiEffect::Send(request)], name)
+}
+
+fn delete_workspace(id: WorkspaceId, cx: &Cx) -> Vec<UiEffect> {
+    let Some(workspace) = cx.world.workspace(id) else { return Vec::new() };
+    let clusters = cx.world.clusters_of(id).count();
+    let experiments = cx.world.experiments_of(id).count();
+    let full = clusters + experiments > 0;
+    let text =
+        vec![format!("It holds {clusters} clusters and {experiments} experiments; they go with it, and their jobs end.")];
+    let request = Request::DeleteWorkspace { workspace: workspace.name.clone(), force: full };
+    let name = full.then(|| workspace.name.clone());
+    ask(format!("Delete workspace {}", shown(&workspace.name)), text, "Delete", vec![UiEffect::Send(request)], name)
+}
+
+fn new_workspace(cmd: &Cmd) -> Vec<UiEffect> {
+    match cmd.args.as_slice() {
+        [name] => {
+            vec![UiEffect::Send(Request::CreateWorkspace { name: name.clone(), location: None, tags: Default::default() })]
+        }
+        _ => refuse("the form is `new-workspace NAME`"),
+    }
+}
+
+fn new_experiment(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    match cmd.args.as_slice() {
+        [name] => {
+            let workspace = workspace_of(subject, cx).and_then(|id| workspace_name(id, cx));
+            vec![UiEffect::Send(Request::CreateExperiment { workspace, name: name.clone() })]
+        }
+        _ => refuse("the form is `new-experiment NAME`"),
+    }
+}
+
+fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let (name, hosts, target) = match cmd.args.as_slice() {
+        [name, hosts] => (name, hosts, None),
+        [name, hosts, target] => (name, hosts, Some(target)),
+        _ => return refuse("the form is `new-cluster NAME HOSTS|local [TARGET]`, as in `new-cluster gpu node[1-4] 2`"),
+    };
+    let target = match target.map(|t| t.parse::<u32>()) {
+        None => NodeCount(0),
+        Some(Ok(target)) => NodeCount(target),
+        Some(Err(_)) => return refuse("the target is a number of nodes"),
+    };
+    let provider = if hosts == "local" {
+        ProviderSpec::Local
+    } else {
+        match names::expand_hosts(hosts) {
+            Ok(hosts) => ProviderSpec::Hosts { hosts },
+            Err(why) => return refuse(shown(&why)),
+        }
+    };
+    let scale_settings =
+        ScaleSettings::Manual { target_node_count: target, node_deallocation_option: Deallocation::default() };
+    let workspace = workspace_of(subject, cx).and_then(|id| workspace_name(id, cx));
+    let spec = ClusterSpec { provider, scale_settings, vm_size: None };
+    vec![UiEffect::Send(Request::CreateCluster { workspace, name: name.clone(), spec })]
+}
+
+/// Returns what the answer to an order says on the screen.
+pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
+    match reply {
+        Err(fault) | Ok(Reply::Refused(fault)) => vec![UiEffect::Toast(fault_toast(&fault))],
+        Ok(Reply::Accepted { note }) => note.map(|note| say(shown(&note))).unwrap_or_default(),
+        Ok(Reply::Submitted(jobs)) => match jobs.as_slice() {
+            [job] => say(format!("{} is queued", shown(&job.name))),
+            many => say(format!("{} jobs are queued", many.len())),
+        },
+        Ok(Reply::Workspace(row)) => vec![UiEffect::Go(Subject::Workspace(row.id))],
+        Ok(Reply::Experiment(row)) => vec![UiEffect::Go(Subject::Experiment(row.id))],
+        Ok(Reply::Cluster(row)) => vec![UiEffect::Go(Subject::Cluster(row.id))],
+        Ok(
+            Reply::Status(_)
+            | Reply::Job(_)
+            | Reply::Jobs { .. }
+            | Reply::Why(_)
+            | Reply::Lists { .. }
+            | Reply::Preview(_)
+            | Reply::Window(_)
+            | Reply::Found { .. }
+            | Reply::Files(_)
+            | Reply::Ran { .. },
+        ) => Vec::new(),
+    }
+}

@@ -1,0 +1,110 @@
+//! What panes may look at. The app owns one and lends it; nothing in it can act.
+
+use std::collections::BTreeSet;
+
+use crate::commands::CommandId;
+use crate::model::ids::JobId;
+use crate::model::units::{Millis, UnixMillis};
+use crate::tui::keymap::Keymap;
+use crate::tui::proposal::Proposal;
+use crate::tui::subject::Subject;
+use crate::tui::theme::{Role, Theme, Themes};
+use crate::tui::widgets::glyph::Glyph;
+use crate::tui::world::World;
+
+/// One of the three panes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PaneId {
+    /// Left.
+    Tree,
+    /// Right, top.
+    Detail,
+    /// Right, bottom.
+    Log,
+}
+
+/// An act of this session and the command line that does the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// When.
+    pub at: UnixMillis,
+    /// What it was about.
+    pub about: Option<Subject>,
+    /// The command line.
+    pub line: String,
+}
+
+/// What a user of the screen decided before it started.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Look {
+    /// All acts are off.
+    pub readonly: bool,
+    /// No box drawing, no braille, no symbols outside ASCII.
+    pub ascii: bool,
+    /// How long a stop can be taken back.
+    pub stop_hold: Millis,
+    /// Whether a job that ends rings.
+    pub bell: bool,
+    /// This is the demo: leaving it leaves nothing behind.
+    pub demo: bool,
+}
+
+/// What panes may look at.
+#[derive(Debug)]
+pub struct Cx {
+    /// The time of the message that is being handled.
+    pub now: UnixMillis,
+    /// The core's picture.
+    pub world: World,
+    /// The theme, already at the terminal's depth.
+    pub theme: Theme,
+    /// The themes that can be chosen.
+    pub themes: Themes,
+    /// What was decided at start.
+    pub look: Look,
+    /// The keys as they are bound now.
+    pub keymap: Keymap,
+    /// The pane that has the keys when no overlay has.
+    pub focus: PaneId,
+    /// What detail and log show: the row under the tree's cursor.
+    pub shown: Option<Subject>,
+    /// Marked jobs.
+    pub marks: BTreeSet<JobId>,
+    /// A target that is proposed and not yet applied.
+    pub proposal: Option<Proposal>,
+    /// The number typed so far.
+    pub count: Option<u32>,
+    /// Acts of this session, oldest first; at most [`SPOKEN_MAX`].
+    pub spoken: Vec<Spoken>,
+}
+
+/// How many acts of a session are kept for the events tab: more than a person does in an hour.
+pub const SPOKEN_MAX: usize = 500;
+
+impl Cx {
+    /// Returns the style of a role.
+    pub fn style(&self, role: Role) -> ratatui::style::Style {
+        self.theme.style(role)
+    }
+
+    /// Returns a symbol, or its stand-in where only ASCII is drawn.
+    pub fn glyph(&self, glyph: Glyph) -> &'static str {
+        glyph.text(self.look.ascii)
+    }
+
+    /// Returns the spinner's picture of this second.
+    pub fn spinner(&self) -> &'static str {
+        Glyph::spinner(self.now, self.look.ascii)
+    }
+
+    /// Returns the key of a command as the hint line writes it; empty when it has none.
+    pub fn key_of(&self, command: CommandId) -> String {
+        self.keymap.keys(command).first().map(|key| key.hint(self.look.ascii)).unwrap_or_default()
+    }
+
+    /// Says whether this pane has the keys.
+    pub fn has_focus(&self, pane: PaneId) -> bool {
+        self.focus == pane
+    }
+}

@@ -1,0 +1,152 @@
+//! The command line that does the same as an act on the screen, to be read once and copied.
+
+use crate::model::ids::{JobId, NodeId};
+use crate::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale};
+use crate::model::spec::{Deallocation, Priority, ProviderSpec};
+use crate::tui::subject::Subject;
+use crate::tui::world::World;
+
+/// Returns the command line; `None` when the request only looks, or holds more than a line can.
+pub fn line(request: &Request, world: &World) -> Option<String> {
+    let words = match request {
+        Request::Scale(scale) => scale_words(scale),
+        Request::Node { node, act } => node_words(node, act, world)?,
+        Request::Job { job, act } => job_words(job, act, world)?,
+        Request::CreateWorkspace { name, .. } => words(&["workspace", "create", name]),
+        Request::DeleteWorkspace { workspace, .. } => words(&["workspace", "delete", workspace, "-y"]),
+        Request::CreateExperiment { workspace, name } => in_workspace(words(&["experiment", "create", name]), workspace),
+        Request::DeleteExperiment(place) => named(words(&["experiment", "delete"]), place, &["-y"]),
+        Request::CreateCluster { workspace, name, spec } => {
+            let mut words = words(&["cluster", "create", name]);
+            match &spec.provider {
+                ProviderSpec::Hosts { hosts } => words.extend(["--hosts".to_owned(), hosts.join(",")]),
+                ProviderSpec::Local => words.extend(["--provider".to_owned(), "local".to_owned()]),
+            }
+            words.extend(["--target".to_owned(), spec.scale_settings.target().to_string()]);
+            in_workspace(words, workspace)
+        }
+        Request::DeleteCluster { cluster, .. } => named(words(&["cluster", "delete"]), cluster, &["-y"]),
+        Request::TagWorkspace { .. } | Request::Submit(_) | Request::SubmitAll(_) | Request::Stop => return None,
+        Request::Status
+        | Request::PreviewScale(_)
+        | Request::ShowJob(_)
+        | Request::WhyJob(_)
+        | Request::AwaitJob { .. }
+        | Request::ListJobs(_)
+        | Request::ListAll { .. }
+        | Request::ReadFile(_)
+        | Request::SearchFile(_)
+        | Request::ListLogs(_)
+        | Request::Exec { .. } => return None,
+    };
+    let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
+    Some(format!("ostler {}", quoted.join(" ")))
+}
+
+/// Returns what an order is about, as far as the screen knows it.
+pub fn about(request: &Request, world: &World) -> Option<Subject> {
+    match request {
+        Request::Job { job: JobRef::Id(id), .. } => world.job(*id).map(|job| Subject::Job(job.id)),
+        Request::Node { node: NodeRef::Id(id), .. } => Some(Subject::Node(*id)),
+        _ => None,
+    }
+}
+
+/// Returns the command line that submits a job again.
+pub fn rerun_line(job: JobId, world: &World) -> Option<String> {
+    let words = job_place(&["job", "rerun"], job, world, &[])?;
+    let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
+    Some(format!("ostler {}", quoted.join(" ")))
+}
+
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|w| (*w).to_owned()).collect()
+}
+
+fn in_workspace(mut words: Vec<String>, workspace: &Option<String>) -> Vec<String> {
+    if let Some(workspace) = workspace {
+        words.extend(["-w".to_owned(), workspace.clone()]);
+    }
+    words
+}
+
+fn named(mut words: Vec<String>, place: &Place, more: &[&str]) -> Vec<String> {
+    words.extend(place.name.clone());
+    words.extend(more.iter().map(|w| (*w).to_owned()));
+    in_workspace(words, &place.workspace)
+}
+
+fn scale_words(scale: &Scale) -> Vec<String> {
+    let target = scale.target.to_string();
+    let mut more = vec![target.as_str()];
+    match scale.deallocation {
+        Some(Deallocation::Requeue) => more.extend(["--deallocate", "requeue"]),
+        Some(Deallocation::Terminate) => more.extend(["--deallocate", "terminate"]),
+        Some(Deallocation::WaitForJobCompletion) => more.extend(["--deallocate", "waitforjobcompletion"]),
+        None => {}
+    }
+    named(words(&["cluster", "scale"]), &scale.cluster, &more)
+}
+
+fn node_words(node: &NodeRef, act: &NodeAct, world: &World) -> Option<Vec<String>> {
+    let verb = match act {
+        NodeAct::Prepare => "prepare",
+        NodeAct::Drain => "drain",
+        NodeAct::Undrain => "undrain",
+        NodeAct::DeclareDead { .. } => "declare-dead",
+    };
+    let id = match node {
+        NodeRef::Id(id) => *id,
+        NodeRef::Named { .. } => return None,
+    };
+    node_place(verb, id, world)
+}
+
+fn node_place(verb: &str, id: NodeId, world: &World) -> Option<Vec<String>> {
+    let node = world.node(id)?;
+    let cluster = world.cluster(node.cluster)?;
+    let workspace = world.workspace(cluster.workspace)?;
+    Some(words(&["cluster", "node", verb, &node.name, "-c", &cluster.name, "-w", &workspace.name]))
+}
+
+fn job_words(job: &JobRef, act: &JobAct, world: &World) -> Option<Vec<String>> {
+    let id = match job {
+        JobRef::Id(id) => *id,
+        JobRef::Named { .. } => return None,
+    };
+    match act {
+        JobAct::Terminate { .. } => job_place(&["job", "terminate"], id, world, &["-y"]),
+        // Only a held stop can be taken back, and only the screen holds stops.
+        JobAct::TakeBack => None,
+        JobAct::Retry => job_place(&["job", "retry"], id, world, &[]),
+        JobAct::Delete => job_place(&["job", "delete"], id, world, &["-y"]),
+        JobAct::Hold => job_place(&["job", "hold"], id, world, &[]),
+        JobAct::Release => job_place(&["job", "release"], id, world, &[]),
+        JobAct::Priority { priority } => job_place(&["job", "priority"], id, world, &[priority_word(*priority)]),
+    }
+}
+
+fn job_place(head: &[&str], id: JobId, world: &World, more: &[&str]) -> Option<Vec<String>> {
+    let job = world.job(id)?;
+    let experiment = world.experiment(job.experiment)?;
+    let workspace = world.workspace(job.workspace)?;
+    let mut all = words(head);
+    all.push(job.name.clone());
+    all.extend(more.iter().map(|w| (*w).to_owned()));
+    all.extend(words(&["-e", &experiment.name, "-w", &workspace.name]));
+    Some(all)
+}
+
+/// Returns the published word of a priority.
+pub fn priority_word(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Low => "low",
+        Priority::Normal => "normal",
+        Priority::High => "high",
+    }
+}

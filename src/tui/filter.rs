@@ -1,0 +1,177 @@
+//! What is typed after `/`: words are matched fuzzily with names, `field:value` exactly; all of them have to hold, and
+//! `!` turns one round.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use crate::model::state::{Job, Node};
+use crate::tui::equivalent::priority_word;
+use crate::tui::world::World;
+
+/// What can stand before a colon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The state of a job or node.
+    State,
+    /// A node of a job.
+    Node,
+    /// The cluster of a job or node.
+    Cluster,
+    /// The experiment of a job.
+    Experiment,
+    /// The priority of a job.
+    Priority,
+    /// The exit code of a job.
+    Exit,
+    /// A variable of a job's environment or a part of its command line: `param:lr=0.1`.
+    Param,
+}
+
+const FIELDS: &[(&str, Field)] = &[
+    ("state", Field::State),
+    ("node", Field::Node),
+    ("cluster", Field::Cluster),
+    ("experiment", Field::Experiment),
+    ("exp", Field::Experiment),
+    ("priority", Field::Priority),
+    ("exit", Field::Exit),
+    ("param", Field::Param),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Exact {
+    field: Field,
+    value: String,
+    not: bool,
+}
+
+/// A filter, ready to be asked.
+pub struct Filter {
+    text: String,
+    words: Pattern,
+    has_words: bool,
+    exact: Vec<Exact>,
+    // Matching needs a scratch pad; drawing, which highlights what matched, has only `&self`.
+    matcher: RefCell<Matcher>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Filter").field(&self.text).finish()
+    }
+}
+
+impl Filter {
+    /// Reads a filter. Every text is one: what is no field is a word.
+    pub fn new(text: &str) -> Self {
+        let mut words = Vec::new();
+        let mut exact = Vec::new();
+        for part in text.split_whitespace() {
+            let (not, plain) = part.strip_prefix('!').map_or((false, part), |rest| (true, rest));
+            let field = plain.split_once(':').and_then(|(name, value)| {
+                let (_, field) = FIELDS.iter().find(|(n, _)| *n == name)?;
+                Some(Exact { field: *field, value: value.to_lowercase(), not })
+            });
+            match field {
+                Some(field) => exact.push(field),
+                None => words.push(part),
+            }
+        }
+        let words = words.join(" ");
+        Self {
+            text: text.to_owned(),
+            has_words: !words.is_empty(),
+            words: Pattern::parse(&words, CaseMatching::Smart, Normalization::Smart),
+            // A value still being typed filters nothing away.
+            exact: exact.into_iter().filter(|e| !e.value.is_empty()).collect(),
+            matcher: RefCell::new(Matcher::new(Config::DEFAULT)),
+        }
+    }
+
+    /// Returns the text it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Says whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        !self.has_words && self.exact.is_empty()
+    }
+
+    /// Says whether it asks for fields, which only jobs and nodes have.
+    pub fn has_fields(&self) -> bool {
+        !self.exact.is_empty()
+    }
+
+    /// Says whether a name passes its words.
+    pub fn name(&self, name: &str) -> bool {
+        if !self.has_words {
+            return true;
+        }
+        let mut buffer = Vec::new();
+        self.words.score(Utf32Str::new(name, &mut buffer), &mut self.matcher.borrow_mut()).is_some()
+    }
+
+    /// Returns the positions of the characters of a name that its words matched.
+    pub fn marks(&self, name: &str) -> Vec<u32> {
+        if !self.has_words {
+            return Vec::new();
+        }
+        let mut buffer = Vec::new();
+        let mut marks = Vec::new();
+        self.words.indices(Utf32Str::new(name, &mut buffer), &mut self.matcher.borrow_mut(), &mut marks);
+        marks.sort_unstable();
+        marks.dedup();
+        marks
+    }
+
+    /// Says whether a job passes.
+    pub fn job(&self, job: &Job, world: &World) -> bool {
+        self.exact.iter().all(|e| e.not != job_has(job, e, world)) && self.name(&job.name)
+    }
+
+    /// Says whether a node passes.
+    pub fn node(&self, node: &Node, world: &World) -> bool {
+        self.exact.iter().all(|e| e.not != node_has(node, e, world)) && self.name(&node.name)
+    }
+}
+
+fn same(name: &str, value: &str) -> bool {
+    name.to_lowercase() == value
+}
+
+fn job_has(job: &Job, exact: &Exact, world: &World) -> bool {
+    let value = exact.value.as_str();
+    match exact.field {
+        Field::State => job.state.word().starts_with(value) || (value == "held" && job.held),
+        Field::Node => job.node_names.iter().any(|name| same(name, value)),
+        Field::Cluster => world.cluster(job.cluster).is_some_and(|c| same(&c.name, value)),
+        Field::Experiment => world.experiment(job.experiment).is_some_and(|e| same(&e.name, value)),
+        Field::Priority => priority_word(job.priority) == value,
+        Field::Exit => job.exit_code.is_some_and(|code| code.to_string() == value),
+        Field::Param => {
+            let holds = |name: &str, text: &str| format!("{name}={text}").to_lowercase().contains(value);
+            job.spec.environment_variables.iter().any(|v| holds(&v.name, &v.value))
+                || job.spec.toolkit.command_line().to_lowercase().contains(value)
+        }
+    }
+}
+
+fn node_has(node: &Node, exact: &Exact, world: &World) -> bool {
+    let value = exact.value.as_str();
+    match exact.field {
+        Field::State => node.state.word().starts_with(value) || (value == "drained" && node.drained),
+        Field::Node => same(&node.name, value),
+        Field::Cluster => world.cluster(node.cluster).is_some_and(|c| same(&c.name, value)),
+        Field::Experiment | Field::Priority | Field::Exit | Field::Param => false,
+    }
+}

@@ -1,0 +1,104 @@
+//! The screen. [`run`] owns the terminal and the loop; everything that is decided is decided in [`app::App`], which is a
+//! function of the messages it gets. `live.rs` performs what it asks for.
+//!
+//! The loop draws at once after a key, and at most [`FRAMES_PER_SECOND`] times a second for anything else; it sleeps
+//! without a timer while nothing on the screen moves.
+
+pub mod acts;
+pub mod app;
+pub mod cx;
+mod draw;
+pub mod equivalent;
+pub mod filter;
+pub mod input;
+pub mod keymap;
+pub mod layout;
+mod live;
+pub mod msg;
+pub mod overlays;
+pub mod pane;
+pub mod panes;
+pub mod proposal;
+pub mod record;
+mod replay;
+pub mod shown;
+pub mod subject;
+pub mod terminal;
+pub mod theme;
+pub mod widgets;
+pub mod world;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::api::Client;
+use crate::model::fault::Fault;
+use crate::model::units::Millis;
+pub use pane::Leave;
+
+/// How often data may redraw the screen; keys do at once.
+pub const FRAMES_PER_SECOND: u64 = 30;
+
+/// What a user decided before the screen starts.
+#[derive(Clone, Debug)]
+pub struct TuiOptions {
+    /// The theme; the default one when absent.
+    pub theme: Option<String>,
+    /// Where a user's own themes are; watched.
+    pub themes_dir: Option<PathBuf>,
+    /// Where the sizes of the panes are remembered.
+    pub sizes_file: Option<PathBuf>,
+    /// A user's own keys: command name → keys.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// All acts are off.
+    pub readonly: bool,
+    /// Nothing outside ASCII is drawn.
+    pub ascii: bool,
+    /// How many colours; guessed from the environment when absent.
+    pub depth: Option<theme::Depth>,
+    /// Whether clicks and the wheel are ours.
+    pub mouse: bool,
+    /// Whether a job that ends rings when the window is not in front.
+    pub bell: bool,
+    /// How long a stop can be taken back.
+    pub stop_hold: Millis,
+    /// Records the session's messages here.
+    pub record: Option<PathBuf>,
+    /// This is the demo: leaving asks nothing and leaves nothing behind.
+    pub demo: bool,
+}
+
+impl Default for TuiOptions {
+    fn default() -> Self {
+        Self {
+            theme: None,
+            themes_dir: None,
+            sizes_file: None,
+            keys: BTreeMap::new(),
+            readonly: false,
+            ascii: false,
+            depth: None,
+            mouse: true,
+            bell: true,
+            stop_hold: crate::model::settings::Settings::default().stop_hold,
+            record: None,
+            demo: false,
+        }
+    }
+}
+
+/// Shows the screen until it is left.
+///
+/// # Errors
+/// That the terminal, a theme, a key binding or the recording is not usable.
+pub async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fault> {
+    live::run(client, options).await
+}
+
+/// Plays a recording: at its own pace, then it can be looked at with the keys; nothing is asked of any core.
+///
+/// # Errors
+/// That the recording or the terminal is not usable.
+pub async fn replay(file: PathBuf, options: TuiOptions) -> Result<Leave, Fault> {
+    replay::run(file, options).await
+}

@@ -1,0 +1,109 @@
+//! Everything that reaches the screen. All of it is plain data, so that a session can be recorded and played again.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{Cmd, Key};
+use crate::model::fault::Fault;
+use crate::model::request::{LogDelta, Reply};
+use crate::model::snapshot::Update;
+use crate::model::units::UnixMillis;
+
+/// Who asked for something, so that the answer finds its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asker {
+    /// The app itself: acts; answers become toasts.
+    App,
+    /// The tree.
+    Tree,
+    /// The detail pane.
+    Detail,
+    /// The log.
+    Log,
+    /// The overlay on top.
+    Overlay,
+}
+
+/// Names one question: who asked, and the asker's own number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Who.
+    pub from: Asker,
+    /// The asker's number.
+    pub number: u64,
+}
+
+/// What the mouse did, in cells of the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mouse {
+    /// What.
+    pub act: MouseAct,
+    /// Column, from 0.
+    pub x: u16,
+    /// Row, from 0.
+    pub y: u16,
+}
+
+/// What the mouse did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MouseAct {
+    /// The left button went down.
+    Press,
+    /// The mouse moved with the button down.
+    Drag,
+    /// The button came up.
+    Lift,
+    /// The wheel, towards the user.
+    WheelDown,
+    /// The wheel, away from the user.
+    WheelUp,
+}
+
+/// One message to the screen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// A command, resolved: from the palette, or a script of a test.
+    Cmd(Cmd),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse.
+    Mouse(Mouse),
+    /// The screen has this many columns and rows.
+    Resize(u16, u16),
+    /// The terminal's window is in front, or not.
+    Front(bool),
+    /// What changed in the core.
+    Update(Arc<Update>),
+    /// The core cannot be reached, in words.
+    CoreLost(String),
+    /// The answer to `UiEffect::Ask` or `UiEffect::Send`.
+    Reply(Ticket, Box<Result<Reply, Fault>>),
+    /// A piece of a followed file: the number of the watch and what it is.
+    LogDelta(u64, LogDelta),
+    /// A text comes back from the editor.
+    Edited(Ticket, String),
+    /// Time has passed, and something on the screen depends on it.
+    Tick,
+    /// A theme to draw with: the file changed, or another one was chosen in the config.
+    Theme(String),
+    /// The files of the user's own themes: name and text.
+    ThemeFiles(std::collections::BTreeMap<String, String>),
+    /// The loop has something to say: a file saved, a copy refused.
+    Note(Result<String, Fault>),
+}
+
+/// A message and when it came; one line of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// When, by the screen's clock.
+    pub at: UnixMillis,
+    /// What.
+    pub msg: Msg,
+}

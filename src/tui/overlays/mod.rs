@@ -1,0 +1,91 @@
+//! Windows above the panes; one file each. The one on top has all keys.
+
+pub mod form;
+pub mod help;
+pub mod palette;
+pub mod question;
+pub mod why;
+
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Clear, Padding, Widget};
+
+use crate::commands::Scope;
+use crate::model::ids::JobId;
+use crate::model::request::Place;
+use crate::model::spec::JobSpec;
+use crate::tui::cx::Cx;
+use crate::tui::pane::{Pane, UiEffect};
+use crate::tui::theme::Role;
+use question::Question;
+
+/// What can be put on top.
+#[derive(Debug)]
+pub enum Overlay {
+    /// The keys that work here, now.
+    Help(Scope),
+    /// Every command and resource by name, with this text typed already.
+    Palette(String),
+    /// Something to decide.
+    Question(Question),
+    /// Why a job waits.
+    Why(JobId),
+    /// A job to submit.
+    Form(FormSeed),
+}
+
+/// What the form of a new job is filled with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormSeed {
+    /// The experiment it is for.
+    pub experiment: Place,
+    /// The cluster, when one is known.
+    pub cluster: Place,
+    /// The job whose parameters these are; `None` for an empty form.
+    pub spec: Option<Arc<JobSpec>>,
+}
+
+/// Makes an overlay. `number` is new for each: an overlay that asks the core uses it in its `Ticket`, so that answers to a
+/// closed one reach nobody.
+pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEffect>) {
+    match overlay {
+        Overlay::Help(scope) => (Box::new(help::Help::new(scope)), Vec::new()),
+        Overlay::Palette(text) => (Box::new(palette::Palette::new(text, cx)), Vec::new()),
+        Overlay::Question(question) => (Box::new(question), Vec::new()),
+        Overlay::Why(job) => {
+            let (why, effects) = why::WhyView::new(job, number, cx);
+            (Box::new(why), effects)
+        }
+        Overlay::Form(seed) => {
+            let (form, effects) = form::Form::new(seed, number, cx);
+            (Box::new(form), effects)
+        }
+    }
+}
+
+/// Draws an empty window of at most this inner size in the middle of `screen` and returns its inside.
+pub fn panel(title: Line<'_>, inner: (u16, u16), screen: Rect, cx: &Cx, buf: &mut Buffer) -> Rect {
+    let width = inner.0.saturating_add(4).min(screen.width);
+    let height = inner.1.saturating_add(2).min(screen.height);
+    let area = Rect {
+        x: screen.x + (screen.width - width) / 2,
+        // A little above the middle, where the eye is.
+        y: screen.y + (screen.height - height) * 2 / 5,
+        width,
+        height,
+    };
+    Clear.render(area, buf);
+    let block = Block::bordered()
+        .border_set(crate::tui::widgets::border_set(cx.look.ascii))
+        .padding(Padding::horizontal(1))
+        .style(cx.style(Role::Panel))
+        .border_style(cx.style(Role::PanelFrame))
+        .title_style(cx.style(Role::TitleFocus))
+        .title(title);
+    let inside = block.inner(area);
+    block.render(area, buf);
+    inside
+}

@@ -1,0 +1,53 @@
+//! One file per pane: state, keys and drawing together; larger ones have their parts beside them.
+
+pub mod detail;
+pub mod log;
+pub mod tree;
+mod tree_draw;
+mod tree_rows;
+
+use crate::model::state::Job;
+use crate::model::units::{Millis, UnixMillis};
+use crate::tui::cx::Cx;
+use crate::tui::pane::{Toast, ToastKind, UiEffect};
+use crate::tui::shown::shown;
+use crate::tui::subject::Subject;
+
+/// Returns how long the last attempt of a job ran, or has run until now.
+pub(super) fn run_time(job: &Job, now: UnixMillis) -> Option<Millis> {
+    let started = job.started?;
+    Some(job.ended.unwrap_or(now).since(started))
+}
+
+/// Returns one or two words for why a job without an exit code failed.
+pub(super) fn failure_word(job: &Job) -> &'static str {
+    match job.errors.first().map(|e| e.code.as_str()) {
+        Some("JobTerminated") => "stopped",
+        Some("WallClockTimeExceeded") => "over time",
+        Some("AttemptLost") => "lost",
+        Some("LaunchFailed") => "no start",
+        Some("PreparationFailed") => "preparation",
+        Some(_) | None => "failed",
+    }
+}
+
+/// Returns the name of a thing, as it is.
+pub(super) fn name_of(subject: Subject, cx: &Cx) -> Option<String> {
+    let world = &cx.world;
+    match subject {
+        Subject::Workspace(id) | Subject::Clusters(id) | Subject::Experiments(id) => {
+            world.workspace(id).map(|w| w.name.clone())
+        }
+        Subject::Cluster(id) => world.cluster(id).map(|c| c.name.clone()),
+        Subject::Node(id) => world.node(id).map(|n| n.name.clone()),
+        Subject::Experiment(id) | Subject::Older(id) => world.experiment(id).map(|e| e.name.clone()),
+        Subject::Job(id) => world.job(id).map(|j| j.name.clone()),
+    }
+}
+
+/// Copies the name of a thing.
+pub(super) fn copy_name(subject: Subject, cx: &Cx) -> Vec<UiEffect> {
+    let Some(name) = name_of(subject, cx) else { return Vec::new() };
+    let text = format!("copied: {}", shown(&name));
+    vec![UiEffect::Copy(name), UiEffect::Toast(Toast { kind: ToastKind::Info, text })]
+}
