@@ -2,8 +2,13 @@
 //! agent and its spool are inside. Ssh's exit status 255 means three things and proves none, so nothing here derives
 //! life or death from it.
 
+pub mod agent;
+pub mod bootstrap;
+pub mod frame;
 pub mod link;
 pub mod local;
+mod order;
+mod session;
 pub mod ssh;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,439 @@
+# agent.sh - the node's control agent: one for each node, on one channel. Installed behind spool.sh as one file.
+#
+# It is not run but read: the controller's frames are commands in the shell's own language, which this shell takes from
+# its standard input in whole blocks (dash and busybox; a `read` loop would cost a system call a byte), with every word
+# in single quotes. Each ends with the word `.`, so one that was cut off by a lost link does nothing. What the agent
+# says are lines on standard output:
+#
+#   f NAME VALUE      a fact                       S KEY              started
+#   i KEY STATUS      one entry of the inventory   X KEY CODE WHY     ended
+#   u                 up: all of it was said       F KEY              fenced: never started, never will
+#   k SEQ             order SEQ is done            R KEY WORDS        refused, and its lock is held
+#   p SEQ             answers ping SEQ             L KEY WORDS        lost
+#   ! CODE WORDS      this session is over         B KEY              of another boot
+#   D KEY N HOST      a launcher asks; then its command in pieces `d KEY N TEXT`, then `e KEY N`
+#
+# It keeps nothing in memory that matters: killed at any point, the next one reads the spool and goes on.
+
+fatal() {
+    say "! $1 $2"
+    exit 1
+}
+
+# aside COMMAND...: beside us, without our pipes to the workers: they end when we do, and only if nobody else holds them.
+aside() { "$@" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- & }
+
+# in_turn COUNT SEQ LAST WANTED: the order is whole, the next in turn, and this is still the node's agent.
+in_turn() {
+    if [ "$1" -lt "$4" ] || [ "$3" != . ]; then fatal protocol "a cut order"; fi
+    SEQ_NEXT=$((SEQ_NEXT + 1))
+    [ "$2" = "$SEQ_NEXT" ] || fatal protocol "order $2 where $SEQ_NEXT was due"
+    A_PID=''
+    { read -r A_PID A_REST <"$ROOT/run/agent"; } 2>/dev/null
+    [ "$A_PID" = $$ ] || fatal superseded "another agent has taken this node"
+}
+
+# ---- coming up ----------------------------------------------------------------------------------------------------
+
+# hello EPOCH BOOT-SHELL SUPERVISOR-FILE .   ROOT is set by the bootstrap.
+hello() {
+    if [ $# -ne 4 ] || [ "$4" != . ]; then fatal protocol "a cut hello"; fi
+    EPOCH=$1 AGENT_SH=$2 SUPERVISOR=$ROOT/bin/$3 SEQ_NEXT=0
+    trap : HUP INT TERM PIPE
+    cd "$ROOT" || fatal spool "cannot enter $ROOT"
+    read -r BOOT </proc/sys/kernel/random/boot_id 2>/dev/null || read_boot
+    take_epoch
+    end_former_agent
+    open_wake
+    say "$$ $MY_START $NOTIFIER $NOTIFIER_START $EPOCH end" >run/agent || fatal spool "no room in $ROOT"
+    rearm_kills
+    spare_worker 4
+    facts
+    inventory
+    arm_watch 0
+    say u
+}
+
+# The time at which the machine came up, where the kernel gives no id.
+read_boot() {
+    while read -r RB_NAME RB_VALUE; do
+        [ "$RB_NAME" != btime ] || BOOT="btime-$RB_VALUE"
+    done </proc/stat
+    [ -n "$BOOT" ] || fatal no-proc "neither /proc/sys/kernel/random/boot_id nor /proc/stat can be read"
+}
+
+# A lower epoch than one seen is a controller of the past: a restored backup, or a second one.
+take_epoch() {
+    TE_SEEN=0
+    if [ -e epoch ]; then read -r TE_SEEN TE_REST <epoch; fi
+    case $TE_SEEN in '' | *[!0-9]*) TE_SEEN=0 ;; esac
+    [ "$EPOCH" -ge "$TE_SEEN" ] || fatal epoch "this node has seen epoch $TE_SEEN, and this controller is at $EPOCH"
+    [ "$EPOCH" = "$TE_SEEN" ] && return
+    say "$EPOCH end" >epoch.new && mv -f epoch.new epoch || fatal spool "cannot write $ROOT/epoch"
+}
+
+# Two agents of one node never act at the same time: the former goes before this one looks around.
+end_former_agent() {
+    E_PID='' E_START='' E_NPID='' E_NSTART=''
+    if [ -e run/agent ]; then read -r E_PID E_START E_NPID E_NSTART E_REST <run/agent; fi
+    for E_TRY in 1 2 3 4 5 6 7 8 9 10; do
+        E_LEFT=0
+        if alive "$E_PID" "$E_START"; then kill -s KILL "$E_PID" && E_LEFT=1; fi
+        if alive "$E_NPID" "$E_NSTART"; then kill -s KILL "$E_NPID" && E_LEFT=1; fi
+        [ $E_LEFT = 1 ] || break
+        [ "$E_TRY" -lt 3 ] || pause 1
+    done
+    [ "$E_LEFT" = 0 ] || fatal spool "a former agent (pid $E_PID) does not end"
+    rm -f run/wake.* run/pipe.* run/launch.one.*
+}
+
+# One fifo takes what supervisors and launchers have to say; the notifier passes it on. It ends when we do, because
+# then nobody holds the fifo open for writing (descriptor 3).
+open_wake() {
+    mkfifo "run/wake.$$" || fatal spool "cannot make a fifo in $ROOT/run"
+    exec 9<>"run/wake.$$"
+    exec 3>"run/wake.$$" 8<"run/wake.$$"
+    exec 9>&-
+    notifier <&8 2>/dev/null 3>&- 8<&- &
+    NOTIFIER=$!
+    exec 8<&-
+    stat_of "$NOTIFIER" || S_START=0
+    NOTIFIER_START=$S_START
+    stat_of $$
+    MY_START=$S_START
+}
+
+notifier() {
+    trap - PIPE TERM
+    while read -r N_LINE; do
+        case $N_LINE in
+        'A '*) # a launcher asks
+            N_KEY=${N_LINE#A }
+            tell_ask "${N_KEY% *}" "${N_KEY##* }"
+            ;;
+        [SXFRLB]' '*) say "$N_LINE" ;;
+        esac
+    done
+}
+
+# tell_ask KEY N: a request file holds the host, then the command, which may have any characters.
+tell_ask() {
+    {
+        read -r TA_HOST
+        TA_TEXT='' TA_LF=''
+        while IFS= read -r TA_PART || [ -n "$TA_PART" ]; do
+            TA_TEXT="$TA_TEXT$TA_LF$TA_PART"
+            TA_LF='
+'
+        done
+    } <"ask/$1/ask.$2" || return
+    case $TA_TEXT in *"$TA_END") ;; *) return ;; esac # not yet whole; its launcher asks again
+    TA_TEXT=${TA_TEXT%"$TA_END"}
+    say "D $1 $2 $TA_HOST"
+    # One line a piece, each below what a pipe takes as one. A line feed is a piece `n`, text is a piece `t...`.
+    while [ -n "$TA_TEXT" ]; do
+        TA_LINE=${TA_TEXT%%"$TA_LF_CHAR"*}
+        while [ -n "$TA_LINE" ]; do
+            cut_piece
+            say "d $1 $2 t$PIECE"
+        done
+        case $TA_TEXT in
+        *"$TA_LF_CHAR"*)
+            say "d $1 $2 n"
+            TA_TEXT=${TA_TEXT#*"$TA_LF_CHAR"}
+            ;;
+        *) TA_TEXT='' ;;
+        esac
+    done
+    say "e $1 $2"
+}
+TA_LF_CHAR='
+'
+TA_END="${TA_LF_CHAR}end"
+
+# cut_piece: PIECE = the first 512 characters of TA_LINE, TA_LINE = the rest.
+cut_piece() {
+    if [ "${#TA_LINE}" -le 512 ]; then
+        PIECE=$TA_LINE TA_LINE=''
+        return
+    fi
+    TA_REST=$TA_LINE
+    CP_N=0
+    while [ $CP_N -lt 32 ]; do
+        TA_REST=${TA_REST#????????????????}
+        CP_N=$((CP_N + 1))
+    done
+    PIECE=${TA_LINE%"$TA_REST"}
+    TA_LINE=$TA_REST
+}
+
+facts() {
+    say "f boot $BOOT"
+    say "f root $ROOT"
+    say "f hostname $(uname -n)"
+    FA_ADDRESS=${SSH_CONNECTION:-}
+    FA_ADDRESS=${FA_ADDRESS#* * }
+    say "f address ${FA_ADDRESS%% *}"
+    say "f shell $(command -v bash || command -v sh)"
+    say "f user $(id -un 2>/dev/null || id -u)"
+    say "f cpus $(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
+    while read -r FA_NAME FA_KIB FA_REST; do
+        case $FA_NAME in MemTotal:) say "f memory_kib $FA_KIB" && break ;; esac
+    done </proc/meminfo
+    FA_OS=$(. /etc/os-release 2>/dev/null && say "${PRETTY_NAME:-}")
+    say "f os ${FA_OS:-$(uname -sr)} ($(uname -m))"
+    say "f gpus $(count_gpus)"
+    [ -n "$SETSID" ] || say "f missing setsid"
+}
+
+# A driver in trouble can hang its tool for good, so it gets ten seconds.
+count_gpus() {
+    command -v nvidia-smi >/dev/null 2>&1 || { say 0 && return; }
+    rm -f run/gpus
+    nvidia-smi -L >run/gpus 2>/dev/null 3>&- 4>&- </dev/null &
+    CG_PID=$!
+    CG_TRIES=0
+    while stat_of "$CG_PID" && [ "$S_STATE" != Z ] && [ $CG_TRIES -lt 100 ]; do
+        CG_TRIES=$((CG_TRIES + 1))
+        pause 1
+    done
+    kill -s KILL "$CG_PID" 2>/dev/null
+    grep -c '^GPU ' run/gpus
+}
+
+inventory() {
+    for IN_FILE in jobs/*; do
+        IN_KEY=${IN_FILE#jobs/}
+        [ -f "$IN_FILE" ] || continue
+        status "$IN_KEY"
+        say "i $IN_KEY $STATUS"
+    done
+    for IN_FILE in ask/*/ask.*; do
+        [ -f "$IN_FILE" ] || continue
+        IN_KEY=${IN_FILE#ask/}
+        IN_N=${IN_KEY##*/ask.}
+        IN_KEY=${IN_KEY%%/*}
+        if [ -e "jobs/$IN_KEY" ] && [ ! -e "ask/$IN_KEY/answer.$IN_N" ]; then wake "A $IN_KEY $IN_N"; fi
+    done
+}
+
+# arm_watch DUE: makes sure that somebody looks at time DUE (0: soon).
+arm_watch() {
+    AW_PID='' AW_START='' AW_NEXT=''
+    { read -r AW_PID AW_START AW_NEXT AW_REST <run/watch; } 2>/dev/null
+    if ! alive "$AW_PID" "$AW_START"; then
+        # shellcheck disable=SC2086
+        aside $SETSID $AGENT_SH "$SUPERVISOR" watch "$ROOT" "$BOOT" "$SETSID"
+    elif [ "$AW_NEXT" -gt "$1" ] || [ "$AW_NEXT" = 0 ]; then
+        kill -s USR1 "$AW_PID"
+    fi
+}
+
+# ---- workers ------------------------------------------------------------------------------------------------------
+# Four of them stay for the next process, at descriptors 4 to 7 (a shell has but ten); more are made for one each.
+
+# spawn SLOT: a worker reading from a new pipe; SP_PID SP_START. Our end is descriptor 9 until the caller moves it.
+spawn() {
+    rm -f "run/pipe.$$"
+    mkfifo "run/pipe.$$" || return 1
+    exec 9<>"run/pipe.$$"
+    exec 8<"run/pipe.$$"
+    # shellcheck disable=SC2086
+    $SETSID $SIGNALS_BACK $AGENT_SH "$SUPERVISOR" worker "$ROOT" "$BOOT" "$SETSID" "$UMASK" "$1" \
+        <&8 >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8<&- 9>&- &
+    SP_PID=$!
+    exec 8<&-
+    stat_of "$SP_PID"
+    SP_START=$S_START
+}
+
+# spare_worker FD: makes sure that slot FD has a live worker; SP_PID SP_START.
+spare_worker() {
+    eval "SP_PID=\${SLOT_PID_$1:-} SP_START=\${SLOT_START_$1:-}"
+    if alive "$SP_PID" "$SP_START"; then return 0; fi
+    spawn "$1" || return 1
+    # Opened anew for writing only: a worker must see the end of input when we are gone, and a write must fail when
+    # the worker is.
+    eval "exec $1>run/pipe.$$"
+    exec 9>&-
+    eval "SLOT_PID_$1=\$SP_PID SLOT_START_$1=\$SP_START SLOT_KEY_$1=''"
+}
+
+# pick_slot: SLOT = a slot whose worker has written the end of its last process; `one.N` when all are busy.
+pick_slot() {
+    for PS_FD in 4 5 6 7; do
+        eval "PS_KEY=\${SLOT_KEY_$PS_FD:-}"
+        if [ -n "$PS_KEY" ] && [ ! -e "done/$PS_KEY" ]; then
+            fold "jobs/$PS_KEY"
+            [ -n "$F_END" ] || continue
+        fi
+        SLOT=$PS_FD
+        spare_worker "$PS_FD"
+        return
+    done
+    ONE=$((${ONE:-0} + 1))
+    SLOT=one.$$.$ONE
+    spawn "$SLOT"
+}
+
+# ---- orders -------------------------------------------------------------------------------------------------------
+
+# lock KEY LINE: takes the start lock, with the record's first lines. Fails when it is taken already.
+lock() {
+    set -C
+    { say "$2" >"jobs/$1"; } 2>/dev/null
+    LO_RC=$?
+    set +C
+    # A key that was done with and moved away a moment ago must not be taken anew.
+    if [ $LO_RC = 0 ] && [ -e "done/$1" ]; then
+        rm -f "jobs/$1"
+        return 1
+    fi
+    return $LO_RC
+}
+
+# answer KEY: what there is to say of it.
+answer() {
+    if [ -e "done/$1" ]; then
+        fold "done/$1"
+        STATUS=${F_END:-lost its record is gone}
+    elif [ -e "jobs/$1" ]; then
+        status "$1"
+    else
+        STATUS="refused the lock could not be taken: no room or no right to write in $ROOT/jobs"
+    fi
+    notice "$1"
+    [ -z "$NOTICE" ] || say "$NOTICE"
+}
+
+# start SEQ KEY BOOT LIMIT GRACE LAUNCH .   seconds; LAUNCH is the text of launch.rs
+start() {
+    in_turn $# "$1" "$7" 7
+    now
+    ST_DUE=$((NOW + $4 + 1)) # the second that has begun is not counted: late by less than one, never early
+    if [ -e "jobs/$2" ] || [ -e "done/$2" ]; then
+        again "$2"
+    elif [ "$3" != "$BOOT" ]; then
+        lock "$2" "refused it was meant for boot $3 of this node, which is at $BOOT now end"
+        again "$2"
+    elif ! pick_slot; then
+        lock "$2" "refused no supervisor could be started end"
+        again "$2"
+    elif ! say "$6" >"run/launch.$SLOT"; then
+        lock "$2" "refused no room for its launch text end"
+        again "$2"
+    elif ! lock "$2" "own $EPOCH $BOOT $ST_DUE $5 end
+sup $SP_PID $SP_START end"; then
+        again "$2"
+    else
+        case $SLOT in
+        one.*)
+            say "$2" >&9
+            exec 9>&-
+            ;;
+        *)
+            eval "SLOT_KEY_$SLOT=\$2; say \"\$2\" >&$SLOT" 2>/dev/null
+            ;;
+        esac
+        arm_watch "$ST_DUE"
+    fi
+}
+
+# again KEY: the first answer once more.
+again() {
+    answer "$1"
+    if [ "$STATUS" = alive ] && [ -n "$F_PID" ]; then say "S $1"; fi
+}
+
+# refuse SEQ KEY WORDS .   a launch that the controller cannot put in words takes its lock all the same
+refuse() {
+    in_turn $# "$1" "$4" 4
+    lock "$2" "refused $3 end"
+    answer "$2"
+}
+
+# stop SEQ KEY WHY GRACE .
+stop() {
+    in_turn $# "$1" "$5" 5
+    if [ ! -e "done/$2" ] && lock "$2" "fence - end"; then
+        say "F $2"
+        return
+    fi
+    answer "$2"
+    if [ "$STATUS" = alive ]; then
+        if being_killed "$2" && alive "$K_PID" "$K_START"; then return; fi
+        aside kill_rank "$2" "$3" "$4"
+    fi
+}
+
+# ack SEQ KEY... .   the controller has the proofs: what is left of them goes, and the keys are used up
+ack() {
+    AC_SEQ=$1
+    eval "AC_LAST=\${$#}"
+    in_turn $# "$1" "$AC_LAST" 2
+    shift
+    # What an ended process left alive anywhere goes now, before its record does: one look for all of them.
+    AC_KEYS='' AC_CLEAN=''
+    while [ $# -gt 1 ]; do
+        if [ -f "jobs/$1" ]; then
+            status "$1"
+            if [ "$STATUS" != alive ]; then
+                AC_KEYS="$AC_KEYS jobs/$1"
+                [ ! -e "kill/$1" ] || AC_CLEAN="$AC_CLEAN kill/$1"
+                [ ! -e "ask/$1" ] || AC_CLEAN="$AC_CLEAN ask/$1"
+            fi
+        fi
+        shift
+    done
+    if [ -n "$AC_KEYS" ]; then
+        sweep
+        # shellcheck disable=SC2086
+        mv $AC_KEYS done/ && { [ -z "$AC_CLEAN" ] || rm -rf $AC_CLEAN; }
+    fi
+    say "k $AC_SEQ"
+}
+
+# sweep: KILL for all that carries the cookie of one of AC_KEYS.
+sweep() {
+    set --
+    for SW_KEY in $AC_KEYS; do set -- "$@" -e "OSTLER_RANK=${SW_KEY#jobs/}:$ROOT:"; done
+    for SW_FILE in $(grep -lsF "$@" /proc/[0-9]*/environ 2>/dev/null); do
+        SW_FILE=${SW_FILE#/proc/}
+        SW_FILE=${SW_FILE%/environ}
+        if is_pid "$SW_FILE" && [ "$SW_FILE" != $$ ]; then kill -s KILL "$SW_FILE" 2>/dev/null; fi
+    done
+}
+
+# tell SEQ KEY N LINE .   an answer to a launcher: `started` or `ended CODE`
+tell() {
+    in_turn $# "$1" "$5" 5
+    if [ -d "ask/$2" ]; then
+        put_line "ask/$2/answer.$3" "$4 end"
+        [ ! -p "ask/$2/wait.$3" ] || say "$4" 1<>"ask/$2/wait.$3"
+    fi
+    say "k $1"
+}
+
+# ping SEQ .   and a slow look at everything, should a notice have got lost
+ping() {
+    in_turn $# "$1" "$2" 2
+    say "p $1"
+    PI_LIVE=0
+    for PI_FILE in jobs/*; do
+        PI_KEY=${PI_FILE#jobs/}
+        [ -f "$PI_FILE" ] || continue
+        status "$PI_KEY"
+        notice "$PI_KEY"
+        if [ -n "$NOTICE" ]; then say "$NOTICE"; else PI_LIVE=1; fi
+    done
+    rearm_kills
+    [ $PI_LIVE = 0 ] || arm_watch 2147483647
+}
+
+# bye SEQ .   the node is given back: what waits for work goes
+bye() {
+    in_turn $# "$1" "$2" 2
+    arm_watch 0
+    rm -f "run/agent" "run/wake.$$"
+    exit 0
+}

@@ -1,0 +1,92 @@
+# bootstrap.sh - the first text a node's shell reads. It looks whether the node can be used, and puts the other scripts
+# into the spool, once for each version. Every line it says begins with a word drawn for this session (NONCE), because a
+# login shell may print anything before.
+
+NL='
+'
+
+fault() { # CODE STEP WORDS...
+    F_CODE=$1 F_STEP=$2
+    shift 2
+    F_TEXT=$*
+    case $F_TEXT in *"$NL"*) F_TEXT=${F_TEXT##*"$NL"} ;; esac
+    echo "$NONCE fault $F_CODE $F_STEP $F_TEXT"
+    exit 1
+}
+
+# begin NONCE ROOT CLUSTER NODE VERSION .   ROOT is empty where the node has a home directory to put the spool in
+begin() {
+    NONCE=$1 VERSION=$5
+    echo
+    echo "$NONCE hello 1"
+    [ "$6" = . ] || fault protocol start-agent "a cut order"
+    UMASK=$(umask)
+    umask 077
+    unset CDPATH ENV BASH_ENV OSTLER_RANK OSTLER_RANK_DIR
+    tools
+    if [ -n "$2" ]; then ROOT=$2; else
+        BASE=${XDG_STATE_HOME:-}
+        case $BASE in /*) ;; *) BASE=${HOME:-}/.local/state ;; esac
+        case $BASE in /.local/state) fault spool prepare 'HOME is not set, so there is no place for the spool' ;; esac
+        ROOT=$BASE/ostler-node/$3/$4
+        if [ -h "$BASE/ostler-node" ] || [ -h "$BASE/ostler-node/$3" ]; then
+            fault spool prepare "$BASE/ostler-node is or holds a symbolic link"
+        fi
+    fi
+    spool
+    if [ -f "$ROOT/bin/agent-$VERSION.sh" ] && [ -f "$ROOT/bin/supervisor-$VERSION.sh" ] && [ -x "$ROOT/bin/ostler-launch" ]; then
+        checked
+        echo "$NONCE have"
+    else
+        echo "$NONCE need"
+    fi
+}
+
+tools() {
+    T_MISSING=''
+    for T_NAME in mkdir mv rm grep sleep mkfifo cat uname id date chmod; do
+        command -v "$T_NAME" >/dev/null 2>&1 || T_MISSING="$T_MISSING $T_NAME"
+    done
+    [ -z "$T_MISSING" ] || fault missing-tools prepare "not found in PATH ($PATH):$T_MISSING"
+    [ -r /proc/self/stat ] && [ -r /proc/uptime ] || fault no-proc prepare '/proc is not there, which this version needs'
+    SETSID=$(command -v setsid)
+    SIGNALS_BACK=''
+    if env --default-signal=INT true 2>/dev/null; then SIGNALS_BACK='env --default-signal=INT,QUIT'; fi
+}
+
+spool() {
+    case $ROOT in *"$NL"* | *:*) fault spool prepare "the spool's path has a line feed or a colon" ;; esac
+    S_ERR=$(mkdir -p -- "$ROOT" 2>&1) || fault spool prepare "$S_ERR"
+    [ ! -h "$ROOT" ] || fault spool prepare "$ROOT is a symbolic link"
+    cd "$ROOT" || fault spool prepare "cannot enter $ROOT"
+    [ -O . ] || fault spool prepare "$ROOT belongs to somebody else"
+    S_ERR=$(chmod 700 . 2>&1) || fault spool prepare "$S_ERR"
+    for S_DIR in bin jobs done kill ask run; do
+        [ ! -h "$S_DIR" ] || fault spool prepare "$ROOT/$S_DIR is a symbolic link"
+        [ -d "$S_DIR" ] || S_ERR=$(mkdir "$S_DIR" 2>&1) || fault spool prepare "$S_ERR"
+    done
+    # 64 KiB to let go of when there is no room for an exit record.
+    if [ ! -s reserve ]; then
+        S_ERR=$( (exec 2>&1 && head -c 65536 /dev/zero >reserve)) || fault spool prepare "${S_ERR:-no room in $ROOT}"
+    fi
+    S_ERR=$( (exec 2>&1 && echo probe >run/probe)) || fault spool prepare "${S_ERR:-cannot write in $ROOT}"
+}
+
+# put NAME CONTENT .   whole or not at all
+put() {
+    [ "$3" = . ] || fault protocol start-agent "a cut order"
+    P_ERR=$( (exec 2>&1 && printf '%s' "$2" >"$ROOT/bin/.new.$$")) || fault spool prepare "${P_ERR:-cannot write $ROOT/bin/$1}"
+    case $1 in *.sh) ;; *) chmod 700 "$ROOT/bin/.new.$$" ;; esac
+    P_ERR=$(mv -f "$ROOT/bin/.new.$$" "$ROOT/bin/$1" 2>&1) || fault spool prepare "$P_ERR"
+}
+
+checked() {
+    C_ERR=$("$ROOT/bin/ostler-launch" --check 2>&1) || fault noexec prepare "programs cannot be executed in $ROOT: $C_ERR"
+}
+
+# all_put .
+all_put() {
+    [ "$1" = . ] || fault protocol start-agent "a cut order"
+    checked
+    echo "$NONCE have"
+}

@@ -1,0 +1,265 @@
+# spool.sh - what agent.sh and supervisor.sh both need: one record file per process, and killing by identity.
+# POSIX sh; runs in dash, bash, busybox ash and mksh. No `local`, so names carry a prefix; results come in capitals.
+#
+#   $ROOT/jobs/KEY    the record of process KEY (JOB.ATTEMPT.RANK): made once by exclusive create (`set -C` is
+#                     O_EXCL in every shell we know), and so the start lock; afterwards only appended to, one short
+#                     line and so one write(2) each. A line without its last word `end` is as if it were not there.
+#         own EPOCH BOOT DUE GRACE end     agent: accepted; due at DUE seconds of uptime
+#         sup PID START end                agent: the supervisor that will run it
+#         pid PID START end                the process itself, before it executes the job
+#         exit CODE WHY end                supervisor
+#         fence - end                      whoever gave up on it; counts only when no pid line stands before it
+#         refused WORDS end, lost WORDS end
+#   $ROOT/done/KEY    the same file once the controller has the proof; the key can never start again
+#   $ROOT/kill/KEY    `WHY GRACE PID START end`: being killed, by which process; `done WHY - - end`: verified dead
+#   $ROOT/ask/KEY/    requests of a launcher (launch.sh)
+#   $ROOT/run/        fifos, the agent's identity, launch texts: of no worth after a reboot
+
+umask 077
+
+if [ -n "${KSH_VERSION:-}" ]; then
+    say() { print -r -- "$1"; } # mksh has no printf of its own
+else
+    say() { printf '%s\n' "$1"; }
+fi
+
+# now: NOW = whole seconds since boot, a clock that no one can set.
+now() {
+    read -r NOW NOW_REST </proc/uptime
+    NOW=${NOW%%.*}
+}
+
+# stat_of PID: S_STATE S_PPID S_PGRP S_SID S_START; fails when there is no such process.
+stat_of() {
+    S_START='' S_LINE=''
+    {
+        while read -r S_PART; do S_LINE="$S_LINE $S_PART"; done <"/proc/$1/stat"
+    } 2>/dev/null
+    case $S_LINE in *') '*) ;; *) return 1 ;; esac
+    # The name in brackets may hold anything, so fields count from the last bracket.
+    S_LINE=${S_LINE##*') '}
+    # shellcheck disable=SC2086
+    set -- $S_LINE
+    [ $# -ge 20 ] || return 1
+    S_STATE=$1 S_PPID=$2 S_PGRP=$3 S_SID=$4
+    shift 10
+    S_START=${10}
+}
+
+# is_pid WORD: a number that may be killed: more than 1, no sign, no leading zero.
+is_pid() {
+    case $1 in
+    '' | *[!0-9]* | 0* | 1) return 1 ;;
+    esac
+    [ "${#1}" -le 9 ]
+}
+
+# alive PID START: that very process is there and no zombie.
+alive() {
+    is_pid "$1" || return 1
+    stat_of "$1" || return 1
+    [ "$S_START" = "$2" ] || return 1
+    case $S_STATE in Z | X) return 1 ;; esac
+}
+
+# safekill SIGNAL PID START: signals the group that this process leads, else the process alone; nothing at all when it
+# is not that very process any more.
+safekill() {
+    is_pid "$2" || return 1
+    [ "$2" != $$ ] || return 1
+    stat_of "$2" || return 1
+    [ "$S_START" = "$3" ] || return 1
+    if [ "$S_PGRP" = "$2" ]; then
+        # The only spelling that kills a group in all shells; busybox answers 1 and noise although it did.
+        kill -s "$1" -- "-$2" 2>/dev/null
+    else
+        kill -s "$1" "$2" 2>/dev/null
+    fi
+    return 0
+}
+
+# cookie_pids KEY: PIDS = the processes that carry the cookie of KEY in their environment, wherever they went.
+cookie_pids() {
+    PIDS=''
+    for C_FILE in $(grep -lsF -e "OSTLER_RANK=$1:$ROOT:" /proc/[0-9]*/environ 2>/dev/null); do
+        C_FILE=${C_FILE#/proc/}
+        C_FILE=${C_FILE%/environ}
+        if is_pid "$C_FILE" && [ "$C_FILE" != $$ ]; then PIDS="$PIDS $C_FILE"; fi
+    done
+    [ -n "$PIDS" ]
+}
+
+# put_line FILE TEXT: appends one line.
+put_line() { { say "$2" >>"$1"; } 2>/dev/null; }
+
+# fold FILE: reads a record into F_EPOCH F_BOOT F_DUE F_GRACE F_SUP F_SUPS F_PID F_PIDS, and F_END (how it ended).
+fold() {
+    F_EPOCH='' F_BOOT='' F_DUE='' F_GRACE='' F_SUP='' F_SUPS='' F_PID='' F_PIDS='' F_END=''
+    {
+        while read -r F_W F_1 F_2 F_3 F_4 F_5; do
+            case "$F_W $F_1 $F_2 $F_3 $F_4 $F_5" in
+            own\ *\ end*) F_EPOCH=$F_1 F_BOOT=$F_2 F_DUE=$F_3 F_GRACE=$F_4 ;;
+            sup\ *\ end*) F_SUP=$F_1 F_SUPS=$F_2 ;;
+            pid\ *\ end*) F_PID=$F_1 F_PIDS=$F_2 ;;
+            exit\ *\ end*) [ -n "$F_END" ] || F_END="exit $F_1 $F_2" ;;
+            fence\ *\ end*) [ -n "$F_END$F_PID" ] || F_END=fenced ;;
+            refused\ *\ end* | lost\ *\ end*)
+                if [ -z "$F_END" ]; then
+                    F_END="$F_W $F_1 $F_2 $F_3 $F_4 $F_5"
+                    F_END=${F_END% end*}
+                fi
+                ;;
+            esac
+        done <"$1"
+    } 2>/dev/null
+}
+
+# being_killed KEY: it has a kill request that is not done; K_WHY K_GRACE K_PID K_START.
+being_killed() {
+    [ -e "$ROOT/kill/$1" ] || return 1
+    K_WHY='' K_GRACE='' K_PID='' K_START=''
+    { read -r K_WHY K_GRACE K_PID K_START K_REST <"$ROOT/kill/$1"; } 2>/dev/null
+    [ "$K_WHY" != 'done' ]
+}
+
+# status KEY: STATUS = alive | exit CODE WHY | fenced | refused WORDS | lost WORDS | reboot. Settles what can be
+# settled: whoever died before its process was there is fenced; whoever died without a word is lost.
+status() {
+    fold "$ROOT/jobs/$1"
+    if [ -n "$F_END" ]; then
+        STATUS=$F_END
+        # It has ended, but until its killer has seen the last of it, it counts as alive.
+        case $F_END in
+        exit*) if being_killed "$1" && [ "$F_BOOT" = "$BOOT" ]; then STATUS=alive; fi ;;
+        esac
+        return
+    fi
+    STATUS=alive
+    if [ -n "$F_BOOT" ] && [ "$F_BOOT" != "$BOOT" ]; then
+        STATUS=reboot
+        return
+    fi
+    if [ -n "$F_PID" ] && alive "$F_PID" "$F_PIDS"; then return; fi
+    if [ -n "$F_SUP" ] && alive "$F_SUP" "$F_SUPS"; then return; fi
+    if [ -z "$F_PID" ]; then
+        # No process yet and nobody to start one. Should a child of the dead supervisor be on its way, then either its
+        # pid line comes first, or it finds our fence when it reads the record back, and goes.
+        put_line "$ROOT/jobs/$1" "fence - end"
+        fold "$ROOT/jobs/$1"
+        if [ -n "$F_END" ]; then STATUS=$F_END; fi
+        return
+    fi
+    fold "$ROOT/jobs/$1" # the exit line may have come while we looked
+    if [ -n "$F_END" ]; then
+        STATUS=$F_END
+        return
+    fi
+    if cookie_pids "$1"; then return; fi
+    put_line "$ROOT/jobs/$1" "lost its supervisor was killed, so its exit code is not known end"
+    fold "$ROOT/jobs/$1"
+    STATUS=${F_END:-alive}
+}
+
+# notice KEY: NOTICE = the frame that tells STATUS, empty while alive.
+notice() {
+    case $STATUS in
+    alive) NOTICE='' ;;
+    exit*) NOTICE="X $1 ${STATUS#exit }" ;;
+    fenced) NOTICE="F $1" ;;
+    refused*) NOTICE="R $1 ${STATUS#refused }" ;;
+    lost*) NOTICE="L $1 ${STATUS#lost }" ;;
+    reboot) NOTICE="B $1" ;;
+    esac
+}
+
+# wake FRAME: hands a frame to the agent that is there now, if any; never waits for one.
+wake() {
+    W_PID=''
+    { read -r W_PID W_REST <"$ROOT/run/agent"; } 2>/dev/null
+    if is_pid "$W_PID" && [ -p "$ROOT/run/wake.$W_PID" ]; then
+        # Opened for reading too, for a moment, so that the open for writing does not wait; closed again before the
+        # write, so that a reader that dies ends the write instead of leaving us with a full fifo.
+        { { say "$1" >&9; } 8<&-; } 8<>"$ROOT/run/wake.$W_PID" 9>"$ROOT/run/wake.$W_PID"
+    fi 2>/dev/null
+}
+
+# pause TENTHS: sleeps so many tenths of a second; a whole one where sleep knows no fractions.
+pause() { sleep "$(($1 / 10)).$(($1 % 10))" 2>/dev/null || sleep 1; }
+
+# signal_all SIGNAL KEY: the group, then by cookie whatever left it. Fails when nothing was there to be signalled.
+signal_all() {
+    SA_HIT=1
+    fold "$ROOT/jobs/$2"
+    if [ -n "$F_PID" ] && safekill "$1" "$F_PID" "$F_PIDS"; then
+        case $S_STATE in Z | X) ;; *) SA_HIT=0 ;; esac
+        SA_GROUP=$F_PID
+    else
+        SA_GROUP=-
+    fi
+    cookie_pids "$2"
+    for SA_PID in $PIDS; do
+        stat_of "$SA_PID" || continue
+        case $S_STATE in Z | X) continue ;; esac
+        SA_HIT=0
+        # A second TERM means something else to many programs, so the group's members get only the first.
+        if [ "$S_PGRP" = "$SA_GROUP" ] && [ "$1" != KILL ]; then continue; fi
+        kill -s "$1" "$SA_PID" 2>/dev/null
+    done
+    return $SA_HIT
+}
+
+# kill_rank KEY WHY GRACE: ends a process and all that carries its cookie, verifies it, and tells. GRACE in seconds.
+# Safe to run twice, and after whoever began it was killed.
+kill_rank() {
+    trap '' HUP
+    stat_of self
+    read -r KR_SELF KR_REST </proc/self/stat
+    now
+    KR_UNTIL=$((NOW + $3))
+    say "$2 $3 $KR_SELF $S_START end" >"$ROOT/kill/$1"
+    KR_TERM=0 KR_PAUSE=0
+    while :; do
+        status_raw "$1"
+        if [ "$KR_TERM" = 0 ] && [ -n "$F_PID" ]; then
+            signal_all TERM "$1"
+            KR_TERM=1
+        fi
+        case $STATUS in alive) ;; *) if ! cookie_pids "$1"; then break; fi ;; esac
+        now
+        [ "$NOW" -lt "$KR_UNTIL" ] || break
+        if [ "$KR_PAUSE" -lt 5 ]; then KR_PAUSE=$((KR_PAUSE + 1)); fi
+        pause "$KR_PAUSE"
+    done
+    KR_TRIES=0
+    # Until nothing is left: a process in the kernel's hands (dead file server) dies when it comes back.
+    while signal_all KILL "$1"; do
+        KR_TRIES=$((KR_TRIES + 1))
+        if [ "$KR_TRIES" -gt 20 ]; then pause 10; else pause 0; fi
+    done
+    # Its supervisor writes the exit record now, if it has one.
+    KR_TRIES=0
+    while status_raw "$1" && [ "$STATUS" = alive ]; do
+        KR_TRIES=$((KR_TRIES + 1))
+        if [ "$KR_TRIES" -gt 50 ]; then pause 2; else pause 0; fi
+    done
+    say "done $2 - - end" >"$ROOT/kill/$1"
+    status "$1"
+    notice "$1"
+    [ -z "$NOTICE" ] || wake "$NOTICE"
+}
+
+# status_raw KEY: as status, but an exit counts although its killer is not done.
+status_raw() {
+    status "$1"
+    case $F_END in exit*) STATUS=$F_END ;; esac
+}
+
+# rearm_kills: goes on with what killers left undone. `aside` is how the caller starts something beside itself.
+rearm_kills() {
+    for RK_FILE in "$ROOT/kill"/*; do
+        RK_KEY=${RK_FILE##*/}
+        if being_killed "$RK_KEY" && ! alive "$K_PID" "$K_START" && [ -e "$ROOT/jobs/$RK_KEY" ]; then
+            aside kill_rank "$RK_KEY" "${K_WHY:-terminate}" "${K_GRACE:-0}"
+        fi
+    done
+}

@@ -1,0 +1,318 @@
+# supervisor.sh - runs processes and outlives agent, link and controller. Installed behind spool.sh as one file.
+#
+#   sh FILE worker ROOT BOOT SETSID UMASK SLOT    reads one key a line from its standard input (a pipe whose other end
+#                                                 only the agent holds) and runs it; ends at the end of input
+#   sh FILE watch ROOT BOOT SETSID                ends processes that are over their time limit
+#
+# A worker is the leader of a session of its own, and every process it runs leads a session of its own again, so a
+# group kill never meets a supervisor, and the exit code of a killed process is still seen and written down.
+
+# ---- worker -------------------------------------------------------------------------------------------------------
+
+# stamp: STAMP = the time of day in UTC, reckoned from the uptime so that no program has to be run.
+stamp() {
+    now
+    ST_T=$((CLOCK_ZERO + NOW))
+    ST_D=$((ST_T / 86400 + 719468)) ST_S=$((ST_T % 86400))
+    ST_E=$((ST_D / 146097))
+    ST_O=$((ST_D - ST_E * 146097))
+    ST_Y=$(((ST_O - ST_O / 1460 + ST_O / 36524 - ST_O / 146096) / 365))
+    ST_N=$((ST_O - (365 * ST_Y + ST_Y / 4 - ST_Y / 100)))
+    ST_M=$(((5 * ST_N + 2) / 153))
+    ST_DAY=$((ST_N - (153 * ST_M + 2) / 5 + 1))
+    ST_M=$((ST_M < 10 ? ST_M + 3 : ST_M - 9))
+    ST_Y=$((ST_Y + ST_E * 400 + (ST_M <= 2 ? 1 : 0)))
+    two ST_M $ST_M
+    two ST_DAY $ST_DAY
+    two ST_H $((ST_S / 3600))
+    two ST_I $((ST_S / 60 % 60))
+    two ST_S $((ST_S % 60))
+    STAMP=$ST_Y-$ST_M-${ST_DAY}T$ST_H:$ST_I:${ST_S}Z
+}
+
+two() { if [ "$2" -lt 10 ]; then eval "$1=0$2"; else eval "$1=$2"; fi; }
+
+# note WORDS: a line of the process's execution log.
+note() {
+    [ -n "$l_log" ] || return 0
+    stamp
+    put_line "$l_log" "$STAMP $KEY $1"
+}
+
+# words_of COMMAND...: WORDS = what it complains about, on one line. Only after it has failed once.
+words_of() {
+    WORDS=$("$@" 2>&1)
+    case $WORDS in *"$LF"*) WORDS=${WORDS##*"$LF"} ;; esac
+    WORDS=${WORDS##*: line *: }
+}
+
+LF='
+'
+
+# try WHAT COMMAND...: runs it; when it fails, the process is refused with its words.
+try() {
+    T_WHAT=$1
+    shift
+    "$@" 2>/dev/null && return 0
+    words_of "$@"
+    REFUSED="$T_WHAT: ${WORDS:-failed}"
+    return 1
+}
+
+# The launch text calls these four.
+# wipe DIR...: empties directories of ours. Never outside the spool, and never through a symbolic link.
+wipe() {
+    for WI_DIR in "$@"; do
+        within "$WI_DIR" || { REFUSED="will not empty $WI_DIR: not below the spool $ROOT" && return 1; }
+        [ -e "$WI_DIR" ] || continue
+        if empty "$WI_DIR"; then continue; fi
+        try "cannot empty $WI_DIR" rm -rf -- "$WI_DIR" || return 1
+        try "cannot make $WI_DIR" mkdir -p -- "$WI_DIR" || return 1
+    done
+}
+
+within() {
+    case $1 in
+    */../* | */.. | */./* | *//*) return 1 ;;
+    "$ROOT"/jobs/* | "$ROOT"/done/* | "$ROOT"/kill/* | "$ROOT"/run/* | "$ROOT"/bin/* | "$ROOT"/ask/*) return 1 ;;
+    "$ROOT"/?*) ;;
+    *) return 1 ;;
+    esac
+    WN_PATH=$ROOT WN_LEFT=${1#"$ROOT"/}
+    while [ -n "$WN_LEFT" ]; do
+        WN_PATH=$WN_PATH/${WN_LEFT%%/*}
+        [ ! -h "$WN_PATH" ] || return 1
+        case $WN_LEFT in */*) WN_LEFT=${WN_LEFT#*/} ;; *) WN_LEFT='' ;; esac
+    done
+}
+
+empty() {
+    for EM_FILE in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+        if [ -e "$EM_FILE" ] || [ -h "$EM_FILE" ]; then return 1; fi
+    done
+}
+
+# make_dirs DIR...: those that are missing, with one program for all.
+make_dirs() {
+    MD_LEFT=$#
+    while [ "$MD_LEFT" -gt 0 ]; do
+        [ -d "$1" ] || set -- "$@" "$1"
+        shift
+        MD_LEFT=$((MD_LEFT - 1))
+    done
+    [ $# -eq 0 ] || try "cannot make a directory" mkdir -p -- "$@"
+}
+
+# put_file PATH EXECUTABLE CONTENT
+put_file() {
+    try "cannot write $1" put_text "$1" "$3" || return 1
+    [ "$2" = 0 ] || try "cannot make $1 executable" chmod u+x -- "$1"
+}
+
+put_text() { printf '%s' "$2" >"$1"; }
+
+# former DIR N: the logs of attempt N go to DIR/attempt-N, once.
+former() {
+    if [ -d "$1/attempt-$2" ] || [ ! -d "$1" ]; then return 0; fi
+    try "cannot keep the former logs" mkdir -- "$1/attempt-$2" || return 1
+    for FO_FILE in "$1"/*; do
+        case ${FO_FILE##*/} in attempt-* | '*') continue ;; esac
+        try "cannot keep the former logs" mv -- "$FO_FILE" "$1/attempt-$2/" || return 1
+    done
+}
+
+touch_log() { true >>"$1"; }
+
+prepare() {
+    REFUSED=''
+    [ -z "$l_former" ] || former "$l_former" "$l_former_n" || return 1
+    l_wipe || return 1
+    l_dirs || return 1
+    l_files || return 1
+    try "cannot open $l_out" touch_log "$l_out" || return 1
+    try "cannot open $l_err" touch_log "$l_err" || return 1
+    [ -x "$l_shell" ] || { REFUSED="no shell $l_shell" && return 1; }
+    try "cannot enter $l_workdir" cd -- "$l_workdir" || return 1
+}
+
+# become: in the child. It writes down who it is before it is anybody, and looks whether it was given up meanwhile.
+become() {
+    trap : PIPE # an agent that dies while we tell it must not take us with it; exec gives the job the default back
+    stat_of self
+    read -r B_SELF B_REST </proc/self/stat
+    put_line "$ROOT/jobs/$KEY" "pid $B_SELF $S_START end" || exit 143
+    fold "$ROOT/jobs/$KEY"
+    [ -z "$F_END" ] && [ ! -e "$ROOT/kill/$KEY" ] || exit 143
+    wake "S $KEY"
+    set -- "$l_shell" -c "$l_command"
+    l_env "$@"
+}
+
+# go COMMAND...: the end of l_env, which the launch text makes.
+go() {
+    export OSTLER_RANK="$KEY:$ROOT:" OSTLER_RANK_DIR="$ROOT/ask/$KEY"
+    unset SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_ORIGINAL_COMMAND OLDPWD
+    # shellcheck disable=SC2086
+    exec $SETSID "$@"
+}
+
+# finish LINE: the last line of the record. Without room, the reserve is given up, and then it waits for room.
+finish() {
+    put_line "$ROOT/jobs/$KEY" "$1" && return 0
+    FI_TRIES=0
+    rm -f "$ROOT/reserve"
+    until put_line "$ROOT/jobs/$KEY" "$LF$1"; do
+        FI_TRIES=$((FI_TRIES + 1))
+        [ "$FI_TRIES" -lt 86400 ] || return 1
+        pause 10
+    done
+}
+
+# run_rank KEY
+run_rank() {
+    KEY=$1
+    . "$ROOT/run/launch.$SLOT"
+    now
+    R_BEGAN=$NOW
+    if [ "$l_key" != "$KEY" ]; then
+        l_log=''
+        refuse "the launch text is that of another process"
+        return
+    fi
+    umask "$UMASK"
+    if ! prepare; then
+        umask 077
+        cd "$ROOT" || exit 1
+        refuse "$REFUSED"
+        return
+    fi
+    note "starts: $l_shell -c (command of ${#l_command} bytes) in $l_workdir"
+    umask 077
+    # In the foreground: with `&` a shell without job control would make it ignore INT and QUIT.
+    (become) </dev/null >>"$l_out" 2>>"$l_err"
+    R_CODE=$?
+    cd "$ROOT" || exit 1
+    fold "$ROOT/jobs/$KEY"
+    if [ -z "$F_PID" ]; then
+        # Given up before it was anybody, or no room for its first line: there is no exit to write.
+        [ "$F_END" = fenced ] || finish "fence - end"
+        note "never started: given up first"
+        wake "F $KEY"
+        return
+    fi
+    R_WHY=-
+    if [ -e "$ROOT/kill/$KEY" ]; then
+        R_WHY=''
+        { read -r R_WHY R_REST <"$ROOT/kill/$KEY"; } 2>/dev/null
+        [ "$R_WHY" != 'done' ] || R_WHY=${R_REST%% *}
+        : "${R_WHY:=terminate}"
+    else
+        # What it left behind in its group goes with it. The number was given free a moment ago, and is handed out again
+        # only after all others; while one of the group lives, never.
+        kill -s TERM -- "-$F_PID" 2>/dev/null
+    fi
+    finish "exit $R_CODE $R_WHY end"
+    # A killer tells by itself, once it has seen the last of it.
+    [ "$R_WHY" != - ] || wake "X $KEY $R_CODE -"
+    now
+    note "ended: code $R_CODE after $((NOW - R_BEGAN)) s, why $R_WHY"
+}
+
+refuse() {
+    note "refused: $1"
+    finish "refused $1 end"
+    wake "R $KEY $1"
+}
+
+worker() {
+    SETSID=$3 UMASK=$4 SLOT=$5
+    # A handler, not '': what we ignore, our children would have to ignore.
+    trap : HUP INT QUIT TERM PIPE
+    now
+    CLOCK_ZERO=$(($(date +%s) - NOW))
+    while read -r W_KEY; do
+        case $W_KEY in *[!0-9.mpd]* | '') continue ;; esac
+        run_rank "$W_KEY"
+    done
+    case $SLOT in one.*) rm -f "$ROOT/run/launch.$SLOT" ;; esac
+}
+
+# ---- watch --------------------------------------------------------------------------------------------------------
+
+aside() { "$@" </dev/null >/dev/null 2>&1 & }
+
+# over_due: NEXT = the earliest time by which a live process is due, 0 for none; kills those that are over it.
+over_due() {
+    NEXT=0
+    for OD_FILE in "$ROOT/jobs"/*; do
+        OD_KEY=${OD_FILE##*/}
+        [ -f "$OD_FILE" ] || continue
+        status "$OD_KEY"
+        [ "$STATUS" = alive ] || continue
+        case $F_DUE in '' | *[!0-9]*) continue ;; esac
+        now
+        if [ "$NOW" -ge "$F_DUE" ]; then
+            being_killed "$OD_KEY" || aside kill_rank "$OD_KEY" limit "$F_GRACE"
+            # Should its killer be killed, the next look finds that.
+            OD_DUE=$((NOW + 5))
+        else
+            OD_DUE=$F_DUE
+        fi
+        if [ "$NEXT" = 0 ] || [ "$OD_DUE" -lt "$NEXT" ]; then NEXT=$OD_DUE; fi
+    done
+    rearm_kills
+}
+
+# Never sleeps longer: a wake-up that got lost costs so much at most.
+LOOK_SECONDS_MAX=60
+
+# alone: there is no other watch; one that is there is told to look again.
+alone() {
+    WA_PID='' WA_START=''
+    { read -r WA_PID WA_START WA_REST <"$ROOT/run/watch"; } 2>/dev/null
+    if [ "$WA_PID" != $$ ] && alive "$WA_PID" "$WA_START"; then
+        kill -s USR1 "$WA_PID"
+        return 1
+    fi
+}
+
+watch() {
+    trap 'AGAIN=1; [ -z "$SLEEPER" ] || kill "$SLEEPER" 2>/dev/null' USR1
+    trap ':' HUP INT QUIT TERM PIPE
+    SLEEPER=''
+    alone || exit 0
+    stat_of $$
+    W_START=$S_START
+    while :; do
+        AGAIN=0
+        say "$$ $W_START 0 end" >"$ROOT/run/watch" # 0: it looks around just now, so ask again
+        over_due
+        if [ "$NEXT" = 0 ]; then
+            # Nothing to watch. Whoever starts something after this line finds us gone and starts another.
+            say "0 0 0 end" >"$ROOT/run/watch"
+            over_due
+            if [ "$NEXT" = 0 ] && [ "$AGAIN" = 0 ]; then exit 0; fi
+            alone || exit 0
+            continue
+        fi
+        now
+        W_FOR=$((NEXT - NOW))
+        [ "$W_FOR" -gt 0 ] || W_FOR=1
+        [ "$W_FOR" -le "$LOOK_SECONDS_MAX" ] || W_FOR=$LOOK_SECONDS_MAX
+        say "$$ $W_START $NEXT end" >"$ROOT/run/watch"
+        sleep "$W_FOR" &
+        SLEEPER=$!
+        if [ "$AGAIN" = 0 ]; then wait "$SLEEPER"; fi
+        kill "$SLEEPER" 2>/dev/null
+        SLEEPER=''
+    done
+}
+
+# ---- entry --------------------------------------------------------------------------------------------------------
+
+ROOT=$2 BOOT=$3
+cd "$ROOT" || exit 1
+case $1 in
+worker) shift && worker "$@" ;;
+watch) SETSID=$4 && watch ;;
+esac

@@ -1,0 +1,463 @@
+//! The other end of a node's agent: one task for each node keeps a session up, turns orders into frames and frames into
+//! reports, and comes back by itself after a loss, with back-off and jitter.
+//!
+//! Decision: nothing is queued while a session is down. On `Report::Up` the runtime issues every order of its outbox for
+//! that node again, and orders are idempotent, so the task may drop what it cannot send. Log bytes never pass here: they
+//! use channels of their own on the same [`Link`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::model::ids::NodeId;
+use crate::model::units::Millis;
+use crate::transport::bootstrap::{Bootstrap, Scripts, fault_of};
+use crate::transport::frame::{Line, Lines, Said, words};
+use crate::transport::link::{Channel, Link, LinkError};
+use crate::transport::session::{Coming, Session};
+use crate::transport::{NodeLink, Order, Report};
+
+/// How many sign-ins may be under way at once, over all nodes: sshd begins to refuse at ten (`MaxStartups 10:30:100`),
+/// and many nodes may stand behind one jump host.
+pub const HANDSHAKES_AT_ONCE: usize = 8;
+/// The shortest and longest wait before trying again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// A session that stood this long was good: the next loss begins with the shortest wait again.
+const GOOD_SESSION: Duration = Duration::from_secs(60);
+/// For opening a link: a sign-in may wait for a person's second factor.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(120);
+/// From an open channel to an agent that is up, scripts and inventory included, on a slow node.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many orders may wait to be sent to one node: ten times what a gang of a thousand asks of one.
+const ORDERS_MAX: usize = 16_384;
+/// Unexpected frames after which a session is closed.
+const PROTOCOL_ERRORS_MAX: u32 = 3;
+/// Pings without an answer after which a session is dead.
+const PINGS_MISSED_MAX: u32 = 3;
+/// How much of the node's standard error is kept for a fault.
+const STDERR_BYTES_MAX: usize = 4096;
+/// How long acknowledgements are gathered, so that the node runs one program for many.
+const ACK_DELAY: Duration = Duration::from_millis(50);
+/// How long a task waits for an agent that was told to go.
+const BYE_TIMEOUT: Duration = Duration::from_secs(2);
+
+static HANDSHAKES: Semaphore = Semaphore::const_new(HANDSHAKES_AT_ONCE);
+
+/// What a caller may set otherwise; tests do.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// How often the agent is pinged; it looks over its spool each time.
+    pub heartbeat: Duration,
+    /// The words that start the shell which the agent runs in.
+    pub shell: String,
+    /// How a local node's channels are opened; the normal way when `None`.
+    pub local: Option<crate::transport::local::LocalLink>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(5), shell: "/bin/sh".to_owned(), local: None }
+    }
+}
+
+/// A running link task. Dropping all handles ends it; what runs on the node goes on.
+#[derive(Clone, Debug)]
+pub struct AgentHandle {
+    orders: mpsc::Sender<Order>,
+    shared: Arc<Shared>,
+    ended: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    link: Mutex<Option<Link>>,
+    wake: Notify,
+    overflow: Notify,
+    close: watch::Sender<Option<Close>>,
+}
+
+/// How a task is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Close {
+    /// The session is closed; what waits on the node for work goes by itself.
+    Link,
+    /// The agent takes down all that it keeps on the node, but for what runs.
+    Agent,
+}
+
+/// Starts the task of one node, with the usual values.
+pub fn spawn(link: NodeLink, reports: mpsc::Sender<(NodeId, Report)>) -> AgentHandle {
+    spawn_tuned(link, reports, Tuning::default())
+}
+
+/// Starts the task of one node.
+pub fn spawn_tuned(link: NodeLink, reports: mpsc::Sender<(NodeId, Report)>, tuning: Tuning) -> AgentHandle {
+    let (orders_in, orders) = mpsc::channel(ORDERS_MAX);
+    let (close, closing) = watch::channel(None);
+    let (ended_in, ended) = watch::channel(false);
+    let shared = Arc::new(Shared { link: Mutex::new(None), wake: Notify::new(), overflow: Notify::new(), close });
+    let task = Task { link, reports, tuning, orders, closing, shared: shared.clone() };
+    tokio::spawn(async move {
+        task.run().await;
+        let _ = ended_in.send(true);
+    });
+    AgentHandle { orders: orders_in, shared, ended }
+}
+
+impl AgentHandle {
+    /// Gives the node an order. It may be lost with the link: after the next `Report::Up` the caller issues it again.
+    pub fn send(&self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            // Full: the session is closed, and after the next `Up` everything is issued again.
+            self.shared.overflow.notify_one();
+        }
+    }
+
+    /// Tries to connect now, also after a failure that waits to be asked.
+    pub fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// Returns the link for channels of one's own; `None` while it is down.
+    pub fn link(&self) -> Option<Link> {
+        self.shared.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the task; with `also_end_agent`, also what the agent keeps on the node, but for jobs that run.
+    pub fn close(&self, also_end_agent: bool) {
+        let how = if also_end_agent { Close::Agent } else { Close::Link };
+        let _ = self.shared.close.send(Some(how));
+    }
+
+    /// Waits until the task has ended.
+    pub async fn ended(&self) {
+        let mut ended = self.ended.clone();
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+struct Task {
+    link: NodeLink,
+    reports: mpsc::Sender<(NodeId, Report)>,
+    tuning: Tuning,
+    orders: mpsc::Receiver<Order>,
+    closing: watch::Receiver<Option<Close>>,
+    shared: Arc<Shared>,
+}
+
+/// Why a session or the attempt at one is over.
+enum Over {
+    Lost(LinkError),
+    Closed,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut failures = 0;
+        loop {
+            let began = Instant::now();
+            let over = self.once().await;
+            self.set_link(None);
+            let Over::Lost(error) = over else { return };
+            if began.elapsed() >= GOOD_SESSION {
+                failures = 0;
+            }
+            let wait = if error.hard { None } else { Some(back_off(failures)) };
+            failures = failures.saturating_add(1);
+            let retry_in = wait.map(|wait| Millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
+            if self.report(Report::Down { why: error.unusable(), retry_in }).await.is_err() {
+                return;
+            }
+            match self.rest(wait).await {
+                Rest::Over => {}
+                Rest::Asked => failures = 0,
+                Rest::Closed => return,
+            }
+        }
+    }
+
+    /// Connects, brings an agent up, and serves the session until it is over.
+    async fn once(&mut self) -> Over {
+        let mut closing = self.closing.clone();
+        let coming_up = tokio::select! {
+            up = self.come_up() => up,
+            _ = closing.wait_for(Option::is_some) => return Over::Closed,
+        };
+        match coming_up {
+            Ok((link, channel, mut session, lines, waiting)) => {
+                // What was ordered while it was down comes again after `Up`.
+                while self.orders.try_recv().is_ok() {}
+                self.set_link(Some(link));
+                for report in session.begin() {
+                    if self.report(report).await.is_err() {
+                        return Over::Closed;
+                    }
+                }
+                self.serve(channel, session, lines, waiting).await
+            }
+            Err(error) => Over::Lost(error),
+        }
+    }
+
+    async fn come_up(&self) -> Result<(Link, Channel, Session, Lines, Vec<Line>), LinkError> {
+        let Ok(_permit) = HANDSHAKES.acquire().await else {
+            return Err(LinkError::soft("unreachable", "connect", "shutting down"));
+        };
+        let connect = async {
+            match &self.tuning.local {
+                Some(local) => Ok(Link::Local(local.clone())),
+                None => Link::connect(&self.link).await,
+            }
+        };
+        let link = match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
+            Ok(link) => link?,
+            Err(_) => return Err(LinkError::soft("unreachable", "connect", "no connection within two minutes")),
+        };
+        let mut channel = link.open(&format!("exec {} -s", self.tuning.shell)).await?;
+        let mut errors = Vec::new();
+        let started = {
+            let start = start(&self.link, &self.tuning, &mut channel);
+            match tokio::time::timeout(START_TIMEOUT, start).await {
+                Ok(started) => started,
+                Err(_) => Err(LinkError::soft("unreachable", "start agent", "the node's shell did not answer for a minute")),
+            }
+        };
+        match started {
+            Ok((session, lines, waiting)) => Ok((link, channel, session, lines, waiting)),
+            Err(mut error) => {
+                let rest = channel.stderr.take(STDERR_BYTES_MAX as u64);
+                let mut rest = std::pin::pin!(rest);
+                let _ = tokio::time::timeout(Duration::from_millis(200), rest.read_to_end(&mut errors)).await;
+                let said = words(&String::from_utf8_lossy(&errors));
+                if !said.is_empty() {
+                    error.message = format!("{}; {said}", error.message);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn serve(&mut self, channel: Channel, mut session: Session, mut lines: Lines, waiting: Vec<Line>) -> Over {
+        let Channel { stdin, mut stdout, stderr, guard } = channel;
+        let _guard = guard;
+        let (writer, to_write) = mpsc::channel(ORDERS_MAX);
+        let _writing = AbortOnDrop(tokio::spawn(write_all(stdin, to_write)));
+        let _draining = AbortOnDrop(tokio::spawn(drain(stderr)));
+        let mut beat = tokio::time::interval(self.tuning.heartbeat);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        beat.tick().await;
+        let mut buffer = vec![0; 16 << 10];
+        let mut ack_at: Option<Instant> = None;
+        let mut bye_at: Option<Instant> = None;
+        let mut closing = self.closing.clone();
+        let shared = self.shared.clone();
+        let mut heard = waiting;
+        loop {
+            for line in std::mem::take(&mut heard) {
+                if let Err(error) = self.hear(&mut session, line).await {
+                    return if bye_at.is_some() { Over::Closed } else { error };
+                }
+            }
+            let far = Instant::now() + Duration::from_secs(3600);
+            let text = tokio::select! {
+                got = stdout.read(&mut buffer) => match got {
+                    Ok(0) if bye_at.is_some() => return Over::Closed,
+                    Ok(0) => return lost("the agent ended"),
+                    Ok(got) => { heard = lines.feed(&buffer[..got]); continue; }
+                    Err(error) => return Over::Lost(LinkError::soft("unreachable", "connect", "the link broke").because(error)),
+                },
+                order = self.orders.recv() => match order {
+                    None => return Over::Closed,
+                    Some(Order::Ack { effect, key }) => {
+                        if session.gather_ack(effect, key) { session.acks() } else {
+                            ack_at.get_or_insert_with(|| Instant::now() + ACK_DELAY);
+                            continue;
+                        }
+                    }
+                    Some(order) => session.order(&order),
+                },
+                () = tokio::time::sleep_until(ack_at.unwrap_or(far)) => { ack_at = None; session.acks() }
+                _ = beat.tick() => {
+                    if session.pings_missed() >= PINGS_MISSED_MAX {
+                        return lost("the agent does not answer any more");
+                    }
+                    session.ping()
+                }
+                () = shared.overflow.notified() => return lost("more orders than the node takes"),
+                () = shared.wake.notified() => continue,
+                how = wait_close(&mut closing), if bye_at.is_none() => match how {
+                    Close::Link => return Over::Closed,
+                    Close::Agent => { bye_at = Some(Instant::now() + BYE_TIMEOUT); session.bye() }
+                },
+                () = tokio::time::sleep_until(bye_at.unwrap_or(far)), if bye_at.is_some() => return Over::Closed,
+            };
+            if !text.is_empty() && writer.try_send(text).is_err() {
+                return lost("the agent takes no orders any more");
+            }
+        }
+    }
+
+    /// Takes in one line of the node and reports what it means.
+    async fn hear(&self, session: &mut Session, line: Line) -> Result<(), Over> {
+        let said = match line {
+            Line::Whole(line) => Said::parse(&line).map_err(|error| error.to_string()),
+            Line::TooLong => Err("a line without end".to_owned()),
+        };
+        match said {
+            Ok(Said::Fatal { code, words }) => return Err(Over::Lost(fault_of(&code, "connect", &words))),
+            Ok(said) => {
+                for report in session.hear(said) {
+                    self.report(report).await.map_err(|()| Over::Closed)?;
+                }
+            }
+            Err(why) => {
+                tracing::debug!(node = %self.link.node, %why, "unexpected frame");
+                if session.count_error() >= PROTOCOL_ERRORS_MAX {
+                    return Err(Over::Lost(LinkError::soft("protocol", "connect", why)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&self, report: Report) -> Result<(), ()> {
+        self.reports.send((self.link.node, report)).await.map_err(|_| ())
+    }
+
+    fn set_link(&self, link: Option<Link>) {
+        *self.shared.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+
+    /// Waits for the next attempt; `None` waits to be asked. Orders are dropped meanwhile.
+    async fn rest(&mut self, wait: Option<Duration>) -> Rest {
+        let until = Instant::now() + wait.unwrap_or(Duration::from_secs(3600 * 24 * 365));
+        let mut closing = self.closing.clone();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return Rest::Over,
+                () = self.shared.wake.notified() => return Rest::Asked,
+                _ = wait_close(&mut closing) => return Rest::Closed,
+                order = self.orders.recv() => if order.is_none() { return Rest::Closed },
+            }
+        }
+    }
+}
+
+enum Rest {
+    Over,
+    Asked,
+    Closed,
+}
+
+async fn wait_close(closing: &mut watch::Receiver<Option<Close>>) -> Close {
+    match closing.wait_for(Option::is_some).await {
+        Ok(how) => how.unwrap_or(Close::Link),
+        Err(_) => Close::Link,
+    }
+}
+
+fn lost(what: &str) -> Over {
+    Over::Lost(LinkError::soft("unreachable", "connect", what))
+}
+
+/// Brings the agent up on a fresh channel.
+async fn start(link: &NodeLink, tuning: &Tuning, channel: &mut Channel) -> Result<(Session, Lines, Vec<Line>), LinkError> {
+    use tokio::io::AsyncWriteExt as _;
+    let boot = Bootstrap::new();
+    let broke = |error| LinkError::soft("unreachable", "start agent", "the link broke").because(error);
+    let (mut lines, mut waiting) = (Lines::default(), Vec::new());
+    // A shell that is gone shows in what it printed, so an error in writing waits for that.
+    let mut written = channel.stdin.write_all(boot.opening(link).as_bytes()).await;
+    let mut scripts = boot.listen(&mut channel.stdout, &mut lines, &mut waiting).await?;
+    if scripts == Scripts::Need {
+        written = channel.stdin.write_all(boot.scripts().as_bytes()).await;
+        scripts = boot.listen(&mut channel.stdout, &mut lines, &mut waiting).await?;
+    }
+    if scripts == Scripts::Need {
+        return Err(LinkError::soft("protocol", "start agent", "the scripts did not reach the node"));
+    }
+    written.map_err(broke)?;
+    channel.stdin.write_all(boot.hello(link.epoch.0, &tuning.shell).as_bytes()).await.map_err(broke)?;
+    channel.stdin.flush().await.map_err(broke)?;
+    let mut coming = Coming::new(link);
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let mut rest = std::mem::take(&mut waiting).into_iter();
+        while let Some(line) = rest.next() {
+            let Line::Whole(line) = line else {
+                return Err(LinkError::soft("protocol", "start agent", "a line without end"));
+            };
+            match Said::parse(&line) {
+                Ok(Said::Fatal { code, words }) => return Err(fault_of(&code, "start agent", &words)),
+                Ok(Said::Up) => return Ok((coming.up()?, lines, rest.collect())),
+                Ok(said) => coming.hear(said)?,
+                Err(error) if coming.count_error() >= PROTOCOL_ERRORS_MAX => {
+                    return Err(LinkError::soft("protocol", "start agent", error.to_string()));
+                }
+                Err(_) => {}
+            }
+        }
+        let got = channel.stdout.read(&mut buffer).await.map_err(broke)?;
+        if got == 0 {
+            return Err(LinkError::soft("protocol", "start agent", "the agent ended while it came up"));
+        }
+        waiting = lines.feed(&buffer[..got]);
+    }
+}
+
+/// Writes what comes, everything that waits at once.
+async fn write_all(mut stdin: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>, mut texts: mpsc::Receiver<String>) {
+    use tokio::io::AsyncWriteExt as _;
+    while let Some(mut text) = texts.recv().await {
+        while let Ok(more) = texts.try_recv() {
+            text.push_str(&more);
+        }
+        if stdin.write_all(text.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads the agent's complaints so that it never stands still for them.
+async fn drain(mut stderr: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>) {
+    let mut buffer = vec![0; 1024];
+    while let Ok(got) = stderr.read(&mut buffer).await {
+        if got == 0 {
+            return;
+        }
+        tracing::debug!(said = %words(&String::from_utf8_lossy(&buffer[..got])), "agent");
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Returns the wait after so many failures, up to a quarter longer by chance, so that nodes do not come in step.
+fn back_off(failures: u32) -> Duration {
+    let wait = RETRY.0.saturating_mul(1 << failures.min(8)).min(RETRY.1);
+    let chance = Uuid::new_v4().as_bytes()[0];
+    wait + wait * u32::from(chance) / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_their_limit_with_jitter() {
+        for (failures, least) in [(0, 2), (1, 4), (3, 16), (5, 60), (1000, 60)] {
+            let wait = back_off(failures);
+            let least = Duration::from_secs(least);
+            assert!(wait >= least && wait <= least + least / 4, "{failures}: {wait:?}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Brings an agent up on a fresh channel: finds the magic line behind whatever the login shell prints, has the node
+//! looked over, puts the scripts into the spool once for each version, and starts the agent. The channel's shell reads
+//! all of it from its standard input, so nothing of it is ever on a command line.
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use uuid::Uuid;
+
+use crate::transport::frame::{FRAME_BYTES_MAX, Line, Lines, words};
+use crate::transport::link::LinkError;
+use crate::transport::{NodeLink, order};
+
+const SPOOL: &str = include_str!("../../assets/agent/spool.sh");
+const AGENT: &str = include_str!("../../assets/agent/agent.sh");
+const SUPERVISOR: &str = include_str!("../../assets/agent/supervisor.sh");
+const LAUNCH: &str = include_str!("../../assets/agent/launch.sh");
+const BOOTSTRAP: &str = include_str!("../../assets/agent/bootstrap.sh");
+
+/// The most that a login shell may print before our first line: a long message of the day has a tenth of it.
+pub const NOISE_BYTES_MAX: usize = 64 << 10;
+/// How much of noise is shown in a fault, in characters: enough to recognise it.
+const NOISE_SHOWN_CHARS: usize = 300;
+
+/// The two sides of a session while it is brought up.
+pub struct Bootstrap {
+    nonce: String,
+    version: String,
+}
+
+/// What the node said to the bootstrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scripts {
+    /// This version is there.
+    Have,
+    /// It has to be put there.
+    Need,
+}
+
+impl Bootstrap {
+    /// Returns a bootstrap with a word of its own, by which its lines are known among anything else.
+    pub fn new() -> Self {
+        let all = [SPOOL, AGENT, SUPERVISOR, LAUNCH].concat();
+        let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, all.as_bytes()).simple().to_string();
+        Self { nonce: format!("ostler-{}", Uuid::new_v4().simple()), version: hash[..16].to_owned() }
+    }
+
+    /// Returns what the shell is sent first.
+    pub fn opening(&self, link: &NodeLink) -> String {
+        let root = link.local_root.as_deref().unwrap_or("");
+        let mut text = BOOTSTRAP.to_owned();
+        text.push_str(&order::command("begin", &[&self.nonce, root, &link.spool.0, &link.spool.1, &self.version]));
+        text
+    }
+
+    /// Returns what puts the scripts there.
+    pub fn scripts(&self) -> String {
+        let agent = [SPOOL, AGENT].concat();
+        let supervisor = [SPOOL, SUPERVISOR].concat();
+        let mut text = order::command("put", &[&self.agent_file(), &agent]);
+        text.push_str(&order::command("put", &[&self.supervisor_file(), &supervisor]));
+        text.push_str(&order::command("put", &["ostler-launch", LAUNCH]));
+        text.push_str("all_put .\n");
+        text
+    }
+
+    /// Returns what starts the agent, in a shell that the node knows by these words.
+    pub fn hello(&self, epoch: u64, shell: &str) -> String {
+        let mut text = format!(". \"$ROOT/bin/{}\"\n", self.agent_file());
+        text.push_str(&order::command("hello", &[&epoch.to_string(), shell, &self.supervisor_file()]));
+        text
+    }
+
+    fn agent_file(&self) -> String {
+        format!("agent-{}.sh", self.version)
+    }
+
+    fn supervisor_file(&self) -> String {
+        format!("supervisor-{}.sh", self.version)
+    }
+
+    /// Reads until the node has said whether it has the scripts; everything else before is noise.
+    ///
+    /// # Errors
+    /// The node's fault with its step and words; that it said something else, with what it said.
+    pub async fn listen(
+        &self,
+        stdout: &mut (impl AsyncRead + Unpin + ?Sized),
+        lines: &mut Lines,
+        waiting: &mut Vec<Line>,
+    ) -> Result<Scripts, LinkError> {
+        let mut noise = Noise::default();
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            let mut answer = None;
+            for line in std::mem::take(waiting) {
+                match (&answer, line) {
+                    (None, Line::Whole(line)) => answer = self.hear(&line, &mut noise)?,
+                    (None, Line::TooLong) => noise.add(&[b'?'; FRAME_BYTES_MAX]),
+                    (Some(_), line) => waiting.push(line),
+                }
+            }
+            if let Some(answer) = answer {
+                return Ok(answer);
+            }
+            if noise.bytes + lines.rest().len() > NOISE_BYTES_MAX {
+                return Err(noise.fault("the login shell prints without end before the agent's first line"));
+            }
+            let got = stdout.read(&mut buffer).await;
+            let got = got.map_err(|error| LinkError::soft("unreachable", "start agent", "the link broke").because(error))?;
+            if got == 0 {
+                noise.add(lines.rest());
+                return Err(noise.fault("the node's shell ended before it had said anything of ours"));
+            }
+            waiting.extend(lines.feed(&buffer[..got]));
+        }
+    }
+
+    fn hear(&self, line: &[u8], noise: &mut Noise) -> Result<Option<Scripts>, LinkError> {
+        let text = String::from_utf8_lossy(line);
+        // Noise without a line feed may stand before our word.
+        let Some(at) = text.find(&self.nonce) else {
+            noise.add(line);
+            return Ok(None);
+        };
+        let said = text[at + self.nonce.len()..].trim();
+        let (word, rest) = said.split_once(' ').unwrap_or((said, ""));
+        match word {
+            "hello" if rest == "1" => Ok(None),
+            "have" => Ok(Some(Scripts::Have)),
+            "need" => Ok(Some(Scripts::Need)),
+            "fault" => Err(node_fault(rest)),
+            _ => Err(LinkError::soft("protocol", "start agent", format!("the node said `{}`", words(said)))),
+        }
+    }
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Returns a fault that a node reports as `CODE STEP WORDS`; a code that we do not know is a protocol error.
+fn node_fault(text: &str) -> LinkError {
+    let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (step, said) = rest.split_once(' ').unwrap_or((rest, ""));
+    let step = if step == "prepare" { "prepare" } else { "start agent" };
+    fault_of(code, step, said)
+}
+
+/// Returns the error for a code and words of the node.
+pub fn fault_of(code: &str, step: &'static str, said: &str) -> LinkError {
+    for hard in ["missing-tools", "no-proc", "noexec", "spool", "epoch"] {
+        if code == hard {
+            return LinkError::hard(hard, step, words(said));
+        }
+    }
+    for soft in ["superseded", "protocol"] {
+        if code == soft {
+            return LinkError::soft(soft, step, words(said));
+        }
+    }
+    LinkError::soft("protocol", step, words(&format!("{code} {said}")))
+}
+
+/// What came before our first line: its size and its end.
+#[derive(Default)]
+struct Noise {
+    bytes: usize,
+    tail: Vec<u8>,
+}
+
+impl Noise {
+    fn add(&mut self, line: &[u8]) {
+        self.bytes += line.len() + 1;
+        self.tail.extend_from_slice(line);
+        self.tail.push(b'\n');
+        let over = self.tail.len().saturating_sub(4 * NOISE_SHOWN_CHARS);
+        self.tail.drain(..over);
+    }
+
+    fn fault(&self, what: &str) -> LinkError {
+        let text = words(&String::from_utf8_lossy(&self.tail));
+        let skip = text.chars().count().saturating_sub(NOISE_SHOWN_CHARS);
+        let end: String = text.chars().skip(skip).collect();
+        let message = if end.is_empty() { what.to_owned() } else { format!("{what}; it printed `{end}`") };
+        LinkError::hard("no-shell", "start agent", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn listen(boot: &Bootstrap, said: &str) -> Result<Scripts, LinkError> {
+        boot.listen(&mut said.as_bytes(), &mut Lines::default(), &mut Vec::new()).await
+    }
+
+    #[tokio::test]
+    async fn noise_is_passed_over_and_too_much_is_named() {
+        let boot = Bootstrap::new();
+        let said = format!("Welcome to gpu1\nno line feed{0} hello 1\n{0} need\n", boot.nonce);
+        assert_eq!(listen(&boot, &said).await.unwrap(), Scripts::Need);
+        let error = listen(&boot, &"Buy now!\n".repeat(10_000)).await.unwrap_err();
+        assert!(error.hard && error.message.contains("Buy now!"), "{error}");
+        let error = listen(&boot, "This account is currently not available.\n").await.unwrap_err();
+        assert!(error.message.contains("not available"), "{error}");
+        let error = listen(&boot, &"x".repeat(200_000)).await.unwrap_err();
+        assert_eq!(error.code, "no-shell");
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_the_node_keeps_its_words() {
+        let boot = Bootstrap::new();
+        let said = format!("{} fault spool prepare mkdir: Read-only file system\n", boot.nonce);
+        let error = listen(&boot, &said).await.unwrap_err();
+        assert_eq!((error.code, error.step, error.message.as_str()), ("spool", "prepare", "mkdir: Read-only file system"));
+        assert!(error.hard);
+    }
+}

@@ -1,0 +1,4 @@
+//! The node's side, in every shell found here: dash, bash, busybox ash, and mksh where it is.
+
+mod life;
+mod node;
