@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod frameworks;
 pub mod model;
+pub mod providers;
 pub mod runtime;
 pub mod sched;
 pub mod store;

@@ -122,6 +122,36 @@ pub trait Store: Send {
     }
 }
 
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        (**self).commit(batch)
+    }
+
+    fn next_epoch(&mut self, at: UnixMillis) -> Result<Epoch, StoreError> {
+        (**self).next_epoch(at)
+    }
+
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        (**self).load()
+    }
+
+    fn job(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        (**self).job(id)
+    }
+
+    fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        (**self).job_named(experiment, name)
+    }
+
+    fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        (**self).job_with_token(token)
+    }
+
+    fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+        (**self).jobs(page)
+    }
+}
+
 /// `request::JobQuery` with names resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobPage {
