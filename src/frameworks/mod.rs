@@ -107,6 +107,17 @@ pub fn launch(
     }
 }
 
+/// Returns the absolute path of the folder that holds the logs of a job's current or last attempt on one of its nodes.
+///
+/// # Errors
+/// A path that cannot be resolved.
+pub fn log_folder(job: &Job, node_index: u32, names: &JobNames<'_>) -> Result<String, Fault> {
+    if node_index as usize >= job.places.len() {
+        return Err(Fault::internal(format!("job `{}` has no node {node_index}", job.name)));
+    }
+    Plan { job, nodes: &job.places, names, node_index }.log_folder()
+}
+
 fn of(spec: &JobSpec) -> Option<&'static dyn Framework> {
     ALL.iter().copied().find(|framework| framework.tool_type() == spec.toolkit.tool_type())
 }

@@ -101,6 +101,12 @@ impl Plan<'_> {
         })
     }
 
+    /// Returns the folder of the job's logs on this node.
+    pub(super) fn log_folder(&self) -> Result<String, Fault> {
+        let paths = Paths::new(self.node(), &self.job.name, self.names);
+        Ok(self.directories(&paths)?.logs)
+    }
+
     /// The variables that every process of a job has on this node and that depend on nothing the user wrote.
     fn base(&self, paths: &Paths) -> Scope {
         let node = self.node();

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::settings::Settings;
 use crate::model::snapshot::Update;
 
 /// What a front end sends to the runtime's loop.
@@ -17,6 +18,8 @@ pub enum Call {
     Subscribe(mpsc::Sender<Arc<Update>>),
     /// A log to follow.
     Follow(FileRef, From, mpsc::Sender<LogDelta>, oneshot::Sender<Result<(), Fault>>),
+    /// The config was read again.
+    Settings(Settings),
 }
 
 /// How many calls may wait for the runtime's loop: enough for every front end to have some under way; more wait in the caller.

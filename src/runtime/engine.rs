@@ -1,0 +1,583 @@
+//! The runtime without its tasks: inputs in, one committed turn out. The loop in [`super`] gives it real time and a real
+//! store and carries out what it says; the simulation does the same with time, store and nodes of its own.
+//!
+//! A turn is, in this order and no other: inputs → events → `step` each → **one** commit → snapshot → outs. What is to be
+//! done outside leaves this module only after the commit, so a crash can lose an act but never a decision; the outbox has it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::model::fault::Fault;
+use crate::model::ids::{EffectId, Epoch, ExperimentId, JobId, NodeId, Seq};
+use crate::model::request::{FileRef, Reply, Request};
+use crate::model::settings::Settings;
+use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
+use crate::model::state::Job;
+use crate::model::units::UnixMillis;
+use crate::runtime::{perform, validate, views};
+use crate::sched::{Act, Effect, Event, Sched};
+use crate::store::crash_point;
+use crate::store::{Batch, Store, StoreError};
+use crate::transport::{NodeLink, Order, Report};
+
+/// Names a front end's request within one runtime.
+pub type CallId = u64;
+
+/// What a turn is made of.
+#[derive(Debug)]
+pub enum Input {
+    /// A front end asks.
+    Request(CallId, Box<Request>),
+    /// A node, or the link to it, says something.
+    Report(NodeId, Report),
+    /// A fact that was found while performing.
+    Fact(Event),
+    /// The config was read again.
+    Settings(Settings),
+    /// A waiting request's time is over: it is answered with what is so.
+    AwaitOver(CallId),
+    /// A follower wants to know where a file is.
+    Locate(CallId, FileRef),
+}
+
+/// What is to be done outside after a turn.
+#[derive(Debug)]
+pub enum Out {
+    /// Open the link to a node, or open it anew.
+    Open(Box<NodeLink>),
+    /// Close the link to a node for good and end its agent.
+    Close(NodeId),
+    /// Send an order.
+    Order(NodeId, Order),
+    /// Tell a hook that a job has ended; `Fact(EffectDone)` comes back.
+    Notify(EffectId, Arc<Job>),
+    /// Look at a node and answer the call.
+    Look(CallId, FileWork),
+    /// A place that was asked for by `Input::Locate`.
+    Located(CallId, Result<Located, Fault>),
+}
+
+/// Where a file of a job is.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// The job.
+    pub job: JobId,
+    /// The node.
+    pub node: NodeId,
+    /// The node's index in the attempt.
+    pub index: u32,
+    /// The way there.
+    pub link: Box<NodeLink>,
+    /// The absolute path on the node.
+    pub path: String,
+    /// The absolute path of the folder that it may not leave.
+    pub folder: String,
+    /// Whether the job has not ended.
+    pub live: bool,
+}
+
+/// A look at a node that somebody asked for; log bytes never come through the engine.
+#[derive(Debug)]
+pub enum FileWork {
+    /// A part of a file.
+    Read { located: Located, from: crate::model::request::From, bytes: u32 },
+    /// A search.
+    Search { located: Located, text: String, from: u64, backwards: bool },
+    /// The files of these folders.
+    List { folders: Vec<Located> },
+    /// A command.
+    Exec { link: Box<NodeLink>, command: String },
+}
+
+/// What one turn came to.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Answers to requests.
+    pub replies: Vec<(CallId, Reply)>,
+    /// What is to be done, in order.
+    pub outs: Vec<Out>,
+    /// What changed, for subscribers.
+    pub changes: BTreeMap<RowKey, Change>,
+    /// Requests that wait for a job and want to be asked about again at that time.
+    pub awaits: Vec<(CallId, UnixMillis)>,
+}
+
+/// Where the runtime stands among its machine's files and other programs.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The absolute path of the state directory; spools of local nodes lie below it.
+    pub state_dir: String,
+    /// ssh's configuration file when it is not the user's own.
+    pub ssh_config: Option<String>,
+    /// The socket that the host serves, for `Status`.
+    pub socket: String,
+    /// Our process.
+    pub pid: u32,
+}
+
+/// The core with its store and all that stands between them and the world.
+pub struct Engine<S> {
+    pub(super) sched: Sched,
+    pub(super) store: S,
+    pub(super) settings: Settings,
+    pub(super) around: Surroundings,
+    pub(super) epoch: Epoch,
+    pub(super) started_at: UnixMillis,
+    /// Draws a uuid; randomness is handed in.
+    pub(super) draw: Box<dyn FnMut() -> Uuid + Send>,
+    seq: Seq,
+    /// Effects issued and not answered.
+    outbox: BTreeMap<EffectId, Effect>,
+    /// The same by node, for what is sent again when its link comes up.
+    outbox_of: BTreeMap<NodeId, BTreeSet<EffectId>>,
+    /// Nodes whose agent answers.
+    pub(super) up: BTreeSet<NodeId>,
+    /// Live jobs by experiment and name in lower case, and by token.
+    names: BTreeMap<(ExperimentId, String), JobId>,
+    tokens: BTreeMap<String, JobId>,
+    /// Requests that wait for the end of a job.
+    waiting: BTreeMap<JobId, Vec<CallId>>,
+    snapshot: Snapshot,
+    /// Ended jobs in the snapshot, oldest first.
+    ended: VecDeque<JobId>,
+    /// Facts found while performing; inputs of the next turn.
+    feedback: VecDeque<Input>,
+}
+
+impl<S: Store> Engine<S> {
+    /// Opens the state: takes the next epoch, restores the core, and says what is to be done first (links to all nodes).
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn open(
+        mut store: S,
+        settings: Settings,
+        around: Surroundings,
+        now: UnixMillis,
+        draw: Box<dyn FnMut() -> Uuid + Send>,
+    ) -> Result<(Self, Turn), StoreError> {
+        let epoch = store.next_epoch(now)?;
+        let loaded = store.load()?;
+        let mut snapshot = Snapshot { seq: loaded.seq, epoch, at: now, ..Snapshot::default() };
+        let mut engine_ended = VecDeque::new();
+        let mut changes: Vec<Change> = loaded.ended.iter().cloned().map(Change::Job).collect();
+        engine_ended.extend(loaded.ended.iter().map(|job| job.id));
+        changes.extend(loaded.rows.iter().cloned());
+        let whole = crate::model::snapshot::Update { seq: loaded.seq, epoch, at: now, whole: true, changes };
+        snapshot.apply(&whole);
+        let sched = Sched::restore(settings.clone(), loaded.counters, loaded.rows, &loaded.outbox);
+        let mut engine = Self {
+            sched,
+            store,
+            settings: settings.clone(),
+            around,
+            epoch,
+            started_at: now,
+            draw,
+            seq: loaded.seq,
+            outbox: BTreeMap::new(),
+            outbox_of: BTreeMap::new(),
+            up: BTreeSet::new(),
+            names: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            snapshot,
+            ended: engine_ended,
+            feedback: VecDeque::new(),
+        };
+        for effect in loaded.outbox {
+            engine.remember(effect);
+        }
+        let live: Vec<Arc<Job>> = engine.sched.jobs().values().cloned().collect();
+        for job in live {
+            engine.index(&job);
+        }
+        engine.feedback.push_back(Input::Fact(Event::Started));
+        let reissued: Vec<Effect> = engine.outbox.values().cloned().collect();
+        let mut turn = engine.turn(now, Vec::new())?;
+        let first = perform::open_all(&engine);
+        turn.outs.splice(0..0, first);
+        for effect in reissued {
+            // The links to all nodes are on their way, and with them the answers to `PrepareNode`.
+            if engine.outbox.contains_key(&effect.id) && !matches!(effect.act, Act::PrepareNode { .. }) {
+                engine.perform(&effect, &mut turn.outs);
+            }
+        }
+        Ok((engine, turn))
+    }
+
+    /// Returns the core, to look at.
+    pub fn sched(&self) -> &Sched {
+        &self.sched
+    }
+
+    /// Returns the store, to look at.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Ends the engine and gives the store back.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// Returns the picture after the last turn.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Returns the effects that are issued and not answered.
+    pub fn outbox(&self) -> &BTreeMap<EffectId, Effect> {
+        &self.outbox
+    }
+
+    /// Says whether a turn is due although nothing came from outside.
+    pub fn has_feedback(&self) -> bool {
+        !self.feedback.is_empty()
+    }
+
+    /// Returns when a turn is due although nothing comes from outside.
+    pub fn next_deadline(&self) -> Option<UnixMillis> {
+        self.sched.next_deadline()
+    }
+
+    /// Takes one turn.
+    ///
+    /// # Errors
+    /// The store could not commit. The memory is then ahead of the disk: the engine must be dropped, nothing of this turn
+    /// may be done or answered.
+    pub fn turn(&mut self, now: UnixMillis, inputs: Vec<Input>) -> Result<Turn, StoreError> {
+        let mut work = Work { at: now, ..Work::default() };
+        let fed: Vec<Input> = self.feedback.drain(..).collect();
+        for input in fed.into_iter().chain(inputs) {
+            self.take(input, &mut work)?;
+        }
+        if self.sched.next_deadline().is_some_and(|at| at <= now) {
+            self.step(Event::Deadline, &mut work);
+        }
+        self.commit(now, work)
+    }
+
+    fn take(&mut self, input: Input, work: &mut Work) -> Result<(), StoreError> {
+        match input {
+            Input::Request(call, request) => self.take_request(call, *request, work),
+            Input::Report(node, report) => {
+                if let Some(event) = perform::event_of(self, node, report, &mut work.resend) {
+                    self.step(event, work);
+                }
+                Ok(())
+            }
+            Input::Fact(event) => {
+                self.step(event, work);
+                Ok(())
+            }
+            Input::Settings(settings) => {
+                self.settings = settings.clone();
+                self.step(Event::SettingsChanged { settings }, work);
+                Ok(())
+            }
+            Input::AwaitOver(call) => {
+                work.overdue.push(call);
+                Ok(())
+            }
+            Input::Locate(call, file) => match validate::locate(self, &file) {
+                Ok(located) => {
+                    work.looks.push(Out::Located(call, Ok(located)));
+                    Ok(())
+                }
+                Err(validate::Refusal::Fault(fault)) => {
+                    work.looks.push(Out::Located(call, Err(fault)));
+                    Ok(())
+                }
+                Err(validate::Refusal::Store(error)) => Err(error),
+            },
+        }
+    }
+
+    fn take_request(&mut self, call: CallId, request: Request, work: &mut Work) -> Result<(), StoreError> {
+        match validate::check(self, work.at, request) {
+            Ok(validate::Checked::Reply(reply)) => work.replies.push((call, validate::Then::Say(reply))),
+            Ok(validate::Checked::Do { events, then }) => {
+                for event in events {
+                    self.step(event, work);
+                }
+                let then = then.settle(self);
+                work.replies.push((call, then));
+            }
+            Ok(validate::Checked::Await { job, until }) => {
+                self.waiting.entry(job).or_default().push(call);
+                if let Some(until) = until {
+                    work.awaits.push((call, until));
+                }
+            }
+            Ok(validate::Checked::Outside(look)) => work.looks.push(Out::Look(call, look)),
+            Err(validate::Refusal::Fault(fault)) => work.replies.push((call, validate::Then::Say(Reply::Refused(fault)))),
+            Err(validate::Refusal::Store(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, event: Event, work: &mut Work) {
+        let step = self.sched.step(work.at, event.clone());
+        #[cfg(debug_assertions)]
+        self.sched.check();
+        work.events.push(event);
+        for key in step.touched {
+            if let (RowKey::Job(id), Some(job)) = (key, self.job_row(key)) {
+                debug_assert_eq!(id, job.id);
+                self.index(&job);
+            }
+            work.touched.insert(key);
+        }
+        for closed in step.closed {
+            if self.forget(closed) && !work.issued.remove(&closed) {
+                work.answered.push(closed);
+            }
+        }
+        for effect in step.effects {
+            work.issued.insert(effect.id);
+            work.order.push(effect.id);
+            self.remember(effect);
+        }
+    }
+
+    fn job_row(&self, key: RowKey) -> Option<Arc<Job>> {
+        match self.sched.row(key) {
+            Some(Change::Job(job)) => Some(job),
+            _ => None,
+        }
+    }
+
+    fn commit(&mut self, now: UnixMillis, work: Work) -> Result<Turn, StoreError> {
+        let mut turn = Turn { awaits: work.awaits, ..Turn::default() };
+        for key in &work.touched {
+            turn.changes.insert(*key, self.sched.row(*key).unwrap_or(Change::Gone(*key)));
+        }
+        if !work.events.is_empty() {
+            self.seq = self.seq.next();
+            let batch = Batch {
+                seq: self.seq,
+                at: now,
+                epoch: self.epoch,
+                events: work.events,
+                rows: turn.changes.values().cloned().collect(),
+                issued: work.issued.iter().filter_map(|id| self.outbox.get(id).cloned()).collect(),
+                answered: work.answered,
+                counters: self.sched.counters(),
+            };
+            crash_point("turn-before-commit");
+            self.store.commit(&batch)?;
+            crash_point("turn-committed");
+        }
+        self.publish(now, &mut turn.changes);
+        self.answer_waiting(&work.overdue, &turn.changes, &mut turn.replies);
+        for (call, then) in work.replies {
+            turn.replies.push((call, then.reply(self)));
+        }
+        for id in work.order.iter().filter(|id| work.issued.contains(id)) {
+            if let Some(effect) = self.outbox.get(id).cloned() {
+                self.perform(&effect, &mut turn.outs);
+            }
+        }
+        self.resend(&work.resend, &work.issued, &mut turn.outs);
+        turn.outs.extend(work.looks);
+        for job in self.sched.retire() {
+            self.waiting.remove(&job);
+        }
+        Ok(turn)
+    }
+
+    /// Sends again what is in the outbox for nodes that have just come up; what was issued in this turn is on its way.
+    fn resend(&mut self, nodes: &BTreeSet<NodeId>, fresh: &BTreeSet<EffectId>, outs: &mut Vec<Out>) {
+        for node in nodes {
+            let ids: Vec<EffectId> = self.outbox_of.get(node).into_iter().flatten().copied().collect();
+            for id in ids.into_iter().filter(|id| !fresh.contains(id)) {
+                if let Some(effect) = self.outbox.get(&id).cloned()
+                    && !matches!(effect.act, Act::PrepareNode { .. })
+                {
+                    self.perform(&effect, outs);
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: &Effect, outs: &mut Vec<Out>) {
+        match perform::perform(self, effect) {
+            perform::Done::Out(out) => outs.push(out),
+            perform::Done::Fact(event) => self.feedback.push_back(Input::Fact(event)),
+            perform::Done::OutThenFact(out, event) => {
+                outs.push(out);
+                self.feedback.push_back(Input::Fact(event));
+            }
+            perform::Done::Later => {}
+        }
+    }
+
+    fn publish(&mut self, now: UnixMillis, changes: &mut BTreeMap<RowKey, Change>) {
+        let emptied: Vec<ExperimentId> = changes
+            .values()
+            .filter_map(|change| match change {
+                Change::Gone(RowKey::Experiment(id)) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        if !emptied.is_empty() {
+            let with_it = self.snapshot.jobs.values().filter(|job| emptied.contains(&job.experiment)).map(|job| job.id);
+            for key in with_it.map(RowKey::Job).collect::<Vec<_>>() {
+                changes.insert(key, Change::Gone(key));
+            }
+        }
+        for change in changes.values() {
+            if let Change::Job(job) = change
+                && job.state.ended()
+                && !self.snapshot.jobs.get(&job.id).is_some_and(|before| before.state.ended())
+            {
+                self.ended.push_back(job.id);
+            }
+        }
+        while self.ended.len() > ENDED_JOBS_KEPT {
+            let Some(oldest) = self.ended.pop_front() else { break };
+            let key = RowKey::Job(oldest);
+            let still_ended = self.snapshot.jobs.get(&oldest).is_some_and(|job| job.state.ended());
+            if still_ended && !changes.contains_key(&key) {
+                changes.insert(key, Change::Gone(key));
+            }
+        }
+        let update = crate::model::snapshot::Update {
+            seq: self.seq,
+            epoch: self.epoch,
+            at: now,
+            whole: false,
+            changes: changes.values().cloned().collect(),
+        };
+        self.snapshot.apply(&update);
+    }
+
+    fn answer_waiting(
+        &mut self,
+        overdue: &[CallId],
+        changes: &BTreeMap<RowKey, Change>,
+        replies: &mut Vec<(CallId, Reply)>,
+    ) {
+        for (key, change) in changes {
+            let RowKey::Job(id) = key else { continue };
+            match change {
+                Change::Job(job) if job.state.ended() => {
+                    for call in self.waiting.remove(id).unwrap_or_default() {
+                        replies.push((call, Reply::Job(Arc::new(views::job(&self.sched, job.clone())))));
+                    }
+                }
+                Change::Gone(_) => {
+                    for call in self.waiting.remove(id).unwrap_or_default() {
+                        replies.push((call, Reply::Refused(Fault::user(format!("{id} was deleted")))));
+                    }
+                }
+                _ => {}
+            }
+        }
+        for call in overdue {
+            let job = self.waiting.iter().find(|(_, calls)| calls.contains(call)).map(|(job, _)| *job);
+            let Some(id) = job else { continue };
+            if let Some(calls) = self.waiting.get_mut(&id) {
+                calls.retain(|c| c != call);
+            }
+            if let Some(job) = self.sched.jobs().get(&id) {
+                replies.push((*call, Reply::Job(Arc::new(views::job(&self.sched, job.clone())))));
+            }
+        }
+    }
+
+    fn remember(&mut self, effect: Effect) {
+        if let Some(node) = effect.act.node() {
+            self.outbox_of.entry(node).or_default().insert(effect.id);
+        }
+        self.outbox.insert(effect.id, effect);
+    }
+
+    /// Takes an answered effect out of the outbox; says whether it was there.
+    fn forget(&mut self, id: EffectId) -> bool {
+        let Some(effect) = self.outbox.remove(&id) else { return false };
+        if let Some(node) = effect.act.node()
+            && let Some(ids) = self.outbox_of.get_mut(&node)
+        {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.outbox_of.remove(&node);
+            }
+        }
+        true
+    }
+
+    fn index(&mut self, job: &Job) {
+        let name = (job.experiment, job.name.to_ascii_lowercase());
+        if job.state.ended() {
+            self.names.remove(&name);
+            if let Some(token) = &job.token {
+                self.tokens.remove(token);
+            }
+        } else {
+            self.names.insert(name, job.id);
+            if let Some(token) = &job.token {
+                self.tokens.insert(token.clone(), job.id);
+            }
+        }
+    }
+
+    /// Finds a job of an experiment by name, live or ended.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        let live = self.names.get(&(experiment, name.to_ascii_lowercase())).and_then(|id| self.sched.jobs().get(id));
+        match live {
+            Some(job) => Ok(Some(job.clone())),
+            None => self.ended_only(self.store.job_named(experiment, name)?),
+        }
+    }
+
+    /// Finds a job by its client's token, live or ended.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        match self.tokens.get(token).and_then(|id| self.sched.jobs().get(id)) {
+            Some(job) => Ok(Some(job.clone())),
+            None => self.ended_only(self.store.job_with_token(token)?),
+        }
+    }
+
+    /// Finds a job by identity, live or ended.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) fn job(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        match self.sched.jobs().get(&id) {
+            Some(job) => Ok(Some(job.clone())),
+            None => self.ended_only(self.store.job(id)?),
+        }
+    }
+
+    /// A row of the store that says "live" although the core does not have the job belongs to a turn that is not yet
+    /// committed (it was deleted in it): it is no longer there.
+    fn ended_only(&self, row: Option<Arc<Job>>) -> Result<Option<Arc<Job>>, StoreError> {
+        Ok(row.filter(|job| job.state.ended()))
+    }
+}
+
+/// What a turn gathers before its commit.
+#[derive(Default)]
+struct Work {
+    at: UnixMillis,
+    events: Vec<Event>,
+    touched: BTreeSet<RowKey>,
+    issued: BTreeSet<EffectId>,
+    order: Vec<EffectId>,
+    answered: Vec<EffectId>,
+    replies: Vec<(CallId, validate::Then)>,
+    awaits: Vec<(CallId, UnixMillis)>,
+    overdue: Vec<CallId>,
+    resend: BTreeSet<NodeId>,
+    looks: Vec<Out>,
+}

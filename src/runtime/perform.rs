@@ -1,0 +1,215 @@
+//! From effects to orders, and from reports to events. Pure but for what it reads of the engine.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::frameworks;
+use crate::model::ids::{NodeId, RankKey};
+use crate::model::launch::Launch;
+use crate::model::state::{Cluster, Job, Node, NodeState, Proof};
+use crate::providers;
+use crate::runtime::engine::{Engine, Out};
+use crate::runtime::resolve;
+use crate::sched::{Act, DaemonAnswer, Effect, Event, Sched, Sighting};
+use crate::store::Store;
+use crate::transport::{Address, NodeLink, Order, Report, Seen};
+
+/// What became of an effect that was to be performed.
+pub enum Done {
+    /// This is to be done outside.
+    Out(Out),
+    /// It is answered already.
+    Fact(Event),
+    /// Both.
+    OutThenFact(Out, Event),
+    /// It stays in the outbox until its node is up.
+    Later,
+}
+
+/// Performs one effect.
+pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
+    let id = effect.id;
+    match &effect.act {
+        Act::AcquireNode { cluster, node } => Done::Fact(match engine.sched.clusters().get(cluster) {
+            None => Event::AcquireFailed { effect: id, code: "ClusterGone".into(), message: "its cluster is gone".into() },
+            Some(cluster) => {
+                let taken = taken_hosts(&engine.sched, Some(*node));
+                match providers::acquire(&cluster.spec.provider, *node, &taken) {
+                    Ok(machine) => Event::NodeAcquired { effect: id, name: machine.name, host: machine.host },
+                    Err(none) => Event::AcquireFailed { effect: id, code: none.code.into(), message: none.message },
+                }
+            }
+        }),
+        Act::PrepareNode { node } => match engine.sched.nodes().get(node).and_then(|n| link_of(engine, n)) {
+            Some(link) => Done::Out(Out::Open(Box::new(link))),
+            None => Done::Later,
+        },
+        Act::ReleaseNode { node } => Done::OutThenFact(Out::Close(*node), Event::NodeReleased { effect: id }),
+        Act::StartRank { node, boot, key, limit } => match launch(engine, *key) {
+            Err(why) => Done::Fact(Event::RankGone { key: *key, effect: Some(id), proof: Proof::Refused { why } }),
+            Ok(launch) => order(
+                engine,
+                *node,
+                Order::Start {
+                    effect: id,
+                    key: *key,
+                    boot: boot.clone(),
+                    limit: *limit,
+                    grace: engine.settings.kill_grace,
+                    launch: Box::new(launch),
+                },
+            ),
+        },
+        Act::StopRank { node, key, why, grace } => {
+            order(engine, *node, Order::Stop { effect: id, key: *key, why: *why, grace: *grace })
+        }
+        Act::AckGone { node, key } => order(engine, *node, Order::Ack { effect: id, key: *key }),
+        Act::AnswerDaemon { node, by, request, answer } => {
+            let answer = match answer {
+                DaemonAnswer::Started { .. } => "started".to_owned(),
+                DaemonAnswer::Ended { code } => format!("ended {code}"),
+            };
+            order(engine, *node, Order::AnswerDaemon { effect: id, by: *by, request: *request, answer })
+        }
+        Act::Notify { job } => match (&engine.settings.webhook, engine.job(*job)) {
+            (Some(_), Ok(Some(job))) => Done::Out(Out::Notify(id, job)),
+            _ => Done::Fact(Event::EffectDone { effect: id }),
+        },
+    }
+}
+
+fn order<S: Store>(engine: &Engine<S>, node: NodeId, order: Order) -> Done {
+    if engine.up.contains(&node) { Done::Out(Out::Order(node, order)) } else { Done::Later }
+}
+
+/// Returns the links that a start opens: to every node that has a machine.
+pub fn open_all<S: Store>(engine: &Engine<S>) -> Vec<Out> {
+    let links = engine.sched.nodes().values().filter_map(|node| link_of(engine, node));
+    links.map(|link| Out::Open(Box::new(link))).collect()
+}
+
+/// Turns what a node says into an event; `resend` gets the nodes that have just come up.
+pub fn event_of<S: Store>(
+    engine: &mut Engine<S>,
+    node: NodeId,
+    report: Report,
+    resend: &mut BTreeSet<NodeId>,
+) -> Option<Event> {
+    if !engine.sched.nodes().contains_key(&node) {
+        return None;
+    }
+    match report {
+        Report::Up { boot, facts, inventory } => {
+            engine.up.insert(node);
+            resend.insert(node);
+            let effect = engine.outbox().values().find_map(|e| match e.act {
+                Act::PrepareNode { node: of } if of == node => Some(e.id),
+                _ => None,
+            });
+            let inventory = inventory.into_iter().map(|(key, seen)| (key, sighting(seen))).collect();
+            Some(Event::NodeUp { node, effect, boot, facts, inventory })
+        }
+        Report::Down { why, retry_in } => {
+            engine.up.remove(&node);
+            Some(Event::NodeDown { node, why, hard: retry_in.is_none() })
+        }
+        Report::Started { effect, key } => on_node(engine, node, key).then_some(Event::RankStarted { effect, key }),
+        Report::Gone { key, effect, proof } => on_node(engine, node, key).then_some(Event::RankGone { key, effect, proof }),
+        Report::DaemonAsked { by, request, host, command } => {
+            if !on_node(engine, node, by) {
+                return None;
+            }
+            let node_index = node_index(engine.sched.jobs().get(&by.job)?, &host);
+            Some(Event::DaemonAsked { by, request, node_index: node_index.unwrap_or(u32::MAX), command })
+        }
+        Report::Done { effect } => Some(Event::EffectDone { effect }),
+    }
+}
+
+fn sighting(seen: Seen) -> Sighting {
+    match seen {
+        Seen::Alive => Sighting::Alive,
+        Seen::Gone(proof) => Sighting::Gone(proof),
+    }
+}
+
+/// A node may speak only of processes that were sent to it: of another's it is not believed.
+fn on_node<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> bool {
+    match engine.sched.jobs().get(&key.job) {
+        Some(job) if job.attempt == key.attempt => job.ranks.get(&key.rank).is_none_or(|run| run.node == node),
+        _ => true,
+    }
+}
+
+fn node_index(job: &Job, host: &str) -> Option<u32> {
+    let at = job.places.iter().position(|place| place.address == host || place.name == host)?;
+    u32::try_from(at).ok()
+}
+
+/// Returns the hosts of all nodes but one.
+pub fn taken_hosts(sched: &Sched, but: Option<NodeId>) -> BTreeSet<String> {
+    let others = sched.nodes().values().filter(|node| Some(node.id) != but && !node.host.is_empty());
+    others.map(|node| node.host.clone()).collect()
+}
+
+/// Returns how a node is reached; `None` while it has no machine.
+pub fn link_of<S: Store>(engine: &Engine<S>, node: &Node) -> Option<NodeLink> {
+    if node.host.is_empty() || matches!(node.state, NodeState::Allocating) {
+        return None;
+    }
+    let cluster = engine.sched.clusters().get(&node.cluster)?;
+    Some(link_to(engine, cluster, node.id, &node.host))
+}
+
+fn link_to<S: Store>(engine: &Engine<S>, cluster: &Cluster, node: NodeId, host: &str) -> NodeLink {
+    let uuid = node_uuid(cluster.uuid, node);
+    let local = host.starts_with(providers::local::LOCAL_PREFIX);
+    NodeLink {
+        node,
+        cluster: cluster.id,
+        address: match local {
+            true => Address::Local,
+            false => Address::Ssh { host: host.to_owned(), config: engine.around.ssh_config.clone() },
+        },
+        local_root: local.then(|| format!("{}/nodes/{}/{uuid}", engine.around.state_dir, cluster.uuid)),
+        spool: (cluster.uuid.to_string(), uuid.to_string()),
+        epoch: engine.epoch,
+    }
+}
+
+/// Names a node's folder in spools: derived from the cluster's uuid and the node's number, so that it can be found again.
+pub fn node_uuid(cluster: Uuid, node: NodeId) -> Uuid {
+    Uuid::new_v5(&cluster, node.to_string().as_bytes())
+}
+
+/// Computes what exactly a rank runs.
+fn launch<S: Store>(engine: &Engine<S>, key: RankKey) -> Result<Launch, String> {
+    let job = engine.sched.jobs().get(&key.job).ok_or("its job is gone")?;
+    let daemon = job.ranks.get(&key.rank).and_then(|run| run.daemon.as_ref());
+    let names = job_names(&engine.sched, job);
+    frameworks::launch(job, &job.places, key.rank, daemon, &names).map_err(|fault| fault.message)
+}
+
+/// Returns the names that a job's folders are called by.
+pub fn job_names<'a>(sched: &'a Sched, job: &Job) -> frameworks::JobNames<'a> {
+    frameworks::JobNames {
+        workspace: resolve::workspace_name(sched, job.workspace),
+        experiment: resolve::experiment_name(sched, job.experiment),
+    }
+}
+
+/// Returns the way to a node of a job's last attempt, also when the node is no longer ours but its cluster is.
+pub fn link_for<S: Store>(engine: &Engine<S>, job: &Job, index: usize) -> Option<NodeLink> {
+    let id = job.nodes.get(index)?;
+    if let Some(node) = engine.sched.nodes().get(id) {
+        return link_of(engine, node);
+    }
+    let name = job.node_names.get(index)?;
+    let host = match name.strip_prefix("local-") {
+        Some(number) => format!("{}{number}", providers::local::LOCAL_PREFIX),
+        None => name.clone(),
+    };
+    let cluster = engine.sched.clusters().get(&job.cluster)?;
+    Some(link_to(engine, cluster, *id, &host))
+}

@@ -1,0 +1,158 @@
+//! Submission of jobs: all of a request are accepted or none, and a repeat with the same token gives the same jobs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::frameworks;
+use crate::model::fault::Fault;
+use crate::model::ids::{ExperimentId, JobId};
+use crate::model::names::{NAME_CHARS_MAX, check_name};
+use crate::model::request::{Place, Submit};
+use crate::model::spec::JobSpec;
+use crate::model::state::{Cluster, Experiment, Job};
+use crate::runtime::engine::Engine;
+use crate::runtime::resolve;
+use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
+use crate::sched::{Event, NewJob};
+use crate::store::Store;
+
+/// The most jobs that may be live at once: what the core's memory is measured for.
+pub const LIVE_JOBS_MAX: usize = 1_000_000;
+/// The resource group that segments begin with while there is only one.
+pub const GROUP: &str = "default";
+
+/// Checks a list of jobs.
+///
+/// # Errors
+/// The first thing that is wrong, with the place of its job in the list when there are several.
+pub fn check<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>) -> Result<Checked, Refusal> {
+    if engine.sched.jobs().len() + submits.len() > LIVE_JOBS_MAX {
+        return Err(Fault::user(format!("there would be more than {LIVE_JOBS_MAX} live jobs"))
+            .hint("wait until some have ended")
+            .into());
+    }
+    let many = submits.len() > 1;
+    let mut batch = Names::default();
+    let mut jobs = Vec::new();
+    let mut ids = Vec::new();
+    for (at, submit) in submits.into_iter().enumerate() {
+        match check_one(engine, submit, &mut batch) {
+            Ok(One::Known(id)) => ids.push(Some(id)),
+            Ok(One::New(job)) => {
+                ids.push(None);
+                jobs.push(*job);
+            }
+            Err(Refusal::Fault(mut fault)) if many => {
+                fault.message = format!("job {} of the list: {}", at + 1, fault.message);
+                return Err(Refusal::Fault(fault));
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    let events = if jobs.is_empty() { Vec::new() } else { vec![Event::JobsSubmitted { jobs }] };
+    Ok(Checked::Do { events, then: After::Jobs(ids) })
+}
+
+enum One {
+    Known(JobId),
+    New(Box<NewJob>),
+}
+
+/// Names that the request itself takes, and where the numbering of unnamed jobs stands.
+#[derive(Default)]
+struct Names {
+    taken: BTreeMap<(ExperimentId, String), ()>,
+    next: BTreeMap<ExperimentId, u64>,
+}
+
+fn check_one<S: Store>(engine: &mut Engine<S>, submit: Submit, batch: &mut Names) -> Result<One, Refusal> {
+    let experiment = resolve::experiment(&engine.sched, &submit.experiment)?.clone();
+    let cluster = cluster_of(engine, &submit, &experiment)?;
+    if let Some(token) = &submit.token
+        && let Some(job) = engine.job_with_token(token)?
+    {
+        return known(&job, &submit, token);
+    }
+    refuse_deleting("experiment", &experiment.name, experiment.deleting)?;
+    refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
+    check_spec(&submit.spec)?;
+    let name = match submit.name {
+        Some(name) => {
+            check_name(&name).map_err(|why| Fault::user(format!("job: {why}")))?;
+            if is_taken(engine, &experiment, &name, batch)? {
+                return Err(Fault::user(format!("job `{name}` already exists in experiment `{}`", experiment.name))
+                    .hint("choose another name, or leave it out to get the next number")
+                    .into());
+            }
+            name
+        }
+        None => next_name(engine, &experiment, batch)?,
+    };
+    batch.taken.insert((experiment.id, name.to_ascii_lowercase()), ());
+    let uuid = (engine.draw)();
+    let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
+    let segment = format!("{GROUP}/workspaces/{workspace}/experiments/{}/jobs/{name}/{uuid}", experiment.name);
+    Ok(One::New(Box::new(NewJob {
+        experiment: experiment.id,
+        cluster: cluster.id,
+        name,
+        uuid,
+        segment,
+        shape: frameworks::shape(&submit.spec),
+        spec: Arc::new(submit.spec),
+        token: submit.token,
+    })))
+}
+
+fn cluster_of<S: Store>(engine: &Engine<S>, submit: &Submit, experiment: &Experiment) -> Result<Arc<Cluster>, Fault> {
+    let own = resolve::workspace_name(&engine.sched, experiment.workspace).to_owned();
+    let place = Place {
+        workspace: submit.cluster.workspace.clone().or(Some(own)),
+        name: submit.cluster.name.clone().or_else(|| submit.spec.cluster.clone()),
+    };
+    resolve::cluster(&engine.sched, &place).cloned()
+}
+
+fn known(job: &Job, submit: &Submit, token: &str) -> Result<One, Refusal> {
+    let same_name = submit.name.as_ref().is_none_or(|name| *name == job.name);
+    if same_name && *job.spec == submit.spec {
+        return Ok(One::Known(job.id));
+    }
+    let token = token.escape_debug();
+    Err(Fault::user(format!("token `{token}` was used for {} with other content; nothing was submitted", job.id)).into())
+}
+
+fn check_spec(spec: &JobSpec) -> Result<(), Fault> {
+    if spec.node_count.0 == 0 {
+        return Err(Fault::user("nodeCount: a job has at least 1 node"));
+    }
+    if spec.toolkit.command_line().trim().is_empty() {
+        return Err(Fault::user("commandLine: there is nothing to run").hint("ostler job create -- CMD ARGS"));
+    }
+    let mut faults = frameworks::check(spec).into_iter();
+    let Some(mut first) = faults.next() else { return Ok(()) };
+    for fault in faults {
+        first.causes.push(fault.message);
+        first.hints.extend(fault.hints);
+    }
+    Err(first)
+}
+
+fn is_taken<S: Store>(engine: &Engine<S>, experiment: &Experiment, name: &str, batch: &Names) -> Result<bool, Refusal> {
+    let in_batch = batch.taken.contains_key(&(experiment.id, name.to_ascii_lowercase()));
+    Ok(in_batch || engine.job_named(experiment.id, name)?.is_some())
+}
+
+/// Returns the first free `run-N`, counting on from the number of jobs of the experiment.
+fn next_name<S: Store>(engine: &Engine<S>, experiment: &Experiment, batch: &mut Names) -> Result<String, Refusal> {
+    let mut number = batch.next.get(&experiment.id).copied().unwrap_or(experiment.tally.total() + 1);
+    loop {
+        let name = format!("run-{number:03}");
+        debug_assert!(name.len() <= NAME_CHARS_MAX);
+        if !is_taken(engine, experiment, &name, batch)? {
+            batch.next.insert(experiment.id, number + 1);
+            return Ok(name);
+        }
+        number += 1;
+    }
+}

@@ -1,0 +1,504 @@
+//! From requests to events: what can be refused is refused here, against the state as it is, so that the core never has to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::fault::Fault;
+use crate::model::ids::{Attempt, JobId};
+use crate::model::names::check_name;
+use crate::model::request::{FileRef, JobAct, JobRef, NodeAct, Place, Reply, Request, Scale, Status};
+use crate::model::snapshot::{Change, RowKey};
+use crate::model::spec::{ClusterSpec, ProviderSpec};
+use crate::model::state::{ExecutionState, Job};
+use crate::model::units::{NodeCount, UnixMillis};
+use crate::providers;
+use crate::runtime::engine::{Engine, FileWork, Located};
+use crate::runtime::{perform, resolve, submit, views};
+use crate::sched::Event;
+use crate::store::{JobPage, Store, StoreError};
+
+/// The most nodes of one cluster: ten times the published limit, and what the core is measured with.
+pub const NODES_PER_CLUSTER_MAX: u32 = 1_000;
+
+/// What a request comes to.
+pub enum Checked {
+    /// Answered from what is so.
+    Reply(Reply),
+    /// These facts, then this answer.
+    Do { events: Vec<Event>, then: After },
+    /// Answered when the job has ended, or at that time.
+    Await { job: JobId, until: Option<UnixMillis> },
+    /// Answered by somebody who looks at a node.
+    Outside(FileWork),
+}
+
+/// What is answered after the facts are in.
+pub enum After {
+    /// That it was done.
+    Accepted(Option<String>),
+    /// The newest workspace, experiment or cluster.
+    NewWorkspace,
+    /// See above.
+    NewExperiment,
+    /// See above.
+    NewCluster,
+    /// These jobs; `None` stands for the next of the new ones.
+    Jobs(Vec<Option<JobId>>),
+}
+
+/// An answer that can be given once the turn is committed.
+pub enum Then {
+    /// This.
+    Say(Reply),
+    /// This row as it is then.
+    Row(RowKey),
+    /// These jobs as they are then.
+    Jobs(Vec<JobId>),
+}
+
+/// Why a request comes to nothing.
+pub enum Refusal {
+    /// Told to who asked.
+    Fault(Fault),
+    /// The store cannot be read: the runtime stops.
+    Store(StoreError),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl After {
+    /// Finds what the facts have made; called right after they were stepped.
+    pub fn settle<S: Store>(self, engine: &Engine<S>) -> Then {
+        let last = engine.sched.counters();
+        match self {
+            Self::Accepted(note) => Then::Say(Reply::Accepted { note }),
+            Self::NewWorkspace => Then::Row(RowKey::Workspace(last.workspace)),
+            Self::NewExperiment => Then::Row(RowKey::Experiment(last.experiment)),
+            Self::NewCluster => Then::Row(RowKey::Cluster(last.cluster)),
+            Self::Jobs(jobs) => {
+                let new = jobs.iter().filter(|job| job.is_none()).count() as u64;
+                let mut next = last.job.0 - new;
+                let ids = jobs.into_iter().map(|job| {
+                    job.unwrap_or_else(|| {
+                        next += 1;
+                        JobId(next)
+                    })
+                });
+                Then::Jobs(ids.collect())
+            }
+        }
+    }
+}
+
+impl Then {
+    /// Makes the answer.
+    pub fn reply<S: Store>(self, engine: &Engine<S>) -> Reply {
+        match self {
+            Self::Say(reply) => reply,
+            Self::Row(key) => match engine.sched.row(key) {
+                Some(Change::Workspace(row)) => Reply::Workspace(row),
+                Some(Change::Experiment(row)) => Reply::Experiment(row),
+                Some(Change::Cluster(row)) => Reply::Cluster(row),
+                Some(Change::Node(_) | Change::Job(_) | Change::Gone(_)) | None => Reply::Accepted { note: None },
+            },
+            Self::Jobs(ids) => match ids.iter().map(|id| engine.job(*id)).collect::<Result<Option<Vec<_>>, _>>() {
+                Ok(Some(jobs)) => Reply::Submitted(jobs),
+                Ok(None) => Reply::Refused(Fault::internal("a job that was just submitted is gone")),
+                Err(error) => Reply::Refused(error.into()),
+            },
+        }
+    }
+}
+
+/// Checks a request against the state as it is.
+///
+/// # Errors
+/// Why it cannot be done.
+pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request) -> Result<Checked, Refusal> {
+    match request {
+        Request::Status => Ok(Checked::Reply(Reply::Status(status(engine)))),
+        Request::CreateWorkspace { name, location, tags } => {
+            named(&name, "workspace", resolve::workspace(&engine.sched, Some(&name)).is_ok())?;
+            done(Event::WorkspaceCreated { name, location, tags }, After::NewWorkspace)
+        }
+        Request::TagWorkspace { workspace, tags } => {
+            let workspace = resolve::workspace(&engine.sched, workspace.as_deref())?.id;
+            accepted(Event::WorkspaceTagged { workspace, tags })
+        }
+        Request::DeleteWorkspace { workspace, force } => delete_workspace(engine, &workspace, force),
+        Request::CreateExperiment { workspace, name } => create_experiment(engine, workspace, name),
+        Request::DeleteExperiment(place) => {
+            let experiment = resolve::experiment(&engine.sched, &place)?;
+            let note = match experiment.tally.live() {
+                0 => None,
+                live => Some(format!("{live} jobs are stopped first")),
+            };
+            let event = Event::ExperimentDeleteAsked { experiment: experiment.id };
+            done(event, After::Accepted(note))
+        }
+        Request::CreateCluster { workspace, name, spec } => create_cluster(engine, workspace, name, spec),
+        Request::DeleteCluster { cluster, force } => delete_cluster(engine, &cluster, force),
+        Request::Scale(scale) => rescale(engine, &scale),
+        Request::PreviewScale(scale) => preview(engine, &scale),
+        Request::Node { node, act } => act_on_node(engine, &node, act),
+        Request::Submit(submit) => submit::check(engine, vec![*submit]),
+        Request::SubmitAll(submits) => submit::check(engine, submits),
+        Request::Job { job, act } => act_on_job(engine, now, &job, act),
+        Request::ShowJob(job) => {
+            let job = find_job(engine, &job)?;
+            Ok(Checked::Reply(Reply::Job(Arc::new(views::job(&engine.sched, job)))))
+        }
+        Request::WhyJob(job) => why(engine, &job),
+        Request::AwaitJob { job, timeout } => {
+            let job = find_job(engine, &job)?;
+            if job.state.ended() {
+                return Ok(Checked::Reply(Reply::Job(Arc::new(views::job(&engine.sched, job)))));
+            }
+            Ok(Checked::Await { job: job.id, until: timeout.map(|span| now + span) })
+        }
+        Request::ListJobs(query) => list_jobs(engine, &query),
+        Request::ListAll { workspace } => list_all(engine, workspace.as_deref()),
+        Request::ReadFile(window) => {
+            let located = locate(engine, &window.file)?;
+            Ok(Checked::Outside(FileWork::Read { located, from: window.from, bytes: window.bytes }))
+        }
+        Request::SearchFile(search) => {
+            let located = locate(engine, &search.file)?;
+            let (text, from, backwards) = (search.text, search.from, search.backwards);
+            Ok(Checked::Outside(FileWork::Search { located, text, from, backwards }))
+        }
+        Request::ListLogs(job) => {
+            let job = find_job(engine, &job)?;
+            let folders = (0..job.places.len().max(1) as u32).map(|node| located_folder(engine, &job, node));
+            Ok(Checked::Outside(FileWork::List { folders: folders.collect::<Result<_, _>>()? }))
+        }
+        Request::Exec { node, command } => {
+            let node = resolve::node(&engine.sched, &node)?;
+            let link = perform::link_of(engine, node)
+                .ok_or_else(|| Fault::user(format!("node `{}` has no machine yet", node.name)))?;
+            Ok(Checked::Outside(FileWork::Exec { link: Box::new(link), command }))
+        }
+        Request::Stop => Ok(Checked::Reply(Reply::Accepted { note: None })),
+    }
+}
+
+fn done(event: Event, then: After) -> Result<Checked, Refusal> {
+    Ok(Checked::Do { events: vec![event], then })
+}
+
+fn accepted(event: Event) -> Result<Checked, Refusal> {
+    done(event, After::Accepted(None))
+}
+
+fn noted(note: impl Into<String>) -> Result<Checked, Refusal> {
+    Ok(Checked::Reply(Reply::Accepted { note: Some(note.into()) }))
+}
+
+fn named(name: &str, kind: &str, taken: bool) -> Result<(), Fault> {
+    check_name(name).map_err(|why| Fault::user(format!("{kind}: {why}")))?;
+    if taken {
+        return Err(Fault::user(format!("{kind} `{name}` already exists")).hint("choose another name, or delete it first"));
+    }
+    Ok(())
+}
+
+fn status<S: Store>(engine: &Engine<S>) -> Status {
+    Status {
+        pid: engine.around.pid,
+        epoch: engine.epoch,
+        socket: engine.around.socket.clone(),
+        started_at: engine.started_at,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        undone: engine.sched.undone(),
+    }
+}
+
+fn delete_workspace<S: Store>(engine: &Engine<S>, name: &str, force: bool) -> Result<Checked, Refusal> {
+    let workspace = resolve::workspace(&engine.sched, Some(name))?;
+    let clusters = resolve::clusters_in(&engine.sched, workspace.id).count();
+    let experiments = resolve::experiments_in(&engine.sched, workspace.id).count();
+    if clusters + experiments > 0 && !force {
+        let what = format!("workspace `{name}` holds {clusters} clusters and {experiments} experiments");
+        let hint = format!("ostler workspace delete {name} --yes deletes them with all their jobs");
+        return Err(Fault::user(what).hint(hint).into());
+    }
+    accepted(Event::WorkspaceDeleteAsked { workspace: workspace.id })
+}
+
+fn create_experiment<S: Store>(engine: &Engine<S>, workspace: Option<String>, name: String) -> Result<Checked, Refusal> {
+    let workspace = resolve::workspace(&engine.sched, workspace.as_deref())?;
+    let place = Place { workspace: Some(workspace.name.clone()), name: Some(name.clone()) };
+    named(&name, "experiment", resolve::experiment(&engine.sched, &place).is_ok())?;
+    refuse_deleting("workspace", &workspace.name, workspace.deleting)?;
+    done(Event::ExperimentCreated { workspace: workspace.id, name }, After::NewExperiment)
+}
+
+/// Refuses work for something that is on its way out.
+///
+/// # Errors
+/// When `deleting`.
+pub fn refuse_deleting(kind: &str, name: &str, deleting: bool) -> Result<(), Fault> {
+    if deleting { Err(Fault::user(format!("{kind} `{name}` is being deleted"))) } else { Ok(()) }
+}
+
+fn create_cluster<S: Store>(
+    engine: &mut Engine<S>,
+    workspace: Option<String>,
+    name: String,
+    spec: ClusterSpec,
+) -> Result<Checked, Refusal> {
+    let workspace = resolve::workspace(&engine.sched, workspace.as_deref())?.clone();
+    let place = Place { workspace: Some(workspace.name.clone()), name: Some(name.clone()) };
+    named(&name, "cluster", resolve::cluster(&engine.sched, &place).is_ok())?;
+    refuse_deleting("workspace", &workspace.name, workspace.deleting)?;
+    check_target(spec.scale_settings.target())?;
+    if let ProviderSpec::Hosts { hosts } = &spec.provider {
+        check_hosts(hosts)?;
+    }
+    let uuid = (engine.draw)();
+    done(Event::ClusterCreated { workspace: workspace.id, name, uuid, spec }, After::NewCluster)
+}
+
+fn check_target(target: NodeCount) -> Result<(), Fault> {
+    if target.0 > NODES_PER_CLUSTER_MAX {
+        return Err(Fault::user(format!("a cluster has at most {NODES_PER_CLUSTER_MAX} nodes, asked for {target}")));
+    }
+    Ok(())
+}
+
+fn check_hosts(hosts: &[String]) -> Result<(), Fault> {
+    let mut seen = BTreeSet::new();
+    for host in hosts {
+        crate::model::names::check_host(host).map_err(Fault::user)?;
+        if !seen.insert(host.to_ascii_lowercase()) {
+            return Err(Fault::user(format!("host `{host}` is named twice")));
+        }
+    }
+    if hosts.is_empty() {
+        return Err(Fault::user("the cluster has no hosts").hint("name them: --hosts 'node[1-4]'"));
+    }
+    Ok(())
+}
+
+fn delete_cluster<S: Store>(engine: &Engine<S>, place: &Place, force: bool) -> Result<Checked, Refusal> {
+    let cluster = resolve::cluster(&engine.sched, place)?;
+    let live = engine.sched.jobs().values().filter(|job| job.cluster == cluster.id && !job.state.ended()).count();
+    if live > 0 && !force {
+        return Err(Fault::user(format!("{live} jobs wait or run on cluster `{}`", cluster.name))
+            .hint("stop them first, or delete the cluster with --yes, which ends them")
+            .into());
+    }
+    accepted(Event::ClusterDeleteAsked { cluster: cluster.id })
+}
+
+fn rescale<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refusal> {
+    let cluster = resolve::cluster(&engine.sched, &scale.cluster)?;
+    refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
+    check_target(scale.target)?;
+    let now = cluster.spec.scale_settings.target();
+    if let Some(seen) = scale.seen
+        && seen != now
+    {
+        return Err(Fault::user(format!("the target of `{}` is {now} by now, not {seen}", cluster.name))
+            .hint("look again and repeat it")
+            .into());
+    }
+    let free = providers::free(&cluster.spec.provider, &perform::taken_hosts(&engine.sched, None));
+    let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free);
+    let event = Event::ScaleAsked { cluster: cluster.id, target: scale.target, deallocation: scale.deallocation };
+    done(event, After::Accepted(Some(preview.line)))
+}
+
+fn preview<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refusal> {
+    let cluster = resolve::cluster(&engine.sched, &scale.cluster)?;
+    check_target(scale.target)?;
+    let free = providers::free(&cluster.spec.provider, &perform::taken_hosts(&engine.sched, None));
+    let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free);
+    Ok(Checked::Reply(Reply::Preview(preview)))
+}
+
+fn act_on_node<S: Store>(
+    engine: &Engine<S>,
+    node: &crate::model::request::NodeRef,
+    act: NodeAct,
+) -> Result<Checked, Refusal> {
+    let node = resolve::node(&engine.sched, node)?;
+    let id = node.id;
+    match act {
+        NodeAct::Prepare => accepted(Event::PrepareAsked { node: id }),
+        NodeAct::Drain => accepted(Event::DrainAsked { node: id }),
+        NodeAct::Undrain => accepted(Event::UndrainAsked { node: id }),
+        NodeAct::DeclareDead { by } => {
+            if engine.up.contains(&id) {
+                return Err(Fault::user(format!("node `{}` answers; it is not dead", node.name))
+                    .hint("stop its job, or drain the node")
+                    .into());
+            }
+            accepted(Event::DeclaredDead { node: id, by })
+        }
+    }
+}
+
+/// Finds a job by what people type.
+///
+/// # Errors
+/// There is none, or several of that name in the workspace.
+pub fn find_job<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Arc<Job>, Refusal> {
+    match job {
+        JobRef::Id(id) => engine.job(*id)?.ok_or_else(|| Fault::user(format!("no job `{id}`")).into()),
+        JobRef::Named { experiment, job } if experiment.name.is_some() => {
+            let experiment = resolve::experiment(&engine.sched, experiment)?;
+            let found = engine.job_named(experiment.id, job)?;
+            found.ok_or_else(|| no_job(job, &format!("experiment `{}`", experiment.name)).into())
+        }
+        JobRef::Named { experiment, job } => {
+            let workspace = resolve::workspace(&engine.sched, experiment.workspace.as_deref())?;
+            let mut found = Vec::new();
+            for experiment in resolve::experiments_in(&engine.sched, workspace.id) {
+                found.extend(engine.job_named(experiment.id, job)?);
+            }
+            match (found.pop(), found.len()) {
+                (Some(job), 0) => Ok(job),
+                (Some(_), more) => Err(Fault::user(format!("`{job}` matches {} jobs", more + 1))
+                    .hint("name the experiment with --experiment, or use the job's id")
+                    .into()),
+                (None, _) => Err(no_job(job, &format!("workspace `{}`", workspace.name)).into()),
+            }
+        }
+    }
+}
+
+fn no_job(name: &str, place: &str) -> Fault {
+    Fault::user(format!("no job `{}` in {place}", name.escape_debug())).hint("ostler job list shows what there is")
+}
+
+fn act_on_job<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef, act: JobAct) -> Result<Checked, Refusal> {
+    let job = find_job(engine, job)?;
+    let name = &job.name;
+    let ended = || format!("job `{name}` has already {}", job.state.word());
+    let waits = job.state == ExecutionState::Queued;
+    match act {
+        JobAct::Terminate { .. } if job.state.ended() => noted(format!("{}; nothing to stop", ended())),
+        JobAct::Terminate { hold } => accepted(Event::TerminateAsked { job: job.id, until: now + hold }),
+        JobAct::TakeBack => match job.stop_at {
+            Some(_) => accepted(Event::TerminateTakenBack { job: job.id }),
+            None => Err(Fault::user(format!("job `{name}` has no stop that can be taken back")).into()),
+        },
+        JobAct::Retry if job.state == ExecutionState::Failed => accepted(Event::RetryAsked { job: job.clone() }),
+        JobAct::Retry => Err(Fault::user(format!("job `{name}` is {}; only failed jobs are retried", job.state.word()))
+            .hint("ostler job rerun makes a new job with the same spec")
+            .into()),
+        JobAct::Delete if engine.sched.jobs().contains_key(&job.id) => accepted(Event::DeleteAsked { job: job.id }),
+        JobAct::Delete => accepted(Event::EndedJobDeleted { job: job.clone() }),
+        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if !waits => {
+            Err(Fault::user(format!("job `{name}` is {}; this is for waiting jobs", job.state.word())).into())
+        }
+        JobAct::Hold => accepted(Event::HoldAsked { job: job.id }),
+        JobAct::Release => accepted(Event::ReleaseAsked { job: job.id }),
+        JobAct::Priority { priority } => accepted(Event::PriorityAsked { job: job.id, priority }),
+    }
+}
+
+fn why<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Checked, Refusal> {
+    let job = find_job(engine, job)?;
+    let why = engine.sched.why(job.id).unwrap_or_else(|| crate::model::request::Why {
+        reason: match job.reason(None) {
+            reason if reason.is_empty() => job.state.word().to_owned(),
+            reason => reason,
+        },
+        place: 0,
+        nodes: Vec::new(),
+        change: None,
+    });
+    Ok(Checked::Reply(Reply::Why(why)))
+}
+
+fn list_jobs<S: Store>(engine: &Engine<S>, query: &crate::model::request::JobQuery) -> Result<Checked, Refusal> {
+    let experiments = match (&query.workspace, &query.experiment) {
+        (None, None) => None,
+        (workspace, Some(name)) => {
+            let place = Place { workspace: workspace.clone(), name: Some(name.clone()) };
+            Some(vec![resolve::experiment(&engine.sched, &place)?.id])
+        }
+        (Some(workspace), None) => {
+            let workspace = resolve::workspace(&engine.sched, Some(workspace))?.id;
+            Some(resolve::experiments_in(&engine.sched, workspace).map(|e| e.id).collect())
+        }
+    };
+    let cluster = match &query.cluster {
+        None => None,
+        Some(name) => {
+            let place = Place { workspace: query.workspace.clone(), name: Some(name.clone()) };
+            Some(resolve::cluster(&engine.sched, &place)?.id)
+        }
+    };
+    let limit = match query.limit {
+        0 => crate::model::request::PAGE_MAX,
+        limit => limit.min(crate::model::request::PAGE_MAX),
+    };
+    let (after, newest_first) = (query.after, query.newest_first);
+    let page = JobPage { experiments, cluster, states: query.states.clone(), after, limit, newest_first };
+    let (jobs, more) = engine.store.jobs(&page)?;
+    let jobs = jobs.into_iter().map(|job| Arc::new(views::job(&engine.sched, job))).collect();
+    Ok(Checked::Reply(Reply::Jobs { jobs, more }))
+}
+
+fn list_all<S: Store>(engine: &Engine<S>, workspace: Option<&str>) -> Result<Checked, Refusal> {
+    let sched = &engine.sched;
+    let only = match workspace {
+        Some(name) => Some(resolve::workspace(sched, Some(name))?.id),
+        None => None,
+    };
+    let fits = |id| only.is_none_or(|only| only == id);
+    let clusters: Vec<_> = sched.clusters().values().filter(|c| fits(c.workspace)).cloned().collect();
+    Ok(Checked::Reply(Reply::Lists {
+        workspaces: sched.workspaces().values().filter(|w| fits(w.id)).cloned().collect(),
+        nodes: sched.nodes().values().filter(|n| clusters.iter().any(|c| c.id == n.cluster)).cloned().collect(),
+        experiments: sched.experiments().values().filter(|e| fits(e.workspace)).cloned().collect(),
+        clusters,
+    }))
+}
+
+/// Finds a log file of a job: its node, the way there, its path and the folder that it may not leave.
+///
+/// # Errors
+/// The job is unknown, has not started, or the file's name would leave its folder.
+pub fn locate<S: Store>(engine: &Engine<S>, file: &FileRef) -> Result<Located, Refusal> {
+    let job = find_job(engine, &file.job)?;
+    let fits = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(|c: char| c.is_control());
+    if !file.file.split('/').all(fits) {
+        return Err(Fault::user(format!("`{}` is no name of a file of the job", file.file.escape_debug())).into());
+    }
+    let mut located = located_folder(engine, &job, file.node)?;
+    located.path = format!("{}/{}", located.folder, file.file);
+    Ok(located)
+}
+
+fn located_folder<S: Store>(engine: &Engine<S>, job: &Arc<Job>, node: u32) -> Result<Located, Refusal> {
+    if job.attempt == Attempt(0) {
+        let reason = job.reason(engine.sched.clusters().get(&job.cluster).map(|c| &**c));
+        return Err(Fault::user(format!("job `{}` has not started: {reason}", job.name)).into());
+    }
+    if node as usize >= job.places.len() {
+        let nodes = job.places.len();
+        return Err(
+            Fault::user(format!("job `{}` has {nodes} nodes, counted from 0; there is no node {node}", job.name)).into()
+        );
+    }
+    let link = perform::link_for(engine, job, node as usize)
+        .ok_or_else(|| Fault::user(format!("the cluster of job `{}` is gone, and the way to its logs with it", job.name)))?;
+    let names = perform::job_names(&engine.sched, job);
+    let folder = crate::frameworks::log_folder(job, node, &names).map_err(Refusal::Fault)?;
+    let live = !job.state.ended();
+    Ok(Located { job: job.id, node: link.node, index: node, link: Box::new(link), path: folder.clone(), folder, live })
+}
