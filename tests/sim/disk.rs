@@ -1,0 +1,155 @@
+//! The controller's disk: committed turns survive, nothing else does. A commit can be made to fail.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use ostler::model::ids::{Counters, EffectId, Epoch, ExperimentId, JobId, Seq};
+use ostler::model::names::same_name;
+use ostler::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey};
+use ostler::model::state::Job;
+use ostler::model::units::UnixMillis;
+use ostler::sched::Effect;
+use ostler::store::{Batch, JobPage, Loaded, Store, StoreError};
+
+/// What is on the disk.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// The last committed turn.
+    pub seq: Seq,
+    /// Starts so far.
+    pub epoch: Epoch,
+    /// The core's counters.
+    pub counters: Counters,
+    /// All rows, ended jobs too.
+    pub rows: BTreeMap<RowKey, Change>,
+    /// Effects that are not answered.
+    pub outbox: BTreeMap<EffectId, Effect>,
+    /// The next commit fails.
+    pub fail_next: bool,
+}
+
+/// A handle to the disk; what a core holds goes away with it, the content stays.
+#[derive(Clone, Debug, Default)]
+pub struct Disk(pub Arc<Mutex<Content>>);
+
+impl Disk {
+    /// Looks at or changes the content.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Content) -> T) -> T {
+        f(&mut self.0.lock().expect("no panic while the disk is held"))
+    }
+
+    /// Returns a job's row.
+    pub fn row(&self, id: JobId) -> Option<Arc<Job>> {
+        self.with(|c| match c.rows.get(&RowKey::Job(id)) {
+            Some(Change::Job(job)) => Some(job.clone()),
+            _ => None,
+        })
+    }
+
+    fn find(&self, fits: impl Fn(&Job) -> bool) -> Option<Arc<Job>> {
+        self.with(|c| {
+            c.rows.values().find_map(|row| match row {
+                Change::Job(job) if fits(job) => Some(job.clone()),
+                _ => None,
+            })
+        })
+    }
+}
+
+fn key_of(change: &Change) -> RowKey {
+    match change {
+        Change::Workspace(row) => RowKey::Workspace(row.id),
+        Change::Cluster(row) => RowKey::Cluster(row.id),
+        Change::Node(row) => RowKey::Node(row.id),
+        Change::Experiment(row) => RowKey::Experiment(row.id),
+        Change::Job(row) => RowKey::Job(row.id),
+        Change::Gone(key) => *key,
+    }
+}
+
+impl Store for Disk {
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.with(|c| {
+            if std::mem::take(&mut c.fail_next) {
+                return Err(StoreError::Refused { path: "simulated".into(), why: "no room".into(), hint: String::new() });
+            }
+            assert_eq!(batch.seq, c.seq.next(), "turns are committed one after the other");
+            assert_eq!(batch.epoch, c.epoch, "I15: only the newest core commits");
+            c.seq = batch.seq;
+            c.counters = batch.counters;
+            for change in &batch.rows {
+                let key = key_of(change);
+                match change {
+                    Change::Gone(RowKey::Experiment(id)) => {
+                        c.rows.retain(|_, row| !matches!(row, Change::Job(job) if job.experiment == *id));
+                        c.rows.remove(&key);
+                    }
+                    Change::Gone(_) => drop(c.rows.remove(&key)),
+                    row => drop(c.rows.insert(key, row.clone())),
+                }
+            }
+            for effect in &batch.issued {
+                c.outbox.insert(effect.id, effect.clone());
+            }
+            for id in &batch.answered {
+                assert!(c.outbox.remove(id).is_some(), "{id} is answered but was never issued");
+            }
+            Ok(())
+        })
+    }
+
+    fn next_epoch(&mut self, _at: UnixMillis) -> Result<Epoch, StoreError> {
+        Ok(self.with(|c| {
+            c.epoch = c.epoch.next();
+            c.epoch
+        }))
+    }
+
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        Ok(self.with(|c| {
+            let (mut rows, mut ended) = (Vec::new(), Vec::new());
+            for row in c.rows.values() {
+                match row {
+                    Change::Job(job) if job.state.ended() => ended.push(job.clone()),
+                    row => rows.push(row.clone()),
+                }
+            }
+            let old = ended.len().saturating_sub(ENDED_JOBS_KEPT);
+            Loaded {
+                seq: c.seq,
+                counters: c.counters,
+                rows,
+                ended: ended.split_off(old),
+                outbox: c.outbox.values().cloned().collect(),
+            }
+        }))
+    }
+
+    fn job(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        Ok(self.row(id))
+    }
+
+    fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        Ok(self.find(|job| job.experiment == experiment && same_name(&job.name, name)))
+    }
+
+    fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        Ok(self.find(|job| job.token.as_deref() == Some(token)))
+    }
+
+    fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+        let fits = |job: &Job| {
+            page.after.is_none_or(|after| job.id > after) && (page.states.is_empty() || page.states.contains(&job.state))
+        };
+        let mut jobs = self.with(|c| {
+            let all = c.rows.values().filter_map(|row| match row {
+                Change::Job(job) if fits(job) => Some(job.clone()),
+                _ => None,
+            });
+            all.collect::<Vec<_>>()
+        });
+        let more = jobs.len() > page.limit as usize;
+        jobs.truncate(page.limit as usize);
+        Ok((jobs, more))
+    }
+}

@@ -1,0 +1,108 @@
+//! A machine of the simulated world with its agent: the spool outlives everything, processes die with the boot, and
+//! what is on a link is lost with it. It does what the shell agent does, as the world's truth to check the core against.
+
+use std::collections::BTreeMap;
+
+use ostler::model::ids::{Epoch, NodeId, RankKey};
+use ostler::model::spec::Resources;
+use ostler::model::state::{BootId, Facts, Proof, StopWhy};
+use ostler::model::units::{Bytes, UnixMillis};
+use ostler::transport::Seen;
+
+/// What a process's folder in the spool says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// Its process lives under this boot.
+    Alive { boot: u64, ends_at: UnixMillis, code: i32, limit_at: UnixMillis },
+    /// It has an exit record.
+    Exited { code: i32, why: Option<StopWhy> },
+    /// Its lock is taken without a process, for good.
+    Fenced,
+    /// Its process was lost under this boot without a record.
+    Dead { boot: u64 },
+}
+
+/// A machine.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Counts its boots.
+    pub boot: u64,
+    /// Whether it is on.
+    pub on: bool,
+    /// The highest epoch it has heard of.
+    pub epoch: Epoch,
+    /// The spools of all nodes that it is or was.
+    pub spool: BTreeMap<RankKey, Folder>,
+    /// In which node's spool a folder lies: each node has its own, also on one machine.
+    pub owner: BTreeMap<RankKey, NodeId>,
+    /// Proofs that the controller has on its disk; only then may a record go.
+    pub acked: std::collections::BTreeSet<RankKey>,
+}
+
+impl Host {
+    /// Returns a machine that has just booted for the first time.
+    pub fn new() -> Self {
+        Self {
+            boot: 1,
+            on: true,
+            epoch: Epoch(0),
+            spool: BTreeMap::new(),
+            owner: BTreeMap::new(),
+            acked: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// Returns the boot as the agent says it.
+    pub fn boot_id(&self) -> BootId {
+        BootId(format!("boot-{}", self.boot))
+    }
+
+    /// Returns what the agent says of the machine.
+    pub fn facts(&self, name: &str) -> Facts {
+        Facts {
+            hostname: name.to_owned(),
+            address: name.to_owned(),
+            root: format!("/spool/{name}"),
+            shell: "/bin/sh".into(),
+            user: "user".into(),
+            capacity: Resources { cpus_milli: 4000, memory: Bytes(8 << 30), ..Resources::default() },
+            os: "simulated".into(),
+        }
+    }
+
+    /// Returns what a node's agent finds in its spool.
+    pub fn inventory(&self, node: NodeId) -> BTreeMap<RankKey, Seen> {
+        let mine = |key: &RankKey| self.owner.get(key) == Some(&node) && !self.acked.contains(key);
+        let here = self.spool.iter().filter(|(key, _)| mine(key));
+        here.map(|(key, folder)| (*key, self.seen(folder))).collect()
+    }
+
+    fn seen(&self, folder: &Folder) -> Seen {
+        match folder {
+            Folder::Alive { boot, .. } if *boot == self.boot => Seen::Alive,
+            Folder::Alive { .. } | Folder::Dead { .. } => Seen::Gone(self.proof(folder)),
+            Folder::Exited { .. } | Folder::Fenced => Seen::Gone(self.proof(folder)),
+        }
+    }
+
+    /// Returns the proof that a folder holds, for a process that no longer lives.
+    pub fn proof(&self, folder: &Folder) -> Proof {
+        match folder {
+            Folder::Exited { code, why } => Proof::Exit { code: *code, why: *why },
+            Folder::Fenced => Proof::Fenced,
+            Folder::Dead { boot } | Folder::Alive { boot, .. } if *boot != self.boot => {
+                Proof::Rebooted { boot: self.boot_id() }
+            }
+            Folder::Dead { .. } | Folder::Alive { .. } => Proof::Lost { why: "supervisor killed".into() },
+        }
+    }
+
+    /// Returns the processes that live now.
+    pub fn alive(&self) -> impl Iterator<Item = RankKey> + '_ {
+        let live = self
+            .spool
+            .iter()
+            .filter(|(_, folder)| matches!(folder, Folder::Alive { boot, .. } if *boot == self.boot && self.on));
+        live.map(|(key, _)| *key)
+    }
+}

@@ -1,0 +1,169 @@
+//! Seeded simulation: the real core and runtime against a world of machines, links, people and faults. One number gives
+//! the whole run; `SEED=n cargo test --test sim` repeats it exactly. `SEEDS=n` sets how many are run.
+
+mod disk;
+mod faults;
+mod host;
+mod people;
+mod rng;
+mod world;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ostler::model::state::ExecutionState;
+use ostler::model::units::Millis;
+
+use world::{Happening, World};
+
+/// How many seeds a run of the tests takes.
+const SEEDS_DEFAULT: u64 = 2_000;
+/// How long people and faults rage in each run.
+const STORM: Millis = Millis::from_mins(4);
+/// How long it may take afterwards until all is quiet: the longest job, the back-offs and the time limits of ssh.
+const CALM: Millis = Millis::from_mins(40);
+/// How many things may happen in one run; more is a loop that does not end.
+const HAPPENINGS_MAX: u64 = 400_000;
+
+fn run(seed: u64) -> (u64, BTreeMap<&'static str, u64>) {
+    let mut world = World::new(seed);
+    world.at(10, Happening::Person);
+    world.at(2_000, Happening::Fault);
+    let storm_ends = world.now + STORM;
+    let mut left = HAPPENINGS_MAX;
+    while world.advance(storm_ends) {
+        left -= 1;
+        assert!(left > 0, "the world does not come to rest");
+    }
+    calm(&mut world, &mut left);
+    (world.trace_hash(), world.reached.clone())
+}
+
+/// The faults stop: now everything has to come to an end that can.
+fn calm(world: &mut World, left: &mut u64) {
+    world.faults.stop();
+    world.calm = true;
+    faults::heal(world);
+    let start = world.now;
+    // A core may be down still, and what people undo may be lost with it.
+    for pause in [Millis::from_mins(2), Millis::from_mins(2), CALM] {
+        people::relent(world);
+        let until = world.now + pause;
+        while world.advance(until) {
+            *left -= 1;
+            assert!(*left > 0, "the world does not come to rest");
+            if world.now > start + Millis::from_mins(6) && quiet(world) {
+                break;
+            }
+        }
+    }
+    assert_quiet(world);
+}
+
+fn quiet(world: &World) -> bool {
+    world.engine.as_ref().is_some_and(|engine| engine.sched().jobs().is_empty() && engine.outbox().is_empty())
+}
+
+fn assert_quiet(world: &World) {
+    let engine = world.engine.as_ref().expect("the core runs at the end");
+    let waiting: Vec<String> = engine
+        .sched()
+        .jobs()
+        .values()
+        .map(|job| {
+            let cluster = engine.sched().clusters().get(&job.cluster);
+            format!("{} {:?} {} {:?}", job.id, job.state, job.reason(cluster.map(|c| &**c)), job.ranks)
+        })
+        .collect();
+    assert!(waiting.is_empty(), "I29: these jobs never end: {waiting:#?}");
+    assert!(engine.outbox().is_empty(), "I30: never answered: {:#?}", engine.outbox());
+    for (name, host) in &world.hosts {
+        let alive: Vec<_> = host.alive().collect();
+        assert!(alive.is_empty(), "I30: left running on {name}: {alive:?}");
+    }
+    let holders: Vec<_> = engine.sched().nodes().values().filter(|node| node.holder.is_some()).collect();
+    assert!(holders.is_empty(), "I31: capacity that nobody gave back: {holders:#?}");
+    for id in world.accepted.values() {
+        if let Some(job) = world.disk.row(*id) {
+            let ended = matches!(job.state, ExecutionState::Succeeded | ExecutionState::Failed);
+            assert!(ended, "I29: {id} is {:?} on the disk", job.state);
+        }
+    }
+}
+
+fn run_and_name(seed: u64) -> Result<(u64, BTreeMap<&'static str, u64>), String> {
+    catch_unwind(AssertUnwindSafe(|| run(seed))).map_err(|panic| {
+        let words = panic.downcast_ref::<String>().cloned();
+        let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+        format!("seed {seed}: {words}\nrepeat it: SEED={seed} cargo test --test sim")
+    })
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+#[test]
+fn no_seed_breaks_a_rule() {
+    if let Some(seed) = number("SEED") {
+        let (hash, reached) = run(seed);
+        println!("seed {seed}: trace {hash:016x}\n{reached:#?}");
+        return;
+    }
+    let seeds = number("SEEDS").unwrap_or(SEEDS_DEFAULT);
+    let first = number("SEED_FROM").unwrap_or(1);
+    let next = AtomicU64::new(first);
+    let found: Mutex<(Vec<String>, BTreeMap<&'static str, u64>)> = Mutex::default();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + seeds {
+                        return;
+                    }
+                    let result = run_and_name(seed);
+                    let mut found = found.lock().expect("no panic while it is held");
+                    match result {
+                        Ok((_, reached)) => {
+                            for (what, count) in reached {
+                                *found.1.entry(what).or_default() += count;
+                            }
+                        }
+                        Err(words) => found.0.push(words),
+                    }
+                }
+            });
+        }
+    });
+    let (failures, reached) = found.into_inner().expect("no panic while it was held");
+    println!("{seeds} seeds from {first}; reached: {reached:#?}");
+    assert!(failures.is_empty(), "{} of {seeds} seeds failed; the first:\n{}", failures.len(), failures[0]);
+    for probe in PROBES {
+        assert!(reached.contains_key(probe), "never reached: {probe}");
+    }
+}
+
+/// What must happen at least once in a full run, or it proves less than it says.
+const PROBES: &[&str] = &[
+    "crash before commit",
+    "crash after commit",
+    "a start was repeated",
+    "a start was fenced",
+    "a link was cut",
+    "a machine rebooted",
+    "a machine lost power",
+    "a machine was declared dead",
+    "a supervisor was killed",
+    "a failed job was retried",
+];
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in [3, 77, 1234] {
+        assert_eq!(run_and_name(seed).map(|r| r.0), run_and_name(seed).map(|r| r.0), "seed {seed}");
+    }
+}

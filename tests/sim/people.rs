@@ -1,0 +1,177 @@
+//! What people do, at bad moments.
+
+use std::sync::Arc;
+
+use ostler::model::ids::{JobId, NodeId, RankKey};
+use ostler::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit};
+use ostler::model::spec::job::{Constraints, JobPreparation};
+use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::state::{Job, Reach};
+use ostler::model::units::{Millis, NodeCount};
+
+use crate::world::{Happening, World};
+
+/// How many machines the pool has.
+pub const HOSTS: u32 = 6;
+
+/// Makes the workspace, the pool and the experiment.
+pub fn settle(world: &mut World) {
+    let tags = std::collections::BTreeMap::new();
+    world.ask(Request::CreateWorkspace { name: "lab".into(), location: None, tags }, None);
+    world.ask(Request::CreateExperiment { workspace: None, name: "first".into() }, None);
+    let hosts = (1..=HOSTS).map(|n| format!("host{n}")).collect();
+    let scale_settings =
+        ScaleSettings::Manual { target_node_count: NodeCount(3), node_deallocation_option: Deallocation::Requeue };
+    let spec = ClusterSpec { provider: ProviderSpec::Hosts { hosts }, scale_settings, vm_size: None };
+    world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec }, None);
+}
+
+/// Says whether everything that [`settle`] makes is there.
+pub fn settled(world: &World) -> bool {
+    world.engine.as_ref().is_some_and(|e| !e.sched().clusters().is_empty() && !e.sched().experiments().is_empty())
+}
+
+/// Returns how long a process runs and how it ends, from its command line: `run MILLISECONDS CODE`.
+pub fn what_runs(key: RankKey, command: &str) -> (Millis, i32) {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let at = words.iter().rposition(|word| *word == "run");
+    let number = |n: usize| at.and_then(|at| words.get(at + n)).and_then(|w| w.trim_matches('\'').parse::<u64>().ok());
+    match (number(1), number(2)) {
+        (Some(duration), Some(code)) => (Millis(duration), code as i32),
+        _ => panic!("{key} runs something that nobody asked for: {command}"),
+    }
+}
+
+/// Somebody does something.
+pub fn act(world: &mut World) {
+    if !settled(world) {
+        if world.engine.is_some() {
+            settle(world);
+        }
+    } else {
+        match world.rng.range(0, 20) {
+            0..=7 => submit(world),
+            8..=9 => scale(world),
+            10..=11 => on_job(world, JobAct::Terminate { hold: Millis(0) }),
+            12 => on_job(world, JobAct::Terminate { hold: Millis(5_000) }),
+            13 => on_job(world, JobAct::TakeBack),
+            14 => delete(world),
+            15 => retry(world),
+            16 => on_job(world, JobAct::Hold),
+            17 => on_job(world, JobAct::Release),
+            18 => drain(world),
+            _ => declare_dead(world),
+        }
+    }
+    let next = world.rng.range(100, 8_000);
+    world.at(next, Happening::Person);
+}
+
+fn submit(world: &mut World) {
+    let repeat = world.rng.chance(100) && !world.accepted.is_empty();
+    if repeat {
+        return;
+    }
+    let nodes = if world.rng.chance(700) { 1 } else { world.rng.range(2, 4) as u32 };
+    let duration = world.rng.range(1, 40_000);
+    let code = if world.rng.chance(800) { 0 } else { world.rng.range(1, 128) };
+    let limit = if world.rng.chance(900) { Millis::from_days(1) } else { Millis(world.rng.range(1_000, 30_000)) };
+    let preparation = world.rng.chance(200).then(|| {
+        let code = u64::from(world.rng.chance(100));
+        JobPreparation { command_line: format!("run {} {code}", world.rng.range(1, 3_000)) }
+    });
+    let priority = [Priority::Low, Priority::Normal, Priority::High][world.rng.range(0, 3) as usize];
+    let token = format!("token-{}", world.rng.next());
+    let spec = JobSpec {
+        cluster: None,
+        scheduling_priority: priority,
+        node_count: NodeCount(nodes),
+        toolkit: Toolkit::Custom { command_line: format!("run {duration} {code}") },
+        job_preparation: preparation,
+        std_out_err_path_prefix: None,
+        input_directories: Vec::new(),
+        output_directories: Vec::new(),
+        environment_variables: Vec::new(),
+        constraints: Constraints { max_wall_clock_time: limit },
+        demand: Demand::WholeNode,
+    };
+    let submit =
+        Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: Some(token.clone()) };
+    world.ask(Request::Submit(Box::new(submit)), Some(token));
+}
+
+fn scale(world: &mut World) {
+    let options = [Deallocation::Requeue, Deallocation::Terminate, Deallocation::WaitForJobCompletion];
+    let deallocation = Some(options[world.rng.range(0, 3) as usize]);
+    let target = NodeCount(world.rng.range(0, u64::from(HOSTS) + 2) as u32);
+    world.ask(Request::Scale(Scale { cluster: Place::default(), target, deallocation, seen: None }), None);
+}
+
+fn live_jobs(world: &World) -> Vec<Arc<Job>> {
+    world.engine.as_ref().map(|e| e.sched().jobs().values().cloned().collect()).unwrap_or_default()
+}
+
+fn on_job(world: &mut World, act: JobAct) {
+    let jobs = live_jobs(world);
+    if let Some(job) = world.rng.pick(&jobs).cloned() {
+        world.ask(Request::Job { job: JobRef::Id(job.id), act }, None);
+    }
+}
+
+fn any_job(world: &mut World) -> Option<JobId> {
+    let all: Vec<JobId> = world.accepted.values().copied().filter(|id| world.disk.row(*id).is_some()).collect();
+    world.rng.pick(&all).copied()
+}
+
+fn delete(world: &mut World) {
+    if let Some(id) = any_job(world) {
+        world.faults.deleted.insert(id);
+        world.ask(Request::Job { job: JobRef::Id(id), act: JobAct::Delete }, None);
+    }
+}
+
+fn retry(world: &mut World) {
+    if let Some(id) = any_job(world)
+        && world.disk.row(id).is_some_and(|job| job.state == ostler::model::state::ExecutionState::Failed)
+    {
+        world.reopened.insert(id);
+        world.reach("a failed job was retried");
+        world.ask(Request::Job { job: JobRef::Id(id), act: JobAct::Retry }, None);
+    }
+}
+
+fn nodes(world: &World) -> Vec<(NodeId, String, bool)> {
+    let all = world.engine.as_ref().map(|e| e.sched().nodes().values().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    all.iter().map(|n| (n.id, n.host.clone(), matches!(n.reach, Reach::Lost { .. }))).collect()
+}
+
+fn drain(world: &mut World) {
+    let all = nodes(world);
+    if let Some((id, _, _)) = world.rng.pick(&all).cloned() {
+        let act = if world.rng.chance(500) { NodeAct::Drain } else { NodeAct::Undrain };
+        world.ask(Request::Node { node: NodeRef::Id(id), act }, None);
+    }
+}
+
+/// A person who says that a machine is dead has looked: it is off, and comes back only with another boot.
+fn declare_dead(world: &mut World) {
+    let off = |host: &str| world.hosts.get(host).is_some_and(|h| !h.on);
+    let dead: Vec<_> = nodes(world).into_iter().filter(|(_, host, lost)| *lost && off(host)).collect();
+    if let Some((id, _, _)) = world.rng.pick(&dead).cloned() {
+        world.reach("a machine was declared dead");
+        let act = NodeAct::DeclareDead { by: "a person".into() };
+        world.ask(Request::Node { node: NodeRef::Id(id), act }, None);
+    }
+}
+
+/// Undoes what keeps jobs from ever running: holds, drains, a pool that is too small.
+pub fn relent(world: &mut World) {
+    let target = NodeCount(HOSTS);
+    world.ask(Request::Scale(Scale { cluster: Place::default(), target, deallocation: None, seen: None }), None);
+    for (id, _, _) in nodes(world) {
+        world.ask(Request::Node { node: NodeRef::Id(id), act: NodeAct::Undrain }, None);
+    }
+    for job in live_jobs(world).iter().filter(|job| job.held) {
+        world.ask(Request::Job { job: JobRef::Id(job.id), act: JobAct::Release }, None);
+    }
+}

@@ -1,0 +1,647 @@
+//! The simulated world: one core on a disk that outlives it, machines behind links, people and faults, all from one seed.
+//! Time leaps from one happening to the next. What the world knows of processes is the truth that the rules are checked
+//! against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use ostler::model::ids::{JobId, NodeId, RankKey, RankRole};
+use ostler::model::request::{Reply, Request};
+use ostler::model::settings::Settings;
+use ostler::model::snapshot::{Change, RowKey};
+use ostler::model::state::{ExecutionState, Proof, StopWhy, Unusable};
+use ostler::model::units::{Millis, UnixMillis};
+use ostler::runtime::engine::{Engine, Input, Out, Surroundings, Turn};
+use ostler::transport::{Address, NodeLink, Order, Report};
+
+use crate::disk::Disk;
+use crate::faults::Faults;
+use crate::host::{Folder, Host};
+use crate::rng::Rng;
+
+/// How long a message is under way, in milliseconds: least and most.
+const LATENCY: (u64, u64) = (1, 80);
+/// How long the core's side takes to notice that a link is gone, in milliseconds.
+const NOTICE: (u64, u64) = (5, 20_000);
+/// How long a link waits before it tries again.
+const RETRY: Millis = Millis(2_000);
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// An order reaches a node's agent.
+    ToNode { node: NodeId, session: u64, order: Box<Order> },
+    /// A report reaches the core.
+    ToCore { node: NodeId, session: u64, report: Box<Report> },
+    /// The core's side of a link says that it is down.
+    Notice { node: NodeId, life: u64 },
+    /// A link is tried.
+    Try { node: NodeId, life: u64 },
+    /// A process may end by itself now.
+    Ends { host: String, key: RankKey },
+    /// A process that was told to stop is gone now.
+    Killed { node: NodeId, session: u64, host: String, key: RankKey, effect: ostler::model::ids::EffectId, why: StopWhy },
+    /// The core has a deadline.
+    Tick { life: u64 },
+    /// A core is started.
+    Start,
+    /// Somebody does something.
+    Person,
+    /// Something breaks, or is mended.
+    Fault,
+}
+
+/// The core's side of a node's link.
+#[derive(Clone, Debug)]
+struct Wire {
+    link: NodeLink,
+    host: String,
+    session: u64,
+    up: bool,
+    /// Messages of one session arrive in order.
+    last_out: UnixMillis,
+    last_in: UnixMillis,
+}
+
+/// The world.
+pub struct World {
+    /// Where chance comes from.
+    pub rng: Rng,
+    /// The time.
+    pub now: UnixMillis,
+    /// What breaks how often.
+    pub faults: Faults,
+    /// People and faults have stopped.
+    pub calm: bool,
+    /// The controller's disk.
+    pub disk: Disk,
+    /// The core, while one runs.
+    pub engine: Option<Engine<Disk>>,
+    /// Counts the cores.
+    pub life: u64,
+    /// All machines by name.
+    pub hosts: BTreeMap<String, Host>,
+    /// Machines whose network is cut.
+    pub cut: BTreeSet<String>,
+    wires: BTreeMap<NodeId, Wire>,
+    calendar: BTreeMap<(UnixMillis, u64), Happening>,
+    count: u64,
+    next_tick: Option<UnixMillis>,
+    next_call: u64,
+    /// Every start there was: on which machine and under which boot.
+    pub starts: BTreeMap<RankKey, (String, u64)>,
+    /// Every exit record there was.
+    pub exits: BTreeMap<RankKey, i32>,
+    /// Jobs as they ended, by attempt: they may never change again but by a retry.
+    ended: BTreeMap<JobId, (u32, ExecutionState, Option<i32>)>,
+    /// Requests under way and the token they carry.
+    asked: BTreeMap<u64, String>,
+    /// Tokens that were answered with a job.
+    pub accepted: BTreeMap<String, JobId>,
+    /// Jobs that a person retried or deleted since they ended.
+    pub reopened: BTreeSet<JobId>,
+    /// What was reached, for the probes.
+    pub reached: BTreeMap<&'static str, u64>,
+    trace: DefaultHasher,
+    /// Prints what happens.
+    pub verbose: bool,
+}
+
+impl World {
+    /// Returns the world of a seed, with a core about to start.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let faults = Faults::draw(&mut rng);
+        let mut world = Self {
+            rng,
+            now: UnixMillis(1_000_000),
+            faults,
+            calm: false,
+            disk: Disk::default(),
+            engine: None,
+            life: 0,
+            hosts: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            wires: BTreeMap::new(),
+            calendar: BTreeMap::new(),
+            count: 0,
+            next_tick: None,
+            next_call: 0,
+            starts: BTreeMap::new(),
+            exits: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            reopened: BTreeSet::new(),
+            reached: BTreeMap::new(),
+            trace: DefaultHasher::new(),
+            verbose: std::env::var_os("SEED").is_some(),
+        };
+        world.at(0, Happening::Start);
+        world
+    }
+
+    /// Notes that something was reached.
+    pub fn reach(&mut self, what: &'static str) {
+        *self.reached.entry(what).or_default() += 1;
+    }
+
+    /// Returns a number that two runs of the same seed have in common.
+    pub fn trace_hash(&self) -> u64 {
+        self.trace.finish()
+    }
+
+    /// Lets something happen so many milliseconds from now.
+    pub fn at(&mut self, millis: u64, happening: Happening) {
+        self.when(self.now + Millis(millis), happening);
+    }
+
+    fn when(&mut self, at: UnixMillis, happening: Happening) {
+        self.count += 1;
+        self.calendar.insert((at, self.count), happening);
+    }
+
+    /// Lets the next thing happen; says whether there was one before `until`.
+    pub fn advance(&mut self, until: UnixMillis) -> bool {
+        let Some(entry) = self.calendar.first_entry() else { return false };
+        if entry.key().0 > until {
+            self.now = until;
+            return false;
+        }
+        let ((at, _), happening) = entry.remove_entry();
+        self.now = self.now.max(at);
+        if self.verbose {
+            println!("{} {happening:?}", self.now.0);
+        }
+        (self.now.0, format!("{happening:?}")).hash(&mut self.trace);
+        self.happen(happening);
+        true
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::ToNode { node, session, order } => self.reach_node(node, session, *order),
+            Happening::ToCore { node, session, report } => {
+                if self.wires.get(&node).is_some_and(|wire| wire.session == session && wire.up) {
+                    self.turn(vec![Input::Report(node, *report)]);
+                }
+            }
+            Happening::Notice { node, life } => self.notice(node, life),
+            Happening::Try { node, life } => self.try_link(node, life),
+            Happening::Ends { host, key } => self.process_ends(&host, key),
+            Happening::Killed { node, session, host, key, effect, why } => {
+                self.process_killed(node, session, &host, key, effect, why);
+            }
+            Happening::Tick { life } => {
+                if life == self.life && self.next_tick.is_some_and(|at| at <= self.now) {
+                    self.next_tick = None;
+                    self.turn(Vec::new());
+                }
+            }
+            Happening::Start => self.start(),
+            Happening::Person if self.calm => {}
+            Happening::Fault if self.calm => {}
+            Happening::Person => crate::people::act(self),
+            Happening::Fault => crate::faults::strike(self),
+        }
+    }
+
+    fn start(&mut self) {
+        if self.engine.is_some() {
+            return;
+        }
+        self.life += 1;
+        let mut drawn = u128::from(self.rng.next()) << 32;
+        let draw = Box::new(move || {
+            drawn += 1;
+            uuid::Uuid::from_u128(drawn)
+        });
+        let around = Surroundings { state_dir: "/state".into(), pid: 1, ..Surroundings::default() };
+        let opened = Engine::open(self.disk.clone(), Settings::default(), around, self.now, draw);
+        match opened {
+            Ok((engine, turn)) => {
+                self.engine = Some(engine);
+                self.check_durable();
+                self.carry_out(turn);
+                self.run_feedback();
+            }
+            Err(_) => self.at(1_000, Happening::Start),
+        }
+    }
+
+    /// The core is gone, with all that is on its links.
+    pub fn crash(&mut self) {
+        self.engine = None;
+        self.wires.clear();
+        self.next_tick = None;
+        self.asked.clear();
+        self.life += 1;
+        let pause = self.rng.range(10, 60_000);
+        self.at(pause, Happening::Start);
+    }
+
+    /// Asks the core for something; with a token when it is a submit.
+    pub fn ask(&mut self, request: Request, token: Option<String>) {
+        self.next_call += 1;
+        if let Some(token) = token {
+            self.asked.insert(self.next_call, token);
+        }
+        self.turn(vec![Input::Request(self.next_call, Box::new(request))]);
+    }
+
+    fn turn(&mut self, inputs: Vec<Input>) {
+        let Some(mut engine) = self.engine.take() else { return };
+        if self.rng.chance(self.faults.crash_before_commit) {
+            self.disk.with(|disk| disk.fail_next = true);
+        }
+        let taken = engine.turn(self.now, inputs);
+        self.disk.with(|disk| disk.fail_next = false);
+        match taken {
+            Err(_) => {
+                self.reach("crash before commit");
+                self.crash();
+            }
+            Ok(_) if self.rng.chance(self.faults.crash_after_commit) => {
+                self.reach("crash after commit");
+                self.crash();
+            }
+            Ok(turn) => {
+                self.engine = Some(engine);
+                self.carry_out(turn);
+                self.run_feedback();
+            }
+        }
+    }
+
+    fn run_feedback(&mut self) {
+        if self.engine.as_ref().is_some_and(Engine::has_feedback) {
+            self.turn(Vec::new());
+        }
+    }
+
+    fn carry_out(&mut self, turn: Turn) {
+        for (key, change) in &turn.changes {
+            self.check_change(*key, change);
+        }
+        for (call, reply) in turn.replies {
+            self.answered(call, reply);
+        }
+        for out in turn.outs {
+            self.act(out);
+        }
+        let deadline = self.engine.as_ref().and_then(Engine::next_deadline);
+        if let Some(at) = deadline
+            && self.next_tick.is_none_or(|before| at < before || before <= self.now)
+        {
+            self.next_tick = Some(at);
+            let life = self.life;
+            self.when(at.max(self.now + Millis(1)), Happening::Tick { life });
+        }
+    }
+
+    fn answered(&mut self, call: u64, reply: Reply) {
+        match (self.asked.remove(&call), reply) {
+            (Some(token), Reply::Submitted(jobs)) => {
+                for job in jobs {
+                    if let Some(before) = self.accepted.insert(token.clone(), job.id) {
+                        assert_eq!(before, job.id, "I25: one token gave two jobs");
+                    }
+                    assert!(self.disk.row(job.id).is_some(), "I04: {} was answered before it was on the disk", job.id);
+                }
+            }
+            (_, Reply::Refused(fault)) => {
+                let internal = fault.kind == ostler::model::fault::FaultKind::Internal;
+                assert!(!internal, "a request met a mistake of ours: {fault:?}");
+            }
+            (_, _) => {}
+        }
+    }
+
+    fn act(&mut self, out: Out) {
+        let life = self.life;
+        match out {
+            Out::Open(link) => {
+                let host = match &link.address {
+                    Address::Ssh { host, .. } => host.clone(),
+                    Address::Local => format!("local-{}", link.node),
+                };
+                self.hosts.entry(host.clone()).or_insert_with(Host::new);
+                let node = link.node;
+                self.wires.entry(node).or_insert(Wire {
+                    link: *link,
+                    host,
+                    session: 0,
+                    up: false,
+                    last_out: UnixMillis(0),
+                    last_in: UnixMillis(0),
+                });
+                let delay = self.rng.range(LATENCY.0, LATENCY.1);
+                self.at(delay, Happening::Try { node, life });
+            }
+            Out::Close(node) => {
+                if let Some(wire) = self.wires.remove(&node) {
+                    let on = self.hosts.get(&wire.host);
+                    let alive: Vec<RankKey> = on.into_iter().flat_map(Host::alive).collect();
+                    let of_node = |key: &RankKey| {
+                        self.disk.row(key.job).is_some_and(|job| {
+                            job.attempt == key.attempt && job.ranks.get(&key.rank).is_some_and(|run| run.node == node)
+                        })
+                    };
+                    let left: Vec<_> = alive.iter().filter(|key| of_node(key)).collect();
+                    assert!(left.is_empty(), "I14: {node} was released with {left:?} alive on it");
+                }
+            }
+            Out::Order(node, order) => self.send(node, order),
+            Out::Notify(effect, _) => {
+                self.turn(vec![Input::Fact(ostler::sched::Event::EffectDone { effect })]);
+            }
+            Out::Look(..) | Out::Located(..) => {}
+        }
+    }
+
+    fn send(&mut self, node: NodeId, order: Order) {
+        let delay = Millis(self.rng.range(LATENCY.0, LATENCY.1));
+        let Some(wire) = self.wires.get_mut(&node).filter(|wire| wire.up) else { return };
+        wire.last_out = wire.last_out.max(self.now + delay);
+        let (at, session) = (wire.last_out, wire.session);
+        self.when(at, Happening::ToNode { node, session, order: Box::new(order) });
+    }
+
+    fn report(&mut self, node: NodeId, session: u64, report: Report) {
+        let delay = Millis(self.rng.range(LATENCY.0, LATENCY.1));
+        let Some(wire) = self.wires.get_mut(&node).filter(|wire| wire.up && wire.session == session) else { return };
+        wire.last_in = wire.last_in.max(self.now + delay);
+        let at = wire.last_in;
+        self.when(at, Happening::ToCore { node, session, report: Box::new(report) });
+    }
+
+    fn reachable(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some_and(|h| h.on) && !self.cut.contains(host)
+    }
+
+    fn try_link(&mut self, node: NodeId, life: u64) {
+        if life != self.life || self.engine.is_none() {
+            return;
+        }
+        let Some(wire) = self.wires.get(&node) else { return };
+        if wire.up && self.reachable(&wire.host) {
+            // Asked to prepare again: the agent says once more what there is.
+            self.say_up(node);
+            return;
+        }
+        if !self.reachable(&wire.host) {
+            let why = Unusable { code: "unreachable".into(), step: "connect".into(), message: "timed out".into() };
+            self.turn(vec![Input::Report(node, Report::Down { why, retry_in: Some(RETRY) })]);
+            self.at(RETRY.0, Happening::Try { node, life });
+            return;
+        }
+        if let Some(wire) = self.wires.get_mut(&node) {
+            wire.session += 1;
+            wire.up = true;
+        }
+        self.say_up(node);
+    }
+
+    fn say_up(&mut self, node: NodeId) {
+        let Some(wire) = self.wires.get(&node) else { return };
+        let (name, epoch, session) = (wire.host.clone(), wire.link.epoch, wire.session);
+        let Some(host) = self.hosts.get_mut(&name) else { return };
+        assert!(epoch >= host.epoch, "I15: a core of {epoch} reached a node that has seen {}", host.epoch);
+        host.epoch = epoch;
+        let up = Report::Up { boot: host.boot_id(), facts: host.facts(&name), inventory: host.inventory(node) };
+        self.report(node, session, up);
+    }
+
+    fn notice(&mut self, node: NodeId, life: u64) {
+        if life != self.life || !self.wires.get(&node).is_some_and(|wire| !wire.up) {
+            return;
+        }
+        let why = Unusable { code: "unreachable".into(), step: "connect".into(), message: "connection lost".into() };
+        self.turn(vec![Input::Report(node, Report::Down { why, retry_in: Some(RETRY) })]);
+        self.at(RETRY.0, Happening::Try { node, life });
+    }
+
+    /// Ends all sessions with a machine; the core's side notices later.
+    pub fn drop_sessions(&mut self, host: &str) {
+        let life = self.life;
+        let nodes: Vec<NodeId> =
+            self.wires.iter().filter(|(_, wire)| wire.host == host && wire.up).map(|(node, _)| *node).collect();
+        for node in nodes {
+            if let Some(wire) = self.wires.get_mut(&node) {
+                wire.up = false;
+                wire.session += 1;
+            }
+            let delay = self.rng.range(NOTICE.0, NOTICE.1);
+            self.at(delay, Happening::Notice { node, life });
+        }
+    }
+
+    fn reach_node(&mut self, node: NodeId, session: u64, order: Order) {
+        let Some(wire) = self.wires.get(&node).filter(|wire| wire.session == session && wire.up) else { return };
+        let name = wire.host.clone();
+        if let (Order::Start { key, .. } | Order::Stop { key, .. }, Some(host)) = (&order, self.hosts.get_mut(&name)) {
+            host.owner.entry(*key).or_insert(node);
+        }
+        match order {
+            Order::Start { effect, key, boot, limit, launch, .. } => {
+                let report = self.node_starts(&name, effect, key, &boot.0, limit, &launch.command);
+                self.report(node, session, report);
+            }
+            Order::Stop { effect, key, why, .. } => self.node_stops(node, session, &name, effect, key, why),
+            Order::Ack { effect, key } => {
+                if let Some(host) = self.hosts.get_mut(&name) {
+                    host.acked.insert(key);
+                }
+                let on_disk = self.disk.row(key.job).is_none_or(|job| {
+                    job.attempt > key.attempt
+                        || job
+                            .ranks
+                            .get(&key.rank)
+                            .is_none_or(|run| matches!(run.state, ostler::model::state::RankState::Gone(_)))
+                });
+                assert!(
+                    on_disk,
+                    "I10: the end of {key} was acknowledged before it was on the disk: {:#?}",
+                    self.disk.row(key.job)
+                );
+                self.report(node, session, Report::Done { effect });
+            }
+            Order::AnswerDaemon { effect, .. } => self.report(node, session, Report::Done { effect }),
+        }
+    }
+
+    fn node_starts(
+        &mut self,
+        name: &str,
+        effect: ostler::model::ids::EffectId,
+        key: RankKey,
+        boot: &str,
+        limit: Millis,
+        command: &str,
+    ) -> Report {
+        let refuse = self.rng.chance(self.faults.start_refused);
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(name) else { unreachable!("an order reached a machine that is not there") };
+        if let Some(folder) = host.spool.get(&key).cloned() {
+            self.reach("a start was repeated");
+            return match folder {
+                Folder::Alive { boot, .. } if boot == self.hosts[name].boot => Report::Started { effect, key },
+                folder => Report::Gone { key, effect: Some(effect), proof: self.hosts[name].proof(&folder) },
+            };
+        }
+        if host.boot_id().0 != boot {
+            host.spool.insert(key, Folder::Fenced);
+            let proof = Proof::Rebooted { boot: host.boot_id() };
+            self.reach("a start came after a reboot");
+            return Report::Gone { key, effect: Some(effect), proof };
+        }
+        if refuse {
+            host.spool.insert(key, Folder::Fenced);
+            return Report::Gone { key, effect: Some(effect), proof: Proof::Refused { why: "no room".into() } };
+        }
+        let (duration, code) = crate::people::what_runs(key, command);
+        let boot = host.boot;
+        let ends_at = now + duration;
+        let limit_at = now + limit;
+        host.spool.insert(key, Folder::Alive { boot, ends_at, code, limit_at });
+        let end = duration.0.min(limit.0);
+        self.check_start(name, key, boot);
+        self.at(end, Happening::Ends { host: name.to_owned(), key });
+        Report::Started { effect, key }
+    }
+
+    fn node_stops(
+        &mut self,
+        node: NodeId,
+        session: u64,
+        name: &str,
+        effect: ostler::model::ids::EffectId,
+        key: RankKey,
+        why: StopWhy,
+    ) {
+        let Some(host) = self.hosts.get_mut(name) else { return };
+        match host.spool.get(&key).cloned() {
+            None => {
+                host.spool.insert(key, Folder::Fenced);
+                self.reach("a start was fenced");
+                self.report(node, session, Report::Gone { key, effect: Some(effect), proof: Proof::Fenced });
+            }
+            Some(Folder::Alive { boot, .. }) if boot == host.boot => {
+                let delay = self.rng.range(1, 5_000);
+                let host = name.to_owned();
+                self.at(delay, Happening::Killed { node, session, host, key, effect, why });
+            }
+            Some(folder) => {
+                let proof = host.proof(&folder);
+                self.report(node, session, Report::Gone { key, effect: Some(effect), proof });
+            }
+        }
+    }
+
+    fn process_killed(
+        &mut self,
+        node: NodeId,
+        session: u64,
+        name: &str,
+        key: RankKey,
+        effect: ostler::model::ids::EffectId,
+        why: StopWhy,
+    ) {
+        let Some(host) = self.hosts.get_mut(name).filter(|h| h.on) else { return };
+        let Some(folder) = host.spool.get(&key).cloned() else { return };
+        if let Folder::Alive { boot, .. } = folder
+            && boot == host.boot
+        {
+            host.spool.insert(key, Folder::Exited { code: 143, why: Some(why) });
+            self.exits.insert(key, 143);
+        }
+        let host = &self.hosts[name];
+        let proof = host.proof(&host.spool[&key]);
+        self.report(node, session, Report::Gone { key, effect: Some(effect), proof });
+    }
+
+    fn process_ends(&mut self, name: &str, key: RankKey) {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(name).filter(|h| h.on) else { return };
+        let Some(Folder::Alive { boot, ends_at, code, limit_at }) = host.spool.get(&key).cloned() else { return };
+        if boot != host.boot {
+            return;
+        }
+        let over = limit_at < ends_at && now >= limit_at;
+        let (code, why) = if over { (143, Some(StopWhy::Limit)) } else { (code, None) };
+        host.spool.insert(key, Folder::Exited { code, why });
+        self.exits.insert(key, code);
+        self.tell_gone(name, key);
+    }
+
+    /// The agent of a machine says that a process of it is over, if it is linked.
+    pub fn tell_gone(&mut self, name: &str, key: RankKey) {
+        let Some(folder) = self.hosts.get(name).and_then(|host| host.spool.get(&key)).cloned() else { return };
+        let proof = self.hosts[name].proof(&folder);
+        let Some(node) = self.hosts[name].owner.get(&key).copied() else { return };
+        if let Some(session) = self.wires.get(&node).filter(|wire| wire.up).map(|wire| wire.session) {
+            self.report(node, session, Report::Gone { key, effect: None, proof });
+        }
+    }
+
+    fn check_start(&mut self, name: &str, key: RankKey, boot: u64) {
+        let before = self.starts.insert(key, (name.to_owned(), boot));
+        assert!(before.is_none(), "I02: {key} was started on {before:?} and again on {name}");
+        for (other, host) in &self.hosts {
+            for alive in host.alive() {
+                let same_job = alive.job == key.job && alive.attempt != key.attempt;
+                assert!(!same_job, "I01: {key} starts on {name} while {alive} lives on {other}");
+            }
+        }
+        let newest = self.starts.keys().filter(|k| k.job == key.job).map(|k| k.attempt).max();
+        assert!(newest <= Some(key.attempt), "I03: {key} starts after a later attempt");
+    }
+
+    fn check_change(&mut self, key: RowKey, change: &Change) {
+        let (RowKey::Job(id), Change::Job(job)) = (key, change) else { return };
+        if self.reopened.remove(&id) {
+            self.ended.remove(&id);
+        }
+        if let Some((attempt, state, code)) = self.ended.get(&id) {
+            let same = (*attempt, *state, *code) == (job.attempt.0, job.state, job.exit_code);
+            assert!(same, "I05: {id} had ended as {state:?} {code:?} and is now {:?} {:?}", job.state, job.exit_code);
+        }
+        if !job.state.ended() {
+            return;
+        }
+        for (name, host) in &self.hosts {
+            let alive = host.alive().find(|alive| alive.job == id);
+            assert!(alive.is_none(), "I06: {id} has ended while {alive:?} lives on {name}");
+        }
+        if let Some(code) = job.exit_code {
+            let wrote = |key: &RankKey| key.job == id && key.attempt == job.attempt && key.rank.role != RankRole::Daemon;
+            let true_code = self.exits.iter().any(|(key, c)| wrote(key) && *c == code);
+            assert!(true_code, "I07, I08: {id} is said to have exited with {code}, which none of its processes did");
+        }
+        if job.state == ExecutionState::Succeeded {
+            assert_eq!(job.exit_code, Some(0), "I07: {id} succeeded with another code");
+        }
+        self.ended.insert(id, (job.attempt.0, job.state, job.exit_code));
+    }
+
+    /// After a crash: everything that was answered is there.
+    fn check_durable(&mut self) {
+        for (token, id) in &self.accepted {
+            let there = self.disk.row(*id);
+            let gone_by_wish = self.reopened.contains(id) || self.deleted(*id);
+            assert!(there.is_some() || gone_by_wish, "I04: {id} of token {token} was accepted and is lost");
+        }
+        for (id, (attempt, state, code)) in &self.ended {
+            if let Some(job) = self.disk.row(*id)
+                && !self.reopened.contains(id)
+            {
+                let same = (job.attempt.0, job.state, job.exit_code) == (*attempt, *state, *code);
+                assert!(same, "I05: the end of {id} was lost in a crash");
+            }
+        }
+    }
+
+    fn deleted(&self, id: JobId) -> bool {
+        self.faults.deleted.contains(&id)
+    }
+}
