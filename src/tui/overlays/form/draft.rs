@@ -1,0 +1,447 @@
+//! What is typed into the form of a job, as texts, and what the texts come to. Pure; all faults at once, each with its
+//! field, so that the form can say what is wrong in place while it is typed.
+
+use crate::model::names::{check_name, check_variable, same_name};
+use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
+use crate::model::spec::{Demand, JobSpec, Priority, Toolkit};
+use crate::model::units::{Millis, NodeCount};
+
+/// A field of the form, in the order in which it stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// The job's name.
+    Name,
+    /// The cluster's name.
+    Cluster,
+    /// How many nodes.
+    Nodes,
+    /// Which framework.
+    Kind,
+    /// How many MPI processes.
+    Processes,
+    /// The command line.
+    Command,
+    /// The command line that runs before, on every node.
+    Preparation,
+    /// Variables, one a line.
+    Environment,
+    /// The longest time of an attempt.
+    Limit,
+    /// The priority.
+    Priority,
+}
+
+impl Field {
+    /// All fields, in order.
+    pub const ALL: [Field; 10] = [
+        Self::Name,
+        Self::Cluster,
+        Self::Nodes,
+        Self::Kind,
+        Self::Processes,
+        Self::Command,
+        Self::Preparation,
+        Self::Environment,
+        Self::Limit,
+        Self::Priority,
+    ];
+
+    /// Returns the word before the field.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Cluster => "cluster",
+            Self::Nodes => "nodes",
+            Self::Kind => "kind",
+            Self::Processes => "processes",
+            Self::Command => "command",
+            Self::Preparation => "preparation",
+            Self::Environment => "environment",
+            Self::Limit => "time limit",
+            Self::Priority => "priority",
+        }
+    }
+
+    /// Returns what may be typed, shown below the field while it has the keys.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Name => "letters, digits, - or _; empty: made from the experiment's count",
+            Self::Cluster => "where it runs",
+            Self::Nodes => "all are given at once or none",
+            Self::Kind => "custom runs the command on the first node, mpi under mpirun over all nodes · ←→",
+            Self::Processes => "MPI processes; empty: as many as nodes",
+            Self::Command => "run by a shell; Enter makes a new line",
+            Self::Preparation => "runs on every node before; may be empty",
+            Self::Environment => "one NAME=value a line; a value may use $NAME",
+            Self::Limit => "90s, 1h30m, 7d; one attempt, preparation included",
+            Self::Priority => "of waiting jobs the higher ones start first · ←→",
+        }
+    }
+
+    /// Says whether the field takes more than one line.
+    pub fn many_lines(self) -> bool {
+        matches!(self, Self::Command | Self::Preparation | Self::Environment)
+    }
+}
+
+/// Which framework the form has chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// `customToolkitSettings`.
+    #[default]
+    Custom,
+    /// `customMpiSettings`.
+    Mpi,
+}
+
+impl Kind {
+    /// Returns the published `toolType`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::Mpi => "mpi",
+        }
+    }
+}
+
+/// The words of priorities, from low to high.
+pub const PRIORITIES: [(&str, Priority); 3] =
+    [("low", Priority::Low), ("normal", Priority::Normal), ("high", Priority::High)];
+
+/// All that is typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// See [`Field::Name`].
+    pub name: String,
+    /// See [`Field::Cluster`].
+    pub cluster: String,
+    /// See [`Field::Nodes`].
+    pub nodes: String,
+    /// See [`Field::Kind`].
+    pub kind: Kind,
+    /// See [`Field::Processes`].
+    pub processes: String,
+    /// See [`Field::Command`].
+    pub command: String,
+    /// See [`Field::Preparation`].
+    pub preparation: String,
+    /// See [`Field::Environment`].
+    pub environment: String,
+    /// See [`Field::Limit`].
+    pub limit: String,
+    /// See [`Field::Priority`].
+    pub priority: Priority,
+    /// What the form has no field for, kept as it came: directories, log prefix, resources.
+    pub rest: Rest,
+}
+
+/// The parts of a job that the form does not show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// See [`JobSpec::std_out_err_path_prefix`].
+    pub std_out_err_path_prefix: Option<String>,
+    /// See [`JobSpec::input_directories`].
+    pub input_directories: Vec<crate::model::spec::job::InputDirectory>,
+    /// See [`JobSpec::output_directories`].
+    pub output_directories: Vec<crate::model::spec::job::OutputDirectory>,
+    /// See [`JobSpec::demand`].
+    pub demand: Demand,
+}
+
+impl Rest {
+    /// Returns the names of what is set, for the line that says that it is kept.
+    pub fn names(&self) -> Vec<&'static str> {
+        let set = [
+            (self.std_out_err_path_prefix.is_some(), "stdOutErrPathPrefix"),
+            (!self.input_directories.is_empty(), "inputDirectories"),
+            (!self.output_directories.is_empty(), "outputDirectories"),
+            (self.demand != Demand::WholeNode, "resources"),
+        ];
+        set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
+    }
+}
+
+/// What is known around the job: what the form checks names against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The clusters of the workspace, with their targets.
+    pub clusters: Vec<(String, NodeCount)>,
+    /// The names of jobs that are taken in the experiment.
+    pub taken: std::collections::BTreeSet<String>,
+}
+
+/// What a complete draft comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// The name, when one was typed.
+    pub name: Option<String>,
+    /// What to run; its cluster is the one typed.
+    pub spec: JobSpec,
+}
+
+/// What is wrong with a field.
+pub type Complaint = (Field, String);
+
+impl Draft {
+    /// Returns the draft of a job like `spec`, without a name.
+    pub fn of(spec: &JobSpec) -> Self {
+        let (kind, processes) = match &spec.toolkit {
+            Toolkit::Custom { .. } => (Kind::Custom, String::new()),
+            Toolkit::Mpi { process_count, .. } => (Kind::Mpi, process_count.map(|n| n.to_string()).unwrap_or_default()),
+        };
+        let environment: Vec<String> =
+            spec.environment_variables.iter().map(|v| format!("{}={}", v.name, v.value)).collect();
+        Self {
+            name: String::new(),
+            cluster: spec.cluster.clone().unwrap_or_default(),
+            nodes: spec.node_count.to_string(),
+            kind,
+            processes,
+            command: spec.toolkit.command_line().to_owned(),
+            preparation: spec.job_preparation.as_ref().map(|p| p.command_line.clone()).unwrap_or_default(),
+            environment: environment.join("\n"),
+            limit: exact(spec.constraints.max_wall_clock_time),
+            priority: spec.scheduling_priority,
+            rest: Rest {
+                std_out_err_path_prefix: spec.std_out_err_path_prefix.clone(),
+                input_directories: spec.input_directories.clone(),
+                output_directories: spec.output_directories.clone(),
+                demand: spec.demand.clone(),
+            },
+        }
+    }
+
+    /// Returns the draft of a first job.
+    pub fn first(cluster: String) -> Self {
+        Self { cluster, nodes: "1".to_owned(), limit: exact(WALL_CLOCK_DEFAULT), ..Self::default() }
+    }
+
+    /// Returns the job, or everything that is wrong, in the order of the fields.
+    ///
+    /// # Errors
+    /// One complaint for each field that is wrong.
+    pub fn check(&self, around: &Surroundings) -> Result<Filled, Vec<Complaint>> {
+        let mut wrong = Vec::new();
+        let mut keep = |field, result: Result<(), String>| wrong.extend(result.err().map(|what| (field, what)));
+        keep(Field::Name, check_new_name(self.name.trim(), around));
+        keep(Field::Cluster, check_cluster(self.cluster.trim(), around));
+        let nodes = count(self.nodes.trim(), "nodes");
+        keep(Field::Nodes, nodes.clone().map(drop));
+        let processes = match (self.kind, self.processes.trim()) {
+            (Kind::Custom, _) | (Kind::Mpi, "") => Ok(None),
+            (Kind::Mpi, text) => count(text, "processes").map(Some),
+        };
+        keep(Field::Processes, processes.clone().map(drop));
+        keep(Field::Command, check_command(&self.command));
+        keep(Field::Preparation, no_nul(&self.preparation));
+        let variables = read_environment(&self.environment);
+        keep(Field::Environment, variables.clone().map(drop));
+        let limit = read_limit(self.limit.trim());
+        keep(Field::Limit, limit.clone().map(drop));
+        match (nodes, processes, variables, limit) {
+            (Ok(nodes), Ok(processes), Ok(variables), Ok(limit)) if wrong.is_empty() => {
+                Ok(self.filled(nodes, processes, variables, limit))
+            }
+            _ => Err(wrong),
+        }
+    }
+
+    fn filled(
+        &self,
+        nodes: u32,
+        process_count: Option<u32>,
+        environment_variables: Vec<EnvironmentVariable>,
+        max_wall_clock_time: Millis,
+    ) -> Filled {
+        let command_line = self.command.trim_end().to_owned();
+        let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        let spec = JobSpec {
+            cluster: some(&self.cluster),
+            scheduling_priority: self.priority,
+            node_count: NodeCount(nodes),
+            toolkit: match self.kind {
+                Kind::Custom => Toolkit::Custom { command_line },
+                Kind::Mpi => Toolkit::Mpi { command_line, process_count },
+            },
+            job_preparation: some(&self.preparation).map(|command_line| JobPreparation { command_line }),
+            std_out_err_path_prefix: self.rest.std_out_err_path_prefix.clone(),
+            input_directories: self.rest.input_directories.clone(),
+            output_directories: self.rest.output_directories.clone(),
+            environment_variables,
+            constraints: Constraints { max_wall_clock_time },
+            demand: self.rest.demand.clone(),
+        };
+        Filled { name: some(&self.name), spec }
+    }
+
+    /// Returns what a person should know of a draft that is not wrong: that it will wait for more nodes than there are.
+    pub fn note(&self, field: Field, around: &Surroundings) -> Option<String> {
+        if field != Field::Nodes {
+            return None;
+        }
+        let nodes: u32 = self.nodes.trim().parse().ok()?;
+        let (name, target) = around.clusters.iter().find(|(name, _)| same_name(name, self.cluster.trim()))?;
+        (nodes > target.0).then(|| format!("{name} has a target of {target}: the job waits until it is scaled up"))
+    }
+}
+
+/// Returns a duration as a person types it and without loss: in the largest unit that fits.
+pub fn exact(span: Millis) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    match units.iter().find(|(ms, _)| span.0 >= *ms && span.0 % ms == 0) {
+        Some((ms, unit)) => format!("{}{unit}", span.0 / ms),
+        None => format!("{}ms", span.0),
+    }
+}
+
+fn check_new_name(name: &str, around: &Surroundings) -> Result<(), String> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    check_name(name)?;
+    match around.taken.iter().find(|taken| same_name(taken, name)) {
+        Some(taken) => Err(format!("there is a job `{taken}` in this experiment already")),
+        None => Ok(()),
+    }
+}
+
+fn check_cluster(name: &str, around: &Surroundings) -> Result<(), String> {
+    if name.is_empty() && around.clusters.len() == 1 {
+        return Ok(());
+    }
+    check_name(name).map_err(|what| what.replacen("the name", "the cluster's name", 1))?;
+    if around.clusters.iter().any(|(known, _)| same_name(known, name)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = around.clusters.iter().map(|(name, _)| name.as_str()).take(NAMES_SHOWN_MAX).collect();
+    match names.is_empty() {
+        true => Err("there is no cluster in this workspace yet".to_owned()),
+        false => Err(format!("there is no cluster `{name}`; there are {}", names.join(", "))),
+    }
+}
+
+/// How many names a message lists: what fits into one line of the form.
+const NAMES_SHOWN_MAX: usize = 6;
+
+fn count(text: &str, of: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(0) => Err(format!("a job needs at least 1 of its {of}")),
+        Ok(n) => Ok(n),
+        Err(_) if text.is_empty() => Err(format!("how many {of}?")),
+        Err(_) => Err(format!("`{}` is no number of {of}", text.escape_debug())),
+    }
+}
+
+fn check_command(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("there is nothing to run".to_owned());
+    }
+    no_nul(text)
+}
+
+fn no_nul(text: &str) -> Result<(), String> {
+    if text.contains('\0') { Err("NUL characters cannot be passed to a shell".to_owned()) } else { Ok(()) }
+}
+
+fn read_limit(text: &str) -> Result<Millis, String> {
+    match Millis::parse(text)? {
+        Millis(0) => Err("a job with no time cannot run".to_owned()),
+        limit => Ok(limit),
+    }
+}
+
+/// Reads `NAME=value` lines; empty ones are passed over.
+fn read_environment(text: &str) -> Result<Vec<EnvironmentVariable>, String> {
+    let mut variables: Vec<EnvironmentVariable> = Vec::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let line_number = at + 1;
+        let (name, value) =
+            line.split_once('=').ok_or_else(|| format!("line {line_number}: no `=`; the form is NAME=value"))?;
+        let name = name.trim();
+        check_variable(name).map_err(|what| format!("line {line_number}: {what}"))?;
+        no_nul(value).map_err(|what| format!("line {line_number}: {what}"))?;
+        if variables.iter().any(|v| v.name == name) {
+            return Err(format!("line {line_number}: `{name}` is there twice"));
+        }
+        variables.push(EnvironmentVariable { name: name.to_owned(), value: value.to_owned() });
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around() -> Surroundings {
+        Surroundings {
+            clusters: vec![("gpu".to_owned(), NodeCount(2)), ("cpu".to_owned(), NodeCount(8))],
+            taken: ["run-001".to_owned()].into(),
+        }
+    }
+
+    fn good() -> Draft {
+        Draft { command: "python3 train.py".to_owned(), ..Draft::first("gpu".to_owned()) }
+    }
+
+    #[test]
+    fn each_fault_stands_at_its_field() {
+        type Break = fn(&mut Draft);
+        let cases: &[(&str, Break, Field, &str)] = &[
+            ("control character", |d| d.name = "a\u{1b}b".into(), Field::Name, "U+001B at position 2"),
+            ("taken, other case", |d| d.name = "RUN-001".into(), Field::Name, "there is a job `run-001`"),
+            ("unknown cluster", |d| d.cluster = "tpu".into(), Field::Cluster, "there are gpu, cpu"),
+            ("no cluster", |d| d.cluster.clear(), Field::Cluster, "empty"),
+            ("no nodes", |d| d.nodes = "0".into(), Field::Nodes, "at least 1"),
+            ("words for nodes", |d| d.nodes = "two".into(), Field::Nodes, "`two` is no number"),
+            ("more than fits", |d| d.nodes = "99999999999".into(), Field::Nodes, "no number"),
+            ("nothing to run", |d| d.command = " \n".into(), Field::Command, "nothing to run"),
+            ("NUL", |d| d.preparation = "a\0".into(), Field::Preparation, "NUL"),
+            ("no =", |d| d.environment = "A=1\nB".into(), Field::Environment, "line 2: no `=`"),
+            ("bad variable", |d| d.environment = "x;rm=1".into(), Field::Environment, "line 1: `x;rm`"),
+            ("twice", |d| d.environment = "A=1\n\nA=2".into(), Field::Environment, "line 3: `A` is there twice"),
+            ("no unit", |d| d.limit = "10".into(), Field::Limit, "no unit"),
+            ("no time", |d| d.limit = "0s".into(), Field::Limit, "no time"),
+            ("processes", |d| (d.kind, d.processes) = (Kind::Mpi, "x".into()), Field::Processes, "`x` is no number"),
+        ];
+        for (name, break_it, field, what) in cases {
+            let mut draft = good();
+            break_it(&mut draft);
+            let wrong = draft.check(&around()).expect_err(name);
+            assert_eq!(wrong.len(), 1, "{name}: {wrong:?}");
+            assert!(wrong[0].0 == *field && wrong[0].1.contains(what), "{name}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn all_faults_come_at_once() {
+        let draft = Draft { nodes: "x".into(), limit: "x".into(), ..Draft::default() };
+        let fields: Vec<Field> = draft.check(&around()).expect_err("all wrong").into_iter().map(|(f, _)| f).collect();
+        assert_eq!(fields, [Field::Cluster, Field::Nodes, Field::Command, Field::Limit]);
+    }
+
+    #[test]
+    fn a_job_comes_back_as_it_was() {
+        let spec: JobSpec = serde_json::from_str(
+            r#"{"cluster":"gpu","schedulingPriority":"high","nodeCount":4,
+                "customMpiSettings":{"commandLine":"./a\n./b","processCount":8},
+                "jobPreparation":{"commandLine":"make"},
+                "outputDirectories":[{"id":"O","pathPrefix":"/data"}],
+                "environmentVariables":[{"name":"LR","value":"0.1 = x"}],
+                "constraints":{"maxWallClockTime":5400000}}"#,
+        )
+        .expect("a spec");
+        let draft = Draft { name: " next ".into(), ..Draft::of(&spec) };
+        assert_eq!(draft.limit, "90m");
+        assert_eq!(draft.rest.names(), ["outputDirectories"]);
+        assert_eq!(draft.check(&around()), Ok(Filled { name: Some("next".into()), spec }));
+        assert!(draft.note(Field::Nodes, &around()).is_some_and(|note| note.contains("target of 2")));
+    }
+
+    #[test]
+    fn durations_are_typed_without_loss() {
+        for (ms, text) in [(604_800_000, "7d"), (5_400_000, "90m"), (90_000, "90s"), (1500, "1500ms"), (0, "0ms")] {
+            assert_eq!(exact(Millis(ms)), text);
+            assert_eq!(Millis::parse(text), Ok(Millis(ms)));
+        }
+    }
+}
