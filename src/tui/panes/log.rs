@@ -1,33 +1,556 @@
-//! State, keys and picture of the log.
+//! The log: the selected job's output at once, following; any place, file and node of it by key. State, keys and picture;
+//! what is held of a file is `log/buffer.rs`, what is asked of the node is `log/open.rs`.
+//!
+//! Only what is looked at is read, by offset, so a log of any size opens at once. Raw bytes are held and cleaned
+//! when they are drawn: nothing but `model::shown` text reaches the screen.
+
+mod buffer;
+mod content;
+mod draw;
+mod filter;
+mod open;
+mod page;
+mod search;
+mod source;
+mod split;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
-use crate::commands::{Cmd, CommandId, Scope};
+use crate::commands::{Cmd, CommandId, Key, Scope};
+use crate::model::fault::Fault;
+use crate::model::ids::JobId;
+use crate::model::request::{FileEntry, JobRef, LogDelta, Reply, Request};
+use crate::model::state::{ExecutionState, Job};
 use crate::tui::cx::Cx;
-use crate::tui::pane::{Pane, UiEffect};
+use crate::tui::msg::{Asker, Mouse, MouseAct, Ticket};
+use crate::tui::pane::{News, Pane, Toast, ToastKind, UiEffect};
+use crate::tui::subject::Subject;
+use crate::tui::widgets::input::Input;
+use buffer::{LineId, View};
+use content::Content;
+use filter::Needle;
+use open::{Answer, Heard, Landing, OpenLog, Tail};
+use page::Size;
+use search::Way;
+use source::{Bookmark, Bookmarks, STDOUT, failed_rank, files_of, next_file, next_node, short};
+
+/// Rows that one step of the wheel moves, as in most terminals.
+const WHEEL_ROWS: usize = 3;
+/// Columns that one step sideways moves.
+const SIDE_COLUMNS: usize = 8;
+/// The farthest column that can be scrolled to: the longest line that is held.
+const SKIP_MAX: usize = split::LINE_BYTES_MAX;
+/// The most text that is copied at once (reliability T04: terminals cut or refuse longer OSC 52).
+const COPY_BYTES_MAX: usize = 64 << 10;
+/// Texts that errors begin with, in the languages jobs are written in.
+const ERRORS: [&str; 8] =
+    ["Traceback (most recent call last)", "Error:", "ERROR", "error:", "FATAL", "fatal:", "panicked at", "Segmentation fault"];
+
+/// What is being typed in the last row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Typing {
+    /// A text to search.
+    Search,
+    /// A text that lines must have.
+    Only,
+    /// A file on this side.
+    Save,
+}
+
+/// What the answer to `ListLogs` is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Switch {
+    NextFile,
+    File(String),
+    NextNode,
+}
 
 /// The pane.
 #[derive(Debug, Default)]
-pub struct Log {}
+pub struct Log {
+    area: Rect,
+    job: Option<JobId>,
+    open: Option<OpenLog>,
+    bookmarks: Bookmarks,
+    wrap: bool,
+    typing: Option<(Typing, Input)>,
+    note: Option<String>,
+    /// Lines marked with the mouse: where it went down, and where it is.
+    drag: Option<(LineId, LineId)>,
+    listing: Option<(u64, Switch)>,
+    numbers: u64,
+}
 
-impl Pane for Log {
-    fn on(&mut self, _cmd: &Cmd, _cx: &Cx) -> Vec<UiEffect> {
+impl Log {
+    /// Returns the room for lines: the last row is taken while it has something to say.
+    fn size(&self) -> Size {
+        let bar = usize::from(self.has_bar());
+        Size {
+            width: usize::from(self.area.width),
+            height: usize::from(self.area.height).saturating_sub(bar + self.tail_rows()).max(1),
+            wrap: self.wrap,
+        }
+    }
+
+    fn has_bar(&self) -> bool {
+        let open = self.open.as_ref();
+        self.typing.is_some() || self.note.is_some() || open.is_some_and(|log| log.filter.is_some() || log.searching())
+    }
+
+    /// Returns the rows below the last line that say what its end is like.
+    fn tail_rows(&self) -> usize {
+        usize::from(self.open.as_ref().is_some_and(|log| log.following() && log.tail != Tail::Live))
+    }
+
+    fn leave(&mut self) -> Vec<UiEffect> {
+        self.note = None;
+        self.drag = None;
+        self.listing = None;
+        let Some(log) = self.open.take() else { return Vec::new() };
+        let top = log.page(self.size()).rows.first().map(|row| row.id);
+        let at = match (log.following(), top.and_then(|id| log.buffer.get(id))) {
+            (false, Some(View::Line { offset, .. })) => Some(offset),
+            (true, _) | (false, None | Some(View::Gap { .. } | View::Restart { .. })) => None,
+        };
+        let text = |needle: &Needle| needle.text().to_owned();
+        let mark = Bookmark {
+            node: log.node,
+            file: log.file.clone(),
+            at,
+            skip: log.skip,
+            filter: log.filter.as_ref().map(|filter| text(filter.needle())),
+            search: log.search.as_ref().map(|search| text(&search.needle)),
+        };
+        self.bookmarks.keep(log.job, mark);
+        vec![UiEffect::Unwatch(log.watch)]
+    }
+
+    fn enter(&mut self, job: JobId, mark: Bookmark) -> Vec<UiEffect> {
+        let (mut log, effects) = OpenLog::new(job, mark.node, mark.file, mark.at, &mut self.numbers);
+        log.skip = mark.skip;
+        log.set_filter(mark.filter.as_deref().and_then(Needle::new));
+        log.search = mark.search.as_deref().and_then(Needle::new).map(search::Search::new);
+        self.open = Some(log);
+        effects
+    }
+
+    /// Shows the log of another job, or none.
+    fn select(&mut self, job: Option<JobId>, cx: &Cx) -> Vec<UiEffect> {
+        if job == self.job {
+            return Vec::new();
+        }
+        let mut effects = self.leave();
+        self.typing = None;
+        self.job = job;
+        effects.extend(self.open_started(cx));
+        effects
+    }
+
+    /// Opens the log of the selected job as soon as the job has ever started.
+    fn open_started(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        let started = self.job.and_then(|id| cx.world.job(id)).is_some_and(|job| has_started(job));
+        match (self.job, started, &self.open) {
+            (Some(job), true, None) => {
+                let mark = self.bookmarks.of(job);
+                self.enter(job, mark)
+            }
+            (Some(_), true, Some(_)) | (Some(_), false, _) | (None, _, _) => Vec::new(),
+        }
+    }
+
+    /// Shows another file or node of the same job.
+    fn switch(&mut self, node: u32, file: String) -> Vec<UiEffect> {
+        let Some(job) = self.job else { return Vec::new() };
+        let mut effects = self.leave();
+        effects.extend(self.enter(job, Bookmark { node, file, ..Bookmark::default() }));
+        effects
+    }
+
+    fn ask_files(&mut self, then: Switch) -> Vec<UiEffect> {
+        let Some(job) = self.job.filter(|_| self.open.is_some()) else { return Vec::new() };
+        self.numbers += 1;
+        self.listing = Some((self.numbers, then));
+        vec![UiEffect::Ask(Ticket { from: Asker::Log, number: self.numbers }, Request::ListLogs(JobRef::Id(job)))]
+    }
+
+    fn listed(&mut self, entries: &[FileEntry], then: Switch) -> Vec<UiEffect> {
+        let Some(log) = &self.open else { return Vec::new() };
+        let (node, file) = (log.node, log.file.clone());
+        let files = files_of(entries, node).into_iter().map(short).collect::<Vec<_>>().join(" · ");
+        let found = match &then {
+            Switch::NextFile => next_file(entries, node, &file).map(|file| (node, file)),
+            Switch::NextNode => next_node(entries, node, &file),
+            Switch::File(name) => {
+                let known = entries.iter().filter(|e| e.name == *name || short(&e.name) == name.as_str());
+                known.min_by_key(|e| e.node.abs_diff(node)).map(|e| (e.node, e.name.clone()))
+            }
+        };
+        match (found, then) {
+            (Some((n, f)), Switch::NextFile) if n == node && f == file => self.say(format!("{} is the only file", short(&file))),
+            (Some((node, file)), _) => {
+                let effects = self.switch(node, file);
+                self.note = Some(format!("files: {files}"));
+                return effects;
+            }
+            (None, Switch::NextFile) => self.say("the job has no log files yet".to_owned()),
+            (None, Switch::NextNode) => self.say("no other node has log files of this job".to_owned()),
+            (None, Switch::File(name)) => self.say(format!("no log file `{}`; there are: {files}", name.escape_debug())),
+        }
         Vec::new()
     }
 
-    fn draw(&self, _cx: &Cx, _area: Rect, _buf: &mut Buffer) {}
+    fn say(&mut self, note: String) {
+        self.note = Some(crate::tui::shown::shown(&note));
+    }
+
+    fn heard(&mut self, heard: Heard) {
+        let text = self.open.as_ref().and_then(|log| log.search.as_ref()).map(|s| s.needle.text().to_owned());
+        let text = text.unwrap_or_default();
+        match heard {
+            Heard::Nothing => {}
+            Heard::NotFound(Way::Down) => self.say(format!("`{text}` is not below; N searches above")),
+            Heard::NotFound(Way::Up) => self.say(format!("`{text}` is not above; n searches below")),
+            Heard::HuntFailed => self.say("no line looks like an error".to_owned()),
+            Heard::Trouble(what) => self.say(what),
+        }
+    }
+
+    /// Acts on an open log and reads what that needs.
+    fn with(&mut self, act: impl FnOnce(&mut OpenLog, Size, &mut u64) -> (Heard, Vec<UiEffect>)) -> Vec<UiEffect> {
+        let size = self.size();
+        let Some(log) = &mut self.open else { return Vec::new() };
+        let (heard, mut effects) = act(log, size, &mut self.numbers);
+        effects.extend(log.want(size, &mut self.numbers));
+        self.heard(heard);
+        effects
+    }
+
+    fn up(&mut self, rows: usize) -> Vec<UiEffect> {
+        self.with(|log, size, numbers| (Heard::Nothing, log.up(rows, size, numbers)))
+    }
+
+    fn down(&mut self, rows: usize) -> Vec<UiEffect> {
+        self.with(|log, size, _| {
+            log.down(rows, size);
+            (Heard::Nothing, Vec::new())
+        })
+    }
+
+    fn go(&mut self, offset: impl FnOnce(&OpenLog) -> u64) -> Vec<UiEffect> {
+        self.with(|log, size, numbers| {
+            let target = offset(log);
+            (Heard::Nothing, log.go(target, Landing::Top, size, numbers))
+        })
+    }
+
+    fn sideways(&mut self, right: bool, steps: usize) -> Vec<UiEffect> {
+        let wrap = self.wrap;
+        if let Some(log) = self.open.as_mut().filter(|_| !wrap) {
+            let by = steps * SIDE_COLUMNS;
+            log.skip = if right { (log.skip + by).min(SKIP_MAX) } else { log.skip.saturating_sub(by) };
+        }
+        Vec::new()
+    }
+
+    fn find(&mut self, way: Way) -> Vec<UiEffect> {
+        self.note = None;
+        if self.open.as_ref().is_some_and(|log| log.search.is_none()) {
+            return self.type_line(Typing::Search);
+        }
+        self.with(|log, size, numbers| log.find(way, size, numbers))
+    }
+
+    fn search(&mut self, text: &str) -> Vec<UiEffect> {
+        match Needle::new(text) {
+            Some(needle) => self.with(|log, size, numbers| log.search(needle, size, numbers)),
+            None => {
+                if let Some(log) = &mut self.open {
+                    log.stop_search();
+                    log.search = None;
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn only(&mut self, text: &str) -> Vec<UiEffect> {
+        let needle = Needle::new(text);
+        self.with(|log, _, _| {
+            log.set_filter(needle);
+            (Heard::Nothing, Vec::new())
+        })
+    }
+
+    fn type_line(&mut self, what: Typing) -> Vec<UiEffect> {
+        let Some(log) = &self.open else { return Vec::new() };
+        let text = match what {
+            Typing::Search => String::new(),
+            Typing::Only => log.filter.as_ref().map(|filter| filter.needle().text().to_owned()).unwrap_or_default(),
+            Typing::Save => format!("{}-{}", log.job, log.file.replace('/', "-")),
+        };
+        self.note = None;
+        self.typing = Some((what, Input::new(text)));
+        Vec::new()
+    }
+
+    fn accept(&mut self) -> Vec<UiEffect> {
+        let Some((what, input)) = self.typing.take() else { return Vec::new() };
+        match what {
+            Typing::Search => self.search(input.text()),
+            Typing::Only => self.only(input.text()),
+            Typing::Save => self.save(input.text()),
+        }
+    }
+
+    fn save(&mut self, path: &str) -> Vec<UiEffect> {
+        let file = self.open.as_ref().filter(|_| !path.is_empty()).map(OpenLog::file_ref);
+        file.map(|file| UiEffect::Save(file, path.to_owned())).into_iter().collect()
+    }
+
+    /// Leaves one thing after the other: the line typed, a search under way, marked lines, the filter, the search's marks.
+    fn cancel(&mut self) -> Vec<UiEffect> {
+        if self.typing.take().is_some() || self.drag.take().is_some() {
+            return Vec::new();
+        }
+        let noted = self.note.take().is_some();
+        let Some(log) = &mut self.open else { return Vec::new() };
+        if log.stop_search() {
+            self.note = Some("search stopped".to_owned());
+        } else if !noted && log.filter.take().is_none() {
+            log.search = None;
+        }
+        Vec::new()
+    }
+
+    /// Copies what the mouse marked, else the line a search is at, else what is shown.
+    fn copy(&mut self) -> Vec<UiEffect> {
+        let size = self.size();
+        let Some(log) = &self.open else { return Vec::new() };
+        let hit = log.search.as_ref().and_then(|s| s.hit).and_then(|offset| log.buffer.id_at_offset(offset));
+        let page = log.page(size);
+        let shown = page.rows.first().zip(page.rows.last()).map(|(first, last)| (first.id, last.id));
+        let hit = hit.filter(|id| shown.is_some_and(|(first, last)| first <= *id && *id <= last)).map(|id| (id, id));
+        let Some((a, b)) = self.drag.or(hit).or(shown) else { return Vec::new() };
+        let (mut text, mut lines) = (String::new(), 0);
+        let mut id = a.min(b);
+        while id <= a.max(b) && text.len() < COPY_BYTES_MAX {
+            if let Some(Content::Line { line, .. }) = log.buffer.get(id).map(Content::of) {
+                text.push_str(line.text());
+                text.push('\n');
+                lines += 1;
+            }
+            id = id.plus(1);
+        }
+        text.truncate(text.floor_char_boundary(COPY_BYTES_MAX));
+        let said = match lines {
+            1 => "1 line copied".to_owned(),
+            n => format!("{n} lines copied"),
+        };
+        vec![UiEffect::Copy(text), UiEffect::Toast(Toast { kind: ToastKind::Info, text: said })]
+    }
+
+    fn failed_rank(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        let Some(job) = self.job.and_then(|id| cx.world.job(id)) else { return Vec::new() };
+        match failed_rank(job) {
+            Some((node, what)) => {
+                let effects = self.switch(node, STDOUT.to_owned());
+                self.say(what);
+                effects
+            }
+            None => {
+                self.say("no process of this job failed by itself".to_owned());
+                Vec::new()
+            }
+        }
+    }
+
+    fn percent(&mut self, cmd: &Cmd) -> Vec<UiEffect> {
+        let typed = cmd.args.first().and_then(|arg| arg.trim_end_matches('%').parse::<u32>().ok());
+        match cmd.count.or(typed) {
+            Some(percent) if percent < 100 => self.go(|log| log.buffer.size() / 100 * u64::from(percent)),
+            Some(_) => self.with(|log, _, numbers| (Heard::Nothing, log.follow(numbers))),
+            None => {
+                self.say("which part? type a number before it: 50%".to_owned());
+                Vec::new()
+            }
+        }
+    }
+
+    fn answered(&mut self, number: u64, reply: &Result<Reply, Fault>) -> Vec<UiEffect> {
+        if let Some((_, then)) = self.listing.take_if(|(asked, _)| *asked == number) {
+            return match reply {
+                Ok(Reply::Files(entries)) => self.listed(entries, then),
+                Ok(_) => Vec::new(),
+                Err(fault) => {
+                    self.say(fault.message.clone());
+                    Vec::new()
+                }
+            };
+        }
+        let answer = match reply {
+            Ok(Reply::Window(window)) => Ok(Answer::Window(window.clone())),
+            Ok(Reply::Found { offset }) => Ok(Answer::Found(*offset)),
+            Ok(_) => Err(Fault::internal("the core answered something else")),
+            Err(fault) => Err(fault.clone()),
+        };
+        self.with(|log, size, numbers| log.answer(number, &answer, size, numbers).unwrap_or((Heard::Nothing, Vec::new())))
+    }
+
+    fn delta(&mut self, watch: u64, delta: &LogDelta) -> Vec<UiEffect> {
+        if self.open.as_ref().is_none_or(|log| log.watch != watch) {
+            return Vec::new();
+        }
+        self.with(|log, _, _| {
+            log.hear(delta);
+            (Heard::Nothing, Vec::new())
+        })
+    }
+
+    /// The job may have started, or have begun a new attempt after its log had ended.
+    fn changed(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        if self.open.is_none() {
+            return self.open_started(cx);
+        }
+        let runs = self.job.and_then(|id| cx.world.job(id)).is_some_and(|job| job.state == ExecutionState::Running);
+        match &mut self.open {
+            Some(log) if runs && log.tail == Tail::Ended => {
+                log.tail = Tail::Opening;
+                log.watch_again(&mut self.numbers)
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    fn line_at(&self, mouse: Mouse) -> Option<LineId> {
+        let row = usize::from(mouse.y.checked_sub(self.area.y)?);
+        self.open.as_ref()?.page(self.size()).rows.get(row).map(|row| row.id)
+    }
+}
+
+/// Says whether a job has, or had, a log.
+fn has_started(job: &Job) -> bool {
+    job.attempt.0 > 0
+}
+
+impl Pane for Log {
+    fn on(&mut self, cmd: &Cmd, cx: &Cx) -> Vec<UiEffect> {
+        let page = self.size().height;
+        let times = cmd.times();
+        match cmd.id {
+            CommandId::Down => self.down(times),
+            CommandId::Up => self.up(times),
+            CommandId::PageDown => self.down(page * times),
+            CommandId::PageUp => self.up(page * times),
+            CommandId::HalfDown => self.down((page / 2).max(1) * times),
+            CommandId::HalfUp => self.up((page / 2).max(1) * times),
+            CommandId::Left => self.sideways(false, times),
+            CommandId::Right => self.sideways(true, times),
+            CommandId::Top => self.go(|_| 0),
+            CommandId::Bottom => self.with(|log, _, numbers| (Heard::Nothing, log.follow(numbers))),
+            CommandId::Cancel => self.cancel(),
+            CommandId::Accept => self.accept(),
+            CommandId::Copy => self.copy(),
+            CommandId::LogSearch if cmd.args.is_empty() => self.type_line(Typing::Search),
+            CommandId::LogSearch => self.search(&cmd.args.join(" ")),
+            CommandId::LogNext => self.find(Way::Down),
+            CommandId::LogPrev => self.find(Way::Up),
+            CommandId::LogOnly if cmd.args.is_empty() => self.type_line(Typing::Only),
+            CommandId::LogOnly => self.only(&cmd.args.join(" ")),
+            CommandId::LogFile => self.ask_files(cmd.args.first().cloned().map_or(Switch::NextFile, Switch::File)),
+            CommandId::LogNode => self.ask_files(Switch::NextNode),
+            CommandId::LogWrap => {
+                self.wrap = !self.wrap;
+                self.with(|_, _, _| (Heard::Nothing, Vec::new()))
+            }
+            CommandId::LogPercent => self.percent(cmd),
+            CommandId::LogFailedRank => self.failed_rank(cx),
+            CommandId::LogFirstError => self.with(|log, _, numbers| (Heard::Nothing, log.hunt(&ERRORS, numbers))),
+            CommandId::LogSave if cmd.args.is_empty() => self.type_line(Typing::Save),
+            CommandId::LogSave => self.save(&cmd.args.join(" ")),
+            CommandId::LogPager => self.open.iter().map(|log| UiEffect::Page(log.file_ref())).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
+        draw::draw(self, cx, area, buf);
+    }
 
     fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
-        Vec::new()
+        use CommandId as C;
+        match (&self.typing, &self.open) {
+            (Some(_), _) => vec![C::Accept, C::Cancel],
+            (None, None) => Vec::new(),
+            (None, Some(log)) if log.search.is_some() => {
+                vec![C::LogNext, C::LogPrev, C::Bottom, C::LogOnly, C::LogFile, C::LogWrap, C::Copy, C::Cancel]
+            }
+            (None, Some(_)) => {
+                vec![C::LogSearch, C::LogOnly, C::Bottom, C::LogFile, C::LogNode, C::LogWrap, C::Copy, C::LogSave, C::Stop]
+            }
+        }
     }
 
     fn scope(&self) -> Scope {
-        Scope::Log
+        if self.typing.is_some() { Scope::Line } else { Scope::Log }
     }
 
-    fn title(&self, _cx: &Cx) -> Line<'static> {
-        Line::from("Log")
+    fn key(&mut self, key: Key, _cx: &Cx) -> Option<Vec<UiEffect>> {
+        let (_, input) = self.typing.as_mut()?;
+        input.key(key).then(Vec::new)
+    }
+
+    fn paste(&mut self, text: &str, _cx: &Cx) -> Option<Vec<UiEffect>> {
+        let (_, input) = self.typing.as_mut()?;
+        input.insert(text);
+        Some(Vec::new())
+    }
+
+    fn hear(&mut self, news: &News<'_>, cx: &Cx) -> Vec<UiEffect> {
+        match news {
+            News::Selected(Some(Subject::Job(job))) => self.select(Some(*job), cx),
+            News::Selected(_) => self.select(None, cx),
+            News::Reply(number, reply) => self.answered(*number, reply),
+            News::Delta(watch, delta) => self.delta(*watch, delta),
+            News::Changed => self.changed(cx),
+            News::Edited(..) | News::Tick => Vec::new(),
+        }
+    }
+
+    fn mouse(&mut self, mouse: Mouse, _cx: &Cx) -> Vec<UiEffect> {
+        match mouse.act {
+            MouseAct::WheelDown => return self.down(WHEEL_ROWS),
+            MouseAct::WheelUp => return self.up(WHEEL_ROWS),
+            MouseAct::Press => self.drag = None,
+            MouseAct::Drag => {
+                if let Some(id) = self.line_at(mouse) {
+                    self.drag = Some((self.drag.map_or(id, |(from, _)| from), id));
+                }
+            }
+            MouseAct::Lift => {}
+        }
+        Vec::new()
+    }
+
+    fn arrange(&mut self, area: Rect, _cx: &Cx) {
+        self.area = area;
+    }
+
+    fn title(&self, cx: &Cx) -> Line<'static> {
+        draw::title(self, cx)
+    }
+
+    fn status(&self, cx: &Cx) -> Line<'static> {
+        draw::status(self, cx)
+    }
+
+    fn subject(&self, _cx: &Cx) -> Option<Subject> {
+        self.job.map(Subject::Job)
+    }
+
+    fn caret(&self, _cx: &Cx, area: Rect) -> Option<Position> {
+        let (what, input) = self.typing.as_ref()?;
+        Some(input.caret(draw::input_area(*what, area)))
     }
 }

@@ -382,6 +382,11 @@ impl LineBuffer {
         self.tail.as_ref().map(Splitter::end_offset)
     }
 
+    /// Returns the offset after the last line that has ended: where a search beyond what is held begins.
+    pub fn closed_end_offset(&self) -> Option<u64> {
+        self.tail.as_ref().map(Splitter::open_offset)
+    }
+
     /// Says whether what is held reaches the end of what was sent.
     pub fn attached(&self) -> bool {
         self.attached

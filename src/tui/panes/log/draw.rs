@@ -1,0 +1,246 @@
+//! The picture of the log.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::content::Content;
+use super::open::{OpenLog, Tail};
+use super::page::{Page, Row};
+use super::source::short;
+use super::{Log, Typing, has_started};
+use crate::model::state::{ExecutionState, Job};
+use crate::model::units::Bytes;
+use crate::tui::cx::Cx;
+use crate::tui::shown::shown;
+use crate::tui::theme::Role;
+use crate::tui::widgets::glyph::Glyph;
+use crate::tui::widgets::text::{TextLook, draw_row};
+
+/// Draws the pane.
+pub(super) fn draw(pane: &Log, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    buf.set_style(area, cx.style(Role::Log));
+    match (&pane.open, pane.job.and_then(|id| cx.world.job(id))) {
+        (Some(log), job) => draw_log(pane, log, job.map(AsRef::as_ref), cx, area, buf),
+        (None, Some(job)) => draw_note(&not_started(job, cx), cx, area, buf),
+        (None, None) => draw_note("select a job to see its log here", cx, area, buf),
+    }
+    if pane.has_bar() && area.height > 0 {
+        draw_bar(pane, cx, Rect { y: area.bottom() - 1, height: 1, ..area }, buf);
+    }
+}
+
+fn not_started(job: &Job, cx: &Cx) -> String {
+    let reason = job.reason(cx.world.cluster(job.cluster).map(AsRef::as_ref));
+    match reason.is_empty() {
+        true => format!("{}: no log yet", job.state.word()),
+        false => format!("{}: {}", job.state.word(), shown(&reason)),
+    }
+}
+
+fn draw_note(text: &str, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width.saturating_sub(2));
+    for (y, line) in (area.y..area.bottom()).zip(crate::tui::overlays::help::wrap(text, width.max(8))) {
+        buf.set_stringn(area.x + 1, y, line, width, cx.style(Role::LogNote));
+    }
+}
+
+fn draw_log(pane: &Log, log: &OpenLog, job: Option<&Job>, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    let page = log.page(pane.size());
+    let look = TextLook {
+        base: cx.style(Role::Log),
+        mark: cx.style(Role::Match),
+        edge: cx.style(Role::LogNote),
+        depth: cx.theme.depth,
+        ascii: cx.look.ascii,
+    };
+    for (y, row) in (area.y..area.bottom()).zip(&page.rows) {
+        draw_one(pane, log, &page, row, &look, cx, Rect { y, height: 1, ..area }, buf);
+    }
+    let below = area.y + page.rows.len() as u16;
+    if let Some(text) = tail_text(log, job, page.rows.is_empty())
+        && pane.tail_rows() + usize::from(page.rows.is_empty()) > 0
+        && below < area.bottom()
+    {
+        draw_rule(&text, cx, Rect { y: below, height: 1, ..area }, buf);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one row of a picture: all it shows, and where")]
+fn draw_one(pane: &Log, log: &OpenLog, page: &Page, row: &Row, look: &TextLook, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    match &page.contents[row.content] {
+        Content::Note(text) => draw_rule(text, cx, area, buf),
+        Content::Line { line, headless } => {
+            let search = log.search.as_ref();
+            let mut marks = search.map(|s| s.needle.places(line)).unwrap_or_default();
+            if let (true, Some(filter)) = (marks.is_empty(), &log.filter) {
+                marks = filter.needle().places(line);
+            }
+            let is_hit = search.is_some_and(|s| s.hit == Some(line.offset));
+            let dragged = pane.drag.is_some_and(|(a, b)| a.min(b) <= row.id && row.id <= a.max(b));
+            let base = match (dragged, is_hit) {
+                (true, _) => look.base.patch(cx.style(Role::Marked)),
+                (false, true) => look.base.patch(cx.style(Role::LogHit)),
+                (false, false) => look.base,
+            };
+            let skip = if pane.wrap { 0 } else { log.skip };
+            draw_row(line, row.part.clone(), skip, &marks, &TextLook { base, ..*look }, area, buf);
+            if *headless && row.row == 0 && skip == 0 {
+                buf.set_stringn(area.x, area.y, cx.glyph(Glyph::Cut), 1, look.edge);
+            }
+        }
+    }
+}
+
+/// A note of ours between the lines: told apart from what the job wrote by its rule.
+fn draw_rule(text: &str, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    let line = if cx.look.ascii { "--" } else { "──" };
+    let text = format!("{line} {} {line}", shown(text));
+    buf.set_stringn(area.x, area.y, text, usize::from(area.width), cx.style(Role::LogNote));
+}
+
+/// Returns what the end of the log is like; `None` while it simply grows.
+fn tail_text(log: &OpenLog, job: Option<&Job>, empty: bool) -> Option<String> {
+    match &log.tail {
+        Tail::Opening if empty => Some("opening".to_owned()),
+        Tail::Live if empty => Some("nothing written yet".to_owned()),
+        Tail::Opening | Tail::Live => None,
+        Tail::Waiting => Some("the file is not there yet".to_owned()),
+        Tail::Interrupted(why) => Some(format!("link lost: {why}; goes on where it was")),
+        Tail::Ended => Some(job.map_or_else(|| "the end".to_owned(), outcome)),
+        Tail::Failed(fault) => {
+            let hint = fault.hints.first().map(|hint| format!("; {hint}")).unwrap_or_default();
+            Some(format!("{}{hint}", fault.message))
+        }
+    }
+}
+
+fn outcome(job: &Job) -> String {
+    let took = job.started.zip(job.ended).map(|(from, to)| format!(" after {}", to.since(from))).unwrap_or_default();
+    let code = job.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+    match job.state {
+        ExecutionState::Succeeded | ExecutionState::Failed => format!("{}{code}{took}", job.state.word()),
+        ExecutionState::Queued | ExecutionState::Running | ExecutionState::Terminating => {
+            format!("the end of this attempt; the job is {}", job.state.word())
+        }
+    }
+}
+
+/// Returns the part of the last row in which a text is typed.
+pub(super) fn input_area(what: Typing, area: Rect) -> Rect {
+    let label = label_of(what).len() as u16;
+    let y = area.bottom().saturating_sub(1);
+    Rect { x: area.x + label.min(area.width), y, width: area.width.saturating_sub(label), height: 1 }
+}
+
+fn label_of(what: Typing) -> &'static str {
+    match what {
+        Typing::Search => "/",
+        Typing::Only => "&",
+        Typing::Save => "save as: ",
+    }
+}
+
+fn draw_bar(pane: &Log, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    buf.set_string(area.x, area.y, " ".repeat(usize::from(area.width)), cx.style(Role::Input));
+    if let Some((what, input)) = &pane.typing {
+        buf.set_stringn(area.x, area.y, label_of(*what), usize::from(area.width), cx.style(Role::Key));
+        input.draw(cx, input_area(*what, area), buf);
+        return;
+    }
+    let Some(log) = &pane.open else { return };
+    let mut parts: Vec<Span<'_>> = Vec::new();
+    let mut put = |text: String, style: Style| parts.push(Span::styled(text, style));
+    let muted = cx.style(Role::Muted);
+    match (&pane.note, log.searching(), &log.filter) {
+        (Some(note), _, _) => put(note.clone(), cx.style(Role::LogNote)),
+        (None, true, _) => {
+            let what = log.search.as_ref().filter(|s| s.asked.is_some()).map_or("errors", |s| s.needle.text());
+            put(format!("{} searching the file on its node for `{}`", cx.spinner(), shown(what)), cx.style(Role::LogNote));
+            put("  Esc stops".to_owned(), muted);
+        }
+        (None, false, Some(filter)) => {
+            let (kept, held) = filter.counts(&log.buffer);
+            put("& ".to_owned(), cx.style(Role::Key));
+            put(shown(filter.needle().text()), cx.style(Role::Match));
+            put(format!("  {kept} of the {held} lines held"), muted);
+            if log.buffer.can_grow_front() {
+                put("  up reads more".to_owned(), muted);
+            }
+            put("  Esc shows all".to_owned(), muted);
+        }
+        (None, false, None) => {}
+    }
+    buf.set_line(area.x, area.y, &Line::from(parts).patch_style(cx.style(Role::Input)), area.width);
+}
+
+/// Returns `Log · run-017 · node-003 · stdout`.
+pub(super) fn title(pane: &Log, cx: &Cx) -> Line<'static> {
+    let mut words = vec!["Log".to_owned()];
+    if let Some(job) = pane.job.and_then(|id| cx.world.job(id)) {
+        words.push(shown(&job.name));
+        if let Some(log) = pane.open.as_ref().filter(|_| has_started(job)) {
+            words.extend(job.node_names.get(log.node as usize).map(|name| shown(name)));
+            words.push(shown(short(&log.file)));
+        }
+    }
+    Line::from(words.join(&format!(" {} ", cx.glyph(Glyph::Dot))))
+}
+
+/// Returns `following · 1.2 M lines`, or `paused · 214 new ↓ · 37 %`.
+pub(super) fn status(pane: &Log, cx: &Cx) -> Line<'static> {
+    let Some(log) = &pane.open else { return Line::default() };
+    let mut parts: Vec<Span<'static>> = Vec::new();
+    let mut put = |text: String, role: Role| {
+        if !parts.is_empty() {
+            parts.push(Span::styled(format!(" {} ", cx.glyph(Glyph::Dot)), cx.style(Role::Muted)));
+        }
+        parts.push(Span::styled(text, cx.style(role)));
+    };
+    match (&log.tail, log.following()) {
+        (_, false) => put("paused".to_owned(), Role::Warning),
+        (Tail::Opening, true) => put("opening".to_owned(), Role::Muted),
+        (Tail::Live, true) => put("following".to_owned(), Role::Good),
+        (Tail::Waiting, true) => put("waiting".to_owned(), Role::Muted),
+        (Tail::Interrupted(_), true) => put("link lost".to_owned(), Role::Bad),
+        (Tail::Ended, true) => put("ended".to_owned(), Role::Muted),
+        (Tail::Failed(_), true) => put("not readable".to_owned(), Role::Bad),
+    }
+    if log.new_lines > 0 && !log.following() {
+        put(format!("{} new {}", grouped(log.new_lines), cx.glyph(Glyph::More)), Role::Strong);
+    }
+    if log.reading() && !log.following() {
+        put("reading".to_owned(), Role::Muted);
+    }
+    if let Some(percent) = percent(log, pane) {
+        put(format!("{percent} %"), Role::Muted);
+    }
+    match log.buffer.lines_seen() {
+        Some(1) => put("1 line".to_owned(), Role::Muted),
+        Some(lines) if lines > 0 => put(format!("{} lines", grouped(lines)), Role::Muted),
+        Some(_) | None if log.buffer.size() > 0 => put(Bytes(log.buffer.size()).to_string(), Role::Muted),
+        Some(_) | None => {}
+    }
+    Line::from(parts)
+}
+
+/// Returns how far into the file the first row is, while one does not follow.
+fn percent(log: &OpenLog, pane: &Log) -> Option<u64> {
+    let size = log.buffer.size().max(1);
+    let page = log.page(pane.size());
+    let top = page.rows.iter().find_map(|row| match &page.contents[row.content] {
+        Content::Line { line, .. } => Some(line.offset),
+        Content::Note(_) => None,
+    })?;
+    (!log.following()).then(|| u64::try_from(u128::from(top) * 100 / u128::from(size)).unwrap_or(100))
+}
+
+/// Returns a count as people read it: `214`, `81,920`, `1.2 M`.
+fn grouped(count: u64) -> String {
+    match count {
+        0..1000 => count.to_string(),
+        1000..1_000_000 => format!("{},{:03}", count / 1000, count % 1000),
+        _ => format!("{:.1} M", count as f64 / 1e6),
+    }
+}
