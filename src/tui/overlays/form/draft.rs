@@ -2,6 +2,7 @@
 //! field, so that the form can say what is wrong in place while it is typed.
 
 use crate::model::names::{check_name, check_variable, same_name};
+use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::{Demand, JobSpec, Priority, Toolkit};
 use crate::model::units::{Millis, NodeCount};
@@ -9,6 +10,8 @@ use crate::model::units::{Millis, NodeCount};
 /// A field of the form, in the order in which it stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
+    /// The experiment's name.
+    Experiment,
     /// The job's name.
     Name,
     /// The cluster's name.
@@ -33,7 +36,8 @@ pub enum Field {
 
 impl Field {
     /// All fields, in order.
-    pub const ALL: [Field; 10] = [
+    pub const ALL: [Field; 11] = [
+        Self::Experiment,
         Self::Name,
         Self::Cluster,
         Self::Nodes,
@@ -49,6 +53,7 @@ impl Field {
     /// Returns the word before the field.
     pub fn label(self) -> &'static str {
         match self {
+            Self::Experiment => "experiment",
             Self::Name => "name",
             Self::Cluster => "cluster",
             Self::Nodes => "nodes",
@@ -65,6 +70,7 @@ impl Field {
     /// Returns what may be typed, shown below the field while it has the keys.
     pub fn hint(self) -> &'static str {
         match self {
+            Self::Experiment => "the group it belongs to; a new name makes a new one",
             Self::Name => "letters, digits, - or _; empty: made from the experiment's count",
             Self::Cluster => "where it runs",
             Self::Nodes => "all are given at once or none",
@@ -111,6 +117,8 @@ pub const PRIORITIES: [(&str, Priority); 3] =
 /// All that is typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
+    /// See [`Field::Experiment`].
+    pub experiment: String,
     /// See [`Field::Name`].
     pub name: String,
     /// See [`Field::Cluster`].
@@ -162,17 +170,38 @@ impl Rest {
 }
 
 /// What is known around the job: what the form checks names against.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct Surroundings<'a> {
     /// The clusters of the workspace, with their targets.
     pub clusters: Vec<(String, NodeCount)>,
-    /// The names of jobs that are taken in the experiment.
-    pub taken: std::collections::BTreeSet<String>,
+    /// The experiments of the workspace.
+    pub experiments: Vec<String>,
+    /// Returns the job of an experiment that has a name already, as it is written there.
+    pub taken: &'a dyn Fn(&str, &str) -> Option<String>,
+}
+
+impl Surroundings<'_> {
+    /// Returns the names that a field can be completed to.
+    pub fn names(&self, field: Field) -> Vec<&str> {
+        match field {
+            Field::Cluster => self.clusters.iter().map(|(name, _)| name.as_str()).collect(),
+            Field::Experiment => self.experiments.iter().map(String::as_str).collect(),
+            Field::Name | Field::Nodes | Field::Kind | Field::Processes | Field::Command => Vec::new(),
+            Field::Preparation | Field::Environment | Field::Limit | Field::Priority => Vec::new(),
+        }
+    }
+
+    fn has_experiment(&self, name: &str) -> bool {
+        self.experiments.iter().any(|known| same_name(known, name))
+    }
 }
 
 /// What a complete draft comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filled {
+    /// The experiment.
+    pub experiment: String,
+    /// The experiment is not there yet.
+    pub new_experiment: bool,
     /// The name, when one was typed.
     pub name: Option<String>,
     /// What to run; its cluster is the one typed.
@@ -192,6 +221,7 @@ impl Draft {
         let environment: Vec<String> =
             spec.environment_variables.iter().map(|v| format!("{}={}", v.name, v.value)).collect();
         Self {
+            experiment: String::new(),
             name: String::new(),
             cluster: spec.cluster.clone().unwrap_or_default(),
             nodes: spec.node_count.to_string(),
@@ -220,42 +250,49 @@ impl Draft {
     ///
     /// # Errors
     /// One complaint for each field that is wrong.
-    pub fn check(&self, around: &Surroundings) -> Result<Filled, Vec<Complaint>> {
+    pub fn check(&self, around: &Surroundings<'_>) -> Result<Filled, Vec<Complaint>> {
         let mut wrong = Vec::new();
         let mut keep = |field, result: Result<(), String>| wrong.extend(result.err().map(|what| (field, what)));
-        keep(Field::Name, check_new_name(self.name.trim(), around));
+        keep(Field::Experiment, check_experiment(self.experiment.trim()));
+        keep(Field::Name, check_new_name(self.name.trim(), self.experiment.trim(), around));
         keep(Field::Cluster, check_cluster(self.cluster.trim(), around));
-        let nodes = count(self.nodes.trim(), "nodes");
+        let nodes = count(self.nodes.trim(), "nodes", JOB_NODES_MAX);
         keep(Field::Nodes, nodes.clone().map(drop));
         let processes = match (self.kind, self.processes.trim()) {
             (Kind::Custom, _) | (Kind::Mpi, "") => Ok(None),
-            (Kind::Mpi, text) => count(text, "processes").map(Some),
+            (Kind::Mpi, text) => count(text, "processes", PROCESSES_MAX).map(Some),
         };
         keep(Field::Processes, processes.clone().map(drop));
         keep(Field::Command, check_command(&self.command));
-        keep(Field::Preparation, no_nul(&self.preparation));
+        keep(Field::Preparation, fit(&self.preparation));
         let variables = read_environment(&self.environment);
         keep(Field::Environment, variables.clone().map(drop));
         let limit = read_limit(self.limit.trim());
         keep(Field::Limit, limit.clone().map(drop));
         match (nodes, processes, variables, limit) {
             (Ok(nodes), Ok(processes), Ok(variables), Ok(limit)) if wrong.is_empty() => {
-                Ok(self.filled(nodes, processes, variables, limit))
+                let new_experiment = !around.has_experiment(self.experiment.trim());
+                Ok(Filled {
+                    experiment: self.experiment.trim().to_owned(),
+                    new_experiment,
+                    name: Some(self.name.trim().to_owned()).filter(|name| !name.is_empty()),
+                    spec: self.spec(nodes, processes, variables, limit),
+                })
             }
             _ => Err(wrong),
         }
     }
 
-    fn filled(
+    fn spec(
         &self,
         nodes: u32,
         process_count: Option<u32>,
         environment_variables: Vec<EnvironmentVariable>,
         max_wall_clock_time: Millis,
-    ) -> Filled {
+    ) -> JobSpec {
         let command_line = self.command.trim_end().to_owned();
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        let spec = JobSpec {
+        JobSpec {
             cluster: some(&self.cluster),
             scheduling_priority: self.priority,
             node_count: NodeCount(nodes),
@@ -270,18 +307,24 @@ impl Draft {
             environment_variables,
             constraints: Constraints { max_wall_clock_time },
             demand: self.rest.demand.clone(),
-        };
-        Filled { name: some(&self.name), spec }
+        }
     }
 
-    /// Returns what a person should know of a draft that is not wrong: that it will wait for more nodes than there are.
-    pub fn note(&self, field: Field, around: &Surroundings) -> Option<String> {
-        if field != Field::Nodes {
-            return None;
+    /// Returns what a person should know of a field that is not wrong: that the job will wait, that something is made.
+    pub fn note(&self, field: Field, around: &Surroundings<'_>) -> Option<String> {
+        let (experiment, cluster) = (self.experiment.trim(), self.cluster.trim());
+        match field {
+            Field::Experiment if check_name(experiment).is_ok() && !around.has_experiment(experiment) => {
+                Some("a new experiment, made when the job is submitted".to_owned())
+            }
+            Field::Nodes => {
+                let nodes: u32 = self.nodes.trim().parse().ok()?;
+                let (name, target) = around.clusters.iter().find(|(name, _)| same_name(name, cluster))?;
+                (nodes > target.0).then(|| format!("{name} has a target of {target}: the job waits until it is scaled up"))
+            }
+            Field::Experiment | Field::Name | Field::Cluster | Field::Kind | Field::Processes => None,
+            Field::Command | Field::Preparation | Field::Environment | Field::Limit | Field::Priority => None,
         }
-        let nodes: u32 = self.nodes.trim().parse().ok()?;
-        let (name, target) = around.clusters.iter().find(|(name, _)| same_name(name, self.cluster.trim()))?;
-        (nodes > target.0).then(|| format!("{name} has a target of {target}: the job waits until it is scaled up"))
     }
 }
 
@@ -294,18 +337,22 @@ pub fn exact(span: Millis) -> String {
     }
 }
 
-fn check_new_name(name: &str, around: &Surroundings) -> Result<(), String> {
+fn check_experiment(name: &str) -> Result<(), String> {
+    check_name(name).map_err(|what| what.replacen("the name", "the experiment's name", 1))
+}
+
+fn check_new_name(name: &str, experiment: &str, around: &Surroundings<'_>) -> Result<(), String> {
     if name.is_empty() {
         return Ok(());
     }
     check_name(name)?;
-    match around.taken.iter().find(|taken| same_name(taken, name)) {
+    match (around.taken)(experiment, name) {
         Some(taken) => Err(format!("there is a job `{taken}` in this experiment already")),
         None => Ok(()),
     }
 }
 
-fn check_cluster(name: &str, around: &Surroundings) -> Result<(), String> {
+fn check_cluster(name: &str, around: &Surroundings<'_>) -> Result<(), String> {
     if name.is_empty() && around.clusters.len() == 1 {
         return Ok(());
     }
@@ -323,9 +370,10 @@ fn check_cluster(name: &str, around: &Surroundings) -> Result<(), String> {
 /// How many names a message lists: what fits into one line of the form.
 const NAMES_SHOWN_MAX: usize = 6;
 
-fn count(text: &str, of: &str) -> Result<u32, String> {
+fn count(text: &str, of: &str, most: u32) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(0) => Err(format!("a job needs at least 1 of its {of}")),
+        Ok(n) if n > most => Err(format!("{n} {of}: the limit is {most}")),
         Ok(n) => Ok(n),
         Err(_) if text.is_empty() => Err(format!("how many {of}?")),
         Err(_) => Err(format!("`{}` is no number of {of}", text.escape_debug())),
@@ -335,6 +383,13 @@ fn count(text: &str, of: &str) -> Result<u32, String> {
 fn check_command(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("there is nothing to run".to_owned());
+    }
+    fit(text)
+}
+
+fn fit(text: &str) -> Result<(), String> {
+    if text.len() > COMMAND_BYTES_MAX {
+        return Err(format!("{} bytes; the limit of one command line is {COMMAND_BYTES_MAX}", text.len()));
     }
     no_nul(text)
 }
@@ -372,15 +427,16 @@ fn read_environment(text: &str) -> Result<Vec<EnvironmentVariable>, String> {
 mod tests {
     use super::*;
 
-    fn around() -> Surroundings {
+    fn around() -> Surroundings<'static> {
         Surroundings {
             clusters: vec![("gpu".to_owned(), NodeCount(2)), ("cpu".to_owned(), NodeCount(8))],
-            taken: ["run-001".to_owned()].into(),
+            experiments: vec!["first".to_owned()],
+            taken: &|experiment, name| (experiment == "first" && same_name(name, "run-001")).then(|| "run-001".to_owned()),
         }
     }
 
     fn good() -> Draft {
-        Draft { command: "python3 train.py".to_owned(), ..Draft::first("gpu".to_owned()) }
+        Draft { command: "python3 train.py".to_owned(), experiment: "first".to_owned(), ..Draft::first("gpu".to_owned()) }
     }
 
     #[test]
@@ -389,6 +445,7 @@ mod tests {
         let cases: &[(&str, Break, Field, &str)] = &[
             ("control character", |d| d.name = "a\u{1b}b".into(), Field::Name, "U+001B at position 2"),
             ("taken, other case", |d| d.name = "RUN-001".into(), Field::Name, "there is a job `run-001`"),
+            ("no experiment", |d| d.experiment.clear(), Field::Experiment, "empty"),
             ("unknown cluster", |d| d.cluster = "tpu".into(), Field::Cluster, "there are gpu, cpu"),
             ("no cluster", |d| d.cluster.clear(), Field::Cluster, "empty"),
             ("no nodes", |d| d.nodes = "0".into(), Field::Nodes, "at least 1"),
@@ -414,7 +471,7 @@ mod tests {
 
     #[test]
     fn all_faults_come_at_once() {
-        let draft = Draft { nodes: "x".into(), limit: "x".into(), ..Draft::default() };
+        let draft = Draft { experiment: "e".into(), nodes: "x".into(), limit: "x".into(), ..Draft::default() };
         let fields: Vec<Field> = draft.check(&around()).expect_err("all wrong").into_iter().map(|(f, _)| f).collect();
         assert_eq!(fields, [Field::Cluster, Field::Nodes, Field::Command, Field::Limit]);
     }
@@ -430,10 +487,12 @@ mod tests {
                 "constraints":{"maxWallClockTime":5400000}}"#,
         )
         .expect("a spec");
-        let draft = Draft { name: " next ".into(), ..Draft::of(&spec) };
+        let draft = Draft { name: " next ".into(), experiment: "second".into(), ..Draft::of(&spec) };
         assert_eq!(draft.limit, "90m");
         assert_eq!(draft.rest.names(), ["outputDirectories"]);
-        assert_eq!(draft.check(&around()), Ok(Filled { name: Some("next".into()), spec }));
+        let filled = Filled { experiment: "second".into(), new_experiment: true, name: Some("next".into()), spec };
+        assert_eq!(draft.check(&around()), Ok(filled));
+        assert!(draft.note(Field::Experiment, &around()).is_some());
         assert!(draft.note(Field::Nodes, &around()).is_some_and(|note| note.contains("target of 2")));
     }
 

@@ -1,0 +1,136 @@
+//! The form as text: the published body of a job with its name and experiment, as JSON, and back. A draft with faults in it
+//! has a text too, so that nothing typed is lost on the way.
+
+use serde_json::{Map, Value, json};
+
+use super::draft::{Draft, Kind, PRIORITIES};
+use crate::model::spec::doc::Doc;
+use crate::model::spec::fields::Faults;
+use crate::model::spec::job_file::JobFile;
+use crate::model::spec::{Demand, Resources};
+
+/// Returns the draft as JSON.
+pub fn to_text(draft: &Draft) -> String {
+    let mut properties = Map::new();
+    let mut put = |key: &str, value: Value| drop(properties.insert(key.to_owned(), value));
+    put("cluster", json!(draft.cluster.trim()));
+    let priority = PRIORITIES.iter().find(|(_, priority)| *priority == draft.priority).map_or("normal", |(word, _)| word);
+    put("schedulingPriority", json!(priority));
+    put("nodeCount", number(&draft.nodes));
+    let mut settings = Map::from_iter([("commandLine".to_owned(), json!(draft.command))]);
+    let toolkit = match draft.kind {
+        Kind::Custom => "customToolkitSettings",
+        Kind::Mpi => "customMpiSettings",
+    };
+    if draft.kind == Kind::Mpi && !draft.processes.trim().is_empty() {
+        settings.insert("processCount".to_owned(), number(&draft.processes));
+    }
+    put(toolkit, Value::Object(settings));
+    if !draft.preparation.trim().is_empty() {
+        put("jobPreparation", json!({"commandLine": draft.preparation}));
+    }
+    put("environmentVariables", draft.environment.lines().filter(|line| !line.trim().is_empty()).map(variable).collect());
+    put("constraints", json!({"maxWallClockTime": draft.limit.trim()}));
+    put_rest(draft, &mut put);
+    let mut top = Map::new();
+    for (key, text) in [("experiment", &draft.experiment), ("name", &draft.name)] {
+        if !text.trim().is_empty() {
+            top.insert(key.to_owned(), json!(text.trim()));
+        }
+    }
+    top.insert("properties".to_owned(), Value::Object(properties));
+    // A tree of texts and numbers always prints.
+    serde_json::to_string_pretty(&Value::Object(top)).unwrap_or_default()
+}
+
+fn put_rest(draft: &Draft, put: &mut impl FnMut(&str, Value)) {
+    let rest = &draft.rest;
+    if let Some(prefix) = &rest.std_out_err_path_prefix {
+        put("stdOutErrPathPrefix", json!(prefix));
+    }
+    for (key, list) in [("inputDirectories", json!(rest.input_directories)), ("outputDirectories", json!(rest.output_directories))] {
+        if list.as_array().is_some_and(|list| !list.is_empty()) {
+            put(key, list);
+        }
+    }
+    if let Demand::Part(Resources { cpus_milli, memory, gpus_milli, .. }) = &rest.demand {
+        let count = |milli: u64| if milli % 1000 == 0 { json!(milli / 1000) } else { json!(milli as f64 / 1000.0) };
+        put("resources", json!({"cpus": count(*cpus_milli), "memory": memory.0, "gpus": count(*gpus_milli)}));
+    }
+}
+
+/// A number as one, anything else as the text it is, so that the reader names it as wrong where it stands.
+fn number(text: &str) -> Value {
+    text.trim().parse::<u32>().map_or_else(|_| json!(text.trim()), Value::from)
+}
+
+fn variable(line: &str) -> Value {
+    match line.split_once('=') {
+        Some((name, value)) => json!({"name": name.trim(), "value": value}),
+        None => json!({"name": line}),
+    }
+}
+
+/// What is wrong with a text, and in which line, from 1.
+pub type TextFault = (u32, String);
+
+/// Returns the draft that a text comes to: JSON, or YAML or TOML as job files may be.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the text.
+pub fn from_text(text: &str) -> Result<Draft, Vec<TextFault>> {
+    let doc = Doc::parse("job.json", text.as_bytes())
+        .map_err(|faults| faults.into_iter().map(|fault| (fault.place.line, fault.to_string())).collect::<Vec<_>>())?;
+    let mut faults = Faults::default();
+    let file = JobFile::read(&doc, &mut faults);
+    match file.filter(|_| faults.errors.is_empty()) {
+        Some(file) => Ok(Draft {
+            name: file.name.unwrap_or_default(),
+            experiment: file.experiment.unwrap_or_default(),
+            ..Draft::of(&file.spec)
+        }),
+        None => Err(faults.errors.iter().map(|fault| (fault.place.line, fault.to_string())).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::spec::Priority;
+
+    fn draft() -> Draft {
+        Draft {
+            experiment: "first".into(),
+            name: "run-2".into(),
+            cluster: "gpu".into(),
+            nodes: "4".into(),
+            kind: Kind::Mpi,
+            processes: "8".into(),
+            command: "./a\n\"quoted\" \u{1b}[0m".into(),
+            preparation: "make".into(),
+            environment: "LR=0.1 = x\nB=".into(),
+            limit: "90m".into(),
+            priority: Priority::High,
+            ..Draft::default()
+        }
+    }
+
+    #[test]
+    fn text_and_form_are_the_same_job() {
+        let text = to_text(&draft());
+        assert!(!text.contains('\u{1b}'), "control characters are written out");
+        assert_eq!(from_text(&text), Ok(draft()));
+        let custom = Draft { kind: Kind::Custom, processes: String::new(), name: String::new(), ..draft() };
+        assert_eq!(from_text(&to_text(&custom)), Ok(custom));
+    }
+
+    #[test]
+    fn faults_say_their_line() {
+        let text = to_text(&Draft { nodes: "four".into(), limit: "10".into(), ..draft() });
+        let faults = from_text(&text).expect_err("two faults");
+        let line_of = |needle: &str| text.lines().position(|l| l.contains(needle)).expect("in the text") as u32 + 1;
+        assert_eq!(faults.iter().map(|f| f.0).collect::<Vec<_>>(), [line_of("nodeCount"), line_of("maxWallClockTime")]);
+        assert!(faults[0].1.contains("nodeCount"), "{faults:?}");
+        assert_eq!(from_text("{\n  \"properties\": {\n").expect_err("cut").len(), 1);
+    }
+}
