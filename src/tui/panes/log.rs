@@ -45,8 +45,16 @@ const SKIP_MAX: usize = split::LINE_BYTES_MAX;
 /// The most text that is copied at once (reliability T04: terminals cut or refuse longer OSC 52).
 const COPY_BYTES_MAX: usize = 64 << 10;
 /// Texts that errors begin with, in the languages jobs are written in.
-const ERRORS: [&str; 8] =
-    ["Traceback (most recent call last)", "Error:", "ERROR", "error:", "FATAL", "fatal:", "panicked at", "Segmentation fault"];
+const ERRORS: [&str; 8] = [
+    "Traceback (most recent call last)",
+    "Error:",
+    "ERROR",
+    "error:",
+    "FATAL",
+    "fatal:",
+    "panicked at",
+    "Segmentation fault",
+];
 
 /// What is being typed in the last row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +196,9 @@ impl Log {
             }
         };
         match (found, then) {
-            (Some((n, f)), Switch::NextFile) if n == node && f == file => self.say(format!("{} is the only file", short(&file))),
+            (Some((n, f)), Switch::NextFile) if n == node && f == file => {
+                self.say(format!("{} is the only file", short(&file)))
+            }
             (Some((node, file)), _) => {
                 let effects = self.switch(node, file);
                 self.note = Some(format!("files: {files}"));

@@ -18,12 +18,14 @@ pub struct Theme {
     pub name: String,
     /// `true` when its ground is dark.
     pub dark: bool,
+    /// How many colours it was fitted to.
+    pub depth: Depth,
     styles: Vec<Style>,
 }
 
 impl Theme {
     pub(super) fn new(name: String, dark: bool, style: impl Fn(Role) -> Style) -> Self {
-        Self { name, dark, styles: Role::ALL.iter().map(|role| style(*role)).collect() }
+        Self { name, dark, depth: Depth::True, styles: Role::ALL.iter().map(|role| style(*role)).collect() }
     }
 
     /// Returns the style of a role.
@@ -48,6 +50,6 @@ impl Theme {
             }
             out
         };
-        Self::new(self.name.clone(), self.dark, fit)
+        Self { depth, ..Self::new(self.name.clone(), self.dark, fit) }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod glyph;
 pub mod input;
+pub mod text;
 
 use ratatui::symbols::border;
 use ratatui::text::Span;

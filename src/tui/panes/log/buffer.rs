@@ -397,6 +397,7 @@ impl LineBuffer {
         self.size
     }
 
+    #[cfg(test)]
     /// Returns how many bytes are held, with what lines cost beside their bytes.
     pub fn held(&self) -> usize {
         self.held
@@ -419,11 +420,6 @@ impl LineBuffer {
 
     fn has_open(&self) -> bool {
         self.tail.as_ref().is_some_and(|tail| !tail.open().is_empty())
-    }
-
-    /// Says whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && !self.has_open()
     }
 
     /// Returns the number of lines of the file up to the end of what is held, when all of them were seen.

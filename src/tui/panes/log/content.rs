@@ -40,9 +40,10 @@ impl Content {
     pub fn of(view: View<'_>) -> Self {
         match view {
             View::Line { offset, bytes, headless } => Self::Line { line: clean(offset, bytes), headless },
-            View::Gap { from, to } => {
-                Self::Note(format!("{} not sent: the log is faster than the link; scroll here to read them", Bytes(to - from)))
-            }
+            View::Gap { from, to } => Self::Note(format!(
+                "{} not sent: the log is faster than the link; scroll here to read them",
+                Bytes(to - from)
+            )),
             View::Restart { truncated: true } => Self::Note("the file was cut short; it begins again here".to_owned()),
             View::Restart { truncated: false } => Self::Note("the file was replaced; the new one begins here".to_owned()),
         }
@@ -52,8 +53,8 @@ impl Content {
     pub fn rows(&self, wrap: Option<usize>) -> Vec<Range<usize>> {
         match (self, wrap) {
             (Self::Line { line, .. }, Some(width)) => wrapped(line.text(), width),
-            (Self::Line { line, .. }, None) => vec![0..line.text().len()],
-            (Self::Note(text), _) => vec![0..text.len()],
+            (Self::Line { line, .. }, None) => std::iter::once(0..line.text().len()).collect(),
+            (Self::Note(text), _) => std::iter::once(0..text.len()).collect(),
         }
     }
 

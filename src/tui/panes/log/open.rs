@@ -276,7 +276,9 @@ impl OpenLog {
             (Ask::Jump(target, landing), Answer::Window(window)) => (self.landed(window, target, landing, size), Vec::new()),
             (Ask::Find(way), Answer::Found(offset)) => self.found(number, *offset, way, size, numbers),
             (Ask::Hunt, Answer::Found(offset)) => self.hunted(*offset, size, numbers),
-            (_, Answer::Window(_) | Answer::Found(_)) => (Heard::Trouble("the core answered something else".to_owned()), vec![]),
+            (_, Answer::Window(_) | Answer::Found(_)) => {
+                (Heard::Trouble("the core answered something else".to_owned()), vec![])
+            }
         };
         self.sift();
         Some((heard, effects))

@@ -184,9 +184,12 @@ impl Sheet<'_> {
             let rows = content.rows(self.size.wrap_at());
             let of_content = page.contents.len();
             let cut = rows.len() > skip + room;
-            page.rows.extend(
-                rows.into_iter().enumerate().skip(skip).take(room).map(|(row, part)| Row { id, row, content: of_content, part }),
-            );
+            page.rows.extend(rows.into_iter().enumerate().skip(skip).take(room).map(|(row, part)| Row {
+                id,
+                row,
+                content: of_content,
+                part,
+            }));
             page.contents.push(content);
             skip = 0;
             next = self.at_or_after(id.plus(1));

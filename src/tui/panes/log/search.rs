@@ -110,9 +110,9 @@ mod tests {
         assert_eq!(search("y").look(&buffer, buffer.end_id().plus(-1), Way::Up), Looked::Beyond(200));
         let mut found = search("al");
         found.hit = Some(50);
-        assert_eq!((found.start(&buffer, LineId(99), Way::Down), found.start(&buffer, LineId(99), Way::Up)), (
-            first.plus(1),
-            first.plus(-1)
-        ));
+        assert_eq!(
+            (found.start(&buffer, LineId(99), Way::Down), found.start(&buffer, LineId(99), Way::Up)),
+            (first.plus(1), first.plus(-1))
+        );
     }
 }
