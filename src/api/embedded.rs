@@ -15,19 +15,29 @@ pub struct Embedded {
     calls: mpsc::Sender<Call>,
 }
 
+/// The core has ended: the call did not reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotTaken;
+
 impl Embedded {
     /// Returns a client of the loop that receives from the other end of `calls`.
     pub fn new(calls: mpsc::Sender<Call>) -> Self {
         Self { calls }
     }
 
-    async fn call(&self, call: Call) -> Result<(), Fault> {
-        self.calls.send(call).await.map_err(|_| stopped())
+    async fn call(&self, call: Call) -> Result<(), NotTaken> {
+        self.calls.send(call).await.map_err(|_| NotTaken)
+    }
+
+    /// Gives a request to the core, in the order of calls; the answer comes later, or never if the core ends.
+    pub(super) async fn begin(&self, request: Request) -> Result<oneshot::Receiver<Reply>, NotTaken> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Request(request, reply)).await?;
+        Ok(answer)
     }
 
     pub(super) async fn request(&self, request: Request) -> Result<Reply, Fault> {
-        let (reply, answer) = oneshot::channel();
-        self.call(Call::Request(request, reply)).await?;
+        let answer = self.begin(request).await.map_err(|NotTaken| stopped())?;
         match answer.await.map_err(|_| stopped())? {
             Reply::Refused(fault) => Err(fault),
             reply => Ok(reply),
@@ -36,14 +46,14 @@ impl Embedded {
 
     pub(super) async fn subscribe(&self) -> Result<mpsc::Receiver<Arc<Update>>, Fault> {
         let (updates, receiver) = mpsc::channel(UPDATES_WAITING_MAX);
-        self.call(Call::Subscribe(updates)).await?;
+        self.call(Call::Subscribe(updates)).await.map_err(|NotTaken| stopped())?;
         Ok(receiver)
     }
 
     pub(super) async fn open_log(&self, file: FileRef, from: From) -> Result<mpsc::Receiver<LogDelta>, Fault> {
         let (deltas, receiver) = mpsc::channel(DELTAS_WAITING_MAX);
         let (opened, answer) = oneshot::channel();
-        self.call(Call::Follow(file, from, deltas, opened)).await?;
+        self.call(Call::Follow(file, from, deltas, opened)).await.map_err(|NotTaken| stopped())?;
         answer.await.map_err(|_| stopped())??;
         Ok(receiver)
     }

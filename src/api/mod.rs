@@ -1,6 +1,13 @@
 //! Layer 4: how a front end reaches a runtime. One [`Client`], two insides: the core in this process, or a unix socket.
 
+pub mod address;
+mod connection;
+mod dial;
 pub mod embedded;
+pub mod server;
+pub mod socket;
+mod stream;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -9,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
 use crate::model::snapshot::Update;
+use crate::runtime::call::Call;
 
 /// A front end's way to the core. Cheap to clone.
 #[derive(Clone)]
@@ -19,9 +27,20 @@ pub struct Client {
 #[derive(Clone)]
 enum Inside {
     Embedded(embedded::Embedded),
+    Socket(socket::Socket),
 }
 
 impl Client {
+    /// Returns a client of the core in this process that receives from the other end of `calls`.
+    pub fn embedded(calls: mpsc::Sender<Call>) -> Self {
+        Self { inside: Inside::Embedded(embedded::Embedded::new(calls)) }
+    }
+
+    /// Returns a client of the core behind a connected socket.
+    pub fn attached(socket: socket::Socket) -> Self {
+        Self { inside: Inside::Socket(socket) }
+    }
+
     /// Asks for something. [`Reply::Refused`] becomes the error.
     ///
     /// # Errors
@@ -29,6 +48,7 @@ impl Client {
     pub async fn request(&self, request: Request) -> Result<Reply, Fault> {
         match &self.inside {
             Inside::Embedded(core) => core.request(request).await,
+            Inside::Socket(core) => core.request(request).await,
         }
     }
 
@@ -39,6 +59,7 @@ impl Client {
     pub async fn subscribe(&self) -> Result<mpsc::Receiver<Arc<Update>>, Fault> {
         match &self.inside {
             Inside::Embedded(core) => core.subscribe().await,
+            Inside::Socket(core) => core.subscribe().await,
         }
     }
 
@@ -49,6 +70,7 @@ impl Client {
     pub async fn open_log(&self, file: FileRef, from: From) -> Result<mpsc::Receiver<LogDelta>, Fault> {
         match &self.inside {
             Inside::Embedded(core) => core.open_log(file, from).await,
+            Inside::Socket(core) => core.open_log(file, from).await,
         }
     }
 }

@@ -84,6 +84,20 @@ pub struct Update {
     pub changes: Vec<Change>,
 }
 
+impl Change {
+    /// Returns the key of the row that it is about.
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Workspace(row) => RowKey::Workspace(row.id),
+            Self::Cluster(row) => RowKey::Cluster(row.id),
+            Self::Node(row) => RowKey::Node(row.id),
+            Self::Experiment(row) => RowKey::Experiment(row.id),
+            Self::Job(row) => RowKey::Job(row.id),
+            Self::Gone(key) => *key,
+        }
+    }
+}
+
 impl Snapshot {
     /// Changes this picture into the one after `update`.
     pub fn apply(&mut self, update: &Update) {

@@ -26,22 +26,10 @@ pub(super) fn int(number: u64) -> i64 {
     number.cast_signed()
 }
 
-/// Returns the key of the row that a change is about.
-fn key_of(change: &Change) -> RowKey {
-    match change {
-        Change::Workspace(row) => RowKey::Workspace(row.id),
-        Change::Cluster(row) => RowKey::Cluster(row.id),
-        Change::Node(row) => RowKey::Node(row.id),
-        Change::Experiment(row) => RowKey::Experiment(row.id),
-        Change::Job(row) => RowKey::Job(row.id),
-        Change::Gone(key) => *key,
-    }
-}
-
 /// Brings the tables to what `changes` say. Only the last word on a row counts, and what goes goes first, so that its
 /// name is free for what comes in the same turn.
 pub(super) fn apply(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), Trouble> {
-    let last: BTreeMap<RowKey, &Change> = changes.iter().map(|change| (key_of(change), change)).collect();
+    let last: BTreeMap<RowKey, &Change> = changes.iter().map(|change| (change.key(), change)).collect();
     for change in last.values() {
         if let Change::Gone(key) = change {
             delete(tx, *key)?;

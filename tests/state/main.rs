@@ -1,8 +1,10 @@
 //! The store, its lock, and the way from a front end to the core, on real files and sockets.
 
 mod crash;
+mod fake;
 mod fixture;
 mod pages;
 mod refusals;
 mod samples;
+mod socket;
 mod store;
