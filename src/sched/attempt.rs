@@ -6,7 +6,9 @@ use super::effect::Act;
 use super::job::job_error;
 use crate::model::ids::{EffectId, JobId, NodeId, Rank, RankKey, RankRole};
 use crate::model::launch::NodePlace;
-use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Node, NodeState, Proof, RankRun, RankState, StopWhy};
+use crate::model::state::{
+    AfterStop, Daemon, ExecutionState, Job, JobError, Node, NodeState, Proof, RankRun, RankState, StopWhy,
+};
 use crate::model::units::Millis;
 
 /// What the end of one process means for a going attempt.
@@ -83,13 +85,7 @@ impl Sched {
     }
 
     /// Orders the start of one process on the node with this index in the attempt; the last node, when there is none.
-    pub(super) fn start_rank(
-        &mut self,
-        id: JobId,
-        rank: Rank,
-        node_index: u32,
-        daemon: Option<crate::model::state::Daemon>,
-    ) {
+    pub(super) fn start_rank(&mut self, id: JobId, rank: Rank, node_index: u32, daemon: Option<Daemon>) {
         let Some(job) = self.jobs.get(&id) else { return };
         let Some(node) = job.nodes.get(node_index as usize).or(job.nodes.last()).copied() else { return };
         let boot = self.nodes.get(&node).and_then(|node| node.boot.clone()).unwrap_or_default();
@@ -199,6 +195,7 @@ impl Sched {
             self.acknowledge(node, key);
         }
         self.daemon_ended(key, &proof);
+        self.launcher_gone(key, node);
         let Some(job) = self.jobs.get(&key.job) else { return };
         if job.after_stop.is_none() {
             match judge(job, key.rank, self.nodes.get(&node).map(|node| &**node), &was, &proof) {

@@ -3,7 +3,7 @@
 
 use super::Sched;
 use super::effect::{Act, DaemonAnswer};
-use crate::model::ids::{Rank, RankKey, RankRole};
+use crate::model::ids::{NodeId, Rank, RankKey, RankRole};
 use crate::model::state::{Daemon, ExecutionState, Proof, RankRun, RankState};
 
 /// The most daemons of one attempt: a launcher asks once a node, and again for each of its runs; more is a loop.
@@ -63,6 +63,15 @@ impl Sched {
     pub(super) fn daemon_started(&mut self, key: RankKey) {
         if let Some((by, request)) = self.asked_by(key) {
             self.answer(by, request, DaemonAnswer::Started { rank: key.rank });
+        }
+    }
+
+    /// Forgets what was still to be told to a launcher that is gone.
+    pub(super) fn launcher_gone(&mut self, key: RankKey, node: NodeId) {
+        for id in self.outbox.of_node(node) {
+            if matches!(self.outbox.get(id), Some(Act::AnswerDaemon { by, .. }) if *by == key) {
+                self.close(id);
+            }
         }
     }
 

@@ -1,9 +1,245 @@
-//! Named rules over the whole state.
+//! Named rules over the whole state. [`Sched::check`] looks at all of it and is for tests; a debug build looks after
+//! each step at what the step touched, which costs no more than the step.
+//!
+//! The numbers are those of the project's list of invariants; rules without one are the core's own.
 
+use std::collections::BTreeSet;
+
+use super::cluster::{gave_up, wanted};
+use super::effect::Act;
+use super::rows::Standing;
 use super::{Sched, Step};
+use crate::model::ids::{ClusterId, EffectId, RankKey, RankRole};
+use crate::model::snapshot::Change;
+use crate::model::spec::Deallocation;
+use crate::model::state::{AllocationState, ExecutionState, Job, Node, NodeState, Proof, RankRun, RankState};
+
+/// Asserts a rule by its name.
+macro_rules! rule {
+    ($holds:expr, $name:literal, $what:expr) => {
+        assert!($holds, concat!("broken rule: ", $name, ": {:?}"), $what)
+    };
+}
 
 impl Sched {
-    pub(super) fn check_step(&self, _step: &Step) {}
-    /// Checks.
-    pub fn check(&self) {}
+    /// Checks every rule on the whole state.
+    ///
+    /// # Panics
+    /// With the name of a broken rule.
+    pub fn check(&self) {
+        for job in self.jobs.values() {
+            self.check_job(job);
+        }
+        for node in self.nodes.values() {
+            self.check_node(node);
+        }
+        for (id, act) in self.outbox.iter() {
+            self.check_effect(id, act);
+        }
+        for id in self.clusters.keys() {
+            self.check_cluster(*id);
+        }
+        self.check_tallies();
+        self.check_derived();
+        rule!(self.stale.is_empty(), "a step leaves nothing unsettled", &self.stale);
+    }
+
+    /// Checks what a step did.
+    pub(super) fn check_step(&self, step: &Step) {
+        let mut last = EffectId(0);
+        for effect in &step.effects {
+            rule!(effect.id > last && effect.id <= self.counters.effect, "I10 effects are numbered in order", effect);
+            rule!(self.outbox.get(effect.id) == Some(&effect.act), "I10 what is to be done stands in the outbox", effect);
+            self.check_effect(effect.id, &effect.act);
+            last = effect.id;
+        }
+        for id in &step.closed {
+            rule!(self.outbox.get(*id).is_none(), "a closed effect is out of the outbox", id);
+        }
+        for key in &step.touched {
+            match self.row(*key) {
+                Some(Change::Job(job)) => self.check_job(&job),
+                Some(Change::Node(node)) => self.check_node(&node),
+                Some(Change::Cluster(cluster)) => self.check_cluster(cluster.id),
+                Some(Change::Workspace(_) | Change::Experiment(_) | Change::Gone(_)) | None => {}
+            }
+        }
+    }
+
+    fn check_job(&self, job: &Job) {
+        let live: Vec<_> = job.live_ranks().collect();
+        rule!(job.id <= self.counters.job, "ids come from the counters", job);
+        match job.state {
+            ExecutionState::Queued => {
+                rule!(live.is_empty() && job.after_stop.is_none(), "I01 a waiting job has no process", job);
+            }
+            ExecutionState::Running | ExecutionState::Terminating => {
+                rule!(!live.is_empty(), "a job without processes has ended or waits", job);
+                let distinct: BTreeSet<_> = job.nodes.iter().collect();
+                rule!(distinct.len() == job.nodes.len(), "an attempt has every node once", job);
+            }
+            ExecutionState::Succeeded | ExecutionState::Failed => {
+                rule!(live.is_empty(), "I06 an ended job has no process", job);
+                rule!(job.ended.is_some() && job.stop_at.is_none() && job.after_stop.is_none(), "I05 an end is final", job);
+            }
+        }
+        let stopping = |run: &RankRun| matches!(run.state, RankState::Stopping { .. });
+        rule!(live.iter().all(|(_, run)| stopping(run) == job.after_stop.is_some()), "an attempt stops as a whole", job);
+        rule!(
+            job.state != ExecutionState::Terminating || job.after_stop.is_some(),
+            "a terminating job is being stopped",
+            job
+        );
+        for (rank, run) in live {
+            let key = RankKey { job: job.id, attempt: job.attempt, rank: *rank };
+            self.check_live_rank(key, run);
+        }
+        rule!(job.requeues <= self.requeues_allowed, "I22 put back no more often than allowed", job);
+        self.check_exit(job);
+    }
+
+    fn check_live_rank(&self, key: RankKey, run: &RankRun) {
+        let held = self.nodes.get(&run.node).is_some_and(|node| node.holder == Some((key.job, key.attempt)));
+        rule!(held, "I01 a process lives only on a node that its attempt holds", (key, run));
+        match &run.state {
+            RankState::Starting { effect } => {
+                let start = self.outbox.get(*effect);
+                let asked = matches!(start, Some(Act::StartRank { node, boot, key: of, .. })
+                    if *node == run.node && *boot == run.boot && *of == key);
+                rule!(asked, "I02 a start goes to its node under its boot", (key, run));
+            }
+            RankState::Stopping { effect, .. } => {
+                let stop = self.outbox.get(*effect);
+                let asked = matches!(stop, Some(Act::StopRank { node, key: of, .. }) if *node == run.node && *of == key);
+                rule!(asked, "a stop goes to its node", (key, run));
+            }
+            RankState::Running | RankState::Gone(_) => {}
+        }
+    }
+
+    fn check_exit(&self, job: &Job) {
+        let recorded = |role: RankRole, wanted: i32| {
+            let mut ranks = job.ranks.iter().filter(|(rank, _)| rank.role == role);
+            ranks.any(|(_, run)| matches!(run.state, RankState::Gone(Proof::Exit { code, .. }) if code == wanted))
+        };
+        if let Some(code) = job.exit_code {
+            let known = recorded(RankRole::Main, code) || recorded(RankRole::Prepare, code);
+            rule!(known, "I08 no exit code without an exit record", job);
+        }
+        let mains = || job.ranks.iter().filter(|(rank, _)| rank.role == RankRole::Main);
+        match job.state {
+            ExecutionState::Succeeded => {
+                let zero = |run: &RankRun| matches!(run.state, RankState::Gone(Proof::Exit { code: 0, .. }));
+                let all = mains().count() > 0 && mains().all(|(_, run)| zero(run));
+                rule!(all && job.exit_code == Some(0), "I07 success is exit code 0 of every main process", job);
+                rule!(job.errors.is_empty(), "success has no errors", job);
+            }
+            ExecutionState::Failed => {
+                rule!(!job.errors.is_empty(), "a failure says why", job);
+                rule!(job.exit_code != Some(0), "I07 exit code 0 is no failure", job);
+            }
+            ExecutionState::Queued | ExecutionState::Running | ExecutionState::Terminating => {}
+        }
+    }
+
+    fn check_node(&self, node: &Node) {
+        rule!(node.id <= self.counters.node, "ids come from the counters", node);
+        if let Some((job, attempt)) = node.holder {
+            let holds = self.jobs.get(&job).is_some_and(|job| {
+                let on_nodes = matches!(job.state, ExecutionState::Running | ExecutionState::Terminating);
+                on_nodes && job.attempt == attempt && job.nodes.contains(&node.id)
+            });
+            rule!(holds, "I09 a node is held by a live attempt that has it", node);
+        }
+        let act = node.effect.map(|effect| self.outbox.get(effect));
+        rule!(act != Some(None), "a node's effect is outstanding", node);
+        let act = act.flatten();
+        let right = match &node.state {
+            NodeState::Allocating => {
+                node.host.is_empty() && node.holder.is_none() && matches!(act, None | Some(Act::AcquireNode { .. }))
+            }
+            NodeState::Preparing => matches!(act, Some(Act::PrepareNode { .. })),
+            NodeState::Idle => node.holder.is_none() && node.boot.is_some(),
+            NodeState::Running => node.holder.is_some() && node.boot.is_some(),
+            NodeState::Unusable(_) => !node.host.is_empty(),
+            NodeState::Leaving => node.holder.is_some() || act.is_some(),
+        };
+        rule!(right, "a node's state is true", node);
+        let released = matches!(act, Some(Act::ReleaseNode { .. }));
+        rule!(
+            !released || (node.holder.is_none() && node.state == NodeState::Leaving),
+            "I14 no node is released from under a process",
+            node
+        );
+    }
+
+    fn check_effect(&self, id: EffectId, act: &Act) {
+        let of_node = |node| self.nodes.get(node).is_some_and(|node| node.effect == Some(id));
+        let there = |node| self.nodes.get(node).is_some_and(|node| !node.host.is_empty());
+        let rank = |key: &RankKey| self.live_rank(*key);
+        let alive = match act {
+            Act::AcquireNode { node, .. } | Act::PrepareNode { node } | Act::ReleaseNode { node } => of_node(node),
+            Act::StartRank { key, .. } => rank(key).is_some_and(|run| run.state == RankState::Starting { effect: id }),
+            Act::StopRank { node, key, .. } => match rank(key).filter(|run| run.node == *node) {
+                Some(run) => matches!(run.state, RankState::Stopping { effect, .. } if effect == id),
+                None => there(node),
+            },
+            Act::AckGone { node, key } => there(node) && rank(key).is_none_or(|run| run.node != *node),
+            Act::AnswerDaemon { node, by, .. } => rank(by).is_some_and(|run| run.node == *node),
+            Act::Notify { job } => *job <= self.counters.job,
+        };
+        rule!(alive, "I21 an outstanding effect belongs to something that lives", (id, act));
+    }
+
+    fn check_cluster(&self, id: ClusterId) {
+        let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
+        rule!(cluster.head == self.head_of(id), "I16 the head waits for what it says", cluster);
+        rule!(cluster.waiting == pool.waiting, "I16 as many wait as the cluster says", cluster);
+        if let Some(head) = &cluster.head {
+            let could = !self.starts_nothing(cluster) && self.room_for(id, head.job).is_some();
+            rule!(!could, "I16 no job waits that could run", cluster);
+        }
+        let (target, option) = wanted(cluster);
+        let have = pool.staying();
+        rule!(have >= target || gave_up(cluster).is_some(), "missing nodes are asked for", cluster);
+        let busy = || self.nodes_of(id).filter(|node| node.holder.is_some()).count() as u32;
+        let may_stay = option == Deallocation::WaitForJobCompletion && have <= target.max(busy());
+        rule!(have <= target || may_stay, "surplus nodes go", cluster);
+        let moving = pool.count(Standing::Allocating) + pool.count(Standing::Leaving) > 0 || have > target;
+        let shown = cluster.allocation == AllocationState::Resizing;
+        rule!(shown == moving, "resizing means that nodes come or go", cluster);
+        let unusable = self.nodes_of(id).filter(|node| matches!(node.state, NodeState::Unusable(_))).count();
+        let listed = cluster.errors.len() - usize::from(gave_up(cluster).is_some());
+        rule!(unusable == listed, "each unusable node is listed once", cluster);
+    }
+
+    fn check_tallies(&self) {
+        for experiment in self.experiments.values() {
+            let mut tally = experiment.tally;
+            let members = self.members.get(&experiment.id);
+            for job in members.into_iter().flatten().filter_map(|id| self.jobs.get(id)) {
+                let counter = tally.of(job.state);
+                rule!(*counter > 0, "a tally counts every job", experiment);
+                *counter -= 1;
+            }
+            rule!(tally.live() == 0, "a tally counts no job twice", experiment);
+        }
+    }
+
+    /// What is derived is what would be derived now; so a restart goes on as if there had been none.
+    fn check_derived(&self) {
+        let rows = self.clusters.values().cloned().map(Change::Cluster);
+        let rows = rows.chain(self.nodes.values().cloned().map(Change::Node));
+        let rows = rows.chain(self.jobs.values().cloned().map(Change::Job)).collect();
+        let outbox: Vec<_> = self.outbox().collect();
+        let derived = Self::restore(self.settings.clone(), self.counters, rows, &outbox);
+        rule!(derived.outbox == self.outbox, "the outbox is indexed", &self.outbox);
+        rule!(derived.timers == self.timers, "I21 deadlines are those of the rows", (&self.timers, &derived.timers));
+        rule!(derived.over == self.over, "ended jobs are known", &self.over);
+        rule!(derived.members == self.members, "members of experiments are known", &self.members);
+        for (id, pool) in &self.pools {
+            rule!(derived.pools.get(id) == Some(pool), "I09 node counts and queues add up", (id, pool));
+        }
+        rule!(derived.pools.len() == self.pools.len(), "no pool without a cluster", &self.pools);
+    }
 }

@@ -130,7 +130,9 @@ impl Sched {
                 sched.time_job(job);
             }
         }
+        // What was committed was settled.
         sched.turn = Turn::default();
+        sched.stale.clear();
         sched
     }
 

@@ -1,6 +1,8 @@
 //! The core's tests: tables per behaviour, and random event sequences against a model world.
 
+mod random;
 mod rig;
+mod world;
 
 use rig::*;
 
