@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Sched;
 use super::effect::Act;
-use super::rows::Standing;
+use super::pool::Standing;
 use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::request::Preview;
 use crate::model::spec::{ClusterSpec, Deallocation, ScaleSettings};

@@ -4,7 +4,7 @@
 use super::Sched;
 use super::cluster::{gave_up, wanted};
 use super::place::{demand_words, fits, lack, need_of};
-use super::rows::{Pool, STANDINGS, Standing};
+use super::pool::{Pool, STANDINGS, Standing};
 use crate::model::ids::{ClusterId, JobId};
 use crate::model::request::{Preview, Why};
 use crate::model::spec::{Deallocation, Demand};
@@ -159,12 +159,12 @@ impl Sched {
 
 /// Says why a node is not given to a waiting job; empty when it could be.
 fn not_given(node: &Node, job: &Job) -> String {
-    if let (Demand::Part(asked), Some(facts)) = (&job.spec.demand, &node.facts) {
-        if let Some(lack) = lack(asked, &facts.capacity) {
-            return lack;
-        }
+    if let (Demand::Part(asked), Some(facts)) = (&job.spec.demand, &node.facts)
+        && let Some(lack) = lack(asked, &facts.capacity)
+    {
+        return lack;
     }
-    match super::rows::standing(node) {
+    match super::pool::standing(node) {
         Standing::Idle => String::new(),
         Standing::Drained => "drained".to_owned(),
         Standing::Preparing => "still being prepared".to_owned(),

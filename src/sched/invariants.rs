@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::cluster::{gave_up, wanted};
 use super::effect::Act;
-use super::rows::Standing;
+use super::pool::Standing;
 use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, RankKey, RankRole};
 use crate::model::snapshot::Change;

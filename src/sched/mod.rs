@@ -20,6 +20,7 @@ mod job;
 mod node;
 mod outbox;
 mod place;
+mod pool;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,8 @@ use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{Cluster, Experiment, Job, Node, Workspace};
 use crate::model::units::UnixMillis;
 use outbox::Outbox;
-use rows::{Pools, Record, Turn};
+use pool::Pools;
+use rows::{Record, Turn};
 use timers::Timers;
 
 /// What one step did.

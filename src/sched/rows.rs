@@ -1,22 +1,17 @@
 //! The only place that changes rows, issues effects and closes them. Each change tells the step and keeps the indices,
 //! which are therefore always what [`super::Sched::restore`] would derive.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::effect::{Act, Effect};
+use super::pool::{JobKeys, NodeKeys, Standing};
 use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
-use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
-use crate::model::settings::Settings;
+use crate::model::ids::{ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
 use crate::model::snapshot::RowKey;
-use crate::model::spec::Priority;
-use crate::model::state::{Cluster, ExecutionState, Experiment, Job, Node, NodeState, Reach, Tally, Unusable, Workspace};
+use crate::model::state::{Cluster, ExecutionState, Experiment, Job, Node, NodeState, Tally, Unusable, Workspace};
 use crate::model::units::UnixMillis;
-
-/// A job's place in its cluster's queue: priority, then submission.
-pub(super) type QueuePlace = (Reverse<Priority>, JobId);
 
 /// What the running step has done so far.
 #[derive(Clone, Debug, Default)]
@@ -27,131 +22,6 @@ pub(super) struct Turn {
     pub(super) step: Step,
     /// Clusters whose nodes or queue changed, to be settled before the step ends.
     pub(super) dirty: BTreeSet<ClusterId>,
-}
-
-/// In which one way a node counts for the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
-    Idle,
-    Drained,
-    Preparing,
-    Running,
-    OutOfSight,
-    Unusable,
-    Allocating,
-    Leaving,
-}
-
-/// How many ways there are.
-pub(super) const STANDINGS: [Standing; 8] = [
-    Standing::Idle,
-    Standing::Drained,
-    Standing::Preparing,
-    Standing::Running,
-    Standing::OutOfSight,
-    Standing::Unusable,
-    Standing::Allocating,
-    Standing::Leaving,
-];
-
-/// Returns in which way a node counts.
-pub(super) fn standing(node: &Node) -> Standing {
-    let lost = matches!(node.reach, Reach::Lost { .. });
-    match &node.state {
-        NodeState::Allocating => Standing::Allocating,
-        NodeState::Leaving => Standing::Leaving,
-        NodeState::Unusable(_) => Standing::Unusable,
-        NodeState::Preparing => Standing::Preparing,
-        NodeState::Idle | NodeState::Running if lost => Standing::OutOfSight,
-        NodeState::Running => Standing::Running,
-        NodeState::Idle if node.drained => Standing::Drained,
-        NodeState::Idle => Standing::Idle,
-    }
-}
-
-/// What is derived of a cluster, so that no event looks at all jobs or nodes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Pool {
-    /// Jobs that may be placed, in order.
-    pub(super) queue: BTreeSet<QueuePlace>,
-    /// How many jobs wait, held ones included.
-    pub(super) waiting: u64,
-    /// Jobs that have not ended.
-    pub(super) jobs: BTreeSet<JobId>,
-    /// Its nodes.
-    pub(super) nodes: BTreeSet<NodeId>,
-    /// Those that could be given to a job now.
-    pub(super) free: BTreeSet<NodeId>,
-    /// How many nodes count in which way.
-    counts: [u32; STANDINGS.len()],
-}
-
-impl Pool {
-    /// Returns how many nodes count in this way.
-    pub(super) fn count(&self, standing: Standing) -> u32 {
-        self.counts[standing as usize]
-    }
-
-    /// Returns how many nodes are not on their way out.
-    pub(super) fn staying(&self) -> u32 {
-        self.counts.iter().sum::<u32>() - self.count(Standing::Leaving)
-    }
-}
-
-/// What the indices know of a job.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct JobKeys {
-    cluster: ClusterId,
-    state: ExecutionState,
-    queued: bool,
-    place: Option<QueuePlace>,
-    stop_at: Option<UnixMillis>,
-    going: Option<Attempt>,
-}
-
-impl JobKeys {
-    fn of(job: &Job) -> Self {
-        let queued = job.state == ExecutionState::Queued;
-        let may_start = queued && !job.held && job.stop_at.is_none();
-        let going = job.state == ExecutionState::Running && job.after_stop.is_none();
-        Self {
-            cluster: job.cluster,
-            state: job.state,
-            queued,
-            place: may_start.then_some((Reverse(job.priority), job.id)),
-            stop_at: job.stop_at,
-            going: going.then_some(job.attempt),
-        }
-    }
-}
-
-/// What the indices know of a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct NodeKeys {
-    cluster: ClusterId,
-    standing: Standing,
-    free: bool,
-    holder: Option<(JobId, Attempt)>,
-    lost_since: Option<UnixMillis>,
-    deadline: Option<UnixMillis>,
-}
-
-impl NodeKeys {
-    fn of(node: &Node, settings: &Settings) -> Self {
-        let lost_since = match node.reach {
-            Reach::Lost { since, .. } => Some(since),
-            Reach::Never | Reach::Seen => None,
-        };
-        let standing = standing(node);
-        Self {
-            cluster: node.cluster,
-            standing,
-            free: standing == Standing::Idle && node.holder.is_none() && node.boot.is_some(),
-            holder: node.holder,
-            lost_since,
-            deadline: node_deadline(node, settings),
-        }
-    }
 }
 
 impl Sched {
@@ -210,9 +80,8 @@ impl Sched {
                 self.time_job(job);
             }
         }
-        let was_unusable = before.is_some_and(|keys| keys.standing == Standing::Unusable);
-        let is_unusable = after.is_some_and(|keys| keys.standing == Standing::Unusable);
-        if let Some(keys) = before.filter(|_| was_unusable && !is_unusable) {
+        let unusable = |keys: &NodeKeys| keys.standing == Standing::Unusable;
+        if let Some(keys) = before.filter(|keys| unusable(keys) && !after.as_ref().is_some_and(unusable)) {
             self.forgive(keys.cluster, id);
         }
     }
@@ -452,6 +321,3 @@ pub(super) enum Record {
     /// It is deleted.
     Removed,
 }
-
-/// Pools by cluster.
-pub(super) type Pools = BTreeMap<ClusterId, Pool>;

@@ -1,5 +1,8 @@
 //! The core's tests: tables per behaviour, and random event sequences against a model world.
 
+mod attempt;
+mod cluster;
+mod queue;
 mod random;
 mod rig;
 mod world;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::*;
 use super::rig::{EXP, GPU, WS, cluster_spec, facts, new_job, refused, spec};
-use crate::model::ids::{Attempt, Rank, RankKey, RankRole};
+use crate::model::ids::{Attempt, RankKey, RankRole};
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{Deallocation, Priority};
 use crate::model::state::{BootId, ExecutionState, Proof, Unusable};
@@ -205,10 +205,10 @@ impl World {
         }
         self.submitted += 1;
         let nodes = 1 + u32::from(at) % 3;
-        let main_nodes = if at % 2 == 0 { vec![0] } else { (0..nodes).collect() };
+        let main_nodes = if at.is_multiple_of(2) { vec![0] } else { (0..nodes).collect() };
         let mut spec = spec(nodes);
         spec.scheduling_priority = [Priority::Low, Priority::Normal, Priority::High][at as usize % 3];
-        let shape = LaunchShape { prepares: at % 5 == 0, main_nodes };
+        let shape = LaunchShape { prepares: at.is_multiple_of(5), main_nodes };
         self.tell(Event::JobsSubmitted { jobs: vec![new_job(&format!("job{}", self.submitted), spec, shape)] });
     }
 
@@ -287,7 +287,7 @@ impl World {
             Some(Record::Over(proof)) => proof.clone(),
             Some(Record::Acked) => panic!("{key} is started after its end was acknowledged"),
             None if *boot != BootId(format!("b{}", machine.boot)) => Proof::Refused { why: "another boot".into() },
-            None if effect.0 % 13 == 0 => Proof::Refused { why: "no room on disk".into() },
+            None if effect.0.is_multiple_of(13) => Proof::Refused { why: "no room on disk".into() },
             None => {
                 machine.spool.insert(key, Record::Alive);
                 let former = self.begun.insert(key, node);
@@ -313,7 +313,7 @@ impl World {
     /// A process ends by itself; the node says so when it can be heard.
     fn exit_one(&mut self, at: u16) {
         let Some((node, key)) = pick(&self.alive(), at) else { return };
-        let code = if at % 4 == 0 { 1 + i32::from(at % 3) } else { 0 };
+        let code = if at.is_multiple_of(4) { 1 + i32::from(at % 3) } else { 0 };
         let why = (at % 17 == 5).then_some(crate::model::state::StopWhy::Limit);
         self.end(node, key, Proof::Exit { code, why });
     }
@@ -361,7 +361,7 @@ impl World {
         machine.linked = false;
         let boot = BootId(format!("b{}", machine.boot));
         let dead = |record: &Record| *record == Record::Alive;
-        if at % 3 == 0 {
+        if at.is_multiple_of(3) {
             machine.spool.retain(|_, record| *record == Record::Acked);
         } else {
             for record in machine.spool.values_mut().filter(|record| dead(record)) {
@@ -423,7 +423,7 @@ impl World {
     fn on_ended(&mut self, at: u16) {
         let ended: Vec<_> = self.ended.keys().copied().collect();
         let Some(job) = pick(&ended, at / 2).and_then(|id| self.ended.get(&id)).cloned() else { return };
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             let (id, failed) = (job.id, job.state == ExecutionState::Failed);
             self.tell(Event::RetryAsked { job });
             if failed && self.sched.jobs().contains_key(&id) {
@@ -486,9 +486,9 @@ impl World {
     fn rarely(&mut self, node: Option<NodeId>, at: u16) {
         let held = node.is_some_and(|node| self.sched.nodes().get(&node).is_some_and(|n| !n.host.is_empty()));
         match (at % 16, node.filter(|_| held)) {
-            (0, _) if at % 5 == 0 => self.tell(Event::ClusterDeleteAsked { cluster: GPU }),
-            (1, _) if at % 5 == 0 => self.tell(Event::ExperimentDeleteAsked { experiment: EXP }),
-            (2, _) if at % 9 == 0 => self.tell(Event::WorkspaceDeleteAsked { workspace: WS }),
+            (0, _) if at.is_multiple_of(5) => self.tell(Event::ClusterDeleteAsked { cluster: GPU }),
+            (1, _) if at.is_multiple_of(5) => self.tell(Event::ExperimentDeleteAsked { experiment: EXP }),
+            (2, _) if at.is_multiple_of(9) => self.tell(Event::WorkspaceDeleteAsked { workspace: WS }),
             (3..=9, Some(node)) => {
                 // A person's word is true here: the machine is dead.
                 self.kill(node);
@@ -551,9 +551,4 @@ impl World {
             assert_eq!((idle, cluster.head.as_ref()), (4, None), "I31 capacity is back");
         }
     }
-}
-
-/// A daemon's rank, for tests that name one.
-pub(super) fn daemon(index: u32) -> Rank {
-    Rank { role: RankRole::Daemon, index }
 }
