@@ -66,17 +66,27 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
     }
 }
 
-/// Draws an empty window of at most this inner size in the middle of `screen` and returns its inside.
-pub fn panel(title: Line<'_>, inner: (u16, u16), screen: Rect, cx: &Cx, buf: &mut Buffer) -> Rect {
+/// Returns the outside of a window of at most this inner size in the middle of `screen`.
+fn panel_area(inner: (u16, u16), screen: Rect) -> Rect {
     let width = inner.0.saturating_add(4).min(screen.width);
     let height = inner.1.saturating_add(2).min(screen.height);
-    let area = Rect {
+    Rect {
         x: screen.x + (screen.width - width) / 2,
         // A little above the middle, where the eye is.
         y: screen.y + (screen.height - height) * 2 / 5,
         width,
         height,
-    };
+    }
+}
+
+/// Returns the inside of the window that [`panel`] would draw.
+pub fn panel_inside(inner: (u16, u16), screen: Rect) -> Rect {
+    Block::bordered().padding(Padding::horizontal(1)).inner(panel_area(inner, screen))
+}
+
+/// Draws an empty window of at most this inner size in the middle of `screen` and returns its inside.
+pub fn panel(title: Line<'_>, inner: (u16, u16), screen: Rect, cx: &Cx, buf: &mut Buffer) -> Rect {
+    let area = panel_area(inner, screen);
     Clear.render(area, buf);
     let block = Block::bordered()
         .border_set(crate::tui::widgets::border_set(cx.look.ascii))

@@ -2,8 +2,8 @@
 //! field, so that the form can say what is wrong in place while it is typed.
 
 use crate::model::names::{check_name, check_variable, same_name};
-use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
+use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::{Demand, JobSpec, Priority, Toolkit};
 use crate::model::units::{Millis, NodeCount};
 
@@ -331,7 +331,7 @@ impl Draft {
 /// Returns a duration as a person types it and without loss: in the largest unit that fits.
 pub fn exact(span: Millis) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    match units.iter().find(|(ms, _)| span.0 >= *ms && span.0 % ms == 0) {
+    match units.iter().find(|(ms, _)| span.0 >= *ms && span.0.is_multiple_of(*ms)) {
         Some((ms, unit)) => format!("{}{unit}", span.0 / ms),
         None => format!("{}ms", span.0),
     }

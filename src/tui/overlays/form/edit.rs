@@ -1,14 +1,15 @@
 //! A field in which a text is typed: the `tui-textarea` of one field, with what the form allows in it.
 
+use ratatui::style::{Modifier, Style};
 use tui_textarea::{Input, Key as AreaKey, TextArea, WrapMode};
 
 use crate::commands::{Code, Key};
-use crate::tui::widgets::text::row_count;
+use crate::tui::widgets::text::{row_count, width_of};
 
 /// The longest text that one paste may put in; more is likely a slip of the clipboard.
 pub const PASTE_CHARS_MAX: usize = 4096;
 /// The most rows that a field of many lines is drawn in; longer texts scroll in it.
-const ROWS_MAX: usize = 6;
+const ROWS_MAX: usize = 7;
 
 /// Whether a field takes line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +25,13 @@ pub enum Lines {
 pub struct Edit {
     area: TextArea<'static>,
     lines: Lines,
+    changed: bool,
 }
 
 impl Edit {
     /// Returns a field with a text, the caret at its end.
     pub fn new(text: &str, lines: Lines) -> Self {
-        let mut edit = Self { area: TextArea::default(), lines };
+        let mut edit = Self { area: TextArea::default(), lines, changed: false };
         edit.set(text);
         edit
     }
@@ -38,7 +40,7 @@ impl Edit {
     pub fn set(&mut self, text: &str) {
         let text = kept(text, self.lines);
         let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
-        area.set_cursor_line_style(ratatui::style::Style::default());
+        area.set_cursor_line_style(Style::default());
         if self.lines == Lines::Many {
             area.set_wrap_mode(WrapMode::Glyph);
         }
@@ -53,7 +55,7 @@ impl Edit {
     }
 
     /// Puts the caret at the beginning, for texts that are read from the top.
-    pub fn to_top(&mut self) {
+    pub fn go_to_top(&mut self) {
         self.area.move_cursor(tui_textarea::CursorMove::Top);
         self.area.move_cursor(tui_textarea::CursorMove::Head);
     }
@@ -61,10 +63,12 @@ impl Edit {
     /// Acts on a key; `false` when it means nothing here.
     pub fn key(&mut self, key: Key) -> bool {
         let input = area_input(key);
-        if input.key == AreaKey::Null || (self.lines == Lines::One && matches!(key.code, Code::Enter | Code::Up | Code::Down)) {
+        if input.key == AreaKey::Null
+            || (self.lines == Lines::One && matches!(key.code, Code::Enter | Code::Up | Code::Down))
+        {
             return false;
         }
-        self.area.input(input);
+        self.changed |= self.area.input(input);
         if self.lines == Lines::One && self.area.lines().len() > 1 {
             // Some keys of editors make or bring back line ends (ctrl-m, a yanked text).
             let text = self.text();
@@ -77,7 +81,7 @@ impl Edit {
     pub fn paste(&mut self, text: &str) -> usize {
         let text = kept(text, self.lines);
         let upto = text.char_indices().nth(PASTE_CHARS_MAX).map_or(text.len(), |(at, _)| at);
-        self.area.insert_str(&text[..upto]);
+        self.changed |= self.area.insert_str(&text[..upto]);
         text[upto..].chars().count()
     }
 
@@ -99,17 +103,25 @@ impl Edit {
 
     /// Returns how many rows it is drawn in.
     pub fn rows(&self, width: usize) -> usize {
-        let rows: usize = self.area.lines().iter().map(|line| row_count(line, width)).sum();
+        // A caret behind a full row stands in one of its own.
+        let rows_of = |line: &String| {
+            row_count(line, width) + usize::from(!line.is_empty() && width_of(line).is_multiple_of(width.max(1)))
+        };
         match self.lines {
             Lines::One => 1,
-            // One more for a caret behind a full row.
-            Lines::Many => (rows + usize::from(self.area.lines().iter().any(|line| line.len() >= width))).clamp(1, ROWS_MAX),
+            Lines::Many => self.area.lines().iter().map(rows_of).sum::<usize>().clamp(1, ROWS_MAX),
         }
     }
 
-    /// Returns the widget, to be drawn or styled.
-    pub fn area(&mut self) -> &mut TextArea<'static> {
-        &mut self.area
+    /// Says whether the text was changed since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Shows the caret or hides it.
+    pub fn show_caret(&mut self, on: bool) {
+        let style = Style::default();
+        self.area.set_cursor_style(if on { style.add_modifier(Modifier::REVERSED) } else { style });
     }
 
     /// Returns the widget.
@@ -176,7 +188,7 @@ mod tests {
     #[test]
     fn rows_grow_with_the_text() {
         let edit = Edit::new("one\ntwo two two", Lines::Many);
-        assert_eq!((edit.rows(40), edit.rows(6)), (2, 5));
+        assert_eq!((edit.rows(40), edit.rows(6), edit.rows(3)), (2, 3, 6));
         assert_eq!(Edit::new(&"x\n".repeat(50), Lines::Many).rows(40), ROWS_MAX);
         assert!(edit.at_end() && edit.at_edge(Code::Down) && !edit.at_edge(Code::Up));
     }

@@ -48,13 +48,15 @@ fn put_rest(draft: &Draft, put: &mut impl FnMut(&str, Value)) {
     if let Some(prefix) = &rest.std_out_err_path_prefix {
         put("stdOutErrPathPrefix", json!(prefix));
     }
-    for (key, list) in [("inputDirectories", json!(rest.input_directories)), ("outputDirectories", json!(rest.output_directories))] {
+    for (key, list) in
+        [("inputDirectories", json!(rest.input_directories)), ("outputDirectories", json!(rest.output_directories))]
+    {
         if list.as_array().is_some_and(|list| !list.is_empty()) {
             put(key, list);
         }
     }
     if let Demand::Part(Resources { cpus_milli, memory, gpus_milli, .. }) = &rest.demand {
-        let count = |milli: u64| if milli % 1000 == 0 { json!(milli / 1000) } else { json!(milli as f64 / 1000.0) };
+        let count = |milli: u64| if milli.is_multiple_of(1000) { json!(milli / 1000) } else { json!(milli as f64 / 1000.0) };
         put("resources", json!({"cpus": count(*cpus_milli), "memory": memory.0, "gpus": count(*gpus_milli)}));
     }
 }
