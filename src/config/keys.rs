@@ -218,7 +218,7 @@ fn own_keys(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
 /// A span in units that read back as itself.
 fn quoted_span(span: Millis) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-    let unit = units.iter().find(|(_, ms)| span.0 > 0 && span.0 % ms == 0).unwrap_or(&("s", 1000));
+    let unit = units.iter().find(|(_, ms)| span.0 > 0 && span.0.is_multiple_of(*ms)).unwrap_or(&("s", 1000));
     format!("\"{}{}\"", span.0 / unit.1, unit.0)
 }
 

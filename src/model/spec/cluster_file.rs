@@ -1,5 +1,5 @@
 //! Reads a cluster from a file: the published body, with or without the `properties` level, and our own additions
-//! (`name`, `provider`, `hosts`).
+//! (`name`, `workspace`, `provider`, `hosts`).
 
 use std::collections::BTreeSet;
 
@@ -36,6 +36,9 @@ const READ_ONLY: &[&str] = &[
     "nodeStateCounts",
     "provisioningState",
     "provisioningStateTransitionTime",
+    "targetNodeCount",
+    "queuedJobCount",
+    "nodes",
 ];
 
 /// A cluster as its file describes it.
@@ -43,6 +46,8 @@ const READ_ONLY: &[&str] = &[
 pub struct ClusterFile {
     /// Its name, when the file gives one; ours.
     pub name: Option<String>,
+    /// Its workspace, when the file gives one; ours.
+    pub workspace: Option<String>,
     /// What it is to be.
     pub spec: ClusterSpec,
 }
@@ -59,19 +64,21 @@ impl ClusterFile {
         let before = faults.errors.len();
         let mut top = Field::root(doc).map(faults)?;
         top.ignore(READ_ONLY);
-        let mut name = name_of(&mut top, faults);
+        let mut name = name_of(&mut top, "name", faults);
+        let mut workspace = name_of(&mut top, "workspace", faults);
         let spec = match top.take("properties") {
             Some(properties) => {
                 let mut inner = properties.map(faults)?.at_top();
                 inner.ignore(READ_ONLY);
-                name = name_of(&mut inner, faults).or(name);
+                name = name_of(&mut inner, "name", faults).or(name);
+                workspace = name_of(&mut inner, "workspace", faults).or(workspace);
                 top.finish(faults);
                 read_properties(inner, faults)
             }
             None => read_properties(top, faults),
         };
         faults.sort();
-        (faults.errors.len() == before).then_some(Self { name, spec: spec? })
+        (faults.errors.len() == before).then_some(Self { name, workspace, spec: spec? })
     }
 }
 
@@ -82,8 +89,8 @@ impl ClusterSpec {
     }
 }
 
-fn name_of(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<String> {
-    fields.take("name").and_then(|field| field.checked(faults, check_name))
+fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> Option<String> {
+    fields.take(key).and_then(|field| field.checked(faults, check_name))
 }
 
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<ClusterSpec> {

@@ -1,5 +1,5 @@
 //! Reads a job from a file: the published body, with or without the `properties` level, and our own additions
-//! (`name`, `experiment`, `resources`, a cluster by plain name).
+//! (`name`, `workspace`, `experiment`, `resources`, a cluster by plain name).
 //!
 //! What is published and has no effect here is never passed over in silence: what would change the run (other toolkits,
 //! containers, mounts, secrets) is a fault by name, what would not is a warning. What the published tools print in
@@ -53,6 +53,12 @@ const READ_ONLY: &[&str] = &[
     "executionState",
     "executionStateTransitionTime",
     "executionInfo",
+    "nodes",
+    "reason",
+    "attempt",
+    "requeues",
+    "held",
+    "waitOutcome",
 ];
 const RUNS: &str = "this version runs `customToolkitSettings` and `customMpiSettings`";
 const MOUNT_ROOTS: &[&str] = &["AZ_BATCHAI_MOUNT_ROOT", "AZ_BATCHAI_JOB_MOUNT_ROOT"];
@@ -63,6 +69,8 @@ const TEMP_DIRS: &[&str] = &["AZ_BATCHAI_JOB_TEMP", "AZ_BATCHAI_JOB_TEMP_DIR"];
 pub struct JobFile {
     /// Its name, when the file gives one; ours.
     pub name: Option<String>,
+    /// Its workspace, when the file gives one; ours.
+    pub workspace: Option<String>,
     /// Its experiment, when the file gives one; ours.
     pub experiment: Option<String>,
     /// What to run.
@@ -76,12 +84,14 @@ impl JobFile {
         let mut top = Field::root(doc).map(faults)?;
         top.ignore(READ_ONLY);
         let mut name = name_of(&mut top, "name", faults);
+        let mut workspace = name_of(&mut top, "workspace", faults);
         let mut experiment = name_of(&mut top, "experiment", faults);
         let spec = match top.take("properties") {
             Some(properties) => {
                 let mut inner = properties.map(faults)?.at_top();
                 inner.ignore(READ_ONLY);
                 name = name_of(&mut inner, "name", faults).or(name);
+                workspace = name_of(&mut inner, "workspace", faults).or(workspace);
                 experiment = name_of(&mut inner, "experiment", faults).or(experiment);
                 top.finish(faults);
                 read_properties(inner, faults)
@@ -89,7 +99,7 @@ impl JobFile {
             None => read_properties(top, faults),
         };
         faults.sort();
-        (faults.errors.len() == before).then_some(Self { name, experiment, spec: spec? })
+        (faults.errors.len() == before).then_some(Self { name, workspace, experiment, spec: spec? })
     }
 }
 
@@ -149,6 +159,8 @@ fn cluster_name(field: &Field<'_>, faults: &mut Faults) -> Option<String> {
         Value::Map(_) => {
             let mut inner = field.map(faults)?;
             let id = inner.need(faults, "id");
+            // The published tools add it to every object they print.
+            inner.ignore(&["resourceGroup"]);
             inner.finish(faults);
             id?
         }

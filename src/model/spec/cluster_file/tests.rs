@@ -20,6 +20,7 @@ fn the_three_languages_say_the_same() {
     let toml = "name = 'gpu'\nvmSize = 'STANDARD_NC6'\nhosts = 'node1,node[2-3],ci@big'\n[scaleSettings.manual]\ntargetNodeCount = 2\nnodeDeallocationOption = 'Terminate'\n";
     let expected = ClusterFile {
         name: Some("gpu".to_owned()),
+        workspace: None,
         spec: ClusterSpec {
             provider: ProviderSpec::Hosts { hosts: ["node1", "node2", "node3", "ci@big"].map(String::from).to_vec() },
             scale_settings: ScaleSettings::Manual {

@@ -1,0 +1,134 @@
+//! What can be typed: options that hold everywhere, and one noun per file. The doc comments are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::output::Format;
+use super::{cluster, completions, config, context, doctor, experiment, job, serve, theme, workspace};
+
+/// Launches jobs over ssh on pools of nodes, and lets you watch and scale them
+///
+/// Without a noun, the screen opens. Jobs run on when the screen, this command or the link to a node goes away.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "ostler", version, max_term_width = 100, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub noun: Option<Noun>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or not found; 2 wrong call or configuration; 3 node or server out of reach; 4 partly done; \
+70 a mistake of ostler; 74 the state cannot be read or written; 124 --timeout passed; 130 interrupted. Commands that wait for one job end with the \
+job's own code, 128+n for signal n.";
+
+/// Options that hold for every command.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Where the state is kept [env: OSTLER_STATE_DIR] [default: the desktop's state directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The configuration file [env: OSTLER_CONFIG]
+    #[arg(long, global = true, value_name = "FILE", env = "OSTLER_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    /// The ssh configuration file, as `ssh -F FILE` takes it [env: OSTLER_SSH_CONFIG] [default: your own]
+    #[arg(short = 'F', long, global = true, value_name = "FILE")]
+    pub ssh_config: Option<PathBuf>,
+    /// Accepted for scripts written for `az batchai`; one state directory is one resource group [env: OSTLER_RESOURCE_GROUP]
+    #[arg(short = 'g', long, global = true, value_name = "NAME", env = "OSTLER_RESOURCE_GROUP", hide_env = true)]
+    pub resource_group: Option<String>,
+    /// The workspace; with exactly one it may be left out [env: OSTLER_WORKSPACE]
+    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_WORKSPACE", hide_env = true)]
+    pub workspace: Option<String>,
+    /// The experiment; with exactly one it may be left out [env: OSTLER_EXPERIMENT]
+    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_EXPERIMENT", hide_env = true)]
+    pub experiment: Option<String>,
+    /// The cluster; with exactly one it may be left out [env: OSTLER_CLUSTER]
+    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_CLUSTER", hide_env = true)]
+    pub cluster: Option<String>,
+    /// How data is written: table, wide, json, jsonl, yaml, tsv or name [default: table]
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub output: Option<Format>,
+    /// Do not ask
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Refuse everything that changes something
+    #[arg(long, global = true)]
+    pub readonly: bool,
+    /// Host the core in this process; refused while another process hosts it
+    #[arg(long, global = true)]
+    pub embedded: bool,
+    /// Start no background server: use one that runs, or none
+    #[arg(long, global = true, conflicts_with = "embedded")]
+    pub no_server: bool,
+    /// When to use colours: auto, always or never; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: Color,
+    /// Only data and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// More words; twice for the log's debug level
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Even into a pipe
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// The nouns.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Noun {
+    /// Workspaces: clusters and experiments under one name
+    #[command(subcommand)]
+    Workspace(workspace::Verb),
+    /// Clusters: pools of alike nodes, and the nodes themselves
+    #[command(subcommand)]
+    Cluster(cluster::Verb),
+    /// Experiments: named groups of jobs
+    #[command(subcommand)]
+    Experiment(experiment::Verb),
+    /// Jobs: submit, watch, wait, stop
+    #[command(subcommand)]
+    Job(job::Verb),
+    /// What is meant when no workspace, experiment or cluster is named
+    #[command(subcommand)]
+    Context(context::Verb),
+    /// The configuration: every value and where it came from
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// The themes of the screen
+    #[command(subcommand)]
+    Theme(theme::Verb),
+    /// Print a script that teaches your shell to complete ostler's commands
+    Completions(completions::Completions),
+    /// Check this machine: ssh, the state directory, the terminal, what ends at logout
+    Doctor(doctor::Doctor),
+    /// Host the core in this process, without a screen
+    Serve(serve::Serve),
+    /// Open the screen on the core that runs; start none
+    Attach,
+    /// Show ostler at work on a throw-away directory: real training runs on nodes that are this machine
+    Demo(Demo),
+}
+
+/// Options of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    /// No screen: print each change of state, and end with 0 when all jobs have succeeded
+    #[arg(long)]
+    pub headless: bool,
+}

@@ -1,0 +1,256 @@
+//! `ostler cluster`: pools of alike nodes.
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::fetch::Source;
+use super::lists::Lists;
+use super::node;
+use super::objects::cluster as object;
+use super::session::{Core, Session, unexpected};
+use crate::model::fault::Fault;
+use crate::model::names::check_name;
+use crate::model::request::{Preview, Reply, Request, Scale};
+use crate::model::spec::cluster_file::{ClusterFile, DEALLOCATIONS};
+use crate::model::spec::doc::{Doc, Value};
+use crate::model::spec::fields::Faults;
+use crate::model::spec::{Deallocation, ScaleSettings};
+use crate::model::units::NodeCount;
+
+/// What can be done with clusters.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Verb {
+    /// Make a cluster, from options or from a file in the published form
+    Create(Create),
+    /// Show one cluster with its nodes
+    Show {
+        /// Its name; that of the context when absent
+        name: Option<String>,
+    },
+    /// List the clusters
+    #[command(visible_alias = "ls")]
+    List,
+    /// Change the number of nodes
+    Scale(Resize),
+    /// The same as scale, as `az batchai` has it
+    Resize(ResizePublished),
+    /// Delete a cluster; refused while jobs wait or run there, unless --force
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Its name
+        name: String,
+        /// End the jobs that wait or run there
+        #[arg(long)]
+        force: bool,
+    },
+    /// The nodes of a cluster
+    #[command(subcommand)]
+    Node(node::Verb),
+}
+
+/// Options of `create`; they count over the file.
+#[derive(Args, Clone, Debug)]
+pub struct Create {
+    /// Its name: letters, digits, - and _
+    #[arg(required_unless_present = "file")]
+    name: Option<String>,
+    /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<String>,
+    /// Hosts that `ssh HOST` reaches, in the order in which they are taken: 'gpu[01-16],ci@big'
+    #[arg(long, value_name = "LIST")]
+    hosts: Option<String>,
+    /// Where nodes come from
+    #[arg(long, value_name = "NAME", value_parser = ["hosts", "local"])]
+    provider: Option<String>,
+    /// The number of nodes wanted
+    #[arg(short, long, value_name = "N")]
+    target: Option<u32>,
+    /// A free label of the node class
+    #[arg(short = 's', long, value_name = "NAME")]
+    vm_size: Option<String>,
+    /// What becomes of jobs on nodes that a smaller target takes away
+    #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
+    deallocate: Option<String>,
+}
+
+/// Options of `scale`.
+#[derive(Args, Clone, Debug)]
+pub struct Resize {
+    /// The cluster, which may be left out, and the number of nodes wanted
+    #[arg(value_name = "[NAME] N", num_args = 1..=2, required = true)]
+    words: Vec<String>,
+    /// What becomes of jobs on nodes that go; the cluster's own option when absent
+    #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
+    deallocate: Option<String>,
+}
+
+/// Options of `resize`.
+#[derive(Args, Clone, Debug)]
+pub struct ResizePublished {
+    /// Its name; that of the context when absent
+    name: Option<String>,
+    /// The number of nodes wanted
+    #[arg(short, long, value_name = "N")]
+    target: u32,
+    /// What becomes of jobs on nodes that go; the cluster's own option when absent
+    #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
+    deallocate: Option<String>,
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
+    match verb {
+        Verb::Create(create) => return self::create(session, create).await,
+        Verb::Scale(resize) => {
+            let (name, target) = match resize.words.as_slice() {
+                [name, target] => (Some(name), target),
+                [target] => (None, target),
+                _ => return Err(Fault::config("scale takes a cluster and a number").into()),
+            };
+            let target = target.parse().map_err(|_| {
+                Fault::config(format!("`{}` is no number of nodes", target.escape_debug()))
+                    .hint("ostler cluster scale NAME N")
+            })?;
+            return scale(session, name, target, resize.deallocate.as_deref()).await;
+        }
+        Verb::Resize(resize) => {
+            return scale(session, resize.name.as_ref(), resize.target, resize.deallocate.as_deref()).await;
+        }
+        Verb::Node(verb) => return node::run(session, verb).await,
+        Verb::Show { .. } | Verb::List | Verb::Delete { .. } => {}
+    }
+    let core = session.core().await?;
+    match verb {
+        Verb::Show { name } => {
+            let lists = Lists::read(&core, session.context.workspace.as_ref()).await?;
+            let cluster = lists.cluster(name.as_ref().or(session.context.cluster.as_ref()))?;
+            let (workspace, nodes) = (lists.workspace_name(cluster.workspace), lists.nodes_of(cluster));
+            let facts = object::facts(cluster, workspace, &nodes);
+            session.out.one(&cluster.name, &facts, &object::value(cluster, workspace, &nodes))?;
+        }
+        Verb::List => {
+            let lists = Lists::read(&core, session.context.workspace.as_ref()).await?;
+            let mut list = session.out.list(object::COLUMNS);
+            let row = |c: &std::sync::Arc<_>| object::row(c, lists.workspace_name(c.workspace), &lists.nodes_of(c));
+            list.page(lists.clusters.iter().map(row).collect())?;
+            list.end()?;
+        }
+        Verb::Delete { name, force } => {
+            let more = if force { " and end the jobs on it" } else { "" };
+            session.confirm(&format!("delete cluster `{name}`{more}"))?;
+            let request = Request::DeleteCluster { cluster: session.cluster(Some(&name)), force };
+            if core.act(&format!("delete cluster `{name}`{more}"), request).await?.is_some() {
+                session.out.note(&format!("cluster `{name}` is being deleted; it goes when its last node is free"));
+            }
+        }
+        Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::Node(_) => {}
+    }
+    Ok(0)
+}
+
+async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
+    let (source, mut doc) = match &create.file {
+        Some(file) => {
+            let source = Source::read(file).await?;
+            let doc = source.doc()?;
+            (source, doc)
+        }
+        None => (Source::none(), Doc::empty()),
+    };
+    overlay(&mut doc, &create);
+    let mut faults = Faults::default();
+    let read = ClusterFile::read(&doc, &mut faults);
+    source.judge(session.out, faults)?;
+    let Some(file) = read else { return Err(Fault::internal("a cluster without faults was not read").into()) };
+    let Some(name) = create.name.or(file.name) else {
+        return Err(Fault::config("the cluster has no name").hint("ostler cluster create NAME -f FILE").into());
+    };
+    check_name(&name).map_err(Fault::config)?;
+    let core = session.core().await?;
+    let sentence = format!("create cluster `{name}` with a target of {}", file.spec.scale_settings.target());
+    let workspace = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
+    let request = Request::CreateCluster { workspace, name, spec: file.spec };
+    match core.act(&sentence, request).await? {
+        None => {}
+        Some(Reply::Cluster(cluster)) => {
+            let lists = Lists::read(&core, None).await?;
+            let value = object::value(&cluster, lists.workspace_name(cluster.workspace), &lists.nodes_of(&cluster));
+            let said = format!("cluster `{}` created, target {}", cluster.name, cluster.spec.scale_settings.target());
+            session.out.done(&said, &cluster.name, &value)?;
+        }
+        Some(other) => return Err(unexpected(&other)),
+    }
+    Ok(0)
+}
+
+/// Puts the options over what the file says.
+fn overlay(doc: &mut Doc, create: &Create) {
+    let text = |text: &String| Value::Text(text.clone());
+    if let Some(provider) = &create.provider {
+        doc.put_property(&["provider"], text(provider));
+    }
+    if let Some(hosts) = &create.hosts {
+        doc.put_property(&["hosts"], text(hosts));
+    }
+    if let Some(target) = create.target {
+        doc.put_property(&["scaleSettings", "manual", "targetNodeCount"], Value::Number(target.to_string()));
+    }
+    if let Some(option) = &create.deallocate {
+        doc.put_property(&["scaleSettings", "manual", "nodeDeallocationOption"], text(option));
+    }
+    if let Some(size) = &create.vm_size {
+        doc.put_property(&["vmSize"], text(size));
+    }
+}
+
+async fn scale(session: &Session, name: Option<&String>, target: u32, option: Option<&str>) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let deallocation = option.and_then(|option| DEALLOCATIONS.iter().find(|(word, _)| *word == option)).map(|(_, d)| *d);
+    let mut scale = Scale { cluster: session.cluster(name), target: NodeCount(target), deallocation, seen: None };
+    let preview = match core.ask(Request::PreviewScale(scale.clone())).await? {
+        Reply::Preview(preview) => preview,
+        other => return Err(unexpected(&other)),
+    };
+    ask_for_jobs(session, &preview)?;
+    // What the person was shown is what is changed; a change by another meanwhile is a refusal, not a surprise.
+    scale.seen = Some(preview.from);
+    match core.act(&format!("scale: {}", preview.line), Request::Scale(scale)).await? {
+        None => {}
+        Some(Reply::Accepted { .. }) => session.out.note(&preview.line),
+        Some(other) => return Err(unexpected(&other)),
+    }
+    show_scaled(session, &core, name).await?;
+    Ok(0)
+}
+
+/// A smaller target that stops jobs asks first.
+fn ask_for_jobs(session: &Session, preview: &Preview) -> Result<(), Failure> {
+    if preview.release_busy.is_empty() || preview.deallocation == Deallocation::WaitForJobCompletion {
+        return Ok(());
+    }
+    let fate = match preview.deallocation {
+        Deallocation::Requeue => "stop and queue again",
+        Deallocation::Terminate => "end for good",
+        Deallocation::WaitForJobCompletion => "wait for",
+    };
+    let jobs: std::collections::BTreeSet<&str> = preview.release_busy.iter().map(|(_, job)| job.as_str()).collect();
+    let jobs: Vec<&str> = jobs.into_iter().collect();
+    session.confirm(&format!("{}; {fate} {}", preview.line, jobs.join(", ")))
+}
+
+/// Programs get the cluster as it is after the change.
+async fn show_scaled(session: &Session, core: &Core, name: Option<&String>) -> Result<(), Failure> {
+    use super::output::Format;
+    if matches!(session.out.format, Format::Table | Format::Wide) || session.globals.dry_run {
+        return Ok(());
+    }
+    let lists = Lists::read(core, session.context.workspace.as_ref()).await?;
+    let cluster = lists.cluster(name.or(session.context.cluster.as_ref()))?;
+    let ScaleSettings::Manual { .. } = &cluster.spec.scale_settings;
+    let value = object::value(cluster, lists.workspace_name(cluster.workspace), &lists.nodes_of(cluster));
+    session.out.done("", &cluster.name, &value)
+}

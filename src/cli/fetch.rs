@@ -1,0 +1,132 @@
+//! Reading a file that the user names: a path, `-` for standard input, or an address in the web.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use super::failure::{Failure, warnings_text};
+use super::output::Out;
+use crate::config::address::check_address;
+use crate::model::fault::{Fault, FaultKind};
+use crate::model::spec::FileReport;
+use crate::model::spec::doc::{Doc, FILE_BYTES_MAX, Place};
+use crate::model::spec::fields::{Faults, FileFault};
+
+/// How long an address may take to answer in full: a person waits.
+const FETCH_LIMIT: Duration = Duration::from_secs(30);
+/// How often an address may point elsewhere (as curl's `--max-redirs` is usually set).
+const REDIRECTS_MAX: usize = 5;
+
+/// A file as it was read.
+pub struct Source {
+    /// As the user named it.
+    pub name: String,
+    bytes: Vec<u8>,
+}
+
+impl Source {
+    /// Reads what the user named.
+    ///
+    /// # Errors
+    /// That it is not there, too large or not to be reached.
+    pub async fn read(named: &str) -> Result<Self, Failure> {
+        if named.contains("://") {
+            return Ok(Self { name: named.to_owned(), bytes: fetch(named).await? });
+        }
+        let (name, result) = match named {
+            "-" => ("standard input", read_limited(std::io::stdin().lock())),
+            path => (path, read_path(Path::new(path))),
+        };
+        let bytes = result.map_err(|e| Fault::user(format!("cannot read `{}`", name.escape_debug())).because(&e))?;
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(
+                Fault::user(format!("`{}` is too large: the limit is {FILE_BYTES_MAX} bytes", name.escape_debug())).into()
+            );
+        }
+        Ok(Self { name: name.to_owned(), bytes })
+    }
+
+    /// Returns a file that is nothing but what the command line says.
+    pub fn none() -> Self {
+        Self { name: "the command line".to_owned(), bytes: Vec::new() }
+    }
+
+    /// Reads the text as a tree.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn doc(&self) -> Result<Doc, Failure> {
+        // The query of an address is not part of the file's name.
+        let name =
+            if self.name.contains("://") { self.name.split(['?', '#']).next().unwrap_or_default() } else { &self.name };
+        let doc = Doc::parse(name, &self.bytes).map_err(|faults| self.report(faults))?;
+        Ok(doc)
+    }
+
+    /// Says the warnings, and fails with the errors if there are any.
+    ///
+    /// # Errors
+    /// All faults at once.
+    pub fn judge(&self, out: Out, faults: Faults) -> Result<(), Failure> {
+        eprint_text(&warnings_text(&self.name, &faults.warnings, out.paint_err));
+        if faults.errors.is_empty() { Ok(()) } else { Err(self.report(faults.errors).into()) }
+    }
+
+    fn report(&self, faults: Vec<FileFault>) -> FileReport {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        // What came from the command line alone is a wrong call.
+        let kind = if faults.iter().all(|fault| fault.place == Place::FLAG) { FaultKind::Config } else { FaultKind::User };
+        FileReport { name: self.name.clone(), text, faults, kind }
+    }
+}
+
+fn eprint_text(text: &str) {
+    use std::io::Write;
+    // Nobody can be told that standard error is closed.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn read_path(path: &Path) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_dir() {
+        return Err(std::io::Error::other("it is a directory"));
+    }
+    read_limited(std::fs::File::open(path)?)
+}
+
+fn read_limited(from: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+async fn fetch(address: &str) -> Result<Vec<u8>, Fault> {
+    let url = check_address(address).map_err(Fault::config)?;
+    let far = |e: &dyn std::error::Error| Fault::remote(format!("cannot fetch `{url}`")).because(e);
+    let redirects = reqwest::redirect::Policy::custom(|attempt| {
+        if attempt.previous().len() > REDIRECTS_MAX {
+            return attempt.error("it points elsewhere too often");
+        }
+        match check_address(attempt.url().as_str()) {
+            Ok(_) => attempt.follow(),
+            Err(why) => attempt.error(why),
+        }
+    });
+    let client = reqwest::Client::builder()
+        .timeout(FETCH_LIMIT)
+        .redirect(redirects)
+        .user_agent(concat!("ostler/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| far(&e))?;
+    let mut answer = client.get(url.clone()).send().await.map_err(|e| far(&e))?;
+    if !answer.status().is_success() {
+        return Err(Fault::user(format!("cannot fetch `{url}`")).cause(format!("the server says {}", answer.status())));
+    }
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|e| far(&e))? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(Fault::user(format!("`{url}` is too large: the limit is {FILE_BYTES_MAX} bytes")));
+        }
+    }
+    Ok(bytes)
+}

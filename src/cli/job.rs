@@ -1,0 +1,187 @@
+//! `ostler job`: submit, watch, wait, stop.
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::objects::job as object;
+use super::select;
+use super::session::{Session, unexpected};
+use super::{job_acts, job_create, job_wait, logs};
+use crate::model::request::{JobAct, JobQuery, Reply, Request};
+use crate::model::spec::Priority;
+use crate::model::units::Millis;
+
+/// What can be done with jobs.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Verb {
+    /// Submit a job: from a file in the published form, or a command line after --
+    #[command(visible_alias = "submit")]
+    Create(job_create::Create),
+    /// Show one job, or several
+    Show(Which),
+    /// List the jobs of the experiment, the workspace, or all
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Say why a job is where it is, and what would let it run
+    Why {
+        /// Its name, or job-12
+        job: String,
+    },
+    /// Wait until jobs have ended; for one job, end with its exit code
+    Wait(job_wait::Wait),
+    /// Print what a job has written, or follow it
+    #[command(visible_alias = "log")]
+    Logs(logs::Logs),
+    /// Stop jobs for good
+    #[command(visible_alias = "stop")]
+    Terminate(Which),
+    /// Run failed jobs again: the same job, a new attempt
+    Retry(Which),
+    /// Submit new jobs that ask for the same
+    Rerun(Which),
+    /// Keep waiting jobs from starting
+    Hold(Which),
+    /// Let held jobs start
+    Release(Which),
+    /// Change the priority of waiting jobs
+    Priority(SetPriority),
+    /// Delete the records of jobs, stopping those that live; their files stay
+    #[command(visible_alias = "rm")]
+    Delete(Which),
+}
+
+/// Which jobs are meant.
+#[derive(Args, Clone, Debug)]
+pub struct Which {
+    /// NAME, job-12, 'run-*', a,b, state:failed or last
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// All jobs of the experiment or workspace
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `list`.
+#[derive(Args, Clone, Debug)]
+pub struct List {
+    /// Only these: NAME, job-12, 'run-*', a,b, state:failed or last
+    #[arg(value_name = "JOB")]
+    jobs: Vec<String>,
+    /// Only in one of these states: queued, running, terminating, succeeded, failed
+    #[arg(long, value_name = "STATE,…")]
+    state: Option<String>,
+    /// At most so many; all when absent
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
+    /// The newest first
+    #[arg(long)]
+    newest: bool,
+}
+
+/// Options of `priority`.
+#[derive(Args, Clone, Debug)]
+pub struct SetPriority {
+    /// The new priority
+    #[arg(value_parser = ["low", "normal", "high"])]
+    priority: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Reads a priority's word; anything else is the default.
+pub fn priority(word: &str) -> Priority {
+    match word {
+        "low" => Priority::Low,
+        "high" => Priority::High,
+        _ => Priority::Normal,
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
+    match verb {
+        Verb::Create(create) => job_create::run(session, create).await,
+        Verb::Show(which) => show(session, which).await,
+        Verb::List(list) => self::list(session, list).await,
+        Verb::Why { job } => why(session, &job).await,
+        Verb::Wait(wait) => job_wait::run(session, wait).await,
+        Verb::Logs(logs) => logs::run(session, logs).await,
+        Verb::Terminate(which) => job_acts::run(session, which, "terminate", JobAct::Terminate { hold: Millis(0) }).await,
+        Verb::Retry(which) => job_acts::run(session, which, "retry", JobAct::Retry).await,
+        Verb::Rerun(which) => job_acts::rerun(session, which).await,
+        Verb::Hold(which) => job_acts::run(session, which, "hold", JobAct::Hold).await,
+        Verb::Release(which) => job_acts::run(session, which, "release", JobAct::Release).await,
+        Verb::Priority(set) => {
+            let priority = priority(&set.priority);
+            job_acts::run(session, set.which, "change the priority of", JobAct::Priority { priority }).await
+        }
+        Verb::Delete(which) => job_acts::run(session, which, "delete", JobAct::Delete).await,
+    }
+}
+
+async fn show(session: &Session, which: Which) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let jobs = select::many(session, &core, &which.jobs, which.all).await?;
+    if let [view] = jobs.as_slice() {
+        session.out.one(&view.job.name, &object::facts(view), &object::value(view))?;
+        return Ok(0);
+    }
+    let mut list = session.out.list(object::COLUMNS);
+    list.page(jobs.iter().map(|view| object::row(view)).collect())?;
+    list.end()?;
+    Ok(0)
+}
+
+async fn list(session: &Session, list: List) -> Result<i32, Failure> {
+    let states = list.state.as_deref().map(select::parse_states).transpose()?.unwrap_or_default();
+    let core = session.core().await?;
+    let mut writer = session.out.list(object::COLUMNS);
+    let mut left = list.limit.unwrap_or(usize::MAX);
+    if list.jobs.is_empty() {
+        let cluster = session.context.cluster.clone();
+        let query = JobQuery { cluster, states, newest_first: list.newest, ..session.query() };
+        select::pages(&core, query, |jobs| {
+            let rows: Vec<_> = jobs.iter().take(left).map(|view| object::row(view)).collect();
+            left -= rows.len();
+            writer.page(rows)?;
+            Ok(left > 0)
+        })
+        .await?;
+    } else {
+        let mut jobs = select::many(session, &core, &list.jobs, false).await?;
+        jobs.retain(|view| states.is_empty() || states.contains(&view.job.state));
+        jobs.sort_by_key(|view| view.job.id);
+        if list.newest {
+            jobs.reverse();
+        }
+        writer.page(jobs.iter().take(left).map(|view| object::row(view)).collect())?;
+    }
+    writer.end()?;
+    Ok(0)
+}
+
+async fn why(session: &Session, job: &str) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let why = match core.ask(Request::WhyJob(session.job(job))).await? {
+        Reply::Why(why) => why,
+        other => return Err(unexpected(&other)),
+    };
+    let nodes: Vec<String> = why
+        .nodes
+        .iter()
+        .map(|(node, reason)| format!("{node}: {}", if reason.is_empty() { "could be given" } else { reason }))
+        .collect();
+    let facts = [
+        ("reason", why.reason.clone()),
+        ("place in the queue", if why.place > 0 { why.place.to_string() } else { String::new() }),
+        ("nodes", nodes.join("\n")),
+        ("would help", why.change.clone().unwrap_or_default()),
+    ];
+    let nodes: Vec<_> = why.nodes.iter().map(|(name, reason)| serde_json::json!({"name": name, "reason": reason})).collect();
+    let value = serde_json::json!({"reason": why.reason, "place": why.place, "nodes": nodes, "change": why.change});
+    session.out.one(job, &facts, &value)?;
+    Ok(0)
+}

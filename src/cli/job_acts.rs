@@ -1,0 +1,111 @@
+//! Acts on jobs: stop, retry, rerun, hold, release, priority, delete; on one or on many.
+
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::job::Which;
+use super::job_create::by_id;
+use super::node::partly;
+use super::select;
+use super::session::{Core, Session, unexpected};
+use crate::model::fault::Fault;
+use crate::model::request::{JobAct, JobView, Place, Reply, Request, Submit};
+
+/// Does the same to all jobs that are meant.
+///
+/// # Errors
+/// The core's refusal; of several jobs, all refusals.
+pub async fn run(session: &Session, which: Which, verb: &str, act: JobAct) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let jobs = select::many(session, &core, &which.jobs, which.all).await?;
+    let jobs = concerned(jobs, &act, &which);
+    if jobs.is_empty() {
+        session.out.note(&format!("nothing to {verb}"));
+        return Ok(0);
+    }
+    let ends = matches!(act, JobAct::Terminate { .. } | JobAct::Delete);
+    let named_one = jobs.len() == 1 && which.jobs.len() == 1;
+    // One job that was named is what was meant; many, or a record that goes for good, are asked about.
+    if ends && !(named_one && matches!(act, JobAct::Terminate { .. })) {
+        let what = match jobs.as_slice() {
+            [one] => format!("job {}", one.job.name),
+            many => format!("{} jobs", many.len()),
+        };
+        session.confirm(&format!("{verb} {what}"))?;
+    }
+    let mut failed = Vec::new();
+    for view in &jobs {
+        match one(session, &core, view, verb, act.clone()).await {
+            Ok(()) => {}
+            Err(Failure::Fault(fault)) => failed.push(fault),
+            Err(other) => return Err(other),
+        }
+    }
+    partly(failed, jobs.len())
+}
+
+/// Of jobs that were meant by a pattern, only those whom the act concerns; those that were named are all tried.
+fn concerned(jobs: Vec<Arc<JobView>>, act: &JobAct, which: &Which) -> Vec<Arc<JobView>> {
+    let named = |view: &JobView| {
+        let words = which.jobs.iter().flat_map(|word| word.split(','));
+        words.into_iter().any(|word| word.eq_ignore_ascii_case(&view.job.name) || word == view.job.id.to_string())
+    };
+    let fits = |view: &JobView| match act {
+        JobAct::Terminate { .. } => !view.job.state.ended(),
+        JobAct::Retry => view.job.state.ended() && view.job.exit_code != Some(0),
+        JobAct::Hold => view.job.state == crate::model::state::ExecutionState::Queued && !view.job.held,
+        JobAct::Release => view.job.held,
+        JobAct::Priority { .. } => view.job.state == crate::model::state::ExecutionState::Queued,
+        JobAct::TakeBack | JobAct::Delete => true,
+    };
+    jobs.into_iter().filter(|view| named(view) || fits(view)).collect()
+}
+
+async fn one(session: &Session, core: &Core, view: &JobView, verb: &str, act: JobAct) -> Result<(), Failure> {
+    let name = &view.job.name;
+    // Not an error: what was wanted is so (reliability B62).
+    if matches!(act, JobAct::Terminate { .. }) && view.job.state.ended() {
+        let code = view.job.exit_code.map(|code| format!(" (exit {code})")).unwrap_or_default();
+        session.out.note(&format!("{name} already {}{code}; nothing to stop", view.job.state.word()));
+        return Ok(());
+    }
+    if core.act(&format!("{verb} {name}"), Request::Job { job: by_id(view), act }).await?.is_some() {
+        session.out.note(&format!("{name}: {verb}: accepted"));
+    }
+    Ok(())
+}
+
+/// Submits new jobs with the specs of those that are meant.
+///
+/// # Errors
+/// As for submissions.
+pub async fn rerun(session: &Session, which: Which) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let jobs = select::many(session, &core, &which.jobs, which.all).await?;
+    let submit = |view: &Arc<JobView>| Submit {
+        experiment: Place { workspace: Some(view.workspace.clone()), name: Some(view.experiment.clone()) },
+        cluster: Place {
+            workspace: Some(view.workspace.clone()),
+            name: Some(session.globals.cluster.clone().unwrap_or(view.cluster.clone())),
+        },
+        name: None,
+        spec: (*view.job.spec).clone(),
+        token: None,
+    };
+    let all: Vec<Submit> = jobs.iter().map(submit).collect();
+    if all.is_empty() {
+        return Err(Fault::user("no job fits").into());
+    }
+    match core.act(&format!("submit {} job(s) again", all.len()), Request::SubmitAll(all)).await? {
+        None => Ok(0),
+        Some(Reply::Submitted(made)) => {
+            for (old, new) in jobs.iter().zip(&made) {
+                let view = select::one(session, &core, &new.id.to_string()).await?;
+                let said = format!("{} ({}) submitted, as {}", new.name, new.id, old.job.name);
+                session.out.done(&said, &new.name, &super::objects::job::value(&view))?;
+            }
+            Ok(0)
+        }
+        Some(other) => Err(unexpected(&other)),
+    }
+}

@@ -1,0 +1,228 @@
+//! `ostler job create`: from a file, from a command line, or both: options count over the file.
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::fetch::Source;
+use super::logs;
+use super::node::command_line;
+use super::objects::job as object;
+use super::session::{Core, Session, unexpected};
+use super::workspace::pair;
+use super::{job_wait, select};
+use crate::model::fault::Fault;
+use crate::model::names::check_name;
+use crate::model::request::{JobRef, Place, Reply, Request, Submit};
+use crate::model::spec::JobFile;
+use crate::model::spec::doc::{self, Doc, Entry, Value};
+use crate::model::spec::fields::Faults;
+
+/// Options of `create`.
+#[derive(Args, Clone, Debug)]
+pub struct Create {
+    /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
+    #[arg(short, long, value_name = "FILE", required_unless_present = "command")]
+    file: Option<String>,
+    /// Its name; made from the experiment's count when absent
+    #[arg(short, long, value_name = "NAME")]
+    name: Option<String>,
+    /// The number of nodes; 1 for a command line
+    #[arg(long, value_name = "N")]
+    nodes: Option<u32>,
+    /// The longest time of one attempt: 90s, 2h30m, P7D
+    #[arg(long, value_name = "SPAN")]
+    time: Option<String>,
+    /// A variable, as NAME=VALUE, or NAME to take it from here; may be repeated
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
+    variables: Vec<(String, String)>,
+    /// Its place among waiting jobs
+    #[arg(long, value_name = "PRIORITY", value_parser = ["low", "normal", "high"])]
+    priority: Option<String>,
+    /// Run the command under mpirun over all nodes, instead of on the first alone
+    #[arg(long, requires = "command")]
+    mpi: bool,
+    /// The number of MPI processes; the number of nodes when absent
+    #[arg(long, value_name = "N")]
+    processes: Option<u32>,
+    /// CPUs that each node has to give; the whole node when nothing of the kind is said
+    #[arg(long, value_name = "N")]
+    cpus: Option<String>,
+    /// GPUs that each node has to give
+    #[arg(long, value_name = "N")]
+    gpus: Option<String>,
+    /// Memory that each node has to give: 16G
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Submit under this token: a repeat with the same token and content gives the same job
+    #[arg(long, value_name = "TEXT")]
+    token: Option<String>,
+    /// Wait until it has ended, and end with its exit code
+    #[arg(long)]
+    wait: bool,
+    /// Follow its log until it has ended, and end with its exit code
+    #[arg(long)]
+    follow: bool,
+    /// With --wait: give up after this long, with exit code 124; the job goes on
+    #[arg(long, value_name = "SPAN", requires = "wait", value_parser = job_wait::span)]
+    timeout: Option<crate::model::units::Millis>,
+    /// The command: one word is run by the node's shell as it is, several are quoted first
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    if text.contains('=') {
+        return pair(text);
+    }
+    match std::env::var(text) {
+        Ok(value) => Ok((text.to_owned(), value)),
+        Err(_) => Err("it is not set here; the form is NAME=VALUE".to_owned()),
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
+    let submit = read(session, &create).await?;
+    let core = session.core().await?;
+    if session.globals.dry_run {
+        let value = serde_json::Value::Object(object::spec(&submit.spec, submit.spec.scheduling_priority));
+        let nodes = submit.spec.node_count;
+        core.act(&format!("submit a job of {nodes} node(s): {value}"), Request::Submit(Box::new(submit))).await?;
+        return Ok(0);
+    }
+    let Some(job) = send(&core, submit).await? else { return Ok(0) };
+    let view = select::one(session, &core, &job.to_string()).await?;
+    let said =
+        format!("{} ({}) submitted to cluster {}, experiment {}", view.job.name, view.job.id, view.cluster, view.experiment);
+    if !create.wait {
+        session.out.done(&said, &view.job.name, &object::value(&view))?;
+    } else {
+        session.out.note(&said);
+    }
+    if create.follow {
+        return logs::follow_to_end(session, &core, &view).await;
+    }
+    if create.wait {
+        return job_wait::until_ended(session, &core, vec![view], create.timeout).await;
+    }
+    Ok(0)
+}
+
+async fn send(core: &Core, submit: Submit) -> Result<Option<crate::model::ids::JobId>, Failure> {
+    match core.act("submit a job", Request::Submit(Box::new(submit))).await? {
+        None => Ok(None),
+        Some(Reply::Submitted(jobs)) => match jobs.first() {
+            Some(job) => Ok(Some(job.id)),
+            None => Err(Fault::internal("the core accepted the job and names none").into()),
+        },
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+/// Reads file and options into one submission.
+async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
+    let (source, mut doc) = match &create.file {
+        Some(file) => {
+            let source = Source::read(file).await?;
+            let doc = source.doc()?;
+            (source, doc)
+        }
+        None => {
+            let mut doc = Doc::empty();
+            doc.put("nodeCount", Value::Number("1".to_owned()));
+            (Source::none(), doc)
+        }
+    };
+    overlay(&mut doc, create)?;
+    let mut faults = Faults::default();
+    let read = JobFile::read(&doc, &mut faults);
+    source.judge(session.out, faults)?;
+    let Some(file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };
+    let name = create.name.clone().or(file.name);
+    if let Some(name) = &name {
+        check_name(name).map_err(Fault::config)?;
+    }
+    // What is typed counts over the file, and the file over the context.
+    let over = |typed: &Option<String>, of_file: &Option<String>, of_context: &Option<String>| {
+        typed.as_ref().or(of_file.as_ref()).or(of_context.as_ref()).cloned()
+    };
+    let (globals, context) = (&session.globals, &session.context);
+    let workspace = over(&globals.workspace, &file.workspace, &context.workspace);
+    let experiment = over(&globals.experiment, &file.experiment, &context.experiment);
+    let cluster = over(&globals.cluster, &file.spec.cluster, &context.cluster);
+    Ok(Submit {
+        experiment: Place { workspace: workspace.clone(), name: experiment },
+        cluster: Place { workspace, name: cluster },
+        name,
+        spec: file.spec,
+        token: Some(create.token.clone().unwrap_or_else(|| Uuid::now_v7().to_string())),
+    })
+}
+
+/// Puts the options over what the file says.
+fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
+    let number = |n: u32| Value::Number(n.to_string());
+    let text = |text: &String| Value::Text(text.clone());
+    if let Some(nodes) = create.nodes {
+        doc.put_property(&["nodeCount"], number(nodes));
+    }
+    if let Some(span) = &create.time {
+        doc.put_property(&["constraints", "maxWallClockTime"], text(span));
+    }
+    if let Some(priority) = &create.priority {
+        doc.put_property(&["schedulingPriority"], text(priority));
+    }
+    if !create.command.is_empty() {
+        let command = command_line(&create.command)?;
+        let (toolkit, other) = match create.mpi {
+            true => ("customMpiSettings", "customToolkitSettings"),
+            false => ("customToolkitSettings", "customMpiSettings"),
+        };
+        doc.put_property(&[other], Value::Null);
+        doc.put_property(&[toolkit, "commandLine"], Value::Text(command));
+    }
+    if let Some(processes) = create.processes {
+        doc.put_property(&["customMpiSettings", "processCount"], number(processes));
+    }
+    for (key, value) in [("cpus", &create.cpus), ("gpus", &create.gpus)] {
+        if let Some(value) = value {
+            doc.put_property(&["resources", key], Value::Number(value.clone()));
+        }
+    }
+    if let Some(memory) = &create.memory {
+        doc.put_property(&["resources", "memory"], text(memory));
+    }
+    set_variables(doc, &create.variables);
+    Ok(())
+}
+
+/// Adds variables to those of the file; one of the same name is replaced.
+fn set_variables(doc: &mut Doc, variables: &[(String, String)]) {
+    if variables.is_empty() {
+        return;
+    }
+    let inner = doc.get("properties").unwrap_or(doc);
+    let mut items = match inner.get("environmentVariables").map(|list| &list.value) {
+        Some(Value::List(items)) => items.clone(),
+        Some(Value::Null) | None => Vec::new(),
+        // What is no list stays: its reader says so.
+        Some(Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::Map(_)) => return,
+    };
+    let flag = |text: &str| Doc { place: doc::Place::FLAG, value: Value::Text(text.to_owned()) };
+    for (name, value) in variables {
+        items.retain(|item| item.get("name").is_none_or(|doc| doc.value != Value::Text(name.clone())));
+        let entry = |key: &str, value: Doc| Entry { key: key.to_owned(), place: doc::Place::FLAG, value };
+        let map = Value::Map(vec![entry("name", flag(name)), entry("value", flag(value))]);
+        items.push(Doc { place: doc::Place::FLAG, value: map });
+    }
+    doc.put_property(&["environmentVariables"], Value::List(items));
+}
+
+/// Returns the reference to a job that was just looked at.
+pub fn by_id(view: &crate::model::request::JobView) -> JobRef {
+    JobRef::Id(view.job.id)
+}

@@ -1,0 +1,124 @@
+//! `ostler job wait`: until jobs have ended. For one job its own exit code, so that a script can go on as if it had run here.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::failure::{Failure, TIMED_OUT};
+use super::job_create::by_id;
+use super::objects::job::{self as object, Outcome};
+use super::output::Format;
+use super::select;
+use super::session::{Core, Session, unexpected};
+use crate::model::request::{JobView, Reply, Request};
+use crate::model::units::Millis;
+
+/// Options of `wait`.
+#[derive(Args, Clone, Debug)]
+pub struct Wait {
+    #[command(flatten)]
+    which: super::job::Which,
+    /// Give up after this long, with exit code 124; the jobs go on
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    timeout: Option<Millis>,
+}
+
+/// Reads a span of time.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn span(text: &str) -> Result<Millis, String> {
+    Millis::parse(text)
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, wait: Wait) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let jobs = select::many(session, &core, &wait.which.jobs, wait.which.all).await?;
+    if let [view] = jobs.as_slice()
+        && !view.job.state.ended()
+    {
+        session.out.note(&standing(view));
+    }
+    until_ended(session, &core, jobs, wait.timeout).await
+}
+
+/// Waits for all of them, writes them, and returns the exit code.
+///
+/// # Errors
+/// The core's refusal.
+pub async fn until_ended(
+    session: &Session,
+    core: &Core,
+    jobs: Vec<Arc<JobView>>,
+    timeout: Option<Millis>,
+) -> Result<i32, Failure> {
+    let deadline = timeout.map(|span| tokio::time::Instant::now() + span.to_std());
+    let mut ended = Vec::with_capacity(jobs.len());
+    for view in jobs {
+        let left = deadline.map(|at| {
+            let left = at.saturating_duration_since(tokio::time::Instant::now());
+            Millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+        });
+        let view = match core.ask(Request::AwaitJob { job: by_id(&view), timeout: left }).await? {
+            Reply::Job(view) => view,
+            other => return Err(unexpected(&other)),
+        };
+        session.out.note(&standing(&view));
+        ended.push(view);
+    }
+    write(session, &ended)?;
+    Ok(code(&ended))
+}
+
+/// Returns the exit code: of one job its own; of several 0 when all have succeeded, 4 when some, 1 when none.
+pub fn code(jobs: &[Arc<JobView>]) -> i32 {
+    let outcomes: Vec<Outcome> = jobs.iter().map(|view| Outcome::of(&view.job)).collect();
+    if outcomes.contains(&Outcome::Unfinished) {
+        return TIMED_OUT;
+    }
+    match outcomes.as_slice() {
+        [one] => one.code(),
+        many => match many.iter().filter(|outcome| **outcome == Outcome::Exited(0)).count() {
+            n if n == many.len() => 0,
+            0 => 1,
+            _ => 4,
+        },
+    }
+}
+
+fn write(session: &Session, jobs: &[Arc<JobView>]) -> Result<(), Failure> {
+    if matches!(session.out.format, Format::Table | Format::Wide) {
+        return Ok(());
+    }
+    if let [view] = jobs {
+        return session.out.one(&view.job.name, &object::facts(view), &object::awaited(view));
+    }
+    let mut list = session.out.list(object::COLUMNS);
+    list.page(jobs.iter().map(|view| super::output::Row { value: object::awaited(view), ..object::row(view) }).collect())?;
+    list.end()
+}
+
+/// Returns one line that says where a job stands.
+pub fn standing(view: &JobView) -> String {
+    let job = &view.job;
+    let state = match Outcome::of(job) {
+        Outcome::Exited(code) if code > 128 => format!("failed by signal {} (exit {code})", code - 128),
+        Outcome::Exited(code) => format!("{} (exit {code})", job.state.word()),
+        Outcome::Terminated => "terminated".to_owned(),
+        Outcome::TimeLimit => "ended by its time limit".to_owned(),
+        Outcome::NeverLaunched => "could not be started".to_owned(),
+        Outcome::Lost => "lost".to_owned(),
+        Outcome::Failed => "failed".to_owned(),
+        Outcome::Unfinished => job.state.word().to_owned(),
+    };
+    let took = match (job.started, job.ended) {
+        (Some(from), Some(to)) => format!(" after {}", to.since(from)),
+        (_, _) => String::new(),
+    };
+    let reason = if view.reason.is_empty() { String::new() } else { format!(": {}", view.reason) };
+    format!("{}: {state}{took}{reason}", job.name)
+}

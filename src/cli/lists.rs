@@ -1,0 +1,99 @@
+//! Everything but jobs, as the core has it, and finding one thing in it by name.
+
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::session::{Core, unexpected};
+use super::workspace::missing;
+use crate::model::fault::Fault;
+use crate::model::ids::WorkspaceId;
+use crate::model::names::same_name;
+use crate::model::request::{Reply, Request};
+use crate::model::state::{Cluster, Experiment, Node, Workspace};
+
+/// Everything but jobs.
+pub struct Lists {
+    /// All workspaces.
+    pub workspaces: Vec<Arc<Workspace>>,
+    /// All clusters.
+    pub clusters: Vec<Arc<Cluster>>,
+    /// All nodes.
+    pub nodes: Vec<Arc<Node>>,
+    /// All experiments.
+    pub experiments: Vec<Arc<Experiment>>,
+}
+
+impl Lists {
+    /// Asks the core; for one workspace or for all.
+    ///
+    /// # Errors
+    /// The core's refusal.
+    pub async fn read(core: &Core, workspace: Option<&String>) -> Result<Self, Failure> {
+        match core.ask(Request::ListAll { workspace: workspace.cloned() }).await? {
+            Reply::Lists { workspaces, clusters, nodes, experiments } => {
+                Ok(Self { workspaces, clusters, nodes, experiments })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Returns the workspace of a name, or the only one.
+    ///
+    /// # Errors
+    /// That there is none of that name, or that several could be meant.
+    pub fn workspace(&self, name: Option<&String>) -> Result<&Arc<Workspace>, Failure> {
+        find("workspace", &self.workspaces, name, |workspace| &workspace.name)
+    }
+
+    /// Returns the name of a workspace.
+    pub fn workspace_name(&self, id: WorkspaceId) -> &str {
+        self.workspaces.iter().find(|workspace| workspace.id == id).map_or("", |workspace| &workspace.name)
+    }
+
+    /// Returns the cluster of a name, or the only one.
+    ///
+    /// # Errors
+    /// As for workspaces.
+    pub fn cluster(&self, name: Option<&String>) -> Result<&Arc<Cluster>, Failure> {
+        find("cluster", &self.clusters, name, |cluster| &cluster.name)
+    }
+
+    /// Returns the experiment of a name, or the only one.
+    ///
+    /// # Errors
+    /// As for workspaces.
+    pub fn experiment(&self, name: Option<&String>) -> Result<&Arc<Experiment>, Failure> {
+        find("experiment", &self.experiments, name, |experiment| &experiment.name)
+    }
+
+    /// Returns the nodes of a cluster.
+    pub fn nodes_of(&self, cluster: &Cluster) -> Vec<Arc<Node>> {
+        self.nodes.iter().filter(|node| node.cluster == cluster.id).cloned().collect()
+    }
+}
+
+fn find<'a, T>(
+    kind: &str,
+    all: &'a [Arc<T>],
+    name: Option<&String>,
+    name_of: impl Fn(&T) -> &String,
+) -> Result<&'a Arc<T>, Failure> {
+    let names = || all.iter().map(|item| name_of(item).as_str());
+    let fits: Vec<&Arc<T>> = match name {
+        Some(name) => all.iter().filter(|item| same_name(name_of(item), name)).collect(),
+        None => all.iter().collect(),
+    };
+    match (fits.as_slice(), name) {
+        ([one], _) => Ok(one),
+        ([], Some(name)) => Err(missing(kind, name, names()).into()),
+        ([], None) => {
+            Err(Fault::user(format!("there is no {kind} yet")).hint(format!("`ostler {kind} create NAME` makes one")).into())
+        }
+        (_, Some(name)) => Err(Fault::user(format!("several workspaces have a {kind} `{}`", name.escape_debug()))
+            .hint("say which: -w WORKSPACE")
+            .into()),
+        (_, None) => Err(Fault::user(format!("there are several {kind}s; say which"))
+            .hint(format!("{kind}s: {}", names().collect::<Vec<_>>().join(", ")))
+            .into()),
+    }
+}

@@ -1,0 +1,296 @@
+//! `ostler job logs`: what a job has written, as it is on its node. Bytes as they are when piped; cleaned for a terminal.
+
+use std::io::{IsTerminal, Write};
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::job_create::by_id;
+use super::objects::job::Outcome;
+use super::output::Out;
+use super::session::{Core, Session, unexpected};
+use super::{job_wait, select};
+use crate::model::fault::Fault;
+use crate::model::request::{FileEntry, FileRef, FileWindow, From, JobView, LogDelta, Reply, Request, Window};
+use crate::model::shown::{Cleaner, ShownLine};
+
+/// How much is asked for at once: large beside a round trip, small beside memory.
+const WINDOW_BYTES: u32 = 256 << 10;
+
+/// Options of `logs`.
+#[derive(Args, Clone, Debug)]
+pub struct Logs {
+    /// Its name, job-12 or last
+    job: String,
+    /// Go on until the job has ended, and end with its exit code
+    #[arg(short, long)]
+    follow: bool,
+    /// Begin with the last N lines
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<u64>,
+    /// Standard error instead of standard output
+    #[arg(long)]
+    err: bool,
+    /// Another file of the log directory; `--list` names them
+    #[arg(long, value_name = "NAME", conflicts_with = "err")]
+    file: Option<String>,
+    /// The process, by rank; its node is looked at
+    #[arg(long, value_name = "N")]
+    rank: Option<usize>,
+    /// The node, by its index in the job; the first when absent
+    #[arg(long, value_name = "N", conflicts_with = "rank")]
+    node: Option<u32>,
+    /// An earlier attempt
+    #[arg(long, value_name = "K")]
+    attempt: Option<u32>,
+    /// List the files instead
+    #[arg(long, conflicts_with_all = ["follow", "lines", "err", "file"])]
+    list: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, logs: Logs) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let jobs = select::many(session, &core, std::slice::from_ref(&logs.job), false).await?;
+    let [view] = jobs.as_slice() else {
+        return Err(Fault::config(format!("`{}` means {} jobs; logs shows one", logs.job.escape_debug(), jobs.len())).into());
+    };
+    if logs.list {
+        return list(session, &core, view).await;
+    }
+    let file = file_of(&logs, view)?;
+    let mut printer = Printer::new(session.out);
+    let start = match logs.lines {
+        Some(lines) => start_of_last_lines(&core, &file, lines).await?,
+        None => 0,
+    };
+    if logs.follow {
+        follow(session, &core, file, start, &mut printer).await?;
+        return ended_code(session, &core, view).await;
+    }
+    print_from(&core, &file, start, None, &mut printer).await?;
+    printer.end()?;
+    Ok(0)
+}
+
+/// Follows the standard output of a job until it has ended, and returns its exit code.
+///
+/// # Errors
+/// As for every command.
+pub async fn follow_to_end(session: &Session, core: &Core, view: &JobView) -> Result<i32, Failure> {
+    let file = FileRef { job: by_id(view), file: "stdout.txt".to_owned(), node: 0 };
+    let mut printer = Printer::new(session.out);
+    follow(session, core, file, 0, &mut printer).await?;
+    ended_code(session, core, view).await
+}
+
+async fn ended_code(session: &Session, core: &Core, view: &JobView) -> Result<i32, Failure> {
+    let view = match core.ask(Request::AwaitJob { job: by_id(view), timeout: None }).await? {
+        Reply::Job(view) => view,
+        other => return Err(unexpected(&other)),
+    };
+    session.out.note(&job_wait::standing(&view));
+    Ok(Outcome::of(&view.job).code())
+}
+
+fn file_of(logs: &Logs, view: &JobView) -> Result<FileRef, Fault> {
+    let name = match (&logs.file, logs.err) {
+        (Some(file), _) => file.clone(),
+        (None, true) => "stderr.txt".to_owned(),
+        (None, false) => "stdout.txt".to_owned(),
+    };
+    let file = match logs.attempt {
+        Some(attempt) if attempt != view.job.attempt.0 => format!("attempt-{attempt}/{name}"),
+        Some(_) | None => name,
+    };
+    let node = match (logs.rank, logs.node) {
+        (Some(rank), _) => *view.job.shape.main_nodes.get(rank).ok_or_else(|| {
+            Fault::user(format!("{} has no rank {rank}", view.job.name))
+                .hint(format!("ranks: 0 to {}", view.job.shape.main_nodes.len().saturating_sub(1)))
+        })?,
+        (None, node) => node.unwrap_or(0),
+    };
+    Ok(FileRef { job: by_id(view), file, node })
+}
+
+async fn list(session: &Session, core: &Core, view: &JobView) -> Result<i32, Failure> {
+    use super::output::{Column, Look, Row};
+    const COLUMNS: &[Column] = &[
+        Column { title: "NAME", look: Look::Text },
+        Column { title: "NODE", look: Look::Number },
+        Column { title: "SIZE", look: Look::Number },
+        Column { title: "MODIFIED", look: Look::Text },
+    ];
+    let files = match core.ask(Request::ListLogs(by_id(view))).await? {
+        Reply::Files(files) => files,
+        other => return Err(unexpected(&other)),
+    };
+    let row = |file: &FileEntry| Row {
+        cells: vec![file.name.clone(), file.node.to_string(), file.size.to_string(), file.modified.rfc3339()],
+        value: serde_json::json!({
+            "name": file.name,
+            "fileType": "file",
+            "node": file.node,
+            "properties": {"contentLength": file.size, "lastModified": file.modified.rfc3339()},
+        }),
+        name: file.name.clone(),
+    };
+    let mut writer = session.out.list(COLUMNS);
+    writer.page(files.iter().map(row).collect())?;
+    writer.end()?;
+    Ok(0)
+}
+
+async fn window(core: &Core, file: &FileRef, from: From, bytes: u32) -> Result<Window, Failure> {
+    match core.ask(Request::ReadFile(FileWindow { file: file.clone(), from, bytes })).await? {
+        Reply::Window(window) => Ok(window),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Finds the offset at which the last lines begin, looking backwards from the end.
+async fn start_of_last_lines(core: &Core, file: &FileRef, lines: u64) -> Result<u64, Failure> {
+    let mut piece = window(core, file, From::End, WINDOW_BYTES).await?;
+    if lines == 0 {
+        return Ok(piece.size);
+    }
+    // The line feed at the very end ends the last line and begins none.
+    let mut skip_last = piece.bytes.last() == Some(&b'\n');
+    let mut left = lines;
+    loop {
+        let end = piece.bytes.len() - usize::from(skip_last);
+        skip_last = false;
+        for at in (0..end).rev().filter(|at| piece.bytes[*at] == b'\n') {
+            left -= 1;
+            if left == 0 {
+                return Ok(piece.offset + at as u64 + 1);
+            }
+        }
+        if piece.offset == 0 || piece.bytes.is_empty() {
+            return Ok(piece.offset);
+        }
+        piece = window(core, file, From::Before(piece.offset), WINDOW_BYTES).await?;
+    }
+}
+
+/// Prints from an offset to another one, or to where the file ends now.
+async fn print_from(
+    core: &Core,
+    file: &FileRef,
+    start: u64,
+    end: Option<u64>,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    let mut at = start;
+    let mut end = end;
+    loop {
+        let piece = window(core, file, From::Start(at), WINDOW_BYTES).await?;
+        // A file that grows while it is read would never end.
+        let stop = *end.get_or_insert(piece.size);
+        let room = usize::try_from(stop.saturating_sub(piece.offset)).unwrap_or(usize::MAX);
+        let bytes = &piece.bytes[..piece.bytes.len().min(room)];
+        printer.print(piece.offset, bytes)?;
+        at = piece.offset + bytes.len() as u64;
+        if bytes.is_empty() || at >= stop {
+            return Ok(());
+        }
+    }
+}
+
+async fn follow(session: &Session, core: &Core, file: FileRef, start: u64, printer: &mut Printer) -> Result<(), Failure> {
+    let mut deltas = core.client().open_log(file.clone(), From::Start(start)).await?;
+    let mut waited = false;
+    while let Some(delta) = deltas.recv().await {
+        match delta {
+            LogDelta::Appended(piece) => printer.print(piece.offset, &piece.bytes)?,
+            // We were slow; the bytes are in the file.
+            LogDelta::Skipped { from, to } => print_from(core, &file, from, Some(to), printer).await?,
+            LogDelta::Restarted { truncated } => {
+                let how = if truncated { "was cut" } else { "was replaced" };
+                session.out.note(&format!("{} {how}; it goes on from its begin", file.file));
+            }
+            LogDelta::Waiting if !waited => {
+                session.out.note(&format!("{} is not there yet; waiting", file.file));
+                waited = true;
+            }
+            LogDelta::Waiting => {}
+            LogDelta::Interrupted { why } => session.out.note(&format!("the link is lost ({why}); it goes on by itself")),
+            LogDelta::Ended => {
+                printer.end()?;
+                return Ok(());
+            }
+            LogDelta::Failed(fault) => return Err(fault.into()),
+        }
+    }
+    printer.end()?;
+    Err(Fault::remote("the core went away").hint("try again; the job goes on").into())
+}
+
+/// Writes a log: as it is into a file or pipe, cleaned onto a terminal.
+struct Printer {
+    cleaner: Option<Cleaner>,
+    color: bool,
+}
+
+impl Printer {
+    fn new(out: Out) -> Self {
+        let tty = std::io::stdout().is_terminal();
+        Self { cleaner: tty.then(|| Cleaner::at(0)), color: out.paint.colored() }
+    }
+
+    fn print(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        match &mut self.cleaner {
+            None => out.write_all(bytes)?,
+            Some(cleaner) => {
+                if cleaner.offset() != offset {
+                    cleaner.jump(offset);
+                }
+                let mut text = String::new();
+                let color = self.color;
+                cleaner.feed(bytes, |line| {
+                    match color {
+                        true => line.write_ansi(&mut text),
+                        false => text.push_str(line.text()),
+                    }
+                    text.push('\n');
+                });
+                out.write_all(text.as_bytes())?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Writes the last line, which no line feed ended.
+    fn end(&mut self) -> Result<(), Failure> {
+        if let Some(line) = self.cleaner.as_ref().and_then(Cleaner::unfinished) {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{}", line.text())?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns bytes as standard output may get them: cleaned if it is a terminal.
+pub fn fit(bytes: &[u8], out: Out) -> Vec<u8> {
+    if !std::io::stdout().is_terminal() {
+        return bytes.to_vec();
+    }
+    let mut text = String::new();
+    let mut cleaner = Cleaner::at(0);
+    let color = out.paint.colored();
+    let mut add = |line: &ShownLine| {
+        match color {
+            true => line.write_ansi(&mut text),
+            false => text.push_str(line.text()),
+        }
+        text.push('\n');
+    };
+    cleaner.feed(bytes, |line| add(&line));
+    cleaner.unfinished().iter().for_each(add);
+    text.into_bytes()
+}

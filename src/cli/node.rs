@@ -1,0 +1,164 @@
+//! `ostler cluster node`: single nodes.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::lists::Lists;
+use super::objects::node as object;
+use super::session::{Core, Session, unexpected};
+use crate::model::fault::{Fault, FaultKind};
+use crate::model::request::{NodeAct, NodeRef, Reply, Request};
+
+/// What can be done with nodes.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Verb {
+    /// List the nodes of a cluster
+    #[command(visible_alias = "ls")]
+    List,
+    /// Run a command on a node, and end with its exit code
+    Exec {
+        /// Its name, or node-7
+        node: String,
+        /// The command: one word is run by the node's shell as it is, several are quoted first
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<String>,
+    },
+    /// Prepare nodes again
+    Prepare {
+        /// Names, or node-7
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+    /// Give nodes no new work; what runs there goes on
+    Drain {
+        /// Names, or node-7
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+    /// Give drained nodes work again
+    Undrain {
+        /// Names, or node-7
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+    /// Swear that nothing of ours runs on nodes that are out of sight any more; who and when is kept
+    ///
+    /// Their jobs may start elsewhere then. If the machines do run on, jobs run twice: use it only for machines that are surely off.
+    DeclareDead {
+        /// Names, or node-7
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
+    match verb {
+        Verb::List => list(session).await,
+        Verb::Exec { node, command } => exec(session, &node, &command).await,
+        Verb::Prepare { nodes } => each(session, &nodes, "prepare", NodeAct::Prepare).await,
+        Verb::Drain { nodes } => each(session, &nodes, "drain", NodeAct::Drain).await,
+        Verb::Undrain { nodes } => each(session, &nodes, "undrain", NodeAct::Undrain).await,
+        Verb::DeclareDead { nodes } => {
+            session.confirm(&format!("declare {} dead, so that their jobs may start elsewhere", nodes.join(", ")))?;
+            each(session, &nodes, "declare dead", NodeAct::DeclareDead { by: person() }).await
+        }
+    }
+}
+
+/// Who sits at this terminal, as far as the system says.
+fn person() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    user.unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+fn node_ref(session: &Session, word: &str) -> NodeRef {
+    NodeRef::Named { cluster: session.cluster(None), node: word.to_owned() }
+}
+
+async fn list(session: &Session) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let lists = Lists::read(&core, session.context.workspace.as_ref()).await?;
+    let cluster = lists.cluster(session.context.cluster.as_ref())?;
+    let mut list = session.out.list(object::COLUMNS);
+    list.page(lists.nodes_of(cluster).iter().map(|node: &Arc<_>| object::row(node)).collect())?;
+    list.end()?;
+    Ok(0)
+}
+
+/// Returns a command line for a shell: one word as it is, several with each quoted.
+///
+/// # Errors
+/// A NUL byte, which no program can receive.
+pub fn command_line(words: &[String]) -> Result<String, Fault> {
+    if let Some((at, zero)) = words.iter().enumerate().find_map(|(at, word)| Some((at, word.find('\0')?))) {
+        let what = format!("argument {} has a NUL byte at {zero}; no program can receive it", at + 1);
+        return Err(Fault::config(what));
+    }
+    match words {
+        [one] => Ok(one.clone()),
+        many => shlex::try_join(many.iter().map(String::as_str))
+            .map_err(|e| Fault::config("the command cannot be quoted").because(&e)),
+    }
+}
+
+async fn exec(session: &Session, node: &str, words: &[String]) -> Result<i32, Failure> {
+    let command = command_line(words)?;
+    let core = session.core().await?;
+    let request = Request::Exec { node: node_ref(session, node), command };
+    match core.act(&format!("run a command on {node}"), request).await? {
+        None => Ok(0),
+        Some(Reply::Ran { code, stdout, stderr }) => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(&super::logs::fit(&stdout, session.out))?;
+            out.flush()?;
+            let _ = std::io::stderr().lock().write_all(&super::logs::fit(&stderr, session.out));
+            Ok(code)
+        }
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+async fn each(session: &Session, nodes: &[String], verb: &str, act: NodeAct) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let mut failed = Vec::new();
+    for node in nodes {
+        match one(session, &core, node, verb, act.clone()).await {
+            Ok(()) => {}
+            Err(Failure::Fault(fault)) => failed.push(fault),
+            Err(other) => return Err(other),
+        }
+    }
+    partly(failed, nodes.len())
+}
+
+async fn one(session: &Session, core: &Core, node: &str, verb: &str, act: NodeAct) -> Result<(), Failure> {
+    let request = Request::Node { node: node_ref(session, node), act };
+    if core.act(&format!("{verb} node {node}"), request).await?.is_some() {
+        session.out.note(&format!("{node}: {verb}: done"));
+    }
+    Ok(())
+}
+
+/// Returns how an act on several things ended: well, refused, or partly done.
+///
+/// # Errors
+/// The only fault, or one that lists all.
+pub fn partly(mut failed: Vec<Fault>, of: usize) -> Result<i32, Failure> {
+    match (failed.len(), of) {
+        (0, _) => Ok(0),
+        (1, 1) => Err(failed.remove(0).into()),
+        (n, of) => {
+            let kind = if n == of { failed[0].kind } else { FaultKind::Partly };
+            let mut fault = Fault::new(kind, format!("{n} of {of} failed"));
+            fault.causes = failed.iter().map(|fault| fault.message.clone()).collect();
+            Err(fault.into())
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A cluster with its nodes: target against actual.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{error, node, time};
+use crate::cli::output::{Column, Look, Row};
+use crate::model::spec::{ProviderSpec, ScaleSettings};
+use crate::model::state::{AllocationState, Cluster, Node, NodeState};
+
+/// The columns of a list of clusters.
+pub const COLUMNS: &[Column] = &[
+    Column { title: "NAME", look: Look::Text },
+    Column { title: "WORKSPACE", look: Look::Text },
+    Column { title: "STATE", look: Look::State },
+    Column { title: "TARGET", look: Look::Number },
+    Column { title: "NODES", look: Look::Number },
+    Column { title: "IDLE", look: Look::Number },
+    Column { title: "RUNNING", look: Look::Number },
+    Column { title: "PREPARING", look: Look::Number },
+    Column { title: "LEAVING", look: Look::Number },
+    Column { title: "UNUSABLE", look: Look::Number },
+    Column { title: "QUEUED", look: Look::Number },
+    Column { title: "PROVIDER", look: Look::Wide },
+    Column { title: "VM SIZE", look: Look::Wide },
+    Column { title: "ERROR", look: Look::Text },
+];
+
+/// How many nodes are in each published state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Ready, no job.
+    pub idle: u32,
+    /// At work.
+    pub running: u32,
+    /// Being made ready.
+    pub preparing: u32,
+    /// Not to be used.
+    pub unusable: u32,
+    /// On the way out.
+    pub leaving: u32,
+}
+
+impl Counts {
+    /// Counts nodes; those that are only asked for are none yet.
+    pub fn of(nodes: &[Arc<Node>]) -> Self {
+        let mut counts = Self::default();
+        for node in nodes {
+            match node.state {
+                NodeState::Allocating => {}
+                NodeState::Preparing => counts.preparing += 1,
+                NodeState::Idle => counts.idle += 1,
+                NodeState::Running => counts.running += 1,
+                NodeState::Unusable(_) => counts.unusable += 1,
+                NodeState::Leaving => counts.leaving += 1,
+            }
+        }
+        counts
+    }
+
+    /// Returns `currentNodeCount`.
+    pub fn total(self) -> u32 {
+        self.idle + self.running + self.preparing + self.unusable + self.leaving
+    }
+}
+
+fn allocation(cluster: &Cluster) -> &'static str {
+    match cluster.allocation {
+        AllocationState::Steady => "steady",
+        AllocationState::Resizing => "resizing",
+    }
+}
+
+fn state(cluster: &Cluster) -> &'static str {
+    if cluster.deleting { "deleting" } else { allocation(cluster) }
+}
+
+fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
+    match &cluster.spec.provider {
+        ProviderSpec::Hosts { hosts } => ("hosts", Some(hosts)),
+        ProviderSpec::Local => ("local", None),
+    }
+}
+
+/// Returns the object.
+pub fn value(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Value {
+    let counts = Counts::of(nodes);
+    let (provider, hosts) = provider(cluster);
+    let errors: Vec<Value> = cluster.errors.iter().map(|e| error(&e.code, &e.message, &e.details)).collect();
+    let nodes: Vec<Value> = nodes.iter().map(|node| node::value(node)).collect();
+    let ScaleSettings::Manual { target_node_count, .. } = &cluster.spec.scale_settings;
+    let mut value = json!({
+        "name": cluster.name,
+        "id": cluster.id.to_string(),
+        "workspace": workspace,
+        "provisioningState": super::workspace::provisioning(cluster.deleting),
+        "allocationState": allocation(cluster),
+        "allocationStateTransitionTime": time(cluster.allocation_since),
+        "creationTime": time(cluster.created),
+        "currentNodeCount": counts.total(),
+        "targetNodeCount": target_node_count,
+        "scaleSettings": cluster.spec.scale_settings,
+        "nodeStateCounts": {
+            "idleNodeCount": counts.idle,
+            "runningNodeCount": counts.running,
+            "preparingNodeCount": counts.preparing,
+            "unusableNodeCount": counts.unusable,
+            "leavingNodeCount": counts.leaving,
+        },
+        "errors": errors,
+        "vmSize": cluster.spec.vm_size,
+        "provider": provider,
+        "queuedJobCount": cluster.waiting,
+        "nodes": nodes,
+    });
+    if let (Some(hosts), Some(map)) = (hosts, value.as_object_mut()) {
+        map.insert("hosts".to_owned(), json!(hosts));
+    }
+    value
+}
+
+/// Returns the line of a list.
+pub fn row(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Row {
+    let counts = Counts::of(nodes);
+    Row {
+        cells: vec![
+            cluster.name.clone(),
+            workspace.to_owned(),
+            state(cluster).to_owned(),
+            cluster.spec.scale_settings.target().to_string(),
+            counts.total().to_string(),
+            counts.idle.to_string(),
+            counts.running.to_string(),
+            counts.preparing.to_string(),
+            counts.leaving.to_string(),
+            counts.unusable.to_string(),
+            cluster.waiting.to_string(),
+            provider(cluster).0.to_owned(),
+            cluster.spec.vm_size.clone().unwrap_or_default(),
+            cluster.errors.first().map(|e| e.message.clone()).unwrap_or_default(),
+        ],
+        value: value(cluster, workspace, nodes),
+        name: cluster.name.clone(),
+    }
+}
+
+/// Returns what a person is told.
+pub fn facts(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Vec<(&'static str, String)> {
+    let counts = Counts::of(nodes);
+    let (provider, hosts) = provider(cluster);
+    let line = |node: &Arc<Node>| {
+        let reason = node::reason(node);
+        let more = if reason.is_empty() { String::new() } else { format!("  {reason}") };
+        format!("{}  {}{more}", node::name(node), node.state.word())
+    };
+    vec![
+        ("name", cluster.name.clone()),
+        ("id", cluster.id.to_string()),
+        ("workspace", workspace.to_owned()),
+        ("state", state(cluster).to_owned()),
+        ("target", cluster.spec.scale_settings.target().to_string()),
+        (
+            "counts",
+            format!(
+                "{} nodes: {} idle, {} running, {} preparing, {} unusable, {} leaving",
+                counts.total(),
+                counts.idle,
+                counts.running,
+                counts.preparing,
+                counts.unusable,
+                counts.leaving
+            ),
+        ),
+        ("queued", cluster.waiting.to_string()),
+        ("provider", provider.to_owned()),
+        ("hosts", hosts.map(|hosts| hosts.join(" ")).unwrap_or_default()),
+        ("created", cluster.created.rfc3339()),
+        ("errors", cluster.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
+        ("nodes", nodes.iter().map(line).collect::<Vec<_>>().join("\n")),
+    ]
+}

@@ -1,0 +1,114 @@
+//! The fields that scripts rely on, and how waiting ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, WorkspaceId};
+use crate::model::spec::JobFile;
+use crate::model::spec::doc::Doc;
+use crate::model::spec::fields::Faults;
+use crate::model::spec::job::LaunchShape;
+use crate::model::state::job::JobError;
+use crate::model::units::UnixMillis;
+
+fn job(state: ExecutionState) -> Job {
+    let text = r#"{"nodeCount": 2, "cluster": "gpu", "customMpiSettings": {"commandLine": "x", "processCount": 4}, "schedulingPriority": "low",
+        "environmentVariables": [{"name": "A", "value": "1"}], "constraints": {"maxWallClockTime": "90m"}, "resources": {"cpus": 2, "memory": "1G"}}"#;
+    let mut faults = Faults::default();
+    let file = JobFile::read(&Doc::parse("x.json", text.as_bytes()).unwrap(), &mut faults).unwrap();
+    Job {
+        id: JobId(7),
+        workspace: WorkspaceId(1),
+        experiment: ExperimentId(1),
+        name: "run-001".to_owned(),
+        uuid: Uuid::nil(),
+        segment: "s/run-001".to_owned(),
+        cluster: ClusterId(1),
+        spec: Arc::new(file.spec),
+        shape: LaunchShape { prepares: false, main_nodes: vec![0] },
+        token: None,
+        state,
+        since: UnixMillis(0),
+        priority: Priority::High,
+        held: false,
+        stop_at: None,
+        attempt: Attempt(1),
+        requeues: 0,
+        nodes: Vec::new(),
+        places: Vec::new(),
+        node_names: vec!["n1".to_owned(), "n2".to_owned()],
+        ranks: BTreeMap::new(),
+        after_stop: None,
+        created: UnixMillis(0),
+        started: Some(UnixMillis(1000)),
+        ended: None,
+        exit_code: None,
+        errors: Vec::new(),
+        deleting: false,
+    }
+}
+
+fn view(job: Job) -> JobView {
+    JobView {
+        job: Arc::new(job),
+        workspace: "lab".to_owned(),
+        experiment: "first".to_owned(),
+        cluster: "gpu".to_owned(),
+        reason: String::new(),
+    }
+}
+
+#[test]
+fn the_fields_that_scripts_rely_on() {
+    let value = value(&view(job(ExecutionState::Running)));
+    for field in "name id workspace experiment cluster executionState executionInfo creationTime nodeCount nodes toolType reason attempt jobOutputDirectoryPathSegment".split(' ') {
+        assert!(value.get(field).is_some(), "{field} is missing in {value}");
+    }
+    for field in ["startTime", "endTime", "exitCode", "errors"] {
+        assert!(value["executionInfo"].get(field).is_some(), "executionInfo.{field}");
+    }
+    assert_eq!(value["executionInfo"]["startTime"], "1970-01-01T00:00:01.000Z");
+    assert_eq!(value["constraints"]["maxWallClockTime"], "PT1H30M");
+    assert_eq!(value["schedulingPriority"], "high");
+}
+
+#[test]
+fn the_object_reads_back_as_a_file() {
+    let job = job(ExecutionState::Running);
+    let text = value(&view(job.clone())).to_string();
+    let mut faults = Faults::default();
+    let file = JobFile::read(&Doc::parse("x.json", text.as_bytes()).unwrap(), &mut faults);
+    assert!(faults.warnings.is_empty(), "{faults:?}");
+    let spec = JobSpec { scheduling_priority: Priority::High, ..(*job.spec).clone() };
+    assert_eq!(file.map(|file| file.spec), Some(spec), "{faults:?}");
+}
+
+#[test]
+fn how_waiting_ends() {
+    let ended = |code: Option<i32>, error: &str| Job {
+        exit_code: code,
+        errors: vec![JobError { code: error.to_owned(), message: String::new(), details: Vec::new() }],
+        ..job(ExecutionState::Failed)
+    };
+    for (job, word, code) in [
+        (Job { exit_code: Some(0), ..job(ExecutionState::Succeeded) }, "exited", 0),
+        (ended(Some(3), "JobFailed"), "exited", 3),
+        (ended(Some(137), "JobFailed"), "exited", 137),
+        (ended(Some(512), "JobFailed"), "exited", 1),
+        (ended(Some(0), "JobFailed"), "failed", 1),
+        (ended(Some(2), "PreparationFailed"), "exited", 2),
+        (ended(Some(143), "JobTerminated"), "terminated", 1),
+        (ended(Some(0), "JobTerminated"), "terminated", 1),
+        (ended(None, "WallClockTimeExceeded"), "timeLimit", 1),
+        (ended(None, "LaunchFailed"), "neverLaunched", 1),
+        (ended(None, "AttemptLost"), "lost", 1),
+        (ended(None, "Other"), "failed", 1),
+        (job(ExecutionState::Running), "timeout", 124),
+    ] {
+        let outcome = Outcome::of(&job);
+        assert_eq!((outcome.word(), outcome.code()), (word, code), "{:?} {:?}", job.exit_code, job.errors);
+    }
+}

@@ -1,0 +1,91 @@
+//! A node of a cluster.
+
+use serde_json::{Value, json};
+
+use super::{maybe_time, time};
+use crate::cli::output::{Column, Look, Row};
+use crate::model::state::{Node, NodeState, Reach};
+
+/// The columns of a list of nodes.
+pub const COLUMNS: &[Column] = &[
+    Column { title: "NAME", look: Look::Text },
+    Column { title: "ADDRESS", look: Look::Text },
+    Column { title: "STATE", look: Look::State },
+    Column { title: "JOB", look: Look::Text },
+    Column { title: "ID", look: Look::Wide },
+    Column { title: "CPUS", look: Look::Wide },
+    Column { title: "MEMORY", look: Look::Wide },
+    Column { title: "GPUS", look: Look::Wide },
+    Column { title: "SINCE", look: Look::Wide },
+    Column { title: "REASON", look: Look::Text },
+];
+
+/// Returns why the node is where it is, in words; empty when there is nothing to say.
+pub fn reason(node: &Node) -> String {
+    let mut parts = Vec::new();
+    if let NodeState::Unusable(why) = &node.state {
+        parts.push(format!("{}: {}", why.step, why.message));
+    }
+    if let Reach::Lost { since, why } = &node.reach {
+        let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+        parts.push(format!("unreachable since {}{why}", since.rfc3339()));
+    }
+    if node.drained {
+        parts.push("drained: gets no new work".to_owned());
+    }
+    parts.join("; ")
+}
+
+/// Returns the name, as far as the provider has given one.
+pub fn name(node: &Node) -> String {
+    if node.name.is_empty() { node.id.to_string() } else { node.name.clone() }
+}
+
+/// Returns the object.
+pub fn value(node: &Node) -> Value {
+    let facts = node.facts.as_ref();
+    let (reached, lost_since) = match &node.reach {
+        Reach::Never => ("never", None),
+        Reach::Seen => ("seen", None),
+        Reach::Lost { since, .. } => ("lost", Some(*since)),
+    };
+    json!({
+        "name": name(node),
+        "id": node.id.to_string(),
+        "address": node.host,
+        "internalAddress": facts.map(|facts| facts.address.clone()),
+        "state": node.state.word(),
+        "stateTransitionTime": time(node.since),
+        "reason": reason(node),
+        "reach": reached,
+        "lostSince": maybe_time(lost_since),
+        "drained": node.drained,
+        "job": node.holder.map(|(job, _)| job.to_string()),
+        "operatingSystem": facts.map(|facts| facts.os.clone()),
+        "cpuCount": facts.map(|facts| facts.capacity.cpus_milli as f64 / 1000.0),
+        "memoryBytes": facts.map(|facts| facts.capacity.memory.0),
+        "gpuCount": facts.map(|facts| facts.capacity.gpus_milli as f64 / 1000.0),
+    })
+}
+
+/// Returns the line of a list.
+pub fn row(node: &Node) -> Row {
+    let capacity = node.facts.as_ref().map(|facts| &facts.capacity);
+    let thousandths = |n: u64| (n as f64 / 1000.0).to_string();
+    Row {
+        cells: vec![
+            name(node),
+            node.host.clone(),
+            node.state.word().to_owned(),
+            node.holder.map(|(job, _)| job.to_string()).unwrap_or_default(),
+            node.id.to_string(),
+            capacity.map(|c| thousandths(c.cpus_milli)).unwrap_or_default(),
+            capacity.map(|c| c.memory.to_string()).unwrap_or_default(),
+            capacity.map(|c| thousandths(c.gpus_milli)).unwrap_or_default(),
+            node.since.rfc3339(),
+            reason(node),
+        ],
+        value: value(node),
+        name: name(node),
+    }
+}

@@ -1,0 +1,287 @@
+//! Writing: data to standard output in the chosen format, messages to standard error. One writer per format; nothing is printed elsewhere.
+//!
+//! What is meant for people is cleaned at this edge, so that no name, message or file can move the cursor of a terminal;
+//! data for programs (JSON, YAML) is escaped by its format.
+
+mod json;
+mod lines;
+mod table;
+mod yaml;
+
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::failure::Failure;
+
+/// A format of data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people
+    #[default]
+    Table,
+    /// More columns
+    Wide,
+    /// One array, or one object
+    Json,
+    /// One object a line, as they come
+    Jsonl,
+    /// YAML
+    Yaml,
+    /// The columns of `wide`, parted by tabs, without titles
+    Tsv,
+    /// Names alone, one a line
+    Name,
+}
+
+/// A column of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its title.
+    pub title: &'static str,
+    /// How it is shown.
+    pub look: Look,
+}
+
+/// How a column is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// To the left.
+    Text,
+    /// To the right.
+    Number,
+    /// A state, coloured by its word.
+    State,
+    /// Only in `wide`, to the left.
+    Wide,
+}
+
+/// One thing of a list, in every form that a format may want.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// One text for each column.
+    pub cells: Vec<String>,
+    /// The whole, for programs.
+    pub value: Value,
+    /// Its name.
+    pub name: String,
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Painter {
+    color: bool,
+}
+
+/// What a text is, to be coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A title.
+    Title,
+    /// Something failed.
+    Error,
+    /// Something to know.
+    Warn,
+    /// Something well.
+    Good,
+    /// Something at work.
+    Busy,
+    /// Beside the point.
+    Dim,
+}
+
+impl Painter {
+    /// Returns one that uses no colour.
+    pub fn plain() -> Self {
+        Self { color: false }
+    }
+
+    /// Returns one that uses colours if `color`.
+    pub fn new(color: bool) -> Self {
+        Self { color }
+    }
+
+    /// Says whether colours are used.
+    pub fn colored(self) -> bool {
+        self.color
+    }
+
+    /// Returns the text in its colour.
+    pub fn style(self, style: Style, text: &str) -> String {
+        let code = match style {
+            Style::Title => "1",
+            Style::Error => "1;31",
+            Style::Warn => "33",
+            Style::Good => "32",
+            Style::Busy => "36",
+            Style::Dim => "2",
+        };
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Returns a state's word in its colour.
+    pub fn state(self, word: &str, padded: &str) -> String {
+        match word {
+            "succeeded" | "idle" | "steady" => self.style(Style::Good, padded),
+            "failed" | "unusable" => self.style(Style::Error, padded),
+            "running" | "resizing" | "preparing" => self.style(Style::Busy, padded),
+            "terminating" | "leaving" | "deleting" | "allocating" => self.style(Style::Warn, padded),
+            _ => padded.to_owned(),
+        }
+    }
+}
+
+/// Returns a text as a terminal may get it: on one line, and nothing in it acts.
+pub fn clean(text: &str) -> String {
+    crate::model::shown::Shown::new(text).to_string()
+}
+
+/// Where and how a command writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Out {
+    /// The format of data.
+    pub format: Format,
+    /// For standard output.
+    pub paint: Painter,
+    /// For standard error.
+    pub paint_err: Painter,
+    /// How many columns the terminal has; no limit when data goes elsewhere.
+    pub columns: Option<usize>,
+    /// No messages.
+    pub quiet: bool,
+}
+
+impl Out {
+    /// Looks at the terminal and at what was asked for.
+    pub fn new(format: Option<Format>, color: super::args::Color, quiet: bool) -> Self {
+        let wanted = |tty: bool| match color {
+            super::args::Color::Always => true,
+            super::args::Color::Never => false,
+            super::args::Color::Auto => {
+                let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                tty && !refused && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        };
+        let stdout = std::io::stdout();
+        let tty = stdout.is_terminal();
+        let size = if tty { rustix::termios::tcgetwinsize(&stdout).ok() } else { None };
+        Self {
+            format: format.unwrap_or_default(),
+            paint: Painter::new(wanted(tty)),
+            paint_err: Painter::new(wanted(std::io::stderr().is_terminal())),
+            columns: size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0),
+            quiet,
+        }
+    }
+
+    /// Begins a list.
+    pub fn list(&self, columns: &'static [Column]) -> Listing {
+        let writer = match self.format {
+            Format::Table => Writer::Table(table::Table::new(columns, false, self.columns, self.paint)),
+            Format::Wide => Writer::Table(table::Table::new(columns, true, self.columns, self.paint)),
+            Format::Json => Writer::Json(json::Array::default()),
+            Format::Jsonl => Writer::Jsonl,
+            Format::Yaml => Writer::Yaml(Vec::new()),
+            Format::Tsv => Writer::Tsv,
+            Format::Name => Writer::Name,
+        };
+        Listing { writer }
+    }
+
+    /// Writes one thing: for people one line for each of `facts`, else its value.
+    ///
+    /// # Errors
+    /// That the output is closed.
+    pub fn one(&self, name: &str, facts: &[(&str, String)], value: &Value) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        match self.format {
+            Format::Table | Format::Wide => table::facts(&mut out, facts, self.paint)?,
+            Format::Json => json::pretty(&mut out, value)?,
+            Format::Jsonl => json::line(&mut out, value)?,
+            Format::Yaml => yaml::document(&mut out, value)?,
+            Format::Tsv => lines::facts(&mut out, facts)?,
+            Format::Name => lines::name(&mut out, name)?,
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Writes one thing that was just made or changed: the sentence to standard error for people, the value for programs.
+    ///
+    /// # Errors
+    /// That the output is closed.
+    pub fn done(&self, sentence: &str, name: &str, value: &Value) -> Result<(), Failure> {
+        match self.format {
+            Format::Table | Format::Wide => {
+                self.note(sentence);
+                Ok(())
+            }
+            Format::Json | Format::Jsonl | Format::Yaml | Format::Tsv | Format::Name => {
+                self.one(name, &[("name", name.to_owned())], value)
+            }
+        }
+    }
+
+    /// Says something to a person.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            // Nobody can be told that standard error is closed.
+            let _ = writeln!(std::io::stderr().lock(), "{}", clean(text));
+        }
+    }
+
+    /// Says something that a person should not overlook.
+    pub fn warn(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{} {}", self.paint_err.style(Style::Warn, "warning:"), clean(text));
+    }
+}
+
+enum Writer {
+    Table(table::Table),
+    Json(json::Array),
+    Jsonl,
+    Yaml(Vec<Value>),
+    Tsv,
+    Name,
+}
+
+/// A list that is being written; it streams wherever the format can.
+pub struct Listing {
+    writer: Writer,
+}
+
+impl Listing {
+    /// Writes a page of rows.
+    ///
+    /// # Errors
+    /// That the output is closed.
+    pub fn page(&mut self, rows: Vec<Row>) -> Result<(), Failure> {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        match &mut self.writer {
+            Writer::Table(table) => table.page(&mut out, &rows)?,
+            Writer::Json(array) => rows.iter().try_for_each(|row| array.item(&mut out, &row.value))?,
+            Writer::Jsonl => rows.iter().try_for_each(|row| json::line(&mut out, &row.value))?,
+            Writer::Yaml(values) => values.extend(rows.into_iter().map(|row| row.value)),
+            Writer::Tsv => rows.iter().try_for_each(|row| lines::tsv(&mut out, &row.cells))?,
+            Writer::Name => rows.iter().try_for_each(|row| lines::name(&mut out, &row.name))?,
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Ends the list.
+    ///
+    /// # Errors
+    /// That the output is closed.
+    pub fn end(self) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        match self.writer {
+            Writer::Json(array) => array.end(&mut out)?,
+            Writer::Yaml(values) => yaml::document(&mut out, &Value::Array(values))?,
+            Writer::Table(_) | Writer::Jsonl | Writer::Tsv | Writer::Name => {}
+        }
+        Ok(out.flush()?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

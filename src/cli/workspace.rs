@@ -1,0 +1,135 @@
+//! `ostler workspace`: clusters and experiments under one name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::lists::Lists;
+use super::objects::workspace as object;
+use super::session::{Session, unexpected};
+use crate::model::fault::Fault;
+use crate::model::request::{Reply, Request};
+use crate::model::state::Workspace;
+
+/// What can be done with workspaces.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Verb {
+    /// Make a workspace
+    Create {
+        /// Its name: letters, digits, - and _
+        name: String,
+        /// A free label
+        #[arg(short, long)]
+        location: Option<String>,
+        /// A tag, as NAME=VALUE; may be repeated
+        #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+        tags: Vec<(String, String)>,
+    },
+    /// Show one workspace
+    Show {
+        /// Its name; that of the context when absent
+        name: Option<String>,
+    },
+    /// List all workspaces
+    #[command(visible_alias = "ls")]
+    List,
+    /// Set or remove tags, all that can be changed
+    Update {
+        /// Its name; that of the context when absent
+        name: Option<String>,
+        /// A tag to set, as NAME=VALUE; may be repeated
+        #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair, required_unless_present = "untags")]
+        tags: Vec<(String, String)>,
+        /// A tag to remove; may be repeated
+        #[arg(long = "untag", value_name = "NAME")]
+        untags: Vec<String>,
+    },
+    /// Delete a workspace; refused while it holds anything, unless --force
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Its name
+        name: String,
+        /// Stop and delete everything in it first
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Reads `NAME=VALUE`.
+///
+/// # Errors
+/// That there is no `=` or no name.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("the form is NAME=VALUE".to_owned()),
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    match verb {
+        Verb::Create { name, location, tags } => {
+            let sentence = format!("create workspace `{name}`");
+            let tags: BTreeMap<String, String> = tags.into_iter().collect();
+            let request = Request::CreateWorkspace { name, location, tags };
+            if let Some(reply) = core.act(&sentence, request).await? {
+                let workspace = made(&reply)?;
+                let said = format!("workspace `{}` created", workspace.name);
+                session.out.done(&said, &workspace.name, &object::value(workspace))?;
+            }
+        }
+        Verb::Show { name } => {
+            let lists = Lists::read(&core, None).await?;
+            let workspace = lists.workspace(name.as_ref().or(session.context.workspace.as_ref()))?;
+            let clusters = lists.clusters.iter().filter(|c| c.workspace == workspace.id).count();
+            let experiments = lists.experiments.iter().filter(|e| e.workspace == workspace.id).count();
+            session.out.one(&workspace.name, &object::facts(workspace, clusters, experiments), &object::value(workspace))?;
+        }
+        Verb::List => {
+            let lists = Lists::read(&core, None).await?;
+            let mut list = session.out.list(object::COLUMNS);
+            list.page(lists.workspaces.iter().map(|workspace| object::row(workspace)).collect())?;
+            list.end()?;
+        }
+        Verb::Update { name, tags, untags } => {
+            let name = name.or_else(|| session.context.workspace.clone());
+            let set = tags.into_iter().map(|(name, value)| (name, Some(value)));
+            let tags: BTreeMap<String, Option<String>> = set.chain(untags.into_iter().map(|name| (name, None))).collect();
+            let request = Request::TagWorkspace { workspace: name, tags };
+            if core.act("change the tags of the workspace", request).await?.is_some() {
+                session.out.note("tags changed");
+            }
+        }
+        Verb::Delete { name, force } => {
+            let more = if force { " with everything in it" } else { "" };
+            session.confirm(&format!("delete workspace `{name}`{more}"))?;
+            let request = Request::DeleteWorkspace { workspace: name.clone(), force };
+            if core.act(&format!("delete workspace `{name}`{more}"), request).await?.is_some() {
+                session.out.note(&format!("workspace `{name}` deleted"));
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn made(reply: &Reply) -> Result<&Arc<Workspace>, Failure> {
+    if let Reply::Workspace(workspace) = reply { Ok(workspace) } else { Err(unexpected(reply)) }
+}
+
+/// The fault when a name is not there, with the names that are.
+pub fn missing<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Fault {
+    let known: Vec<&str> = known.into_iter().collect();
+    let fault = Fault::user(format!("there is no {kind} `{}`", name.escape_debug()));
+    match (crate::model::nearest::nearest(name, known.iter().copied()), known.is_empty()) {
+        (Some(meant), _) => fault.hint(format!("did you mean `{meant}`?")),
+        (None, false) => fault.hint(format!("{kind}s: {}", known.join(", "))),
+        (None, true) => fault.hint(format!("`ostler {kind} create NAME` makes one")),
+    }
+}
