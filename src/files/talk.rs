@@ -1,0 +1,190 @@
+//! The lines and bytes that go over a data channel: our program's first line behind whatever a login shell's start-up
+//! file prints, questions, and answers that end with a word of ours.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::files::{FileError, FilePath};
+use crate::model::shown::Shown;
+use crate::transport::link::{Channel, Link, Traffic};
+
+/// The first line of our programs.
+const FIRST_LINE: &[u8] = b"OSTLER-DATA 1";
+/// How much a login shell may print before our program starts, in bytes; also the longest line we wait for.
+const NOISE_BYTES_MAX: usize = 64 * 1024;
+/// How much is read at once: what a pipe holds.
+const READ_BYTES: usize = 64 * 1024;
+/// How much is read at once where a line is waited for.
+const LINE_BYTES: usize = 1024;
+/// How long one answer may take: a node under load, a cold disk; and ssh gives up a dead connection after 15 s.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// The program that answers looks.
+const LOOK: &str = include_str!("../../assets/agent/look.sh");
+
+/// What a path is on the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    None,
+    File,
+    Folder,
+    Other,
+}
+
+/// What the node says of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub inode: u64,
+    pub kind: Kind,
+    pub size: u64,
+}
+
+impl Facts {
+    /// Reads `INODE KIND SIZE`.
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split(' ');
+        let inode = words.next()?.parse().ok()?;
+        let kind = match words.next()? {
+            "none" => Kind::None,
+            "file" => Kind::File,
+            "folder" => Kind::Folder,
+            "other" => Kind::Other,
+            _ => return None,
+        };
+        Some(Self { inode, kind, size: words.next()?.parse().ok()? })
+    }
+
+    /// Returns itself when it is a regular file.
+    pub fn regular(self, path: &FilePath) -> Result<Self, FileError> {
+        match self.kind {
+            Kind::File => Ok(self),
+            Kind::None => Err(FileError::Missing { path: path.shown().clone() }),
+            Kind::Folder | Kind::Other => Err(FileError::NotRegular { path: path.shown().clone() }),
+        }
+    }
+}
+
+/// A stream that gives lines first and raw bytes afterwards.
+pub(super) struct Lines {
+    from: Pin<Box<dyn AsyncRead + Send>>,
+    held: Vec<u8>,
+}
+
+impl Lines {
+    pub fn new(from: Pin<Box<dyn AsyncRead + Send>>) -> Self {
+        Self { from, held: Vec::new() }
+    }
+
+    /// Returns the next line, without its end; `None` at the end of the stream, or when the line is longer than any of ours.
+    /// May be dropped while it waits.
+    pub async fn line(&mut self) -> io::Result<Option<String>> {
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', &self.held) {
+                let line = String::from_utf8_lossy(&self.held[..at]).into_owned();
+                self.held.drain(..=at);
+                return Ok(Some(line));
+            }
+            // By itself a buffer would take 64 bytes at a time.
+            self.held.reserve(LINE_BYTES);
+            if self.held.len() > NOISE_BYTES_MAX || self.from.read_buf(&mut self.held).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Appends further raw bytes; 0 at the end of the stream. May be dropped while it waits.
+    pub async fn bytes(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        if self.held.is_empty() {
+            into.reserve(READ_BYTES);
+            return self.from.read_buf(into).await;
+        }
+        let count = self.held.len();
+        into.append(&mut self.held);
+        Ok(count)
+    }
+
+    /// Passes over what a login shell printed, to our program's first line.
+    pub async fn handshake(&mut self) -> Result<(), FileError> {
+        let mut noise = Vec::new();
+        while noise.len() <= NOISE_BYTES_MAX {
+            match self.line().await {
+                Ok(Some(line)) if line.as_bytes() == FIRST_LINE => return Ok(()),
+                Ok(Some(line)) => noise.extend_from_slice(format!("{line}\n").as_bytes()),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let words: Vec<_> = Shown::last_lines(&noise, 3).into_iter().map(String::from).collect();
+        let noise = if words.is_empty() { "nothing".into() } else { Shown::new(&words.join(" · ")) };
+        Err(FileError::Noise { noise })
+    }
+}
+
+/// A conversation with the program that answers looks.
+pub(super) struct Talk {
+    channel: Channel,
+    from: Lines,
+    end: String,
+}
+
+/// An answer: its bytes, and the facts of the path right after they were read.
+pub(super) struct Answer {
+    pub bytes: Vec<u8>,
+    pub facts: Facts,
+}
+
+impl Talk {
+    pub async fn open(link: &Link) -> Result<Self, FileError> {
+        let mut channel = link.open_data(Traffic::Look, LOOK).await.map_err(FileError::Link)?;
+        let stdout = std::mem::replace(&mut channel.stdout, Box::pin(tokio::io::empty()));
+        let mut talk = Self { channel, from: Lines::new(stdout), end: Uuid::new_v4().simple().to_string() };
+        let first = async {
+            let end = format!("{}\n", talk.end);
+            // If it cannot be written, the program's silence says more than this error.
+            let _ = talk.channel.stdin.write_all(end.as_bytes()).await;
+            let _ = talk.channel.stdin.flush().await;
+            talk.from.handshake().await
+        };
+        timeout(ANSWER_MAX, first).await.map_err(|_| FileError::Noise { noise: Shown::new("nothing") })??;
+        Ok(talk)
+    }
+
+    /// Asks about a path. An answer is at most `bytes_max` long; whoever sends more is no longer listened to.
+    pub async fn ask(&mut self, path: &FilePath, question: &str, bytes_max: usize) -> Result<Answer, FileError> {
+        let lost = |source| FileError::Lost { path: path.shown().clone(), source };
+        let asked = format!("path {}\n{question}\n", path.as_str());
+        let answer = async {
+            self.channel.stdin.write_all(asked.as_bytes()).await.map_err(|error| lost(Some(error)))?;
+            self.channel.stdin.flush().await.map_err(|error| lost(Some(error)))?;
+            let mut bytes = Vec::new();
+            loop {
+                if let Some(answer) = self.ended(&mut bytes) {
+                    return Ok(answer);
+                }
+                // The word and the facts come on top.
+                if bytes.len() > bytes_max + 256 {
+                    return Err(lost(None));
+                }
+                match self.from.bytes(&mut bytes).await {
+                    Ok(0) => return Err(lost(None)),
+                    Ok(_) => {}
+                    Err(error) => return Err(lost(Some(error))),
+                }
+            }
+        };
+        timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| Err(lost(None)))
+    }
+
+    /// Says whether the answer is whole: its last line begins with our word, which no file can hold by chance.
+    fn ended(&self, bytes: &mut Vec<u8>) -> Option<Answer> {
+        let text = bytes.strip_suffix(b"\n")?;
+        let begin = memchr::memrchr(b'\n', text)?;
+        let line = std::str::from_utf8(&text[begin + 1..]).ok()?;
+        let facts = Facts::parse(line.strip_prefix(&self.end)?.trim_start())?;
+        bytes.truncate(begin);
+        Some(Answer { bytes: std::mem::take(bytes), facts })
+    }
+}
