@@ -233,6 +233,14 @@ impl<S: Store> Engine<S> {
         &self.outbox
     }
 
+    /// Returns the hosts of machines that were acquired while performing and are facts of the next turn.
+    pub(super) fn hosts_on_the_way(&self) -> impl Iterator<Item = &String> {
+        self.feedback.iter().filter_map(|input| match input {
+            Input::Fact(Event::NodeAcquired { host, .. }) => Some(host),
+            _ => None,
+        })
+    }
+
     /// Says whether a turn is due although nothing came from outside.
     pub fn has_feedback(&self) -> bool {
         !self.feedback.is_empty()

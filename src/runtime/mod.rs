@@ -1,11 +1,380 @@
-//! Layer 3: owns time, randomness and the life of all tasks.
+//! Layer 3: owns time, randomness and the life of all tasks. One thread runs the loop: it gathers what came in, takes a
+//! turn of the [`engine`] (events → steps → one commit → snapshot), then answers, publishes and acts. What arrives while a
+//! commit is under way is in the next turn: that is the group commit.
+
 pub mod call;
 pub mod clock;
 pub mod engine;
 pub mod hooks;
+pub mod look;
 pub mod perform;
 pub mod publish;
 pub mod resolve;
 pub mod submit;
 pub mod validate;
 pub mod views;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::model::fault::Fault;
+use crate::model::ids::{EffectId, JobId, NodeId};
+use crate::model::request::{From, LogDelta, Reply, Request};
+use crate::model::settings::Settings;
+use crate::model::snapshot::{Change, RowKey};
+use crate::runtime::call::Call;
+use crate::runtime::clock::Clock;
+use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
+use crate::runtime::publish::Publisher;
+use crate::sched::Event;
+use crate::store::Store;
+use crate::transport::{NodeLink, Report};
+use crate::transport::agent::{self, AgentHandle};
+
+/// How many reports of nodes may wait for the loop before their senders wait: a busy second of a large fleet.
+pub const REPORTS_WAITING_MAX: usize = 16_384;
+/// How many inputs one turn takes: bounds the time between two looks at the clock.
+pub const INPUTS_PER_TURN_MAX: usize = 1_024;
+/// How long an orderly stop waits for links to close before it ends all the same.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// What a runtime is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The state directory.
+    pub state_dir: PathBuf,
+    /// What the config decides.
+    pub settings: Settings,
+    /// ssh's configuration file when it is not the user's own.
+    pub ssh_config: Option<String>,
+    /// The socket that the host serves.
+    pub socket: String,
+}
+
+/// A running runtime.
+pub struct Handle {
+    stop: watch::Sender<bool>,
+    stopped: oneshot::Receiver<Result<(), Fault>>,
+}
+
+impl Handle {
+    /// Asks it to stop in order: what is committed stays, jobs on nodes go on.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until it has stopped, the store closed.
+    ///
+    /// # Errors
+    /// Why it stopped by itself: the store failed, or a mistake of ours.
+    pub async fn stopped(self) -> Result<(), Fault> {
+        self.stopped.await.unwrap_or_else(|_| Err(Fault::internal("the core ended without a word")))
+    }
+}
+
+/// Starts a runtime: restores the state, then serves `calls` until it is stopped or all callers are gone. Must be called
+/// inside a tokio runtime.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call>) -> Result<Handle, Fault> {
+    let clock = Clock::start();
+    let around = Surroundings {
+        state_dir: options.state_dir.to_string_lossy().into_owned(),
+        ssh_config: options.ssh_config,
+        socket: options.socket,
+        pid: std::process::id(),
+    };
+    let draw = Box::new(uuid::Uuid::now_v7);
+    let opened = Engine::open(store, options.settings, around, clock.now(), draw);
+    let (engine, first) = opened.map_err(Fault::from)?;
+    let (stop, stopping) = watch::channel(false);
+    let (ended, stopped) = oneshot::channel();
+    let (inputs, inputs_in) = mpsc::channel(REPORTS_WAITING_MAX);
+    let (reports, reports_in) = mpsc::channel(REPORTS_WAITING_MAX);
+    let tokio = tokio::runtime::Handle::current();
+    let state_dir = options.state_dir;
+    let run = move || {
+        let published = Publisher::new(engine.snapshot().seq);
+        let core = Loop {
+            engine,
+            clock,
+            tokio: tokio.clone(),
+            agents: BTreeMap::new(),
+            inputs,
+            reports,
+            next_call: 0,
+            replies: BTreeMap::new(),
+            followers: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            publisher: published,
+        };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            tokio.block_on(core.run(first, calls, inputs_in, reports_in, stopping))
+        }));
+        let result = result.unwrap_or_else(|panic| Err(broken(&state_dir, panic.as_ref())));
+        // The receiver may be gone: then nobody wants to know.
+        let _ = ended.send(result);
+    };
+    let spawned = std::thread::Builder::new().name("ostler-core".into()).spawn(run);
+    spawned.map_err(|error| Fault::internal("cannot start the core's thread").because(&error))?;
+    Ok(Handle { stop, stopped })
+}
+
+/// A broken rule of ours: nothing of the turn was committed; what is known is written down for replay.
+fn broken(state_dir: &std::path::Path, panic: &(dyn std::any::Any + Send)) -> Fault {
+    let words = panic.downcast_ref::<String>().cloned();
+    let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+    let path = state_dir.join("crash-report.txt");
+    let text = format!("ostler {}\n{words}\nThe history of events is in the store beside this file.\n", env!("CARGO_PKG_VERSION"));
+    let kept = std::fs::write(&path, text).is_ok();
+    let fault = Fault::internal("a rule of the core was broken; nothing of that step was kept").cause(words);
+    match kept {
+        true => fault.hint(format!("jobs on nodes go on; the report is in {}", path.display())),
+        false => fault.hint("jobs on nodes go on"),
+    }
+}
+
+type Opened = oneshot::Sender<Result<(), Fault>>;
+
+struct Loop {
+    engine: Engine<Box<dyn Store>>,
+    clock: Clock,
+    tokio: tokio::runtime::Handle,
+    agents: BTreeMap<NodeId, AgentHandle>,
+    /// Where tasks of ours send what they found.
+    inputs: mpsc::Sender<Input>,
+    /// Where agents report.
+    reports: mpsc::Sender<(NodeId, Report)>,
+    next_call: CallId,
+    replies: BTreeMap<CallId, oneshot::Sender<Reply>>,
+    followers: BTreeMap<CallId, (From, mpsc::Sender<LogDelta>, Opened)>,
+    /// Tells followers that their job has ended.
+    ends: BTreeMap<JobId, watch::Sender<bool>>,
+    publisher: Publisher,
+}
+
+impl Loop {
+    async fn run(
+        mut self,
+        first: Turn,
+        mut calls: mpsc::Receiver<Call>,
+        mut inputs: mpsc::Receiver<Input>,
+        mut reports: mpsc::Receiver<(NodeId, Report)>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> Result<(), Fault> {
+        self.carry_out(first);
+        loop {
+            let mut taken = Vec::new();
+            if !self.engine.has_feedback() {
+                let wake = self.wake_at();
+                tokio::select! {
+                    biased;
+                    _ = stopping.wait_for(|stop| *stop) => break,
+                    Some((node, report)) = reports.recv() => taken.push(Input::Report(node, report)),
+                    Some(input) = inputs.recv() => taken.push(input),
+                    call = calls.recv() => match call {
+                        Some(call) => if self.take_call(call, &mut taken) { break },
+                        None => break,
+                    },
+                    () = sleep_until(wake) => {}
+                }
+            }
+            while taken.len() < INPUTS_PER_TURN_MAX
+                && let Ok((node, report)) = reports.try_recv()
+            {
+                taken.push(Input::Report(node, report));
+            }
+            while taken.len() < INPUTS_PER_TURN_MAX
+                && let Ok(input) = inputs.try_recv()
+            {
+                taken.push(input);
+            }
+            let mut stop = false;
+            while taken.len() < INPUTS_PER_TURN_MAX
+                && !stop
+                && let Ok(call) = calls.try_recv()
+            {
+                stop = self.take_call(call, &mut taken);
+            }
+            let turn = self.engine.turn(self.clock.now(), taken).map_err(Fault::from)?;
+            self.carry_out(turn);
+            self.publisher.flush(self.engine.snapshot(), Instant::now());
+            if stop {
+                break;
+            }
+        }
+        self.close().await;
+        Ok(())
+    }
+
+    /// Returns when a turn or a publication is due by itself.
+    fn wake_at(&self) -> Option<Instant> {
+        let deadline = self.engine.next_deadline().map(|at| self.clock.instant_of(at));
+        deadline.into_iter().chain(self.publisher.due()).min()
+    }
+
+    /// Takes a call; says whether it asks for the end.
+    fn take_call(&mut self, call: Call, taken: &mut Vec<Input>) -> bool {
+        match call {
+            Call::Request(request, reply) => {
+                let stop = request == Request::Stop;
+                self.next_call += 1;
+                self.replies.insert(self.next_call, reply);
+                taken.push(Input::Request(self.next_call, Box::new(request)));
+                stop
+            }
+            Call::Subscribe(updates) => {
+                self.publisher.subscribe(updates, self.engine.snapshot());
+                false
+            }
+            Call::Follow(file, from, deltas, opened) => {
+                self.next_call += 1;
+                self.followers.insert(self.next_call, (from, deltas, opened));
+                taken.push(Input::Locate(self.next_call, file));
+                false
+            }
+            Call::Settings(settings) => {
+                taken.push(Input::Settings(settings));
+                false
+            }
+        }
+    }
+
+    fn carry_out(&mut self, turn: Turn) {
+        for (call, reply) in turn.replies {
+            if let Some(waiting) = self.replies.remove(&call) {
+                // Who asked may have left; what was asked is done all the same.
+                let _ = waiting.send(reply);
+            }
+        }
+        for (call, until) in turn.awaits {
+            let (inputs, at) = (self.inputs.clone(), self.clock.instant_of(until));
+            self.tokio.spawn(async move {
+                tokio::time::sleep_until(at).await;
+                let _ = inputs.send(Input::AwaitOver(call)).await;
+            });
+        }
+        for (key, change) in &turn.changes {
+            self.end_followers(*key, change);
+        }
+        self.publisher.add(turn.changes);
+        for out in turn.outs {
+            self.act(out);
+        }
+    }
+
+    fn end_followers(&mut self, key: RowKey, change: &Change) {
+        let RowKey::Job(id) = key else { return };
+        let over = match change {
+            Change::Job(job) => job.state.ended(),
+            Change::Gone(_) => true,
+            Change::Workspace(_) | Change::Cluster(_) | Change::Node(_) | Change::Experiment(_) => false,
+        };
+        if over && let Some(end) = self.ends.remove(&id) {
+            end.send_replace(true);
+        }
+    }
+
+    fn act(&mut self, out: Out) {
+        match out {
+            Out::Open(link) => self.open(*link),
+            Out::Close(node) => {
+                if let Some(agent) = self.agents.remove(&node) {
+                    agent.close(true);
+                }
+            }
+            Out::Order(node, order) => {
+                if let Some(agent) = self.agents.get(&node) {
+                    agent.send(order);
+                }
+            }
+            Out::Notify(effect, job) => self.notify(effect, job),
+            Out::Look(call, work) => {
+                let Some(reply) = self.replies.remove(&call) else { return };
+                let ways = look::Ways::of(&work, &self.agents);
+                self.tokio.spawn(async move {
+                    // Who asked may have left.
+                    let _ = reply.send(look::look(work, ways).await);
+                });
+            }
+            Out::Located(call, located) => self.follow(call, located),
+        }
+    }
+
+    /// Opens a link. One that is up is opened anew, so that its agent says again what there is; one that waits tries now.
+    fn open(&mut self, link: NodeLink) {
+        let node = link.node;
+        match self.agents.get(&node) {
+            Some(agent) if agent.link().is_none() => agent.wake(),
+            before => {
+                if let Some(before) = before {
+                    before.close(false);
+                }
+                let _inside = self.tokio.enter();
+                self.agents.insert(node, agent::spawn(link, self.reports.clone()));
+            }
+        }
+    }
+
+    fn notify(&mut self, effect: EffectId, job: Arc<crate::model::state::Job>) {
+        let view = views::job(self.engine.sched(), job);
+        let (inputs, url) = (self.inputs.clone(), self.engine.webhook());
+        self.tokio.spawn(async move {
+            hooks::job_ended(&url, &view).await;
+            let _ = inputs.send(Input::Fact(Event::EffectDone { effect })).await;
+        });
+    }
+
+    fn follow(&mut self, call: CallId, located: Result<engine::Located, Fault>) {
+        let Some((from, deltas, opened)) = self.followers.remove(&call) else { return };
+        match located {
+            Err(fault) => {
+                let _ = opened.send(Err(fault));
+            }
+            Ok(located) => {
+                let ended = match located.live {
+                    true => self.ends.entry(located.job).or_insert_with(|| watch::channel(false).0).subscribe(),
+                    false => watch::channel(true).1,
+                };
+                let way = look::Way::to(&located.link, &self.agents);
+                // Who asked may have left; then the follower ends at its first delta.
+                let _ = opened.send(Ok(()));
+                self.tokio.spawn(look::follow(located, way, from, deltas, ended));
+            }
+        }
+    }
+
+    async fn close(mut self) {
+        self.publisher.flush_now(self.engine.snapshot());
+        let agents = std::mem::take(&mut self.agents);
+        for agent in agents.values() {
+            agent.close(false);
+        }
+        let all = async {
+            for agent in agents.values() {
+                agent.ended().await;
+            }
+        };
+        // A link that does not close in time is closed by the end of the process.
+        let _ = tokio::time::timeout(CLOSE_WAIT, all).await;
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Engine<Box<dyn Store>> {
+    fn webhook(&self) -> String {
+        self.settings.webhook.clone().unwrap_or_default()
+    }
+}

@@ -34,7 +34,8 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
         Act::AcquireNode { cluster, node } => Done::Fact(match engine.sched.clusters().get(cluster) {
             None => Event::AcquireFailed { effect: id, code: "ClusterGone".into(), message: "its cluster is gone".into() },
             Some(cluster) => {
-                let taken = taken_hosts(&engine.sched, Some(*node));
+                let mut taken = taken_hosts(&engine.sched, Some(*node));
+                taken.extend(engine.hosts_on_the_way().cloned());
                 match providers::acquire(&cluster.spec.provider, *node, &taken) {
                     Ok(machine) => Event::NodeAcquired { effect: id, name: machine.name, host: machine.host },
                     Err(none) => Event::AcquireFailed { effect: id, code: none.code.into(), message: none.message },

@@ -327,6 +327,8 @@ impl World {
                 };
                 self.hosts.entry(host.clone()).or_insert_with(Host::new);
                 let node = link.node;
+                let other = self.wires.iter().find(|(of, wire)| **of != node && wire.host == host);
+                assert!(other.is_none(), "I09: {host} was given to {node} while {:?} has it", other.map(|(of, _)| of));
                 self.wires.entry(node).or_insert(Wire {
                     link: *link,
                     host,
