@@ -177,13 +177,7 @@ async fn exec(way: Brief, command: &str) -> Result<Reply, Fault> {
 }
 
 /// Follows a file until its reader leaves.
-pub async fn follow(
-    located: Located,
-    way: Way,
-    from: From,
-    deltas: mpsc::Sender<LogDelta>,
-    ended: watch::Receiver<bool>,
-) {
+pub async fn follow(located: Located, way: Way, from: From, deltas: mpsc::Sender<LogDelta>, ended: watch::Receiver<bool>) {
     match path_of(&located) {
         Ok(path) => follow_file(way, path, from, deltas, ended).await,
         Err(fault) => {

@@ -33,8 +33,8 @@ use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
 use crate::runtime::publish::Publisher;
 use crate::sched::Event;
 use crate::store::Store;
-use crate::transport::{NodeLink, Report};
 use crate::transport::agent::{self, AgentHandle};
+use crate::transport::{NodeLink, Report};
 
 /// How many reports of nodes may wait for the loop before their senders wait: a busy second of a large fleet.
 pub const REPORTS_WAITING_MAX: usize = 16_384;
@@ -131,7 +131,8 @@ fn broken(state_dir: &std::path::Path, panic: &(dyn std::any::Any + Send)) -> Fa
     let words = panic.downcast_ref::<String>().cloned();
     let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
     let path = state_dir.join("crash-report.txt");
-    let text = format!("ostler {}\n{words}\nThe history of events is in the store beside this file.\n", env!("CARGO_PKG_VERSION"));
+    let text =
+        format!("ostler {}\n{words}\nThe history of events is in the store beside this file.\n", env!("CARGO_PKG_VERSION"));
     let kept = std::fs::write(&path, text).is_ok();
     let fault = Fault::internal("a rule of the core was broken; nothing of that step was kept").cause(words);
     match kept {

@@ -32,8 +32,7 @@ impl Core {
     fn start_in(dir: tempfile::TempDir) -> Self {
         let (calls, receiver) = mpsc::channel(64);
         let settings = Settings { kill_grace: Millis::from_secs(2), ..Settings::default() };
-        let options =
-            Options { state_dir: dir.path().to_owned(), settings, ssh_config: None, socket: String::new() };
+        let options = Options { state_dir: dir.path().to_owned(), settings, ssh_config: None, socket: String::new() };
         let store = Db::open(&dir.path().join(ostler::store::DATABASE_FILE)).expect("a new store");
         let handle = start(options, Box::new(store), receiver).expect("a core");
         Self { client: Client::embedded(calls), handle, dir }
@@ -48,10 +47,8 @@ impl Core {
     async fn settle(&self, nodes: u32) {
         self.ask(Request::CreateWorkspace { name: "lab".into(), location: None, tags: BTreeMap::new() }).await;
         self.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
-        let scale_settings = ScaleSettings::Manual {
-            target_node_count: NodeCount(nodes),
-            node_deallocation_option: Deallocation::Requeue,
-        };
+        let scale_settings =
+            ScaleSettings::Manual { target_node_count: NodeCount(nodes), node_deallocation_option: Deallocation::Requeue };
         let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings, vm_size: None };
         self.ask(Request::CreateCluster { workspace: None, name: "here".into(), spec }).await;
     }
@@ -182,7 +179,8 @@ async fn a_time_limit_is_kept() {
 async fn a_log_is_followed_to_its_end() {
     let core = Core::start();
     core.settle(1).await;
-    let job = core.submit(command("i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i + 1)); done; sleep 1; echo last")).await;
+    let job =
+        core.submit(command("i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i + 1)); done; sleep 1; echo last")).await;
     until_running(&core, &job).await;
     let file = FileRef { job: job.clone(), file: "stdout.txt".into(), node: 0 };
     let mut deltas = core.client.open_log(file, From::Start(0)).await.expect("a follower");
