@@ -1,9 +1,13 @@
 //! Layer 4: how a front end reaches a runtime. One [`Client`], two insides: the core in this process, or a unix socket.
 
 pub mod address;
+pub mod background;
 mod connection;
 mod dial;
 pub mod embedded;
+pub mod host;
+mod hosting;
+pub mod serve;
 pub mod server;
 pub mod socket;
 mod stream;

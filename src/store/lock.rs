@@ -46,11 +46,17 @@ impl Holder {
             boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
                 .map(|id| id.trim().to_owned())
                 .unwrap_or_default(),
-            start_ticks: start_ticks().unwrap_or(0),
+            start_ticks: start_ticks_of("self").unwrap_or(0),
             since,
             socket: socket.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+
+    /// Says whether the process that wrote this still lives, so that it may be about to listen.
+    pub fn lives(&self) -> bool {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        boot.trim() == self.boot && start_ticks_of(&self.pid.to_string()) == Some(self.start_ticks)
     }
 }
 
@@ -60,10 +66,10 @@ pub fn last_holder(dir: &Path) -> Option<Holder> {
     read_holder(&mut File::open(dir.join(LOCK_FILE)).ok()?)
 }
 
-/// Reads when this process started. The command name in the second field may hold anything, so the rest is counted
+/// Reads when a process started. The command name in the second field may hold anything, so the rest is counted
 /// from its last `)`.
-fn start_ticks() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+fn start_ticks_of(process: &str) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
@@ -120,6 +126,15 @@ impl Lock {
     }
 }
 
+/// Says whether nobody holds the lock of `dir`. Whoever tries to take it in this very moment is told that it is held, so
+/// this is only for who waits for a host to be gone.
+pub fn is_free(dir: &Path) -> bool {
+    match File::open(dir.join(LOCK_FILE)) {
+        Ok(file) => flock(&file, FlockOperation::NonBlockingLockShared).is_ok(),
+        Err(e) => e.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Said in words, because a child between fork and exec still has a copy of the descriptor.
@@ -165,7 +180,11 @@ mod tests {
         let error = Lock::take(&dir, &us(&dir)).unwrap_err();
         assert!(error.to_string().contains(&format!("ostler pid {} since 2023-", std::process::id())), "{error}");
         assert_eq!(last_holder(&dir), Some(us(&dir)));
+        assert!(us(&dir).lives());
+        assert!(!Holder { start_ticks: 1, ..us(&dir) }.lives(), "another process with the same number");
+        assert!(!is_free(&dir));
         drop(lock);
+        assert!(is_free(&dir));
         Lock::take(&dir, &us(&dir)).unwrap();
     }
 

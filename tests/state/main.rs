@@ -3,6 +3,7 @@
 mod crash;
 mod fake;
 mod fixture;
+mod host;
 mod pages;
 mod refusals;
 mod samples;
