@@ -57,11 +57,11 @@ places() {
 		BEGIN { text = ENVIRON["TEXT"]; first = ENVIRON["FIRST"] + 0; found = -1; at = 0 }
 		{
 			begin = 1
-			while (found < 0 || !first) {
-				place = index(substr($0, begin), text)
-				if (!place) break
+			place = index($0, text)
+			while (place && (found < 0 || !first)) {
 				found = at + begin + place - 2
 				begin += place
+				place = index(substr($0, begin), text)
 			}
 			if (found >= 0 && first) exit
 			at += length($0) + 1

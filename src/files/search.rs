@@ -45,7 +45,7 @@ impl<L: LinkSource> Desk<L> {
         let overlap = text.len() as u64 - 1;
         let mut parts =
             Parts { next: if direction == Direction::Forwards { from } else { from.min(size) }, size, direction };
-        while let Some((start, end)) = parts.next() {
+        for (start, end) in parts {
             let limit = if direction == Direction::Forwards { size } else { from.min(size) };
             if let Some(place) = scan(&mut talk, path, text, start, (end + overlap).min(limit), direction).await? {
                 return line_begin(&mut talk, path, place).await.map(Some);

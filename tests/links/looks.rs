@@ -124,14 +124,14 @@ async fn searches_find_the_line() {
     let dir = TempDir::new().unwrap();
     const PART: u64 = 32 << 20;
     let mut file = File::create(dir.path().join("log")).unwrap();
-    let filler = format!("{}\n", "epoch 7 loss 0.123 ".repeat(5)).repeat(720_000);
-    file.write_all(&filler.as_bytes()[..2 * PART as usize]).unwrap();
+    let filler = format!("{}\n", "epoch 7 loss 0.123 ".repeat(5)).repeat(360_000);
+    file.write_all(&filler.as_bytes()[..PART as usize + 100_000]).unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
     file.write_all(b"first needle line\nsecond\nthird needle, needle\n").unwrap();
     // One across the end of a part, one whose line begins in the part before.
     file.seek(SeekFrom::Start(PART - 3)).unwrap();
     file.write_all(b"\nneedle across\n").unwrap();
-    file.seek(SeekFrom::Start(2 * PART - 10)).unwrap();
+    file.seek(SeekFrom::Start(PART + 90_000)).unwrap();
     file.write_all(b"\nlong line with a needle.* in it\n").unwrap();
     let end = file.stream_position().unwrap();
     let path = at(&dir, "log");
@@ -141,14 +141,14 @@ async fn searches_find_the_line() {
         ("needle", 0, Forwards, Some(0)),
         ("needle", 18, Forwards, Some(third)),
         ("needle", 46, Forwards, Some(PART - 2)),
-        ("needle", PART + 12, Forwards, Some(2 * PART - 9)),
-        ("needle", 2 * PART + 100, Forwards, None),
-        ("needle", end, Backwards, Some(2 * PART - 9)),
-        ("needle", 2 * PART - 9, Backwards, Some(PART - 2)),
+        ("needle", PART + 12, Forwards, Some(PART + 90_001)),
+        ("needle", PART + 90_100, Forwards, None),
+        ("needle", end, Backwards, Some(PART + 90_001)),
+        ("needle", PART + 90_001, Backwards, Some(PART - 2)),
         ("needle", PART - 2, Backwards, Some(third)),
         ("needle", third, Backwards, Some(0)),
         ("needle", 0, Backwards, None),
-        ("needle.*", 0, Forwards, Some(2 * PART - 9)),
+        ("needle.*", 0, Forwards, Some(PART + 90_001)),
         ("second", u64::MAX, Backwards, Some(18)),
         ("; touch /tmp/x $(x) 'q' \\", 0, Forwards, None),
     ];

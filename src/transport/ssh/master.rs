@@ -253,4 +253,46 @@ mod tests {
             assert!(text.iter().any(|word| word == option), "{option}");
         }
     }
+
+    /// What ssh itself makes of our options over the loosest configuration there can be.
+    #[test]
+    fn the_loosest_configuration_changes_nothing() {
+        let Some(ssh) = find("ssh", std::env::var_os("PATH").as_deref()) else {
+            eprintln!("skipped: no ssh here");
+            return;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("config");
+        let loose = "Host *\n ForwardAgent yes\n ForwardX11 yes\n ForwardX11Trusted yes\n StrictHostKeyChecking no\n UpdateHostKeys yes\n \
+                     VerifyHostKeyDNS yes\n PermitLocalCommand yes\n LocalCommand x\n RemoteCommand x\n RequestTTY force\n Tunnel yes\n \
+                     BatchMode no\n ServerAliveInterval 0\n ControlPath none\n ControlPersist no\n LocalForward 1 127.0.0.1:1\n DynamicForward 2\n";
+        std::fs::write(&config, loose).unwrap();
+        let to = Destination { host: "gpu1".into(), config: Some(config.display().to_string()), owner: "x".into() };
+        let output = std::process::Command::new(ssh).arg("-G").args(arguments(&to, Path::new("/run/m-1"))).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let said: Vec<&str> = text.lines().collect();
+        for want in [
+            "batchmode yes",
+            "stricthostkeychecking true",
+            "updatehostkeys false",
+            "verifyhostkeydns false",
+            "forwardagent no",
+            "forwardx11 no",
+            "clearallforwardings yes",
+            "tunnel false",
+            "permitlocalcommand no",
+            "requesttty false",
+            "serveraliveinterval 5",
+            "serveralivecountmax 3",
+            "connecttimeout 10",
+            "controlmaster true",
+            "controlpath /run/m-1",
+            "controlpersist 600",
+        ] {
+            assert!(said.contains(&want), "{want} is not in:\n{text}");
+        }
+        for never in ["localforward", "dynamicforward", "remotecommand x"] {
+            assert!(!text.contains(never), "{never} is in:\n{text}");
+        }
+    }
 }
