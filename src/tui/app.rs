@@ -20,7 +20,7 @@ use crate::tui::acts;
 use crate::tui::cx::{Cx, Look, PaneId, SPOKEN_MAX, Spoken};
 use crate::tui::equivalent;
 use crate::tui::keymap::Keymap;
-use crate::tui::layout::{Border, Layout, Sizes};
+use crate::tui::layout::{Border, Layout, Logs, Sizes};
 use crate::tui::msg::{Asker, Mouse, MouseAct, Msg, Ticket};
 use crate::tui::overlays::question::{Answer, Question};
 use crate::tui::overlays::{self, Overlay};
@@ -62,7 +62,7 @@ pub enum Handler {
     Tree,
     /// The log, wherever the keys are.
     Log,
-    /// The overlay on top; nothing without one.
+    /// The overlay on top, or the pane that is typing a line.
     Overlay,
 }
 
@@ -147,13 +147,13 @@ pub fn handler(id: CommandId) -> Handler {
         C::Help | C::Palette | C::Quit | C::Interrupt | C::Suspend | C::Redraw | C::Theme => Handler::App,
         C::NextPane | C::PrevPane | C::GoTab | C::Back | C::Forward | C::Zoom | C::Narrower | C::Wider => Handler::App,
         C::Cancel | C::Open | C::CopyCommand => Handler::App,
-        C::NextSibling | C::PrevSibling | C::MarkAll => Handler::Tree,
+        C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
         C::ScaleUp | C::ScaleDown | C::Scale | C::Prepare | C::Drain | C::Undrain | C::DeclareDead => Handler::Acts,
         C::NewJob | C::Rerun | C::RerunWith | C::Retry | C::Stop | C::Undo | C::Delete | C::Why => Handler::Acts,
         C::Hold | C::Release | C::Priority | C::NewWorkspace | C::NewExperiment | C::NewCluster => Handler::Acts,
         C::Down | C::Up | C::Left | C::Right | C::Top | C::Bottom => Handler::Focused,
         C::PageDown | C::PageUp | C::HalfDown | C::HalfUp => Handler::Focused,
-        C::Filter | C::Mark | C::MarkRange | C::Copy => Handler::Focused,
+        C::Mark | C::Copy => Handler::Focused,
         C::LogSearch | C::LogNext | C::LogPrev | C::LogOnly | C::LogFile | C::LogNode | C::LogWrap => Handler::Log,
         C::LogTimes | C::LogJson | C::LogMark | C::LogPercent | C::LogFailedRank | C::LogFirstError => Handler::Log,
         C::LogSave | C::LogPager => Handler::Log,
@@ -383,7 +383,8 @@ impl App {
         match (cmd.id, self.overlays.last_mut()) {
             (CommandId::Interrupt, _) => self.interrupt(),
             (_, Some(top)) => top.on(&cmd, &self.cx),
-            (_, None) => Vec::new(),
+            // A pane that is typing a line.
+            (_, None) => self.on_focused(&cmd),
         }
     }
 
@@ -397,7 +398,13 @@ impl App {
             Handler::App => self.on_app_command(&cmd),
             Handler::Acts => self.on_act(&cmd),
             Handler::Focused => self.on_focused(&cmd),
-            Handler::Tree => self.tree.on(&cmd, &self.cx),
+            Handler::Tree => {
+                let mut effects = self.tree.on(&cmd, &self.cx);
+                if cmd.id == CommandId::Filter {
+                    effects.push(UiEffect::Focus(PaneId::Tree));
+                }
+                effects
+            }
             Handler::Log => self.log.on(&cmd, &self.cx),
             Handler::Overlay => self.on_overlay_command(cmd),
         }
@@ -746,7 +753,8 @@ impl App {
 
     /// Tells each pane its rectangle.
     fn arrange(&mut self) {
-        self.layout = Layout::new(self.screen, self.sizes, self.cx.focus, self.zoom);
+        let logs = if self.cx.world.snapshot.workspaces.is_empty() { Logs::Never } else { Logs::Some };
+        self.layout = Layout::new(self.screen, self.sizes, self.cx.focus, self.zoom, logs);
         let cx = &self.cx;
         let inside = |area: Option<Rect>| area.map(inner);
         if let Some(area) = inside(self.layout.tree) {

@@ -26,7 +26,7 @@ const TOAST_WIDTH_MAX: u16 = 96;
 impl App {
     /// Draws the whole screen.
     pub fn draw(&self, area: Rect, buf: &mut Buffer) {
-        buf.set_style(area, self.cx.style(Role::Text));
+        buf.set_style(area, self.cx.style(Role::Ground));
         if self.layout.too_small || self.layout.screen != area {
             too_small(&self.cx, area, buf);
             return;

@@ -14,8 +14,8 @@ const SPLIT_WIDTH: u16 = 96;
 const PAGES_WIDTH: u16 = 66;
 /// From so many rows on detail and log stand above one another.
 const STACK_HEIGHT: u16 = 18;
-/// The tree is never narrower, frame included, and the right side neither.
-const TREE_MIN: u16 = 24;
+/// The tree is never narrower, frame included, and the right side neither: a name of ten letters and its state fit.
+const TREE_MIN: u16 = 31;
 const RIGHT_MIN: u16 = 34;
 /// Detail and log are never lower, frame included.
 const PART_MIN: u16 = 5;
@@ -32,8 +32,17 @@ pub struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { tree: 32, detail: 46 }
+        Self { tree: 32, detail: 43 }
     }
+}
+
+/// Whether there can be logs at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// Yes.
+    Some,
+    /// There is no workspace yet: the detail pane says what to do first.
+    Never,
 }
 
 /// A line between two panes that can be dragged.
@@ -65,8 +74,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Divides the screen.
-    pub fn new(screen: Rect, sizes: Sizes, focus: PaneId, zoom: bool) -> Self {
+    /// Divides the screen. While nothing has a log, the detail pane has the room of both.
+    pub fn new(screen: Rect, sizes: Sizes, focus: PaneId, zoom: bool, logs: Logs) -> Self {
         if screen.width < LEAST.0 || screen.height < LEAST.1 {
             return Self { screen, too_small: true, ..Self::default() };
         }
@@ -74,6 +83,7 @@ impl Layout {
         let hints = Rect { y: screen.bottom() - 1, height: 1, ..screen };
         let body = Rect { y: screen.y + 1, height: screen.height - 2, ..screen };
         let mut layout = Self { screen, title, hints, ..Self::default() };
+        let sizes = if logs == Logs::Never { Sizes { detail: 100, ..sizes } } else { sizes };
         let whole = zoom || (body.height < STACK_HEIGHT && body.width < PAGES_WIDTH);
         match focus {
             PaneId::Tree if whole || body.width < PAGES_WIDTH => layout.tree = Some(body),
@@ -92,6 +102,10 @@ impl Layout {
     }
 
     fn stack(&mut self, area: Rect, sizes: Sizes, focus: PaneId) {
+        if sizes.detail == 100 && focus != PaneId::Log {
+            self.detail = Some(area);
+            return;
+        }
         if area.height < STACK_HEIGHT {
             match focus {
                 PaneId::Log => self.log = Some(area),

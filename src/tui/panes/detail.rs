@@ -1,38 +1,290 @@
-//! State, keys and picture of the detail pane.
+//! The detail pane: tabs that depend on what is selected. State and keys; what a tab shows is in one file per kind of
+//! thing (`about_*.rs`), as lines or as a table.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
+use super::about::{self, Content, Tab};
 use crate::commands::{Cmd, CommandId, Scope};
-use crate::tui::cx::Cx;
-use crate::tui::pane::{Pane, UiEffect};
+use crate::tui::cx::{Cx, PaneId};
+use crate::tui::msg::{Mouse, MouseAct};
+use crate::tui::pane::{News, Pane, UiEffect};
+use crate::tui::shown::shown;
+use crate::tui::subject::Subject;
+use crate::tui::theme::Role;
+use crate::tui::widgets::glyph::Glyph;
+use crate::tui::widgets::table::{Place, Table};
+use crate::tui::world::Applied;
 
-/// The pane.
+/// Lines that one notch of the wheel moves.
+const WHEEL: isize = 3;
+
+/// The detail pane.
 #[derive(Debug, Default)]
-pub struct Detail {}
+pub struct Detail {
+    shown: Option<Subject>,
+    /// The tab that was chosen last, per kind of thing: going from job to job stays on it.
+    chosen: std::collections::BTreeMap<about::Kind, Tab>,
+    place: Place,
+    /// The thing under the table's cursor, so that it stays there while rows come and go.
+    held: Option<Subject>,
+    area: Rect,
+}
 
 impl Detail {
     /// Takes up what an update changed.
-    pub fn applied(&mut self, _applied: &crate::tui::world::Applied, _cx: &Cx) {}
+    pub fn applied(&mut self, _applied: &Applied, cx: &Cx) {
+        let content = self.content(cx);
+        let held = self.held.and_then(|subject| content.find(subject, cx));
+        if let Some(at) = held {
+            let height = self.height(&content);
+            self.place.at = at;
+            self.place.keep(content.len(), height);
+        }
+    }
+
+    fn kind(&self) -> about::Kind {
+        about::Kind::of(self.shown)
+    }
+
+    fn tab(&self) -> Tab {
+        let tabs = self.kind().tabs();
+        let chosen = self.chosen.get(&self.kind()).copied();
+        chosen.filter(|tab| tabs.contains(tab)).unwrap_or(tabs[0])
+    }
+
+    fn choose(&mut self, at: usize) {
+        if let Some(tab) = self.kind().tabs().get(at) {
+            self.chosen.insert(self.kind(), *tab);
+            self.place = Place::default();
+            self.held = None;
+        }
+    }
+
+    fn step_tab(&mut self, by: isize) {
+        let tabs = self.kind().tabs();
+        let at = tabs.iter().position(|tab| *tab == self.tab()).unwrap_or(0) as isize;
+        self.choose((at + by).rem_euclid(tabs.len() as isize) as usize);
+    }
+
+    fn content(&self, cx: &Cx) -> Content {
+        about::content(self.shown, self.tab(), self.area.width, cx)
+    }
+
+    /// Rows of the content that fit: a table has its head and what stands above it.
+    fn height(&self, content: &Content) -> usize {
+        let height = usize::from(self.area.height);
+        match content {
+            Content::Lines(_) => height,
+            Content::Table(table) => height.saturating_sub(table.above.len() + 1 + self.below(table)),
+        }
+    }
+
+    /// Lines below a table: at most a third of the pane.
+    fn below(&self, table: &about::TableContent) -> usize {
+        table.below.len().min(usize::from(self.area.height) / 3)
+    }
+
+    fn step(&mut self, by: isize, cx: &Cx) {
+        let content = self.content(cx);
+        let (len, height) = (content.len(), self.height(&content));
+        match content {
+            Content::Lines(_) => {
+                let most = len.saturating_sub(height);
+                self.place.top = self.place.top.saturating_add_signed(by).min(most);
+                self.place.at = self.place.top;
+            }
+            Content::Table(_) => {
+                self.place.step(by, len, height);
+                self.held = content.subject(self.place.at, cx);
+            }
+        }
+    }
+
+    /// The tab whose word is at a column of the frame's upper line.
+    fn tab_at(&self, x: u16, cx: &Cx) -> Option<usize> {
+        let mut left = self.area.x + 1 + self.head(cx).width() as u16;
+        for (at, tab) in self.kind().tabs().iter().enumerate() {
+            let width = tab.title().width() as u16;
+            if (left..left + width).contains(&x) {
+                return Some(at);
+            }
+            left += width + TAB_GAP.width() as u16;
+        }
+        None
+    }
+
+    /// The name before the tabs.
+    fn head(&self, cx: &Cx) -> String {
+        match self.shown.and_then(|subject| super::name_of(subject, cx)) {
+            Some(name) => {
+                format!("{} {} ", crate::tui::widgets::cut(&shown(&name), 24, cx.look.ascii), cx.glyph(Glyph::Dot))
+            }
+            None => String::new(),
+        }
+    }
 }
 
+/// Between the words of two tabs.
+const TAB_GAP: &str = "  ";
+
 impl Pane for Detail {
-    fn on(&mut self, _cmd: &Cmd, _cx: &Cx) -> Vec<UiEffect> {
+    fn on(&mut self, cmd: &Cmd, cx: &Cx) -> Vec<UiEffect> {
+        let content = self.content(cx);
+        let page = self.height(&content).saturating_sub(1).max(1) as isize;
+        let times = cmd.times() as isize;
+        match cmd.id {
+            CommandId::Down => self.step(times, cx),
+            CommandId::Up => self.step(-times, cx),
+            CommandId::PageDown => self.step(page * times, cx),
+            CommandId::PageUp => self.step(-page * times, cx),
+            CommandId::HalfDown => self.step((page / 2 * times).max(1), cx),
+            CommandId::HalfUp => self.step((-page / 2 * times).min(-1), cx),
+            CommandId::Top => self.step(isize::MIN / 2, cx),
+            CommandId::Bottom => self.step(isize::MAX / 2, cx),
+            CommandId::Right => self.step_tab(1),
+            CommandId::Left => self.step_tab(-1),
+            CommandId::GoTab => self.choose(cmd.count.unwrap_or(1).saturating_sub(1) as usize),
+            CommandId::Open => return content.subject(self.place.at, cx).map(UiEffect::Go).into_iter().collect(),
+            CommandId::Cancel => return vec![UiEffect::Focus(PaneId::Tree)],
+            CommandId::Copy => return self.subject(cx).map(|s| super::copy_name(s, cx)).unwrap_or_default(),
+            CommandId::Mark => {
+                if let Some(Subject::Job(id)) = content.subject(self.place.at, cx) {
+                    self.step(1, cx);
+                    return vec![UiEffect::Mark { jobs: vec![id], on: !cx.marks.contains(&id) }];
+                }
+            }
+            _ => {}
+        }
         Vec::new()
     }
 
-    fn draw(&self, _cx: &Cx, _area: Rect, _buf: &mut Buffer) {}
-
-    fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
+    fn hear(&mut self, news: &News<'_>, cx: &Cx) -> Vec<UiEffect> {
+        if let News::Selected(subject) = news {
+            self.shown = subject.copied();
+            self.place = Place::default();
+            self.held = self.content(cx).subject(0, cx);
+        }
         Vec::new()
+    }
+
+    fn mouse(&mut self, mouse: Mouse, cx: &Cx) -> Vec<UiEffect> {
+        match mouse.act {
+            MouseAct::WheelDown => self.step(WHEEL, cx),
+            MouseAct::WheelUp => self.step(-WHEEL, cx),
+            MouseAct::Press if mouse.y + 1 == self.area.y => {
+                if let Some(at) = self.tab_at(mouse.x, cx) {
+                    self.choose(at);
+                }
+            }
+            MouseAct::Press if self.area.contains(Position { x: mouse.x, y: mouse.y }) => {
+                let content = self.content(cx);
+                if let Content::Table(table) = &content {
+                    let row = usize::from(mouse.y - self.area.y).checked_sub(table.above.len() + 1);
+                    let at = row.map(|row| self.place.top + row).filter(|at| *at < content.len());
+                    match at {
+                        Some(at) if at == self.place.at => {
+                            return content.subject(at, cx).map(UiEffect::Go).into_iter().collect();
+                        }
+                        Some(at) => self.step(at as isize - self.place.at as isize, cx),
+                        None => {}
+                    }
+                }
+            }
+            MouseAct::Press | MouseAct::Drag | MouseAct::Lift => {}
+        }
+        Vec::new()
+    }
+
+    fn arrange(&mut self, area: Rect, cx: &Cx) {
+        if self.area != area {
+            self.area = area;
+            let content = self.content(cx);
+            let height = self.height(&content);
+            if let Content::Table(_) = content {
+                self.place.keep(content.len(), height);
+            }
+        }
+    }
+
+    fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
+        let content = about::content(self.shown, self.tab(), area.width, cx);
+        match &content {
+            Content::Lines(lines) => {
+                let most = lines.len().saturating_sub(usize::from(area.height));
+                for (y, line) in (area.y..area.bottom()).zip(lines.iter().skip(self.place.top.min(most))) {
+                    buf.set_line(area.x, y, line, area.width);
+                }
+            }
+            Content::Table(table) => self.draw_table(table, &content, cx, area, buf),
+        }
+    }
+
+    fn commands(&self, cx: &Cx) -> Vec<CommandId> {
+        use CommandId as C;
+        let mut commands = vec![C::Help, C::Palette, C::Right];
+        match self.subject(cx) {
+            Some(Subject::Cluster(_)) => commands.extend([C::ScaleUp, C::ScaleDown, C::NewJob, C::Why]),
+            Some(Subject::Node(_)) => commands.extend([C::Open, C::Prepare]),
+            Some(Subject::Job(_)) => commands.extend([C::Open, C::Rerun, C::Stop, C::Why, C::Mark]),
+            Some(Subject::Experiment(_) | Subject::Older(_)) => commands.extend([C::NewJob, C::Stop]),
+            Some(Subject::Workspace(_) | Subject::Clusters(_) | Subject::Experiments(_)) | None => {}
+        }
+        commands.extend([C::NextPane, C::Zoom, C::Quit]);
+        commands
     }
 
     fn scope(&self) -> Scope {
         Scope::Detail
     }
 
-    fn title(&self, _cx: &Cx) -> Line<'static> {
-        Line::from("Detail")
+    fn title(&self, cx: &Cx) -> Line<'static> {
+        let mut spans = vec![Span::from(self.head(cx))];
+        for (at, tab) in self.kind().tabs().iter().enumerate() {
+            if at > 0 {
+                spans.push(Span::styled(TAB_GAP, cx.style(Role::Line)));
+            }
+            let role = if *tab == self.tab() { Role::TabOn } else { Role::TabOff };
+            spans.push(Span::styled(tab.title(), cx.style(role)));
+        }
+        Line::from(spans)
+    }
+
+    fn subject(&self, cx: &Cx) -> Option<Subject> {
+        match self.content(cx) {
+            content @ Content::Table(_) => content.subject(self.place.at, cx).or(self.shown),
+            Content::Lines(_) => self.shown,
+        }
+    }
+}
+
+impl Detail {
+    fn draw_table(&self, table: &about::TableContent, content: &Content, cx: &Cx, area: Rect, buf: &mut Buffer) {
+        let mut y = area.y;
+        for line in table.above.iter().take(usize::from(area.height)) {
+            buf.set_line(area.x, y, line, area.width);
+            y += 1;
+        }
+        let below = (self.below(table) as u16).min(area.bottom().saturating_sub(y));
+        let rows = Rect { y, height: area.bottom().saturating_sub(y + below), ..area };
+        let focus = cx.has_focus(PaneId::Detail);
+        let cursor = cx.style(if focus { Role::Cursor } else { Role::CursorIdle });
+        let marked = |at: usize| match content.subject(at, cx) {
+            Some(Subject::Job(id)) => cx.marks.contains(&id),
+            Some(_) | None => false,
+        };
+        let drawn = Table {
+            columns: &table.columns,
+            len: content.len(),
+            row: &|at| content.row(at, cx),
+            marked: &marked,
+            cursor: focus.then_some(cursor),
+        };
+        drawn.draw(self.place, cx, rows, buf);
+        for (y, line) in (rows.bottom()..area.bottom()).zip(&table.below) {
+            buf.set_line(area.x, y, line, area.width);
+        }
     }
 }

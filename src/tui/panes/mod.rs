@@ -1,5 +1,11 @@
 //! One file per pane: state, keys and drawing together; larger ones have their parts beside them.
 
+mod about;
+mod about_cluster;
+mod about_experiment;
+mod about_job;
+mod about_node;
+mod about_workspace;
 pub mod detail;
 pub mod log;
 pub mod tree;

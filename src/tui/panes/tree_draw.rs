@@ -15,7 +15,7 @@ use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
 use crate::tui::theme::Role;
 use crate::tui::widgets::glyph::Glyph;
-use crate::tui::widgets::{bar, cut};
+use crate::tui::widgets::{Bar, bar, cut};
 use crate::tui::world::CoreLink;
 
 /// Cells of the bar beside an experiment.
@@ -27,7 +27,24 @@ struct Row {
     symbol: Option<(&'static str, Style)>,
     name: String,
     style: Style,
-    right: Vec<Span<'static>>,
+    /// What stands at the right end, with a rank each: where the name has no room, the highest ranks go first.
+    right: Vec<(u8, Span<'static>)>,
+}
+
+/// Columns that a name gets before the right end does.
+const NAME_ROOM: u16 = 14;
+
+/// Leaves out pieces of the right end until a name has room.
+fn fit_right(mut pieces: Vec<(u8, Span<'static>)>, room: u16, name: &str) -> Line<'static> {
+    let need = (name.width() as u16).min(NAME_ROOM) + 1;
+    loop {
+        let width: usize = pieces.iter().map(|(_, span)| span.content.width()).sum();
+        let last = pieces.iter().map(|(rank, _)| *rank).max().unwrap_or(0);
+        if width as u16 + need <= room || last == 0 {
+            return pieces.into_iter().map(|(_, span)| span).collect();
+        }
+        pieces.retain(|(rank, _)| *rank < last);
+    }
 }
 
 impl Tree {
@@ -54,14 +71,14 @@ impl Tree {
         if marked {
             buf.set_string(area.x, area.y, cx.glyph(Glyph::Mark), cx.style(Role::Marked));
         }
-        let right = Line::from(row.right);
-        let room = area.width.saturating_sub(1);
-        let right_width = (right.width() as u16).min(room);
+        let indent = 1 + row.depth * 2 + if holds(subject) { 2 } else { 0 } + if row.symbol.is_some() { 2 } else { 0 };
+        let right = fit_right(row.right, area.width.saturating_sub(indent), &row.name);
+        let right_width = (right.width() as u16).min(area.width.saturating_sub(1));
         let mut x = area.x + 1 + row.depth * 2;
         let end = area.right().saturating_sub(right_width + u16::from(right_width > 0));
         if x < end && holds(subject) {
             let glyph = if self.is_open(subject) { Glyph::Open } else { Glyph::Closed };
-            buf.set_string(x, area.y, cx.glyph(glyph), cx.style(Role::Line));
+            buf.set_string(x, area.y, cx.glyph(glyph), cx.style(Role::Muted));
             x += 2;
         }
         if let Some((symbol, style)) = row.symbol
@@ -108,14 +125,14 @@ fn row(subject: Subject, open: bool, cx: &Cx) -> Row {
         Subject::Clusters(id) => {
             let mut row = heading("clusters");
             if !open {
-                row.right.push(Span::styled(world.clusters_of(id).count().to_string(), cx.style(Role::Muted)));
+                row.right.push((0, Span::styled(world.clusters_of(id).count().to_string(), cx.style(Role::Muted))));
             }
             row
         }
         Subject::Experiments(id) => {
             let mut row = heading("experiments");
             if !open {
-                row.right.push(Span::styled(world.experiments_of(id).count().to_string(), cx.style(Role::Muted)));
+                row.right.push((0, Span::styled(world.experiments_of(id).count().to_string(), cx.style(Role::Muted))));
             }
             row
         }
@@ -155,16 +172,16 @@ fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
     match &cx.proposal {
         Some(p) if p.cluster == id => {
             let text = format!("{}{}{}", p.seen, cx.glyph(Glyph::Arrow), p.target);
-            right.push(Span::styled(text, cx.style(Role::Proposal)));
+            right.push((0, Span::styled(text, cx.style(Role::Proposal))));
         }
-        Some(_) | None if cluster.deleting => right.push(Span::styled("leaving", cx.style(Role::Leaving))),
+        Some(_) | None if cluster.deleting => right.push((0, Span::styled("leaving", cx.style(Role::Leaving)))),
         Some(_) | None if cluster.allocation == AllocationState::Resizing => {
             let text = format!("{}{}{}", counts.ready(), cx.glyph(Glyph::Arrow), target);
-            right.push(Span::styled(text, fresh(cx, Role::Preparing)));
+            right.push((0, Span::styled(text, fresh(cx, Role::Preparing))));
         }
         Some(_) | None => {
-            right.push(Span::styled(counts.ready().to_string(), fresh(cx, Role::Text)));
-            right.push(Span::styled(format!("/{target}"), fresh(cx, Role::Muted)));
+            right.push((0, Span::styled(counts.ready().to_string(), fresh(cx, Role::Text))));
+            right.push((0, Span::styled(format!("/{target}"), fresh(cx, Role::Muted))));
         }
     }
     Row {
@@ -204,7 +221,7 @@ fn node_row(id: NodeId, cx: &Cx) -> Row {
     let word = if lost { "unreachable".to_owned() } else { word };
     let style = if lost { cx.style(Role::Stale) } else { fresh(cx, Role::Text) };
     let name = if node.name.is_empty() { id.to_string() } else { shown(&node.name) };
-    let right = vec![Span::styled(word, if lost { cx.style(Role::Stale) } else { cx.style(role) })];
+    let right = vec![(0, Span::styled(word, if lost { cx.style(Role::Stale) } else { cx.style(role) }))];
     Row { depth: 3, symbol: Some((cx.glyph(Glyph::node(&node.state)), cx.style(role))), name, style, right }
 }
 
@@ -215,11 +232,14 @@ fn experiment_row(id: ExperimentId, cx: &Cx) -> Row {
     let mut right = Vec::new();
     if tally.failed > 0 {
         let text = format!("{}{} ", tally.failed, cx.glyph(Glyph::Failed));
-        right.push(Span::styled(text, fresh(cx, Role::Failed)));
+        right.push((2, Span::styled(text, fresh(cx, Role::Failed))));
     }
-    right.push(Span::styled(done.to_string(), fresh(cx, Role::Text)));
-    right.push(Span::styled(format!("/{total} "), fresh(cx, Role::Muted)));
-    right.extend(bar(done, total, BAR_CELLS, cx, Role::Good));
+    right.push((0, Span::styled(done.to_string(), fresh(cx, Role::Text))));
+    right.push((0, Span::styled(format!("/{total}"), fresh(cx, Role::Muted))));
+    if total > 0 {
+        right.push((1, Span::from(" ")));
+        right.extend(bar(done, total, BAR_CELLS, Bar::Low, cx, Role::Good).into_iter().map(|span| (1, span)));
+    }
     Row { depth: 2, symbol: None, name: shown(&experiment.name), style: fresh(cx, Role::Text), right }
 }
 
@@ -274,7 +294,7 @@ fn job_row(id: JobId, cx: &Cx) -> Row {
         symbol: Some((job_symbol(job, cx), fresh(cx, role))),
         name: shown(&job.name),
         style,
-        right: vec![Span::styled(job_word(job, cx), fresh(cx, word_role))],
+        right: vec![(0, Span::styled(job_word(job, cx), fresh(cx, word_role)))],
     }
 }
 

@@ -78,8 +78,7 @@ impl Themes {
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        let built_in = || BUILT_IN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text);
-        self.own.get(name).map(String::as_str).or_else(built_in)
+        self.own.get(name).map(String::as_str).or_else(|| built_in(name))
     }
 
     /// Reads a theme with all it inherits.
@@ -88,32 +87,30 @@ impl Themes {
     /// What is wrong with which file: unknown name, TOML fault with its line, unknown role or colour, missing role.
     pub fn load(&self, name: &str) -> Result<Theme, Fault> {
         let mut files: Vec<File> = Vec::new();
-        let mut next = Some(name.to_owned());
-        while let Some(name) = next {
+        let mut next = Some((name.to_owned(), self.text(name)));
+        while let Some((name, text)) = next {
             if files.len() == INHERITS_MAX {
                 return Err(Fault::config(format!("theme `{name}`: `inherits` goes round in a circle or is too long")));
             }
-            let file = self.read(&name)?;
+            let file = parse(&name, text.ok_or_else(|| self.unknown(&name))?)?;
             // A user's file may refine the built-in one of its own name.
-            next = file.inherits.clone();
-            if next.as_deref() == Some(&name) {
-                let built_in = BUILT_IN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text);
-                files.push(file);
-                files.push(parse(&name, built_in.unwrap_or_default())?);
-                next = None;
-                continue;
-            }
+            next = file.inherits.clone().map(|outer| match outer == name {
+                true => (outer.clone(), built_in(&outer)),
+                false => (outer.clone(), self.text(&outer)),
+            });
             files.push(file);
         }
         resolve(name, &files)
     }
 
-    fn read(&self, name: &str) -> Result<File, Fault> {
-        let text = self.text(name).ok_or_else(|| {
-            Fault::config(format!("there is no theme `{name}`")).hint(format!("themes: {}", self.names().join(", ")))
-        })?;
-        parse(name, text)
+    fn unknown(&self, name: &str) -> Fault {
+        Fault::config(format!("there is no theme `{name}`")).hint(format!("themes: {}", self.names().join(", ")))
     }
+}
+
+/// Returns the text of a theme inside the binary.
+fn built_in(name: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
 }
 
 fn parse(name: &str, text: &str) -> Result<File, Fault> {

@@ -20,7 +20,9 @@ macro_rules! roles {
 }
 
 roles! {
-    /// Plain text, and the ground of the whole screen.
+    /// The ground of the whole screen.
+    Ground,
+    /// Plain text.
     Text,
     /// What matters less: labels, units, hints.
     Muted,

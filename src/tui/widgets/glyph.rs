@@ -41,14 +41,8 @@ pub enum Glyph {
     More,
     /// A marked row.
     Mark,
-    /// The filled part of a bar.
-    BarFull,
-    /// The rest of it.
-    BarRest,
     /// Cut off here.
     Cut,
-    /// A vertical rule.
-    Rule,
 }
 
 impl Glyph {
@@ -72,10 +66,7 @@ impl Glyph {
             Self::Arrow => ("→", "->"),
             Self::More => ("↓", "v"),
             Self::Mark => ("▌", "|"),
-            Self::BarFull => ("█", "#"),
-            Self::BarRest => ("░", "."),
             Self::Cut => ("…", "~"),
-            Self::Rule => ("│", "|"),
         };
         if ascii { plain } else { symbol }
     }

@@ -1,0 +1,224 @@
+//! What the detail pane shows of a thing: its tabs, and each tab's lines or table.
+
+use ratatui::text::Line;
+
+use super::{about_cluster, about_experiment, about_job, about_node, about_workspace};
+use crate::commands::CommandId;
+use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
+use crate::tui::cx::Cx;
+use crate::tui::shown::shown;
+use crate::tui::subject::Subject;
+use crate::tui::theme::Role;
+use crate::tui::widgets::facts::Facts;
+use crate::tui::widgets::table::{Column, Row};
+
+/// The kinds of things that have tabs of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Nothing is selected.
+    Nothing,
+    /// A workspace.
+    Workspace,
+    /// The clusters of a workspace.
+    Clusters,
+    /// A cluster.
+    Cluster,
+    /// A node.
+    Node,
+    /// The experiments of a workspace.
+    Experiments,
+    /// An experiment.
+    Experiment,
+    /// A job.
+    Job,
+}
+
+/// A tab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// What to do first.
+    Welcome,
+    /// The most important facts.
+    Overview,
+    /// A cluster's target and what becomes of it.
+    Scaling,
+    /// Nodes, or the processes on them.
+    Nodes,
+    /// What waits.
+    Queue,
+    /// What was asked for.
+    Params,
+    /// A table of jobs.
+    Jobs,
+    /// A table of what is in it.
+    List,
+    /// What happened and what was done.
+    Events,
+}
+
+impl Tab {
+    /// Returns the word in the frame.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Welcome => "Welcome",
+            Self::Overview => "Overview",
+            Self::Scaling => "Scaling",
+            Self::Nodes => "Nodes",
+            Self::Queue => "Queue",
+            Self::Params => "Params",
+            Self::Jobs => "Jobs",
+            Self::List => "Overview",
+            Self::Events => "Events",
+        }
+    }
+}
+
+impl Kind {
+    /// Returns the kind of a thing.
+    pub fn of(subject: Option<Subject>) -> Self {
+        match subject {
+            None => Self::Nothing,
+            Some(Subject::Workspace(_)) => Self::Workspace,
+            Some(Subject::Clusters(_)) => Self::Clusters,
+            Some(Subject::Cluster(_)) => Self::Cluster,
+            Some(Subject::Node(_)) => Self::Node,
+            Some(Subject::Experiments(_)) => Self::Experiments,
+            Some(Subject::Experiment(_) | Subject::Older(_)) => Self::Experiment,
+            Some(Subject::Job(_)) => Self::Job,
+        }
+    }
+
+    /// Returns its tabs; never none.
+    pub fn tabs(self) -> &'static [Tab] {
+        match self {
+            Self::Nothing => &[Tab::Welcome],
+            Self::Workspace => &[Tab::Overview, Tab::Events],
+            Self::Clusters | Self::Experiments => &[Tab::List],
+            Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::Events],
+            Self::Node => &[Tab::Overview, Tab::Events],
+            Self::Experiment => &[Tab::Jobs, Tab::Events],
+            Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Events],
+        }
+    }
+}
+
+/// What a table is of; its rows are looked up one by one.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// The nodes of a cluster.
+    Nodes(ClusterId),
+    /// The waiting jobs of a cluster.
+    Queue(ClusterId),
+    /// The jobs of an experiment, with these columns of parameters.
+    Jobs(ExperimentId, Vec<String>),
+    /// The processes of a job's attempt.
+    Ranks(JobId),
+    /// The clusters of a workspace.
+    Clusters(WorkspaceId),
+    /// The experiments of a workspace.
+    Experiments(WorkspaceId),
+}
+
+/// A table with what stands around it.
+#[derive(Clone, Debug)]
+pub struct TableContent {
+    /// Lines above the head.
+    pub above: Vec<Line<'static>>,
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// What it is of.
+    pub rows: Rows,
+    /// How many rows there are.
+    pub len: usize,
+    /// Lines below.
+    pub below: Vec<Line<'static>>,
+}
+
+/// What a tab shows.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Lines.
+    Lines(Vec<Line<'static>>),
+    /// A table.
+    Table(Box<TableContent>),
+}
+
+impl Content {
+    /// Returns how many lines or rows there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Lines(lines) => lines.len(),
+            Self::Table(table) => table.len,
+        }
+    }
+
+    /// Returns what a row of a table is about.
+    pub fn subject(&self, at: usize, cx: &Cx) -> Option<Subject> {
+        let Self::Table(table) = self else { return None };
+        let world = &cx.world;
+        match &table.rows {
+            Rows::Nodes(id) => world.nodes_of(*id).get(at).map(|id| Subject::Node(*id)),
+            Rows::Queue(id) => world.queue_of(*id).nth(at).map(Subject::Job),
+            Rows::Jobs(id, _) => world.jobs_of(*id).get(at).map(|id| Subject::Job(*id)),
+            Rows::Ranks(id) => about_job::rank_node(*id, at, cx).map(Subject::Node),
+            Rows::Clusters(id) => world.clusters_of(*id).nth(at).map(Subject::Cluster),
+            Rows::Experiments(id) => world.experiments_of(*id).nth(at).map(Subject::Experiment),
+        }
+    }
+
+    /// Returns the row of a thing.
+    pub fn find(&self, subject: Subject, cx: &Cx) -> Option<usize> {
+        let Self::Table(table) = self else { return None };
+        match (&table.rows, subject) {
+            (Rows::Jobs(id, _), Subject::Job(job)) => cx.world.jobs_of(*id).binary_search(&job).ok(),
+            (Rows::Nodes(id), Subject::Node(node)) => cx.world.nodes_of(*id).binary_search(&node).ok(),
+            (Rows::Queue(id), Subject::Job(job)) => cx.world.queue_of(*id).position(|other| other == job),
+            (_, _) => None,
+        }
+    }
+
+    /// Returns a row of a table.
+    pub fn row(&self, at: usize, cx: &Cx) -> Row {
+        let Self::Table(table) = self else { return Vec::new() };
+        match (&table.rows, self.subject(at, cx)) {
+            (Rows::Nodes(_), Some(Subject::Node(id))) => about_cluster::node_row(id, cx),
+            (Rows::Queue(_), Some(Subject::Job(id))) => about_cluster::queue_row(at, id, cx),
+            (Rows::Jobs(_, params), Some(Subject::Job(id))) => about_experiment::job_row(id, params, cx),
+            (Rows::Ranks(id), _) => about_job::rank_row(*id, at, cx),
+            (Rows::Clusters(_), Some(Subject::Cluster(id))) => about_workspace::cluster_row(id, cx),
+            (Rows::Experiments(_), Some(Subject::Experiment(id))) => about_workspace::experiment_row(id, cx),
+            (_, _) => Vec::new(),
+        }
+    }
+}
+
+/// Returns the acts of this session that were about a thing, each with the command line that does the same.
+pub fn acts(subjects: impl Fn(Option<Subject>) -> bool, facts: &mut Facts<'_>, cx: &Cx) {
+    facts.heading("Done here in this session");
+    let mut any = false;
+    for spoken in cx.spoken.iter().rev().filter(|s| subjects(s.about)) {
+        any = true;
+        let age = format!("{} ago", cx.now.since(spoken.at));
+        facts.text(&age, &shown(&spoken.line), cx.style(Role::Text));
+    }
+    if any {
+        let text = format!("{} copies the last one", cx.key_of(CommandId::CopyCommand));
+        facts.prose(&text, cx.style(Role::Muted));
+    } else {
+        facts.prose("nothing yet; each act shows here the command that does the same", cx.style(Role::Muted));
+    }
+}
+
+/// Returns what a tab of a thing shows in so many columns.
+pub fn content(subject: Option<Subject>, tab: Tab, width: u16, cx: &Cx) -> Content {
+    match subject {
+        None => Content::Lines(about_workspace::welcome(width, cx)),
+        Some(Subject::Workspace(id)) => about_workspace::content(id, tab, width, cx),
+        Some(Subject::Clusters(id)) => about_workspace::clusters(id, cx),
+        Some(Subject::Experiments(id)) => about_workspace::experiments(id, cx),
+        Some(Subject::Cluster(id)) => about_cluster::content(id, tab, width, cx),
+        Some(Subject::Node(id)) => about_node::content(id, tab, width, cx),
+        Some(Subject::Experiment(id) | Subject::Older(id)) => about_experiment::content(id, tab, width, cx),
+        Some(Subject::Job(id)) => about_job::content(id, tab, width, cx),
+    }
+}

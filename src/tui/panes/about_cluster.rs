@@ -1,0 +1,252 @@
+//! What the detail pane shows of a cluster.
+
+use ratatui::text::{Line, Span};
+
+use super::about::{self, Content, Rows, Tab, TableContent};
+use super::tree_draw::node_role;
+use crate::commands::CommandId;
+use crate::model::ids::{ClusterId, JobId, NodeId};
+use crate::model::spec::{Deallocation, ProviderSpec};
+use crate::model::state::{AllocationState, Cluster, Node, NodeState, Reach};
+use crate::tui::cx::Cx;
+use crate::tui::draw::proposal_line;
+use crate::tui::equivalent::priority_word;
+use crate::tui::shown::shown;
+use crate::tui::subject::Subject;
+use crate::tui::theme::Role;
+use crate::tui::widgets::facts::Facts;
+use crate::tui::widgets::glyph::Glyph;
+use crate::tui::widgets::table::{Column, Row, Width};
+use crate::tui::world::NodeCounts;
+
+/// More nodes than this are not drawn one by one; the counts say the rest.
+const NODES_DRAWN_MAX: usize = 512;
+/// Unusable nodes told of in full below the table of nodes.
+const UNUSABLE_TOLD_MAX: usize = 8;
+
+/// Returns what a tab of a cluster shows.
+pub fn content(id: ClusterId, tab: Tab, width: u16, cx: &Cx) -> Content {
+    let Some(cluster) = cx.world.cluster(id) else { return Content::Lines(Vec::new()) };
+    match tab {
+        Tab::Nodes => nodes_tab(cluster, width, cx),
+        Tab::Queue => queue_tab(cluster, width, cx),
+        Tab::Events => Content::Lines(events_tab(cluster, width, cx)),
+        _ => Content::Lines(scaling_tab(cluster, width, cx)),
+    }
+}
+
+fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
+    let (text, muted, strong) = (cx.style(Role::Text), cx.style(Role::Muted), cx.style(Role::Strong));
+    let counts = cx.world.counts_of(cluster.id);
+    let mut facts = Facts::new(cx, width);
+    target(cluster, counts, &mut facts, cx);
+    facts.pieces("nodes", state_pieces(counts, cx), "   ");
+    for line in node_map(cluster.id, width, cx) {
+        facts.spans("", line);
+    }
+    errors(cluster, &mut facts, cx);
+    facts.gap();
+    match &cluster.head {
+        None => facts.text("queue", "nothing waits", muted),
+        Some(head) => {
+            facts.spans("queue", [Span::styled(cluster.waiting.to_string(), strong), Span::styled(" waiting", muted)]);
+            facts.text("next", &format!("{}: {}", shown(&head.name), shown(&head.waits_for)), text);
+        }
+    }
+    let option = match &cluster.spec.scale_settings {
+        crate::model::spec::ScaleSettings::Manual { node_deallocation_option, .. } => match node_deallocation_option {
+            Deallocation::Requeue => "jobs on nodes that go are put back in the queue",
+            Deallocation::Terminate => "jobs on nodes that go are ended",
+            Deallocation::WaitForJobCompletion => "nodes go once their jobs have ended",
+        },
+    };
+    facts.text("scaling", option, muted);
+    match &cluster.spec.provider {
+        ProviderSpec::Local => facts.text("hosts", "this machine", text),
+        ProviderSpec::Hosts { hosts } => facts.text("hosts", &shown(&hosts.join(" ")), text),
+    }
+    if let Some(size) = &cluster.spec.vm_size {
+        facts.text("class", &shown(size), text);
+    }
+    facts.done()
+}
+
+fn target(cluster: &Cluster, counts: NodeCounts, facts: &mut Facts<'_>, cx: &Cx) {
+    let (muted, strong) = (cx.style(Role::Muted), cx.style(Role::Strong));
+    let target = cluster.spec.scale_settings.target();
+    let mut spans = vec![Span::styled(target.to_string(), strong)];
+    match cluster.allocation {
+        AllocationState::Steady => spans.push(Span::styled("   steady", muted)),
+        AllocationState::Resizing => {
+            let (now, arrow) = (counts.ready(), cx.glyph(Glyph::Arrow));
+            let since = cx.now.since(cluster.allocation_since);
+            spans.push(Span::styled(format!("   {now}{arrow}{target} resizing for {since}"), cx.style(Role::Preparing)));
+        }
+    }
+    if cluster.deleting {
+        spans.push(Span::styled("   being deleted", cx.style(Role::Leaving)));
+    }
+    facts.spans("target", spans);
+    match &cx.proposal {
+        Some(proposal) if proposal.cluster == cluster.id => {
+            facts.text("proposed", &proposal_line(proposal, cx), cx.style(Role::Proposal));
+            let (enter, esc) = (cx.key_of(CommandId::Open), cx.key_of(CommandId::Cancel));
+            facts.text("", &format!("{enter} applies it, {esc} leaves it as it is"), muted);
+        }
+        Some(_) | None if !cx.look.readonly => {
+            let (up, down) = (cx.key_of(CommandId::ScaleUp), cx.key_of(CommandId::ScaleDown));
+            facts.text("", &format!("{up} {down} or a number proposes another one"), muted);
+        }
+        Some(_) | None => {}
+    }
+}
+
+fn state_pieces(counts: NodeCounts, cx: &Cx) -> Vec<Vec<Span<'static>>> {
+    let states = [
+        (counts.running, "running", Glyph::Full, Role::Running),
+        (counts.idle, "idle", Glyph::Hollow, Role::Idle),
+        (counts.preparing, "preparing", Glyph::Half, Role::Preparing),
+        (counts.allocating, "allocating", Glyph::Queued, Role::Allocating),
+        (counts.leaving, "leaving", Glyph::Half, Role::Leaving),
+        (counts.unusable, "unusable", Glyph::Alert, Role::Unusable),
+    ];
+    let piece = |(count, word, glyph, role): (u32, &str, Glyph, Role)| {
+        vec![
+            Span::styled(format!("{} {count} ", cx.glyph(glyph)), cx.style(role)),
+            Span::styled(word.to_owned(), cx.style(Role::Muted)),
+        ]
+    };
+    let some: Vec<_> = states.into_iter().filter(|(count, ..)| *count > 0).map(piece).collect();
+    if some.is_empty() { vec![vec![Span::styled("none", cx.style(Role::Muted))]] } else { some }
+}
+
+/// One symbol a node, in the order of the table, so that a picture of the whole cluster fits a few lines.
+fn node_map(id: ClusterId, width: u16, cx: &Cx) -> Vec<Vec<Span<'static>>> {
+    let nodes = cx.world.nodes_of(id);
+    if nodes.len() < 2 {
+        return Vec::new();
+    }
+    let per_line = usize::from((width.saturating_sub(14) / 2).max(4));
+    let symbol = |id: &NodeId| {
+        let Some(node) = cx.world.node(*id) else { return Span::from("  ") };
+        let role = if matches!(node.reach, Reach::Lost { .. }) { Role::Stale } else { node_role(&node.state) };
+        Span::styled(format!("{} ", cx.glyph(Glyph::node(&node.state))), cx.style(role))
+    };
+    let drawn = &nodes[..nodes.len().min(NODES_DRAWN_MAX)];
+    drawn.chunks(per_line).map(|line| line.iter().map(symbol).collect()).collect()
+}
+
+fn errors(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
+    for error in &cluster.errors {
+        facts.text("error", &format!("{}: {}", shown(&error.code), shown(&error.message)), cx.style(Role::Bad));
+        for (name, value) in &error.details {
+            facts.text("", &format!("{}: {}", shown(name), shown(value)), cx.style(Role::Muted));
+        }
+    }
+}
+
+fn nodes_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
+    let columns = vec![
+        Column::left("node", Width::Between(12, 24)),
+        Column::left("state", Width::Cells(12)),
+        Column::right("since", 6),
+        Column::left("job", Width::Between(10, 20)),
+        Column::left("reason", Width::AtLeast(18)),
+    ];
+    let nodes = cx.world.nodes_of(cluster.id);
+    let mut above = Vec::new();
+    if nodes.is_empty() {
+        let text = format!(" no nodes; {} proposes one", cx.key_of(CommandId::ScaleUp));
+        above.push(Line::from(Span::styled(text, cx.style(Role::Muted))));
+    }
+    let mut facts = Facts::new(cx, width);
+    let unusable = nodes.iter().filter_map(|id| cx.world.node(*id)).filter_map(|node| match &node.state {
+        NodeState::Unusable(why) => Some((node, why)),
+        _ => None,
+    });
+    for (node, why) in unusable.take(UNUSABLE_TOLD_MAX) {
+        let head = format!("{} {}: {}", cx.glyph(Glyph::Alert), shown(&node.name), shown(&why.step));
+        facts.prose(&head, cx.style(Role::Unusable));
+        facts.prose(&shown(&why.message), cx.style(Role::Text));
+    }
+    let table = TableContent { above, columns, len: nodes.len(), rows: Rows::Nodes(cluster.id), below: facts.done() };
+    Content::Table(Box::new(table))
+}
+
+/// Returns a row of the table of nodes.
+pub fn node_row(id: NodeId, cx: &Cx) -> Row {
+    let Some(node) = cx.world.node(id) else { return Vec::new() };
+    let lost = matches!(node.reach, Reach::Lost { .. });
+    let style = |role| cx.style(if lost { Role::Stale } else { role });
+    let job = node.holder.map(|(id, _)| cx.world.job(id).map_or_else(|| id.to_string(), |job| shown(&job.name)));
+    let name = if node.name.is_empty() { node.id.to_string() } else { shown(&node.name) };
+    let word = format!("{} {}", cx.glyph(Glyph::node(&node.state)), node.state.word());
+    vec![
+        Span::styled(name, style(Role::Text)),
+        Span::styled(word, style(node_role(&node.state))),
+        Span::styled(cx.now.since(node.since).to_string(), style(Role::Muted)),
+        Span::styled(job.unwrap_or_default(), style(Role::Text)),
+        Span::styled(node_reason(node, cx), style(Role::Muted)),
+    ]
+}
+
+/// Returns why a node is as it is, in a few words.
+pub fn node_reason(node: &Node, cx: &Cx) -> String {
+    match (&node.state, &node.reach) {
+        (NodeState::Unusable(why), _) => format!("{}: {}", shown(&why.step), shown(&why.message)),
+        (_, Reach::Lost { since, why }) => format!("not seen for {}: {}", cx.now.since(*since), shown(why)),
+        (_, Reach::Never | Reach::Seen) if node.drained => "drained: no new work".to_owned(),
+        (_, Reach::Never | Reach::Seen) => String::new(),
+    }
+}
+
+fn queue_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
+    let mut facts = Facts::new(cx, width);
+    match &cluster.head {
+        Some(head) => {
+            facts.text("next", &format!("{}: {}", shown(&head.name), shown(&head.waits_for)), cx.style(Role::Text));
+        }
+        None => facts.prose("nothing waits", cx.style(Role::Muted)),
+    }
+    let columns = vec![
+        Column::right("#", 5),
+        Column::left("job", Width::Between(12, 28)),
+        Column::left("priority", Width::Cells(8)),
+        Column::right("nodes", 5),
+        Column::right("waits", 6),
+        Column::left("experiment", Width::AtLeast(10)),
+    ];
+    let len = cx.world.queue_len(cluster.id);
+    let table = TableContent { above: facts.done(), columns, len, rows: Rows::Queue(cluster.id), below: Vec::new() };
+    Content::Table(Box::new(table))
+}
+
+/// Returns a row of the table of waiting jobs.
+pub fn queue_row(at: usize, id: JobId, cx: &Cx) -> Row {
+    let Some(job) = cx.world.job(id) else { return Vec::new() };
+    let experiment = cx.world.experiment(job.experiment).map(|e| shown(&e.name)).unwrap_or_default();
+    let text = |text: String, role| Span::styled(text, cx.style(role));
+    let name = if job.held { format!("{} {}", cx.glyph(Glyph::Held), shown(&job.name)) } else { shown(&job.name) };
+    vec![
+        text((at + 1).to_string(), Role::Muted),
+        text(name, Role::Text),
+        text(priority_word(job.priority).to_owned(), Role::Muted),
+        text(job.spec.node_count.to_string(), Role::Text),
+        text(cx.now.since(job.since).to_string(), Role::Muted),
+        text(experiment, Role::Muted),
+    ]
+}
+
+fn events_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
+    let mut facts = Facts::new(cx, width);
+    let text = cx.style(Role::Text);
+    facts.text(&format!("{} ago", cx.now.since(cluster.created)), "made", text);
+    let word = match cluster.allocation {
+        AllocationState::Steady => "steady",
+        AllocationState::Resizing => "resizing",
+    };
+    facts.text(&format!("{} ago", cx.now.since(cluster.allocation_since)), word, text);
+    errors(cluster, &mut facts, cx);
+    about::acts(|about| about == Some(Subject::Cluster(cluster.id)), &mut facts, cx);
+    facts.done()
+}

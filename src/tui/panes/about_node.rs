@@ -1,0 +1,86 @@
+//! What the detail pane shows of a node.
+
+use ratatui::text::{Line, Span};
+
+use super::about::{self, Content, Tab};
+use super::tree_draw::node_role;
+use crate::commands::CommandId;
+use crate::model::ids::NodeId;
+use crate::model::state::{Node, NodeState, Reach};
+use crate::tui::cx::Cx;
+use crate::tui::shown::shown;
+use crate::tui::subject::Subject;
+use crate::tui::theme::Role;
+use crate::tui::widgets::facts::Facts;
+use crate::tui::widgets::glyph::Glyph;
+
+/// Returns what a tab of a node shows.
+pub fn content(id: NodeId, tab: Tab, width: u16, cx: &Cx) -> Content {
+    let Some(node) = cx.world.node(id) else { return Content::Lines(Vec::new()) };
+    Content::Lines(match tab {
+        Tab::Events => events(node, width, cx),
+        _ => overview(node, width, cx),
+    })
+}
+
+fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
+    let (text, muted) = (cx.style(Role::Text), cx.style(Role::Muted));
+    let mut facts = Facts::new(cx, width);
+    let word = format!("{} {}", cx.glyph(Glyph::node(&node.state)), node.state.word());
+    let mut state = vec![Span::styled(word, cx.style(node_role(&node.state)))];
+    state.push(Span::styled(format!("  for {}", cx.now.since(node.since)), muted));
+    if node.drained {
+        state.push(Span::styled("   drained: no new work", cx.style(Role::Warning)));
+    }
+    facts.spans("state", state);
+    reach(node, &mut facts, cx);
+    if let NodeState::Unusable(why) = &node.state {
+        facts.text("failed at", &shown(&why.step), cx.style(Role::Bad));
+        facts.text("it said", &shown(&why.message), text);
+        let key = cx.key_of(CommandId::Prepare);
+        facts.text("", &format!("{key} prepares it again"), muted);
+    }
+    if let Some((job, attempt)) = node.holder {
+        let name = cx.world.job(job).map_or_else(|| job.to_string(), |job| shown(&job.name));
+        facts.text("job", &format!("{name}, attempt {}", attempt.0), text);
+    }
+    facts.text("host", &shown(&node.host), text);
+    if let Some(said) = &node.facts {
+        facts.heading("What it said of itself");
+        facts.text("name", &shown(&said.hostname), text);
+        facts.text("address", &shown(&said.address), text);
+        facts.text("system", &shown(&said.os), text);
+        let capacity = &said.capacity;
+        let mut has = vec![format!("{} CPUs", capacity.cpus_milli / 1000), capacity.memory.to_string()];
+        if capacity.gpus_milli > 0 {
+            has.push(format!("{} GPUs", capacity.gpus_milli / 1000));
+        }
+        facts.text("has", &has.join(", "), text);
+        facts.text("login", &shown(&said.user), text);
+        facts.text("shell", &shown(&said.shell), muted);
+        facts.text("spool", &shown(&said.root), muted);
+    }
+    if let Some(boot) = &node.boot {
+        facts.text("boot", &shown(&boot.0), muted);
+    }
+    facts.done()
+}
+
+fn reach(node: &Node, facts: &mut Facts<'_>, cx: &Cx) {
+    match &node.reach {
+        Reach::Never => facts.text("reach", "not reached yet", cx.style(Role::Muted)),
+        Reach::Seen => facts.text("reach", "its agent answers", cx.style(Role::Good)),
+        Reach::Lost { since, why } => {
+            let text = format!("not seen for {}; what is shown is from then", cx.now.since(*since));
+            facts.text("reach", &text, cx.style(Role::Stale));
+            facts.text("ssh said", &shown(why), cx.style(Role::Text));
+        }
+    }
+}
+
+fn events(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
+    let mut facts = Facts::new(cx, width);
+    facts.text(&format!("{} ago", cx.now.since(node.since)), node.state.word(), cx.style(Role::Text));
+    about::acts(|about| about == Some(Subject::Node(node.id)), &mut facts, cx);
+    facts.done()
+}

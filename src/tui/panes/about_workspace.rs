@@ -1,0 +1,175 @@
+//! What the detail pane shows of a workspace, of its clusters and experiments, and where there is nothing yet.
+
+use ratatui::text::{Line, Span};
+
+use super::about::{self, Content, Rows, Tab, TableContent};
+use crate::commands::CommandId;
+use crate::model::ids::{ClusterId, ExperimentId, WorkspaceId};
+use crate::model::state::AllocationState;
+use crate::tui::acts::workspace_of;
+use crate::tui::cx::Cx;
+use crate::tui::shown::shown;
+use crate::tui::theme::Role;
+use crate::tui::widgets::facts::Facts;
+use crate::tui::widgets::glyph::Glyph;
+use crate::tui::widgets::table::{Column, Row, Width};
+use crate::tui::widgets::{Bar, bar};
+use crate::tui::world::CoreLink;
+
+/// Cells of the bar of progress in the table of experiments.
+const BAR_CELLS: u16 = 10;
+
+/// Returns what stands where nothing is yet: what to do first.
+pub fn welcome(width: u16, cx: &Cx) -> Vec<Line<'static>> {
+    let (text, muted, strong) = (cx.style(Role::Text), cx.style(Role::Muted), cx.style(Role::Strong));
+    let mut facts = Facts::new(cx, width);
+    if cx.world.link == CoreLink::Never {
+        facts.prose("waiting for the core", muted);
+        return facts.done();
+    }
+    facts.gap();
+    facts.prose("Nothing here yet. Three steps to the first job:", strong);
+    facts.gap();
+    let palette = cx.key_of(CommandId::Palette);
+    let steps = [
+        ("new-workspace lab", "a place for clusters and experiments"),
+        ("new-cluster gpu node[1-4] 2", "hosts that `ssh HOST` reaches; or `local` for this machine"),
+        ("new-experiment first", "a name for jobs that belong together"),
+    ];
+    for (at, (command, what)) in steps.into_iter().enumerate() {
+        let spans = vec![
+            Span::styled(format!(" {}  ", at + 1), muted),
+            Span::styled(format!("{palette}{command}"), cx.style(Role::Key)),
+        ];
+        facts.line(Line::from(spans));
+        for part in crate::tui::overlays::help::wrap(what, usize::from(width.saturating_sub(6)).max(8)) {
+            facts.line(Line::from(Span::styled(format!("    {part}"), muted)));
+        }
+    }
+    facts.gap();
+    facts.prose(&format!("Then {} opens the form of a job.", cx.key_of(CommandId::NewJob)), text);
+    facts.gap();
+    facts.prose("Only curious? Leave, and run `ostler demo`: four nodes on this machine and a dozen real runs.", text);
+    facts.prose(&format!("{} shows all keys.", cx.key_of(CommandId::Help)), muted);
+    facts.done()
+}
+
+/// Returns what a tab of a workspace shows.
+pub fn content(id: WorkspaceId, tab: Tab, width: u16, cx: &Cx) -> Content {
+    let mut facts = Facts::new(cx, width);
+    let Some(workspace) = cx.world.workspace(id) else { return Content::Lines(Vec::new()) };
+    if tab == Tab::Events {
+        facts.text(&format!("{} ago", cx.now.since(workspace.created)), "made", cx.style(Role::Text));
+        about::acts(|about| about.is_some() && workspace_of(about, cx) == Some(id), &mut facts, cx);
+        return Content::Lines(facts.done());
+    }
+    let (text, muted, strong) = (cx.style(Role::Text), cx.style(Role::Muted), cx.style(Role::Strong));
+    let (clusters, experiments) = (cx.world.clusters_of(id).count(), cx.world.experiments_of(id).count());
+    facts.text("name", &shown(&workspace.name), strong);
+    if let Some(location) = &workspace.location {
+        facts.text("location", &shown(location), text);
+    }
+    let tags = workspace
+        .tags
+        .iter()
+        .map(|(name, value)| vec![Span::styled(format!("{} ", shown(name)), muted), Span::styled(shown(value), text)]);
+    facts.pieces("tags", tags, &format!(" {} ", cx.glyph(Glyph::Dot)));
+    let palette = cx.key_of(CommandId::Palette);
+    facts.heading("Clusters");
+    for id in cx.world.clusters_of(id) {
+        facts.line(Line::from(join(cluster_row(id, cx))));
+    }
+    if clusters == 0 {
+        facts.prose(&format!("none; {palette}new-cluster NAME HOSTS makes one, as in `new-cluster gpu node[1-4] 2`"), muted);
+    }
+    facts.heading("Experiments");
+    for id in cx.world.experiments_of(id) {
+        facts.line(Line::from(join(experiment_row(id, cx))));
+    }
+    if experiments == 0 {
+        facts.prose(&format!("none; {palette}new-experiment NAME makes one"), muted);
+    }
+    Content::Lines(facts.done())
+}
+
+/// Puts the cells of a row on one line: the name in a column, the rest beside it.
+fn join(row: Row) -> Vec<Span<'static>> {
+    let mut spans = vec![Span::from(" ")];
+    for (at, mut span) in row.into_iter().enumerate() {
+        if at == 0 {
+            span.content = format!("{:<18} ", span.content).into();
+        }
+        spans.push(span);
+        spans.push(Span::from("  "));
+    }
+    spans
+}
+
+/// Returns the table of a workspace's clusters.
+pub fn clusters(id: WorkspaceId, cx: &Cx) -> Content {
+    let columns = vec![
+        Column::left("cluster", Width::Between(12, 24)),
+        Column::left("nodes", Width::Cells(9)),
+        Column::left("state", Width::Cells(9)),
+        Column::left("jobs", Width::AtLeast(16)),
+    ];
+    let len = cx.world.clusters_of(id).count();
+    Content::Table(Box::new(TableContent { above: Vec::new(), columns, len, rows: Rows::Clusters(id), below: Vec::new() }))
+}
+
+/// Returns a row of the table of clusters.
+pub fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
+    let Some(cluster) = cx.world.cluster(id) else { return Vec::new() };
+    let counts = cx.world.counts_of(id);
+    let (word, role) = match cluster.allocation {
+        AllocationState::Steady => ("steady", Role::Muted),
+        AllocationState::Resizing => ("resizing", Role::Preparing),
+    };
+    let mut jobs = format!("{} waiting", cluster.waiting);
+    if counts.unusable > 0 {
+        jobs = format!("{jobs}, {} nodes unusable", counts.unusable);
+    }
+    let target = cluster.spec.scale_settings.target();
+    vec![
+        Span::styled(shown(&cluster.name), cx.style(Role::Text)),
+        Span::styled(format!("{}/{target}", counts.ready()), cx.style(Role::Text)),
+        Span::styled(word, cx.style(role)),
+        Span::styled(jobs, cx.style(if counts.unusable > 0 { Role::Unusable } else { Role::Muted })),
+    ]
+}
+
+/// Returns the table of a workspace's experiments.
+pub fn experiments(id: WorkspaceId, cx: &Cx) -> Content {
+    let columns = vec![
+        Column::left("experiment", Width::Between(12, 24)),
+        Column::left("progress", Width::Cells(BAR_CELLS)),
+        Column::right("done", 9),
+        Column::left("now", Width::AtLeast(22)),
+    ];
+    let len = cx.world.experiments_of(id).count();
+    Content::Table(Box::new(TableContent {
+        above: Vec::new(),
+        columns,
+        len,
+        rows: Rows::Experiments(id),
+        below: Vec::new(),
+    }))
+}
+
+/// Returns a row of the table of experiments.
+pub fn experiment_row(id: ExperimentId, cx: &Cx) -> Row {
+    let Some(experiment) = cx.world.experiment(id) else { return Vec::new() };
+    let tally = experiment.tally;
+    let done = tally.succeeded + tally.failed;
+    let progress: String = bar(done, tally.total(), BAR_CELLS, Bar::Low, cx, Role::Good)
+        .into_iter()
+        .map(|span| span.content.into_owned())
+        .collect();
+    let now = format!("{} running, {} queued, {} failed", tally.running, tally.queued, tally.failed);
+    vec![
+        Span::styled(shown(&experiment.name), cx.style(Role::Text)),
+        Span::styled(progress, cx.style(Role::Good)),
+        Span::styled(format!("{done}/{}", tally.total()), cx.style(Role::Text)),
+        Span::styled(now, cx.style(if tally.failed > 0 { Role::Text } else { Role::Muted })),
+    ]
+}

@@ -1,0 +1,179 @@
+//! One picture per test, at 80×24 or 120×40. `cargo insta review` shows what changed.
+
+use std::sync::Arc;
+
+use ostler::model::ids::*;
+use ostler::model::request::{Preview, Reply};
+use ostler::model::snapshot::Change;
+use ostler::model::spec::Deallocation;
+use ostler::model::units::NodeCount;
+use ostler::tui::msg::Msg;
+use ostler::tui::pane::UiEffect;
+
+use crate::screen::Screen;
+use crate::world::{at_work, job, running, update};
+
+fn working(width: u16, height: u16) -> Screen {
+    Screen::new(width, height).all([update(1, true, at_work())])
+}
+
+/// Answers the last question to the core.
+fn answer(screen: &mut Screen, reply: Reply) {
+    let ticket = screen.asked.iter().rev().find_map(|effect| match effect {
+        UiEffect::Ask(ticket, _) => Some(*ticket),
+        _ => None,
+    });
+    screen.tell(Msg::Reply(ticket.expect("something was asked"), Box::new(Ok(reply))));
+}
+
+#[test]
+fn empty_start() {
+    insta::assert_snapshot!(Screen::new(80, 24).all([update(1, true, Vec::new())]).text());
+}
+
+#[test]
+fn tree_with_a_running_cluster() {
+    let mut screen = working(120, 40);
+    screen.keys("j j j l");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn tree_on_a_small_screen() {
+    insta::assert_snapshot!(working(80, 24).text());
+}
+
+#[test]
+fn scaling_preview() {
+    let mut screen = working(120, 40);
+    screen.keys("j j j + +");
+    let preview = Preview {
+        from: NodeCount(4),
+        to: NodeCount(6),
+        acquire: NodeCount(2),
+        free_hosts: Some(NodeCount(4)),
+        release_now: Vec::new(),
+        release_busy: Vec::new(),
+        deallocation: Deallocation::Requeue,
+        line: "4 → 6: 4 hosts free".to_owned(),
+    };
+    answer(&mut screen, Reply::Preview(preview));
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn running_job_with_its_limit() {
+    let mut screen = working(120, 40);
+    screen.keys("/ \"run-011\" enter");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn failed_job() {
+    let mut screen = working(80, 24);
+    screen.keys("/ \"run-009\" enter tab");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn unusable_node_with_the_words_of_ssh() {
+    let mut screen = working(120, 40);
+    screen.keys("j j j l j j j j");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn nodes_of_a_cluster() {
+    let mut screen = working(120, 40);
+    screen.keys("j j j tab alt-2 j");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn queue_of_a_cluster() {
+    let mut screen = working(80, 24);
+    screen.keys("j j j tab l l");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn experiment_as_a_table() {
+    let mut screen = working(120, 40);
+    screen.keys("j j j j j tab j j space");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn filter_by_field() {
+    let mut screen = working(80, 24);
+    screen.keys("/ \"state:run\"");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn palette() {
+    let mut screen = working(80, 24);
+    screen.keys(": \"sca\"");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn palette_jumps_to_things() {
+    let mut screen = working(120, 40);
+    screen.keys("ctrl-p \"gpu\"");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn help_in_the_tree() {
+    let mut screen = working(120, 40);
+    screen.keys("?");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn question_before_many_are_stopped() {
+    let mut screen = working(80, 24);
+    screen.keys("/ \"state:run\" enter * x");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn held_stop_counts_down() {
+    let mut screen = working(80, 24);
+    let mut job = running(job(11, 1, 1, "run-011"), 1, "gpu-1", 724);
+    job.stop_at = Some(crate::world::NOW + ostler::model::units::Millis::from_secs(4));
+    screen.tell(update(2, false, vec![Change::Job(Arc::new(job))]));
+    screen.keys("/ \"run-011\" enter");
+    insta::assert_snapshot!(screen.text());
+}
+
+#[test]
+fn ascii_only() {
+    let mut screen = Screen::with(80, 24, |look| look.ascii = true).all([update(1, true, at_work())]);
+    screen.keys("j j j");
+    let text = screen.text();
+    assert!(text.is_ascii(), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn too_small() {
+    insta::assert_snapshot!(working(40, 10).text());
+}
+
+#[test]
+fn leaving_with_something_undone() {
+    let mut screen = working(80, 24);
+    screen.keys("q");
+    let status = ostler::model::request::Status {
+        pid: 1,
+        epoch: Epoch(1),
+        socket: String::new(),
+        started_at: crate::world::NOW,
+        version: "0.1.0".to_owned(),
+        undone: vec!["10 jobs have not ended".to_owned(), "node gpu-3 is being prepared".to_owned()],
+    };
+    answer(&mut screen, Reply::Status(status));
+    insta::assert_snapshot!(screen.text());
+}
