@@ -1,30 +1,36 @@
-//! The demo: real training runs on four nodes that are this machine, in a directory of its own. `main.rs` starts a core in
-//! this process on [`Ground::state_dir`], then calls [`fill`], then the screen or [`watch`], then [`finish`].
+//! The demo: real training runs on four nodes that are this machine, in a directory of its own. `ostler demo` is
+//! [`Demo::open`], then the screen on [`Demo::client`], then [`Demo::close`]; without a screen it is [`headless`].
 //!
-//! Nothing is left behind: [`finish`] ends every attempt and waits for the proof, and only then is the directory removed
-//! ([`Ground::remove`]). What a `kill -9` left is found by [`abandoned`]; since its processes may still run, the next demo
-//! starts a core on it, finishes it as its own, and then removes it.
+//! Nothing is left behind: [`Demo::close`] ends every attempt and waits for the proof, and only then removes the directory.
+//! What a `kill -9` left is found by the next demo; since its processes may still run, that one starts a core on it, ends
+//! all as its own, and then removes it. The core is never handed over to a background host.
 
 mod ground;
 
-pub use ground::{Ground, abandoned};
+use ground::{Ground, abandoned};
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::api::Client;
-use crate::model::fault::Fault;
+use crate::api::host::{self, HostOptions, Mode};
+use crate::model::fault::{Fault, FaultKind};
 use crate::model::ids::{JobId, NodeId};
 use crate::model::request::{JobAct, JobRef, Place, Request, Submit};
+use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, Snapshot, Update};
 use crate::model::spec::cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::spec::job::{Constraints, Demand, EnvironmentVariable, InputDirectory, JobSpec, Priority, Toolkit};
 use crate::model::state::{ExecutionState, Job, Node};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
+
+use super::failure::INTERRUPTED;
 
 /// The name of the demo's workspace.
 pub const WORKSPACE: &str = "demo";
@@ -48,11 +54,100 @@ const HEADLESS_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// for a busy machine.
 const FINISH_LIMIT: Duration = Duration::from_secs(60);
 
+/// Between TERM and KILL here: a training run ends at once when it is told to.
+const GRACE: Millis = Millis::from_secs(2);
+
+/// A demo that runs.
+pub struct Demo {
+    ground: Ground,
+    core: host::Session,
+}
+
+impl Demo {
+    /// Clears what killed demos left, makes a directory, hosts a core there, and submits the jobs.
+    ///
+    /// # Errors
+    /// That the directory cannot be made, or that the core does not start; nothing is left then.
+    pub async fn open(settings: &Settings) -> Result<Self, Fault> {
+        for ground in abandoned() {
+            // Another user's, or one that cannot be read any more: it is in nobody's way here.
+            if let Err(fault) = clear(settings, ground).await {
+                tracing::warn!("{fault}: {:?}", fault.causes);
+            }
+        }
+        let ground = Ground::create()?;
+        let demo = match Self::on(settings, ground.clone()).await {
+            Ok(demo) => demo,
+            Err(fault) => return ground.remove().and(Err(fault)),
+        };
+        match fill(&demo.client(), &demo.ground).await {
+            Ok(()) => Ok(demo),
+            Err(fault) => demo.close().await.and(Err(fault)),
+        }
+    }
+
+    async fn on(settings: &Settings, ground: Ground) -> Result<Self, Fault> {
+        let settings = Settings { kill_grace: GRACE, webhook: None, ..settings.clone() };
+        let core = host::open(HostOptions::new(ground.state_dir(), settings, Mode::ForceEmbedded)).await?;
+        Ok(Self { ground, core })
+    }
+
+    /// Returns a client of the demo's core.
+    pub fn client(&self) -> Client {
+        self.core.client()
+    }
+
+    /// Returns the demo's state directory.
+    pub fn state_dir(&self) -> PathBuf {
+        self.ground.state_dir()
+    }
+
+    /// Ends every attempt, waits for the proof, ends the core, and removes the directory.
+    ///
+    /// # Errors
+    /// What is not proven to have ended, or cannot be removed; the directory then stays for the next demo to clear.
+    pub async fn close(self) -> Result<(), Fault> {
+        let finished = finish(&self.core.client()).await;
+        self.core.close().await?;
+        finished.map_err(|fault| fault.hint("start the demo again: it clears what is left"))?;
+        self.ground.remove()
+    }
+}
+
+async fn clear(settings: &Settings, ground: Ground) -> Result<(), Fault> {
+    if ground.is_empty() {
+        return ground.remove();
+    }
+    Demo::on(settings, ground).await?.close().await
+}
+
+/// Runs the demo without a screen: prints each change of state, and returns the exit code.
+///
+/// # Errors
+/// As [`Demo::open`] and [`Demo::close`], or that it took too long.
+pub async fn headless(settings: &Settings, out: &mut (dyn Write + Send)) -> Result<i32, Fault> {
+    // Before anything is started, so that from now on a signal ends the demo in order.
+    let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+        .map(signal)
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| Fault::internal("cannot watch for signals").because(&e))?;
+    let demo = Demo::open(settings).await?;
+    let client = demo.client();
+    let signalled = futures_util::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv())));
+    let result = tokio::select! {
+        watched = watch(&client, out) => watched.map(|all_succeeded| i32::from(!all_succeeded)),
+        _ = signalled => Ok(INTERRUPTED),
+    };
+    demo.close().await?;
+    result
+}
+
 /// Makes the demo's workspace, cluster and experiment, and submits its jobs.
 ///
 /// # Errors
 /// The core's refusal.
-pub async fn fill(client: &Client, ground: &Ground) -> Result<(), Fault> {
+async fn fill(client: &Client, ground: &Ground) -> Result<(), Fault> {
     let workspace = Some(WORKSPACE.to_owned());
     let tags = [("purpose".to_owned(), "demo".to_owned())].into();
     client.request(Request::CreateWorkspace { name: WORKSPACE.to_owned(), location: None, tags }).await?;
@@ -71,7 +166,7 @@ pub async fn fill(client: &Client, ground: &Ground) -> Result<(), Fault> {
 ///
 /// # Errors
 /// That the core stopped, that the output is closed, or that it took too long.
-pub async fn watch(client: &Client, out: &mut dyn Write) -> Result<bool, Fault> {
+async fn watch(client: &Client, out: &mut (dyn Write + Send)) -> Result<bool, Fault> {
     let mut picture = Picture::subscribe(client).await?;
     let ended = async {
         loop {
@@ -95,7 +190,7 @@ pub async fn watch(client: &Client, out: &mut dyn Write) -> Result<bool, Fault> 
 ///
 /// # Errors
 /// That something could not be proven gone in time; the directory must then be kept.
-pub async fn finish(client: &Client) -> Result<(), Fault> {
+async fn finish(client: &Client) -> Result<(), Fault> {
     let mut picture = Picture::subscribe(client).await?;
     let first = picture.next_update().await?;
     picture.snapshot.apply(&first);
@@ -127,7 +222,7 @@ async fn stop(client: &Client, job: &Job) -> Result<(), Fault> {
     let act = JobAct::Terminate { hold: Millis(0) };
     match client.request(Request::Job { job: JobRef::Id(job.id), act }).await {
         Ok(_) => Ok(()),
-        Err(fault) if fault.kind == crate::model::fault::FaultKind::User => Ok(()),
+        Err(fault) if fault.kind == FaultKind::User => Ok(()),
         Err(fault) => Err(fault),
     }
 }

@@ -15,7 +15,7 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// The directory of one demo.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ground {
     dir: PathBuf,
 }
@@ -52,6 +52,11 @@ impl Ground {
     /// Returns the directory that the jobs read.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
+    }
+
+    /// Says whether no core was ever started here.
+    pub fn is_empty(&self) -> bool {
+        !self.state_dir().exists()
     }
 
     /// Removes the directory. Only after `finish` has said that nothing runs in it any more.
