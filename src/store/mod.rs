@@ -1,6 +1,7 @@
 //! Layer 2: SQLite, and the only SQL in the program. One thread owns the writing connection.
 //!
-//! The runtime commits one [`Batch`] a turn through a [`Writer`]; pages are read beside it through a [`Reader`]. Nothing
+//! The runtime commits one [`Batch`] a turn, on the thread of its loop or through a [`Writer`]; pages can be read beside it
+//! through a [`Reader`]. Nothing
 //! here decides anything: rows come and go as the core says, and a file that is not surely ours and whole is not touched.
 //!
 //! Decisions (2026-11):

@@ -350,3 +350,42 @@ impl Drop for Check {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn finding(check: &mut Check) -> Option<String> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while check.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            assert!(Instant::now() < deadline, "the check does not end");
+            std::thread::yield_now();
+        }
+        check.finding()
+    }
+
+    #[test]
+    fn a_large_file_is_checked_meanwhile_and_damage_stops_commits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(DATABASE_FILE);
+        let mut db = Db::open(&path).unwrap();
+        assert_eq!(finding(&mut Check::start(&path).unwrap()), None);
+        db.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        // The root page of an index: nothing reads it, so only a check finds it.
+        let page: i64 =
+            db.conn.query_row("SELECT rootpage FROM sqlite_master WHERE name = 'job_ended'", [], |row| row.get(0)).unwrap();
+        let at = (usize::try_from(page).unwrap() - 1) * 4096;
+        bytes[at..at + 16].fill(0xff);
+        fs::write(&path, bytes).unwrap();
+
+        let mut check = Check::start(&path).unwrap();
+        assert!(finding(&mut check).is_some());
+        assert!(check.finding().is_some(), "it is not forgotten");
+        db.check = Some(check);
+        let error = db.commit(&Batch { seq: crate::model::ids::Seq(1), ..Batch::default() }).unwrap_err();
+        assert!(error.to_string().contains("is damaged: "), "{error}");
+    }
+}

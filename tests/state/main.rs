@@ -9,3 +9,4 @@ mod refusals;
 mod samples;
 mod socket;
 mod store;
+mod strangers;

@@ -17,6 +17,7 @@ use tokio_util::codec::Framed;
 
 use super::fake::*;
 use super::samples;
+use super::strangers::{is_root, open_folder};
 
 async fn text(client: &Client, text: &str) -> String {
     match client.request(exec(text)).await.unwrap() {
@@ -393,18 +394,13 @@ async fn a_server_that_is_alone_can_close_without_losing_anybody() {
 /// The same in both directions: who connects to us, and to whom we connect.
 #[test]
 fn another_user_is_refused() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("not run: only root can be two users");
+    if !is_root() {
         return;
     }
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
     let open = |path: &std::path::Path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
-    let top = tempfile::tempdir().unwrap();
-    open(top.path());
-    // The build folder may be closed to others.
-    let program = top.path().join("test");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let (top, program) = open_folder();
     let nobody = |test: &str| {
         let mut command = std::process::Command::new(&program);
         command.args(["--exact", test, "--ignored", "--nocapture"]).env("OSTLER_TEST_DIR", top.path()).uid(65534).gid(65534);

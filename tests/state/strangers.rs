@@ -1,0 +1,123 @@
+//! What only another user or a small disk can show; root can make both.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ostler::store::{Db, Store, StoreError};
+
+use super::samples::*;
+
+/// Where a child finds what it is to try.
+const PLACE: &str = "OSTLER_TEST_PLACE";
+
+/// Says whether we may be two users; prints that the test did not run otherwise.
+pub fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("not run: only root can be two users and mount a small disk");
+    }
+    root
+}
+
+/// A folder that everybody can enter, with this program in it: the build folder may be closed to others.
+pub fn open_folder() -> (tempfile::TempDir, PathBuf) {
+    let top = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(top.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let program = top.path().join("test");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    (top, program)
+}
+
+#[test]
+fn a_directory_that_is_not_ours_is_refused() {
+    if !is_root() {
+        return;
+    }
+    use std::os::unix::process::CommandExt;
+    let (top, program) = open_folder();
+    for (name, mode) in [("closed", 0o700), ("readable", 0o755)] {
+        std::fs::create_dir(top.path().join(name)).unwrap();
+        std::fs::set_permissions(top.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let ours = top.path().join("ours.sqlite");
+    drop(Db::open(&ours).unwrap());
+    std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let mut child = Command::new(program);
+    child.args(["--exact", "strangers::child_opens", "--ignored", "--nocapture"]).env(PLACE, top.path());
+    let output = child.uid(65534).gid(65534).current_dir("/").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for words in [
+        "closed/ostler.sqlite: cannot be made: Permission denied",
+        "readable/ostler.sqlite: cannot be made: Permission denied",
+        "ours.sqlite: belongs to uid 0, and this is uid 65534",
+        "lock: ",
+        "readable: belongs to uid 0, and this is uid 65534",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "the other side of `a_directory_that_is_not_ours_is_refused`"]
+fn child_opens() {
+    let Some(place) = std::env::var_os(PLACE) else { return };
+    let place = Path::new(&place);
+    for file in ["closed/ostler.sqlite", "readable/ostler.sqlite", "ours.sqlite"] {
+        println!("{}", Db::open(&place.join(file)).err().expect("it is refused"));
+    }
+    let holder = ostler::store::lock::Holder::this_process(ostler::model::units::UnixMillis(1), place);
+    println!("lock: {}", ostler::store::lock::Lock::take(&place.join("readable"), &holder).unwrap_err());
+}
+
+#[test]
+fn a_full_disk_is_said_and_got_over() {
+    if !is_root() {
+        return;
+    }
+    let top = tempfile::tempdir().unwrap();
+    let mount = format!("mount -t tmpfs -o size=24m none {} && exec \"$0\" \"$@\"", top.path().display());
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &mount])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "strangers::child_fills_its_disk", "--ignored", "--nocapture"])
+        .env(PLACE, top.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("got over it"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+#[ignore = "the other side of `a_full_disk_is_said_and_got_over`"]
+fn child_fills_its_disk() {
+    let Some(place) = std::env::var_os(PLACE) else { return };
+    let place = Path::new(&place);
+    let filler = place.join("filler");
+    let file = place.join("ostler.sqlite");
+    let fill = |most: usize| {
+        let mut filler = std::fs::File::create(&filler).unwrap();
+        let mut left = most;
+        while left > 0 && std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {
+            left -= 1;
+        }
+    };
+    // Too little room to begin with.
+    fill(12 << 8);
+    let error = Db::open(&file).err().expect("it is refused").to_string();
+    assert!(error.contains("no space left: ") && error.contains("16 MiB needed"), "{error}");
+    std::fs::remove_file(&filler).unwrap();
+
+    let mut db = Db::open(&file).unwrap();
+    db.commit(&rows_turn(1, vec![queued(1, 1)])).unwrap();
+    fill(usize::MAX);
+    let big = || rows_turn(2, (2..500).map(|id| queued(id, 1)).collect());
+    let error = db.commit(&big()).unwrap_err();
+    assert!(matches!(&error, StoreError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("no space left on its disk"), "{error}");
+    assert_eq!(db.load().unwrap().rows.len(), 1, "nothing of it is there");
+    std::fs::remove_file(&filler).unwrap();
+    db.commit(&big()).unwrap();
+    assert_eq!(db.load().unwrap().rows.len(), 499);
+    println!("got over it");
+}
