@@ -1,0 +1,140 @@
+//! The core alone: one event, with placement, at 100,000 queued jobs and 1,000 nodes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ostler::model::ids::{ClusterId, EffectId, ExperimentId, NodeId, RankKey, WorkspaceId};
+use ostler::model::settings::Settings;
+use ostler::model::spec::job::{Constraints, LaunchShape};
+use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::state::{BootId, Facts, Proof};
+use ostler::model::units::{NodeCount, UnixMillis};
+use ostler::sched::{Act, Effect, Event, NewJob, Sched};
+
+use crate::figures::{Board, ROUNDS, micros, millis};
+
+/// How many jobs wait.
+const JOBS: usize = 100_000;
+/// How many nodes there are.
+const NODES: u32 = 1_000;
+/// How many jobs end, and so make room for the next, in one round.
+const ENDS: usize = 5_000;
+
+/// Prints the rows of the core.
+pub fn bench(board: &mut Board) {
+    if board.wants("core") {
+        let mut full = Vec::new();
+        let mut steps = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut world = World::new();
+            full.push(world.fill());
+            steps.push(world.run());
+        }
+        board.row("core: 100,000 jobs accepted by 1,000 nodes", "ms", full);
+        board.row("core: one event at 100,000 jobs, 1,000 nodes", "us", steps);
+    }
+}
+
+/// A core with nodes that answer at once.
+struct World {
+    sched: Sched,
+    now: UnixMillis,
+    running: Vec<RankKey>,
+    events: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self { sched: Sched::new(Settings::default()), now: UnixMillis(1), running: vec![], events: 0 };
+        world.step(Event::Started);
+        world.step(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
+        world.step(Event::ExperimentCreated { workspace: WorkspaceId(1), name: "first".into() });
+        let scale_settings = ScaleSettings::Manual {
+            target_node_count: NodeCount(NODES),
+            node_deallocation_option: Deallocation::Requeue,
+        };
+        let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings, vm_size: None };
+        let uuid = uuid::Uuid::from_u128(1);
+        world.step(Event::ClusterCreated { workspace: WorkspaceId(1), name: "pool".into(), uuid, spec });
+        world
+    }
+
+    fn step(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            self.events += 1;
+            let step = self.sched.step(self.now, event);
+            events.extend(step.effects.iter().filter_map(|effect| self.answer(effect)));
+        }
+        self.sched.retire();
+    }
+
+    fn answer(&mut self, effect: &Effect) -> Option<Event> {
+        let id = effect.id;
+        match &effect.act {
+            Act::AcquireNode { node, .. } => {
+                Some(Event::NodeAcquired { effect: id, name: node.to_string(), host: node.to_string() })
+            }
+            Act::PrepareNode { node } => Some(up(*node, id)),
+            Act::StartRank { key, .. } => {
+                self.running.push(*key);
+                Some(Event::RankStarted { effect: id, key: *key })
+            }
+            Act::AckGone { .. } | Act::Notify { .. } => Some(Event::EffectDone { effect: id }),
+            Act::ReleaseNode { .. } | Act::StopRank { .. } | Act::AnswerDaemon { .. } => None,
+        }
+    }
+
+    fn fill(&mut self) -> f64 {
+        let spec = Arc::new(spec());
+        let jobs = (0..JOBS)
+            .map(|n| NewJob {
+                experiment: ExperimentId(1),
+                cluster: ClusterId(1),
+                name: format!("run-{n}"),
+                uuid: uuid::Uuid::from_u128(n as u128),
+                segment: String::new(),
+                spec: spec.clone(),
+                shape: LaunchShape { prepares: false, main_nodes: vec![0] },
+                token: None,
+            })
+            .collect();
+        let start = Instant::now();
+        self.step(Event::JobsSubmitted { jobs });
+        millis(start.elapsed())
+    }
+
+    /// Returns the microseconds that one event takes while jobs end and the next ones are placed.
+    fn run(&mut self) -> f64 {
+        let before = self.events;
+        let start = Instant::now();
+        for _ in 0..ENDS {
+            let Some(key) = self.running.pop() else { break };
+            self.step(Event::RankGone { key, effect: None, proof: Proof::Exit { code: 0, why: None } });
+        }
+        micros(start.elapsed()) / (self.events - before).max(1) as f64
+    }
+}
+
+fn up(node: NodeId, effect: EffectId) -> Event {
+    let facts = Facts { root: "/spool".into(), shell: "/bin/sh".into(), ..Facts::default() };
+    Event::NodeUp { node, effect: Some(effect), boot: BootId("boot".into()), facts, inventory: BTreeMap::new() }
+}
+
+fn spec() -> JobSpec {
+    JobSpec {
+        cluster: None,
+        scheduling_priority: Priority::Normal,
+        node_count: NodeCount(1),
+        toolkit: Toolkit::Custom { command_line: "true".into() },
+        job_preparation: None,
+        std_out_err_path_prefix: None,
+        input_directories: Vec::new(),
+        output_directories: Vec::new(),
+        environment_variables: Vec::new(),
+        constraints: Constraints::default(),
+        demand: Demand::WholeNode,
+    }
+}
+

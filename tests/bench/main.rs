@@ -1,0 +1,17 @@
+//! The benchmarks: `cargo bench` prints one row each, `cargo bench -- NAME` those whose name holds NAME. Ratios and counts
+//! are what to look at; seconds are of this machine at this moment. What limits a row stands in `README.md` beside it.
+
+mod core;
+mod figures;
+mod hosts;
+mod pool;
+
+use figures::Board;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let mut board = Board::new(wanted);
+    core::bench(&mut board);
+    pool::bench(&mut board);
+    hosts::bench(&mut board);
+}

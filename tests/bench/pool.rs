@@ -1,0 +1,156 @@
+//! Jobs per second and latencies through the whole core with a store on disk: nodes of this machine.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use ostler::api::Client;
+use ostler::model::request::{JobRef, Place, Reply, Request, Submit};
+use ostler::model::settings::Settings;
+use ostler::model::snapshot::Change;
+use ostler::model::spec::job::Constraints;
+use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::state::{Job, NodeState};
+use ostler::model::units::NodeCount;
+use ostler::runtime::{Handle, Options, start};
+use ostler::store::{DATABASE_FILE, Db};
+use tokio::sync::mpsc;
+
+use crate::figures::{Board, ROUNDS};
+
+/// How many trivial jobs a round runs.
+const JOBS: usize = 2_000;
+/// How many single jobs the latencies are taken from.
+const SINGLES: usize = 100;
+/// No wait is longer.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Prints the rows of the local pool.
+pub fn bench(board: &mut Board) {
+    if board.wants("local pool") {
+        run(board, "local pool of 2 nodes", ProviderSpec::Local, 2, None);
+    }
+}
+
+/// Measures one pool.
+pub fn run(board: &mut Board, name: &str, provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) {
+    let tokio = tokio::runtime::Runtime::new().expect("a tokio runtime");
+    tokio.block_on(async {
+        let core = Core::start(provider, nodes, ssh_config).await;
+        let mut rates = Vec::new();
+        for _ in 0..ROUNDS {
+            rates.push(core.rate().await);
+        }
+        board.row(&format!("{name}: {JOBS} x true"), "jobs/s", rates);
+        let (mut started, mut known) = (Vec::new(), Vec::new());
+        for _ in 0..SINGLES {
+            let (start, end) = core.single().await;
+            started.push(start);
+            known.push(end);
+        }
+        board.percentiles(&format!("{name}: submit to started"), "ms", started);
+        board.percentiles(&format!("{name}: submit to end known (true)"), "ms", known);
+        core.handle.stop();
+        core.handle.stopped().await.expect("it stops in order");
+    });
+}
+
+struct Core {
+    client: Client,
+    handle: Handle,
+    _dir: tempfile::TempDir,
+}
+
+impl Core {
+    async fn start(provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (calls, receiver) = mpsc::channel(64);
+        let options = Options {
+            state_dir: dir.path().to_owned(),
+            settings: Settings::default(),
+            ssh_config,
+            socket: String::new(),
+        };
+        let store = Db::open(&dir.path().join(DATABASE_FILE)).expect("a new store");
+        let handle = start(options, Box::new(store), receiver).expect("a core");
+        let core = Self { client: Client::embedded(calls), handle, _dir: dir };
+        core.ask(Request::CreateWorkspace { name: "lab".into(), location: None, tags: BTreeMap::new() }).await;
+        core.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
+        let scale_settings = ScaleSettings::Manual {
+            target_node_count: NodeCount(nodes),
+            node_deallocation_option: Deallocation::Requeue,
+        };
+        let spec = ClusterSpec { provider, scale_settings, vm_size: None };
+        core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec }).await;
+        core.until_idle(nodes).await;
+        core
+    }
+
+    async fn ask(&self, request: Request) -> Reply {
+        let answer = tokio::time::timeout(DEADLINE, self.client.request(request)).await;
+        answer.expect("an answer in time").expect("no refusal")
+    }
+
+    async fn until_idle(&self, nodes: u32) {
+        let mut updates = self.client.subscribe().await.expect("a subscription");
+        let mut picture = ostler::model::snapshot::Snapshot::default();
+        while picture.nodes.values().filter(|node| node.state == NodeState::Idle).count() < nodes as usize {
+            let update = tokio::time::timeout(DEADLINE, updates.recv()).await.expect("nodes in time").expect("updates");
+            picture.apply(&update);
+            for change in &update.changes {
+                if let Change::Node(node) = change
+                    && let NodeState::Unusable(why) = &node.state
+                {
+                    panic!("{}: {why:?}", node.name);
+                }
+            }
+        }
+    }
+
+    /// Returns the jobs per second from the first submit until all are known to have ended.
+    async fn rate(&self) -> f64 {
+        let start = Instant::now();
+        let submits = (0..JOBS).map(|_| submit()).collect();
+        let Reply::Submitted(jobs) = self.ask(Request::SubmitAll(submits)).await else { panic!("no jobs") };
+        for job in jobs.iter().rev() {
+            self.ended(JobRef::Id(job.id)).await;
+        }
+        JOBS as f64 / start.elapsed().as_secs_f64()
+    }
+
+    /// Returns the milliseconds from submit to started, by the core's own times, and to the end being known.
+    async fn single(&self) -> (f64, f64) {
+        let start = Instant::now();
+        let Reply::Submitted(jobs) = self.ask(Request::Submit(Box::new(submit()))).await else { panic!("no job") };
+        let job = self.ended(JobRef::Id(jobs[0].id)).await;
+        let known = start.elapsed().as_secs_f64() * 1e3;
+        let started = job.started.map_or(f64::NAN, |at| at.since(job.created).0 as f64);
+        (started, known)
+    }
+
+    async fn ended(&self, job: JobRef) -> std::sync::Arc<Job> {
+        match self.ask(Request::AwaitJob { job, timeout: None }).await {
+            Reply::Job(view) => {
+                assert_eq!(view.job.exit_code, Some(0), "{:?}", view.job.errors);
+                view.job.clone()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn submit() -> Submit {
+    let spec = JobSpec {
+        cluster: None,
+        scheduling_priority: Priority::Normal,
+        node_count: NodeCount(1),
+        toolkit: Toolkit::Custom { command_line: "true".into() },
+        job_preparation: None,
+        std_out_err_path_prefix: None,
+        input_directories: Vec::new(),
+        output_directories: Vec::new(),
+        environment_variables: Vec::new(),
+        constraints: Constraints::default(),
+        demand: Demand::WholeNode,
+    };
+    Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: None }
+}
