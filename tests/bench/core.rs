@@ -50,10 +50,8 @@ impl World {
         world.step(Event::Started);
         world.step(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
         world.step(Event::ExperimentCreated { workspace: WorkspaceId(1), name: "first".into() });
-        let scale_settings = ScaleSettings::Manual {
-            target_node_count: NodeCount(NODES),
-            node_deallocation_option: Deallocation::Requeue,
-        };
+        let scale_settings =
+            ScaleSettings::Manual { target_node_count: NodeCount(NODES), node_deallocation_option: Deallocation::Requeue };
         let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings, vm_size: None };
         let uuid = uuid::Uuid::from_u128(1);
         world.step(Event::ClusterCreated { workspace: WorkspaceId(1), name: "pool".into(), uuid, spec });
@@ -137,4 +135,3 @@ fn spec() -> JobSpec {
         demand: Demand::WholeNode,
     }
 }
-

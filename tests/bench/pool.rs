@@ -64,21 +64,15 @@ impl Core {
     async fn start(provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (calls, receiver) = mpsc::channel(64);
-        let options = Options {
-            state_dir: dir.path().to_owned(),
-            settings: Settings::default(),
-            ssh_config,
-            socket: String::new(),
-        };
+        let options =
+            Options { state_dir: dir.path().to_owned(), settings: Settings::default(), ssh_config, socket: String::new() };
         let store = Db::open(&dir.path().join(DATABASE_FILE)).expect("a new store");
         let handle = start(options, Box::new(store), receiver).expect("a core");
         let core = Self { client: Client::embedded(calls), handle, _dir: dir };
         core.ask(Request::CreateWorkspace { name: "lab".into(), location: None, tags: BTreeMap::new() }).await;
         core.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
-        let scale_settings = ScaleSettings::Manual {
-            target_node_count: NodeCount(nodes),
-            node_deallocation_option: Deallocation::Requeue,
-        };
+        let scale_settings =
+            ScaleSettings::Manual { target_node_count: NodeCount(nodes), node_deallocation_option: Deallocation::Requeue };
         let spec = ClusterSpec { provider, scale_settings, vm_size: None };
         core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec }).await;
         core.until_idle(nodes).await;
