@@ -37,7 +37,7 @@ pub fn bench(board: &mut Board) {
 }
 
 /// A core with nodes that answer at once.
-struct World {
+pub struct World {
     sched: Sched,
     now: UnixMillis,
     running: Vec<RankKey>,
@@ -45,7 +45,8 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// Returns a core with a pool of idle nodes.
+    pub fn new() -> Self {
         let mut world = Self { sched: Sched::new(Settings::default()), now: UnixMillis(1), running: vec![], events: 0 };
         world.step(Event::Started);
         world.step(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
@@ -84,7 +85,13 @@ impl World {
         }
     }
 
-    fn fill(&mut self) -> f64 {
+    /// Returns the core.
+    pub fn sched(&self) -> &Sched {
+        &self.sched
+    }
+
+    /// Submits all jobs at once; returns the milliseconds that it took.
+    pub fn fill(&mut self) -> f64 {
         let spec = Arc::new(spec());
         let jobs = (0..JOBS)
             .map(|n| NewJob {

@@ -5,6 +5,7 @@ mod core;
 mod figures;
 mod hosts;
 mod pool;
+mod screen;
 
 use figures::Board;
 
@@ -14,4 +15,5 @@ fn main() {
     core::bench(&mut board);
     pool::bench(&mut board);
     hosts::bench(&mut board);
+    screen::bench(&mut board);
 }
