@@ -208,7 +208,10 @@ impl App {
         self.cx.now = now;
         self.toasts.retain(|(_, until)| *until > now);
         let effects = match msg {
-            Msg::Key(key) => self.on_key(key),
+            Msg::Key(key) => {
+                self.tree.keep();
+                self.on_key(key)
+            }
             Msg::Cmd(cmd) => self.on_command(cmd),
             Msg::Paste(text) => self.on_paste(&text),
             Msg::Mouse(mouse) => self.on_mouse(mouse),

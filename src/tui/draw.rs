@@ -71,7 +71,8 @@ impl App {
         let right = self.counts();
         let right_width = right.width() as u16;
         let mut left = vec![Span::styled(" ostler ", cx.style(Role::Brand)), Span::from(" ")];
-        let path = self.path();
+        let room = area.width.saturating_sub(right_width + 2);
+        let path = self.path(usize::from(room).saturating_sub(9));
         for (at, step) in path.iter().enumerate() {
             if at > 0 {
                 left.push(Span::styled(format!(" {} ", cx.glyph(Glyph::Step)), cx.style(Role::Line)));
@@ -79,15 +80,15 @@ impl App {
             let last = at + 1 == path.len();
             left.push(Span::styled(step.clone(), cx.style(if last { Role::Strong } else { Role::Crumb })));
         }
-        let room = area.width.saturating_sub(right_width + 2);
         buf.set_line(area.x, area.y, &Line::from(left), room);
         if right_width < area.width {
             buf.set_line(area.right() - right_width, area.y, &right, right_width);
         }
     }
 
-    /// The names from the workspace to the selected thing.
-    fn path(&self) -> Vec<String> {
+    /// The names from the workspace to the selected thing; where they do not fit, the headings between them go first,
+    /// then the outer names.
+    fn path(&self, room: usize) -> Vec<String> {
         let cx = &self.cx;
         let mut path = Vec::new();
         let mut next = cx.shown;
@@ -102,6 +103,13 @@ impl App {
             next = crate::tui::panes::tree::parent(subject, cx);
         }
         path.reverse();
+        let wide = |path: &[String]| path.iter().map(|step| step.width() + 3).sum::<usize>() > room + 3;
+        if wide(&path) && path.len() > 2 {
+            path.remove(1);
+        }
+        while wide(&path) && path.len() > 1 {
+            path.remove(0);
+        }
         path
     }
 
@@ -169,7 +177,9 @@ impl App {
             let left = job.stop_at.unwrap_or_default().since(cx.now).0.div_ceil(1000);
             let (undo, now) = (cx.key_of(CommandId::Undo), cx.key_of(CommandId::Stop));
             let name = shown(&job.name);
-            return Some(format!("{name} stops in {left}s   {undo} takes it back   {now} does it now"));
+            let text = format!("{name} stops in {left}s   {undo} takes it back");
+            let selected = self.subject() == Some(Subject::Job(job.id));
+            return Some(if selected { format!("{text}   {now} does it now") } else { text });
         }
         cx.count.map(|count| count.to_string())
     }

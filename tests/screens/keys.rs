@@ -87,7 +87,7 @@ fn visits() {
         ("q closes help and does not leave", "? q", &[]),
     ];
     for (name, keys, expected) in cases {
-        let mut screen = Screen::new(120, 40).all([update(1, true, at_work())]);
+        let mut screen = Screen::at_work(120, 40, |_| {});
         screen.keys(keys);
         assert_eq!(asked(&screen), *expected, "{name}: {keys}\n{}", screen.text());
     }
@@ -96,14 +96,14 @@ fn visits() {
 #[test]
 fn readonly_switches_acts_off() {
     for keys in ["j j j + enter", "/ \"run-011\" enter x", "/ \"run-009\" enter r", "/ \"run-009\" enter D"] {
-        let mut screen = Screen::with(120, 40, |look| look.readonly = true).all([update(1, true, at_work())]);
+        let mut screen = Screen::at_work(120, 40, |look| look.readonly = true);
         screen.keys(keys);
         assert_eq!(asked(&screen), Vec::<String>::new(), "{keys}");
     }
 }
 
 fn selected(keys: &str) -> String {
-    let mut screen = Screen::new(120, 40).all([update(1, true, at_work())]);
+    let mut screen = Screen::at_work(120, 40, |_| {});
     screen.keys(keys);
     screen.text().lines().next().unwrap_or_default().split("  ").nth(1).unwrap_or_default().trim().to_owned()
 }
@@ -149,14 +149,14 @@ fn a_hundred_thousand_jobs_cost_a_frame_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn no_size_and_no_key_breaks_it(
         sizes in proptest::collection::vec((1u16..300, 1u16..100), 1..4),
         keys in proptest::collection::vec(0usize..KEYS.len(), 0..40),
     ) {
-        let mut screen = Screen::new(80, 24).all([update(1, true, at_work())]);
+        let mut screen = Screen::at_work(80, 24, |_| {});
         for (width, height) in sizes {
             screen.resize(width, height);
             for key in &keys {
@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn any_mouse_is_fine(acts in proptest::collection::vec((0u8..5, 0u16..140, 0u16..50), 0..60)) {
         use ostler::tui::msg::{Mouse, MouseAct};
-        let mut screen = Screen::new(120, 40).all([update(1, true, at_work())]);
+        let mut screen = Screen::at_work(120, 40, |_| {});
         for (act, x, y) in acts {
             let act = [MouseAct::Press, MouseAct::Drag, MouseAct::Lift, MouseAct::WheelDown, MouseAct::WheelUp][usize::from(act)];
             screen.tell(Msg::Mouse(Mouse { act, x, y }));
@@ -239,8 +239,11 @@ const KEYS: &[&str] = &[
 
 #[test]
 fn every_size_draws() {
-    for (width, height) in (1..=300).step_by(7).flat_map(|w| (1..=100).step_by(5).map(move |h| (w, h))) {
-        let mut screen = Screen::new(width, height).all([update(1, true, at_work())]);
+    for (width, height) in [1, 2, 5, 24, 40, 47, 48, 49, 65, 66, 80, 95, 96, 120, 200, 300]
+        .into_iter()
+        .flat_map(|w| [1, 2, 3, 10, 12, 13, 17, 19, 20, 24, 40, 100].into_iter().map(move |h| (w, h)))
+    {
+        let mut screen = Screen::at_work(width, height, |_| {});
         screen.buffer();
         screen.keys("tab");
         screen.buffer();

@@ -14,7 +14,7 @@ use crate::screen::Screen;
 use crate::world::{at_work, job, running, update};
 
 fn working(width: u16, height: u16) -> Screen {
-    Screen::new(width, height).all([update(1, true, at_work())])
+    Screen::at_work(width, height, |_| {})
 }
 
 /// Answers the last question to the core.
@@ -29,6 +29,11 @@ fn answer(screen: &mut Screen, reply: Reply) {
 #[test]
 fn empty_start() {
     insta::assert_snapshot!(Screen::new(80, 24).all([update(1, true, Vec::new())]).text());
+}
+
+#[test]
+fn first_sight_is_a_running_job() {
+    insta::assert_snapshot!(Screen::new(120, 40).all([update(1, true, at_work())]).text());
 }
 
 #[test]
@@ -150,7 +155,7 @@ fn held_stop_counts_down() {
 
 #[test]
 fn ascii_only() {
-    let mut screen = Screen::with(80, 24, |look| look.ascii = true).all([update(1, true, at_work())]);
+    let mut screen = Screen::at_work(80, 24, |look| look.ascii = true);
     screen.keys("j j j");
     let text = screen.text();
     assert!(text.is_ascii(), "{text}");

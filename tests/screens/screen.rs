@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::world::NOW;
+use crate::world::{NOW, at_work, update};
 
 /// A screen and what it asked for.
 pub struct Screen {
@@ -41,6 +41,15 @@ impl Screen {
         let app = App::new(Start { look, keymap, themes, theme, depth: Depth::True, sizes: Sizes::default() });
         let mut screen = Self { app, asked: Vec::new(), now: NOW, size: (width, height) };
         screen.tell(Msg::Resize(width, height));
+        screen
+    }
+
+    /// Returns a screen of that size on a core at work, with the cursor on the first row.
+    pub fn at_work(width: u16, height: u16, decide: impl Fn(&mut Look)) -> Self {
+        let mut screen = Self::with(width, height, decide);
+        screen.tell(update(1, true, at_work()));
+        screen.keys("g");
+        screen.asked.clear();
         screen
     }
 
@@ -76,6 +85,9 @@ impl Screen {
                 None => self.tell(Msg::Key(word.parse::<Key>().expect("a key"))),
             }
         }
+        // The log opens once the cursor rests.
+        self.now = self.now + Millis(200);
+        self.tell(Msg::Tick);
     }
 
     /// Returns the picture.

@@ -31,7 +31,9 @@ pub fn content(id: ClusterId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Nodes => nodes_tab(cluster, width, cx),
         Tab::Queue => queue_tab(cluster, width, cx),
         Tab::Events => Content::Lines(events_tab(cluster, width, cx)),
-        _ => Content::Lines(scaling_tab(cluster, width, cx)),
+        Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::Params | Tab::Jobs | Tab::List => {
+            Content::Lines(scaling_tab(cluster, width, cx))
+        }
     }
 }
 
@@ -162,7 +164,7 @@ fn nodes_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
     let mut facts = Facts::new(cx, width);
     let unusable = nodes.iter().filter_map(|id| cx.world.node(*id)).filter_map(|node| match &node.state {
         NodeState::Unusable(why) => Some((node, why)),
-        _ => None,
+        NodeState::Allocating | NodeState::Preparing | NodeState::Idle | NodeState::Running | NodeState::Leaving => None,
     });
     for (node, why) in unusable.take(UNUSABLE_TOLD_MAX) {
         let head = format!("{} {}: {}", cx.glyph(Glyph::Alert), shown(&node.name), shown(&why.step));

@@ -28,10 +28,10 @@ const BAR_CELLS: u16 = 24;
 /// Returns what a tab of an experiment shows.
 pub fn content(id: ExperimentId, tab: Tab, width: u16, cx: &Cx) -> Content {
     let Some(experiment) = cx.world.experiment(id) else { return Content::Lines(Vec::new()) };
-    match tab {
-        Tab::Events => Content::Lines(events(experiment, width, cx)),
-        _ => jobs_tab(experiment, width, cx),
+    if tab == Tab::Events {
+        return Content::Lines(events(experiment, width, cx));
     }
+    jobs_tab(experiment, width, cx)
 }
 
 fn jobs_tab(experiment: &Experiment, width: u16, cx: &Cx) -> Content {

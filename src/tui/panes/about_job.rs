@@ -32,7 +32,9 @@ pub fn content(id: JobId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Params => Content::Lines(params_tab(job, width, cx)),
         Tab::Nodes => ranks_tab(job, cx),
         Tab::Events => Content::Lines(events_tab(job, width, cx)),
-        _ => Content::Lines(overview(job, width, cx)),
+        Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::Queue | Tab::Jobs | Tab::List => {
+            Content::Lines(overview(job, width, cx))
+        }
     }
 }
 
@@ -42,7 +44,7 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     facts.pieces("status", status(job, cx), "   ");
     let reason = job.reason(cx.world.cluster(job.cluster).map(AsRef::as_ref));
     if !reason.is_empty() && job.state != ExecutionState::Failed {
-        facts.text("waits for", &shown(&reason), cx.style(Role::Text));
+        facts.text("reason", &shown(&reason), cx.style(Role::Text));
     }
     place(job, &mut facts, cx);
     limit(job, width, &mut facts, cx);

@@ -11,6 +11,7 @@ use super::tree_rows::{Openings, Rows};
 use crate::commands::{Cmd, CommandId, Key, Scope};
 use crate::model::ids::{ExperimentId, JobId};
 use crate::model::request::{JobQuery, Request};
+use crate::model::state::ExecutionState;
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::filter::Filter;
 use crate::tui::msg::{Asker, Mouse, MouseAct, Ticket};
@@ -39,6 +40,8 @@ pub struct Tree {
     typing: Option<Input>,
     range: Option<JobId>,
     asked: BTreeSet<ExperimentId>,
+    /// A person has moved the cursor: from then on it stays where they put it.
+    moved: bool,
 }
 
 impl Tree {
@@ -51,6 +54,23 @@ impl Tree {
             self.rows.applied(applied, &self.filter, &cx.world);
         }
         self.rebuild(cx);
+        if !self.moved {
+            self.show_work(cx);
+        }
+    }
+
+    /// Puts the cursor on a running job, so that the first screen shows a log; in the demo on the next one when it ends.
+    fn show_work(&mut self, cx: &Cx) {
+        let job = match self.cursor {
+            Some(Subject::Job(id)) => cx.world.job(id),
+            _ => None,
+        };
+        let stays = job.is_some_and(|job| !cx.look.demo || !job.state.ended());
+        let running = |job: &&std::sync::Arc<crate::model::state::Job>| job.state == ExecutionState::Running;
+        if !stays && let Some(job) = cx.world.live_jobs().find(running) {
+            let id = job.id;
+            self.go(Subject::Job(id), cx);
+        }
     }
 
     fn rebuild(&mut self, cx: &Cx) {
@@ -72,6 +92,11 @@ impl Tree {
         {
             self.move_to(at, cx);
         }
+    }
+
+    /// Leaves the cursor where it is from now on.
+    pub fn keep(&mut self) {
+        self.moved = true;
     }
 
     /// Selects a thing and opens what it is in.
@@ -127,6 +152,7 @@ impl Tree {
     }
 
     fn move_to(&mut self, at: usize, cx: &Cx) -> Vec<UiEffect> {
+        self.moved = true;
         self.at = at.min(self.rows.len().saturating_sub(1));
         self.cursor = self.rows.get(self.at, &cx.world);
         self.scroll_to_cursor();
@@ -158,6 +184,7 @@ impl Tree {
     }
 
     fn toggle(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        self.moved = true;
         match self.cursor {
             None => Vec::new(),
             Some(Subject::Older(id)) => self.ask_older(id, cx),
@@ -447,7 +474,7 @@ impl Pane for Tree {
                 if state.is_some_and(|s| !s.ended()) {
                     commands.push(C::Stop);
                 }
-                if state == Some(crate::model::state::ExecutionState::Queued) {
+                if state == Some(ExecutionState::Queued) {
                     commands.push(C::Why);
                 }
                 commands.extend([C::RerunWith, C::NewJob, C::Mark]);
