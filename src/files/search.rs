@@ -43,8 +43,7 @@ impl<L: LinkSource> Desk<L> {
         let size = talk.ask(path, "stat", 0).await?.facts.regular(path)?.size;
         // A text may lie across the end of a part.
         let overlap = text.len() as u64 - 1;
-        let mut parts =
-            Parts { next: if direction == Direction::Forwards { from } else { from.min(size) }, size, direction };
+        let parts = Parts { next: if direction == Direction::Forwards { from } else { from.min(size) }, size, direction };
         for (start, end) in parts {
             let limit = if direction == Direction::Forwards { size } else { from.min(size) };
             if let Some(place) = scan(&mut talk, path, text, start, (end + overlap).min(limit), direction).await? {

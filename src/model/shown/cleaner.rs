@@ -333,7 +333,7 @@ impl Perform for Draft {
 
 /// Cuts what a terminal would put into one cell to [`CELL_BYTES_MAX`]: letters that join without end, and the like.
 fn limit_cells(line: &mut ShownLine) {
-    if line.text.is_ascii() {
+    if !may_have_full_cell(&line.text) {
         return;
     }
     // What follows a cut may join what is before it, hence the loop; each turn makes the text shorter.
@@ -360,6 +360,17 @@ fn limit_cells(line: &mut ShownLine) {
         }
         line.cut = whole.cut;
     }
+}
+
+/// Says whether there can be a cell that is too long: at most one of its characters is ASCII, so before or after that
+/// one there are at least half as many other bytes in a row. To part a line into cells costs ten times what the rest
+/// does, and few lines need it.
+fn may_have_full_cell(text: &str) -> bool {
+    let mut row = 0;
+    text.bytes().any(|byte| {
+        row = if byte.is_ascii() { 0 } else { row + 1 };
+        row >= CELL_BYTES_MAX / 2
+    })
 }
 
 /// Returns what of a cell that begins at an offset has to go.
