@@ -21,16 +21,20 @@ fatal() {
 }
 
 # aside COMMAND...: beside us, without our pipes to the workers: they end when we do, and only if nobody else holds them.
-aside() { "$@" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- & }
+aside() {
+    (
+        exec </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&-
+        "$@"
+    ) &
+}
 
 # in_turn COUNT SEQ LAST WANTED: the order is whole, the next in turn, and this is still the node's agent.
 in_turn() {
     if [ "$1" -lt "$4" ] || [ "$3" != . ]; then fatal protocol "a cut order"; fi
     SEQ_NEXT=$((SEQ_NEXT + 1))
     [ "$2" = "$SEQ_NEXT" ] || fatal protocol "order $2 where $SEQ_NEXT was due"
-    A_PID=''
-    { read -r A_PID A_REST <"$ROOT/run/agent"; } 2>/dev/null
-    [ "$A_PID" = $$ ] || fatal superseded "another agent has taken this node"
+    # The next agent removes the former ones' fifos before it looks around.
+    [ -p "run/wake.$$" ] || fatal superseded "another agent has taken this node"
 }
 
 # ---- coming up ----------------------------------------------------------------------------------------------------
@@ -45,7 +49,8 @@ hello() {
     take_epoch
     end_former_agent
     open_wake
-    say "$$ $MY_START $NOTIFIER $NOTIFIER_START $EPOCH end" >run/agent || fatal spool "no room in $ROOT"
+    say "$$
+$MY_START $NOTIFIER $NOTIFIER_START $EPOCH end" >run/agent || fatal spool "no room in $ROOT"
     rearm_kills
     spare_worker 4
     facts
@@ -75,7 +80,12 @@ take_epoch() {
 # Two agents of one node never act at the same time: the former goes before this one looks around.
 end_former_agent() {
     E_PID='' E_START='' E_NPID='' E_NSTART=''
-    if [ -e run/agent ]; then read -r E_PID E_START E_NPID E_NSTART E_REST <run/agent; fi
+    if [ -e run/agent ]; then
+        {
+            read -r E_PID
+            read -r E_START E_NPID E_NSTART E_REST
+        } <run/agent
+    fi
     for E_TRY in 1 2 3 4 5 6 7 8 9 10; do
         E_LEFT=0
         if alive "$E_PID" "$E_START"; then kill -s KILL "$E_PID" && E_LEFT=1; fi
@@ -94,7 +104,7 @@ open_wake() {
     exec 9<>"run/wake.$$"
     exec 3>"run/wake.$$" 8<"run/wake.$$"
     exec 9>&-
-    notifier <&8 2>/dev/null 3>&- 8<&- &
+    notifier &
     NOTIFIER=$!
     exec 8<&-
     stat_of "$NOTIFIER" || S_START=0
@@ -104,6 +114,8 @@ open_wake() {
 }
 
 notifier() {
+    # By exec: a redirection of a function keeps copies of what it closes, and this one must not hold its own fifo open.
+    exec <&8 2>/dev/null 3>&- 8<&-
     trap - PIPE TERM
     while read -r N_LINE; do
         case $N_LINE in
@@ -174,7 +186,9 @@ facts() {
     FA_ADDRESS=${SSH_CONNECTION:-}
     FA_ADDRESS=${FA_ADDRESS#* * }
     say "f address ${FA_ADDRESS%% *}"
-    say "f shell $(command -v bash || command -v sh)"
+    FA_SHELL=$(command -v bash)
+    case $FA_SHELL in /*) ;; *) FA_SHELL=/bin/sh ;; esac
+    say "f shell $FA_SHELL"
     say "f user $(id -un 2>/dev/null || id -u)"
     say "f cpus $(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
     while read -r FA_NAME FA_KIB FA_REST; do
@@ -229,6 +243,16 @@ arm_watch() {
     fi
 }
 
+# glance DUE: as arm_watch, without looking whether the watch is the process that it was; a ping does that.
+glance() {
+    AW_PID='' AW_NEXT=''
+    { read -r AW_PID AW_START AW_NEXT AW_REST <run/watch; } 2>/dev/null
+    if [ -n "$AW_NEXT" ] && [ "$AW_NEXT" != 0 ] && [ "$AW_NEXT" -le "$1" ] && kill -s 0 "$AW_PID" 2>/dev/null; then
+        return 0
+    fi
+    arm_watch "$1"
+}
+
 # ---- workers ------------------------------------------------------------------------------------------------------
 # Four of them stay for the next process, at descriptors 4 to 7 (a shell has but ten); more are made for one each.
 
@@ -259,17 +283,19 @@ spare_worker() {
     eval "SLOT_PID_$1=\$SP_PID SLOT_START_$1=\$SP_START SLOT_KEY_$1=''"
 }
 
-# pick_slot: SLOT = a slot whose worker has written the end of its last process; `one.N` when all are busy.
+# pick_slot: SLOT = a slot whose worker says that it is through with the last key; `one.N` when all are busy.
 pick_slot() {
     for PS_FD in 4 5 6 7; do
-        eval "PS_KEY=\${SLOT_KEY_$PS_FD:-}"
-        if [ -n "$PS_KEY" ] && [ ! -e "done/$PS_KEY" ]; then
-            fold "jobs/$PS_KEY"
-            [ -n "$F_END" ] || continue
-        fi
+        eval "PS_KEY=\${SLOT_KEY_$PS_FD:-} SP_PID=\${SLOT_PID_$PS_FD:-} SP_START=\${SLOT_START_$PS_FD:-}"
         SLOT=$PS_FD
-        spare_worker "$PS_FD"
-        return
+        if [ -z "$SP_PID" ] || ! kill -s 0 "$SP_PID" 2>/dev/null; then
+            spare_worker "$PS_FD"
+            return
+        fi
+        [ -n "$PS_KEY" ] || return 0
+        PS_FREE=''
+        { read -r PS_FREE <"run/free.$PS_FD"; } 2>/dev/null
+        [ "$PS_FREE" != "$PS_KEY" ] || return 0
     done
     ONE=$((${ONE:-0} + 1))
     SLOT=one.$$.$ONE
@@ -332,10 +358,11 @@ sup $SP_PID $SP_START end"; then
             exec 9>&-
             ;;
         *)
-            eval "SLOT_KEY_$SLOT=\$2; say \"\$2\" >&$SLOT" 2>/dev/null
+            # A worker that was killed a moment ago: what it will never start is fenced, and its slot gets another.
+            eval "SLOT_KEY_$SLOT=\$2; { say \"\$2\" >&$SLOT; } 2>/dev/null" || again "$2"
             ;;
         esac
-        arm_watch "$ST_DUE"
+        glance "$ST_DUE"
     fi
 }
 
@@ -397,7 +424,7 @@ ack() {
 sweep() {
     set --
     for SW_KEY in $AC_KEYS; do set -- "$@" -e "OSTLER_RANK=${SW_KEY#jobs/}:$ROOT:"; done
-    for SW_FILE in $(grep -lsF "$@" /proc/[0-9]*/environ 2>/dev/null); do
+    for SW_FILE in $(grep -lsFz "$@" /proc/[0-9]*/environ 2>/dev/null); do
         SW_FILE=${SW_FILE#/proc/}
         SW_FILE=${SW_FILE%/environ}
         if is_pid "$SW_FILE" && [ "$SW_FILE" != $$ ]; then kill -s KILL "$SW_FILE" 2>/dev/null; fi

@@ -48,6 +48,7 @@ tools() {
         command -v "$T_NAME" >/dev/null 2>&1 || T_MISSING="$T_MISSING $T_NAME"
     done
     [ -z "$T_MISSING" ] || fault missing-tools prepare "not found in PATH ($PATH):$T_MISSING"
+    [ "$(printf 'a\000b' | grep -czFe b 2>/dev/null)" = 1 ] || fault missing-tools prepare 'grep does not know -z'
     [ -r /proc/self/stat ] && [ -r /proc/uptime ] || fault no-proc prepare '/proc is not there, which this version needs'
     SETSID=$(command -v setsid)
     SIGNALS_BACK=''

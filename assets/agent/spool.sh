@@ -29,13 +29,15 @@ now() {
     NOW=${NOW%%.*}
 }
 
-# stat_of PID: S_STATE S_PPID S_PGRP S_SID S_START; fails when there is no such process.
+# stat_of PID: S_PID S_STATE S_PPID S_PGRP S_SID S_START; fails when there is no such process.
 stat_of() {
     S_START='' S_LINE=''
     {
         while read -r S_PART; do S_LINE="$S_LINE $S_PART"; done <"/proc/$1/stat"
     } 2>/dev/null
     case $S_LINE in *') '*) ;; *) return 1 ;; esac
+    S_LINE=${S_LINE# }
+    S_PID=${S_LINE%% *}
     # The name in brackets may hold anything, so fields count from the last bracket.
     S_LINE=${S_LINE##*') '}
     # shellcheck disable=SC2086
@@ -78,10 +80,11 @@ safekill() {
     return 0
 }
 
+# With -z, because busybox's grep sees nothing behind the first NUL of a line otherwise.
 # cookie_pids KEY: PIDS = the processes that carry the cookie of KEY in their environment, wherever they went.
 cookie_pids() {
     PIDS=''
-    for C_FILE in $(grep -lsF -e "OSTLER_RANK=$1:$ROOT:" /proc/[0-9]*/environ 2>/dev/null); do
+    for C_FILE in $(grep -lsFz -e "OSTLER_RANK=$1:$ROOT:" /proc/[0-9]*/environ 2>/dev/null); do
         C_FILE=${C_FILE#/proc/}
         C_FILE=${C_FILE%/environ}
         if is_pid "$C_FILE" && [ "$C_FILE" != $$ ]; then PIDS="$PIDS $C_FILE"; fi
@@ -90,7 +93,7 @@ cookie_pids() {
 }
 
 # put_line FILE TEXT: appends one line.
-put_line() { { say "$2" >>"$1"; } 2>/dev/null; }
+put_line() { say "$2" >>"$1"; }
 
 # fold FILE: reads a record into F_EPOCH F_BOOT F_DUE F_GRACE F_SUP F_SUPS F_PID F_PIDS, and F_END (how it ended).
 fold() {
@@ -142,10 +145,14 @@ status() {
     if [ -n "$F_PID" ] && alive "$F_PID" "$F_PIDS"; then return; fi
     if [ -n "$F_SUP" ] && alive "$F_SUP" "$F_SUPS"; then return; fi
     if [ -z "$F_PID" ]; then
-        # No process yet and nobody to start one. Should a child of the dead supervisor be on its way, then either its
-        # pid line comes first, or it finds our fence when it reads the record back, and goes.
-        put_line "$ROOT/jobs/$1" "fence - end"
+        # No process yet and nobody to start one. Should a child of the dead supervisor be on its way: we make the mark
+        # and then look for its pid line, it writes its line and then looks for the mark, so one of us sees the other.
+        put_line "$ROOT/kill/$1" "done fence - - end"
         fold "$ROOT/jobs/$1"
+        if [ -z "$F_END$F_PID" ]; then
+            put_line "$ROOT/jobs/$1" "fence - end"
+            fold "$ROOT/jobs/$1"
+        fi
         if [ -n "$F_END" ]; then STATUS=$F_END; fi
         return
     fi
@@ -175,12 +182,16 @@ notice() {
 # wake FRAME: hands a frame to the agent that is there now, if any; never waits for one.
 wake() {
     W_PID=''
-    { read -r W_PID W_REST <"$ROOT/run/agent"; } 2>/dev/null
-    if is_pid "$W_PID" && [ -p "$ROOT/run/wake.$W_PID" ]; then
-        # Opened for reading too, for a moment, so that the open for writing does not wait; closed again before the
-        # write, so that a reader that dies ends the write instead of leaving us with a full fifo.
-        { { say "$1" >&9; } 8<&-; } 8<>"$ROOT/run/wake.$W_PID" 9>"$ROOT/run/wake.$W_PID"
-    fi 2>/dev/null
+    { read -r W_PID <"$ROOT/run/agent"; } 2>/dev/null
+    if ! is_pid "$W_PID" || [ ! -p "$ROOT/run/wake.$W_PID" ]; then return 0; fi
+    # Opened for reading too, for a moment, so that the open for writing does not wait; closed again before the write,
+    # so that a reader that dies ends the write instead of leaving us with a full fifo. By `exec`, because a
+    # redirection of anything else keeps a copy of what it replaces; by `command`, so that a failure is no end.
+    { command exec 8<>"$ROOT/run/wake.$W_PID"; } 2>/dev/null || return 0
+    { command exec 9>"$ROOT/run/wake.$W_PID"; } 2>/dev/null || return 0
+    exec 8<&-
+    { say "$1" >&9; } 2>/dev/null
+    exec 9>&-
 }
 
 # pause TENTHS: sleeps so many tenths of a second; a whole one where sleep knows no fractions.
@@ -213,7 +224,7 @@ signal_all() {
 kill_rank() {
     trap '' HUP
     stat_of self
-    read -r KR_SELF KR_REST </proc/self/stat
+    KR_SELF=$S_PID
     now
     KR_UNTIL=$((NOW + $3))
     say "$2 $3 $KR_SELF $S_START end" >"$ROOT/kill/$1"

@@ -53,7 +53,7 @@ LF='
 try() {
     T_WHAT=$1
     shift
-    "$@" 2>/dev/null && return 0
+    "$@" && return 0
     words_of "$@"
     REFUSED="$T_WHAT: ${WORDS:-failed}"
     return 1
@@ -139,11 +139,12 @@ prepare() {
 become() {
     trap : PIPE # an agent that dies while we tell it must not take us with it; exec gives the job the default back
     stat_of self
-    read -r B_SELF B_REST </proc/self/stat
-    put_line "$ROOT/jobs/$KEY" "pid $B_SELF $S_START end" || exit 143
-    fold "$ROOT/jobs/$KEY"
-    [ -z "$F_END" ] && [ ! -e "$ROOT/kill/$KEY" ] || exit 143
+    put_line "$ROOT/jobs/$KEY" "pid $S_PID $S_START end" || exit 143
+    put_line "$ROOT/run/pid.$SLOT" "$S_PID" || exit 143
+    # Whoever gave it up, or wants it dead, made a mark before looking for that line.
+    [ ! -e "$ROOT/kill/$KEY" ] || exit 143
     wake "S $KEY"
+    if [ "$LOCALE_WAS" = none ]; then unset LC_ALL; else export LC_ALL="$LOCALE_WAS"; fi
     set -- "$l_shell" -c "$l_command"
     l_env "$@"
 }
@@ -188,14 +189,16 @@ run_rank() {
     fi
     note "starts: $l_shell -c (command of ${#l_command} bytes) in $l_workdir"
     umask 077
+    : >"$ROOT/run/pid.$SLOT"
     # In the foreground: with `&` a shell without job control would make it ignore INT and QUIT.
     (become) </dev/null >>"$l_out" 2>>"$l_err"
     R_CODE=$?
     cd "$ROOT" || exit 1
-    fold "$ROOT/jobs/$KEY"
-    if [ -z "$F_PID" ]; then
-        # Given up before it was anybody, or no room for its first line: there is no exit to write.
-        [ "$F_END" = fenced ] || finish "fence - end"
+    R_PID=''
+    read -r R_PID <"$ROOT/run/pid.$SLOT"
+    if [ -z "$R_PID" ]; then
+        # No room for its first line: it never was anybody, and there is no exit to write.
+        finish "fence - end"
         note "never started: given up first"
         wake "F $KEY"
         return
@@ -209,7 +212,7 @@ run_rank() {
     else
         # What it left behind in its group goes with it. The number was given free a moment ago, and is handed out again
         # only after all others; while one of the group lives, never.
-        kill -s TERM -- "-$F_PID" 2>/dev/null
+        kill -s TERM -- "-$R_PID" 2>/dev/null
     fi
     finish "exit $R_CODE $R_WHY end"
     # A killer tells by itself, once it has seen the last of it.
@@ -228,13 +231,17 @@ worker() {
     SETSID=$3 UMASK=$4 SLOT=$5
     # A handler, not '': what we ignore, our children would have to ignore.
     trap : HUP INT QUIT TERM PIPE
+    # Our own tools need no locale, and their complaints are read by us; the job gets its own back.
+    LOCALE_WAS=${LC_ALL-none}
+    export LC_ALL=C
     now
     CLOCK_ZERO=$(($(date +%s) - NOW))
     while read -r W_KEY; do
         case $W_KEY in *[!0-9.mpd]* | '') continue ;; esac
         run_rank "$W_KEY"
+        say "$W_KEY" >"$ROOT/run/free.$SLOT"
     done
-    case $SLOT in one.*) rm -f "$ROOT/run/launch.$SLOT" ;; esac
+    case $SLOT in one.*) rm -f "$ROOT/run/launch.$SLOT" "$ROOT/run/pid.$SLOT" "$ROOT/run/free.$SLOT" ;; esac
 }
 
 # ---- watch --------------------------------------------------------------------------------------------------------

@@ -139,8 +139,8 @@ pub struct Session {
     seq: u64,
     first: Option<Report>,
     waiting: Vec<Report>,
-    starts: BTreeMap<RankKey, EffectId>,
-    stops: BTreeMap<RankKey, EffectId>,
+    starts: BTreeMap<RankKey, BTreeSet<EffectId>>,
+    stops: BTreeMap<RankKey, BTreeSet<EffectId>>,
     dones: BTreeMap<u64, Vec<EffectId>>,
     acks: Vec<(EffectId, RankKey)>,
     told: BTreeSet<RankKey>,
@@ -181,8 +181,8 @@ impl Session {
     pub fn order(&mut self, order: &Order) -> String {
         let seq = self.next();
         match order {
-            Order::Start { effect, key, .. } => drop(self.starts.insert(*key, *effect)),
-            Order::Stop { effect, key, .. } => drop(self.stops.insert(*key, *effect)),
+            Order::Start { effect, key, .. } => drop(self.starts.entry(*key).or_default().insert(*effect)),
+            Order::Stop { effect, key, .. } => drop(self.stops.entry(*key).or_default().insert(*effect)),
             Order::Ack { effect, .. } | Order::AnswerDaemon { effect, .. } => {
                 self.dones.entry(seq).or_default().push(*effect);
             }
@@ -238,7 +238,8 @@ impl Session {
     pub fn hear(&mut self, said: Said) -> Vec<Report> {
         match said {
             Said::Started { key } => {
-                self.starts.remove(&key).map(|effect| Report::Started { effect, key }).into_iter().collect()
+                let effects = self.starts.remove(&key).unwrap_or_default();
+                effects.into_iter().map(|effect| Report::Started { effect, key }).collect()
             }
             Said::Gone { key, end } => self.gone(key, proof(end, &self.boot.clone())),
             Said::Done { seq } => {
@@ -276,7 +277,7 @@ impl Session {
     /// Every order that waits for this end is answered; without one it is told once.
     fn gone(&mut self, key: RankKey, proof: Proof) -> Vec<Report> {
         let effects = [self.starts.remove(&key), self.stops.remove(&key)];
-        let mut reports: Vec<Report> = (effects.into_iter().flatten())
+        let mut reports: Vec<Report> = (effects.into_iter().flatten().flatten())
             .map(|effect| Report::Gone { key, effect: Some(effect), proof: proof.clone() })
             .collect();
         if self.told.insert(key) && reports.is_empty() {

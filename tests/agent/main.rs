@@ -1,4 +1,7 @@
 //! The node's side, in every shell found here: dash, bash, busybox ash, and mksh where it is.
 
+mod kill;
 mod life;
 mod node;
+mod rate;
+mod session;

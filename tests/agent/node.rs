@@ -63,11 +63,14 @@ pub fn contained(name: &str, shell: Shell, test: impl AsyncFnOnce(Shell)) {
     let program = std::env::current_exe().unwrap();
     let output = unshare
         .arg(program)
-        .args(["--exact", name, "--nocapture", "--test-threads", "1"])
+        .args(["--exact", name, "--nocapture", "--include-ignored", "--test-threads", "1"])
         .env("OSTLER_TEST_CONTAINED", "1")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
+    for line in said.lines().filter(|line| line.contains(" p50 ") || line.contains("jobs/s")) {
+        println!("{line}");
+    }
     assert!(
         output.status.success() && said.contains("1 passed"),
         "{name}: {}\n{said}\n{}",
@@ -79,19 +82,23 @@ pub fn contained(name: &str, shell: Shell, test: impl AsyncFnOnce(Shell)) {
 /// Makes one test for each shell of each function named.
 #[macro_export]
 macro_rules! in_every_shell {
-    ($($test:ident),* $(,)?) => {
-        $crate::in_every_shell!(@shell dash, &["/bin/dash"], $($test)*);
-        $crate::in_every_shell!(@shell bash, &["/bin/bash"], $($test)*);
-        $crate::in_every_shell!(@shell busybox, &["/bin/busybox", "ash"], $($test)*);
-        $crate::in_every_shell!(@shell mksh, &["/bin/mksh"], $($test)*);
+    ($(#[$attr:meta])? $($test:ident),* $(,)?) => {
+        $crate::in_every_shell!(@shell dash, &["/bin/dash"], [$(#[$attr])?], $($test)*);
+        $crate::in_every_shell!(@shell bash, &["/bin/bash"], [$(#[$attr])?], $($test)*);
+        $crate::in_every_shell!(@shell busybox, &["/bin/busybox", "ash"], [$(#[$attr])?], $($test)*);
+        $crate::in_every_shell!(@shell mksh, &["/bin/mksh"], [$(#[$attr])?], $($test)*);
     };
-    (@shell $shell:ident, $words:expr, $($test:ident)*) => {
+    (@shell $shell:ident, $words:expr, $attr:tt, $($test:ident)*) => {
         mod $shell {
-            $(#[test]
-            fn $test() {
-                let name = concat!(module_path!(), "::", stringify!($test));
-                $crate::node::contained(name, $crate::node::Shell { words: $words }, super::$test);
-            })*
+            $($crate::in_every_shell!(@one $words, $attr, $test);)*
+        }
+    };
+    (@one $words:expr, [$(#[$attr:meta])?], $test:ident) => {
+        #[test]
+        $(#[$attr])?
+        fn $test() {
+            let name = concat!(module_path!(), "::", stringify!($test));
+            $crate::node::contained(name, $crate::node::Shell { words: $words }, super::$test);
         }
     };
 }
@@ -161,6 +168,17 @@ impl Node {
         let mut node = Self::start_task(dir, shell, link, tuning).await;
         node.effects = effects + 1000;
         node
+    }
+
+    /// As [`Node::again`], with another tuning.
+    pub async fn retuned(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self.again(2).await
+    }
+
+    /// Drops reports that nobody waited for.
+    pub fn forget(&mut self) {
+        self.seen.clear();
     }
 
     pub async fn wait_up(&mut self) {
@@ -304,7 +322,7 @@ impl Node {
 
     pub fn agent_pid(&self) -> i32 {
         let text = std::fs::read_to_string(self.root().join("run/agent")).unwrap();
-        text.split(' ').next().unwrap().parse().unwrap()
+        text.lines().next().unwrap().parse().unwrap()
     }
 
     pub fn spool(&self) -> String {
