@@ -68,7 +68,7 @@ spool() {
     done
     # 64 KiB to let go of when there is no room for an exit record.
     if [ ! -s reserve ]; then
-        S_ERR=$( (exec 2>&1 && head -c 65536 /dev/zero >reserve)) || fault spool prepare "${S_ERR:-no room in $ROOT}"
+        S_ERR=$( (exec 2>&1 && head -c 65536 /dev/zero >reserve)) || fault spool prepare "no room for 64 KiB in $ROOT: $S_ERR"
     fi
     S_ERR=$( (exec 2>&1 && echo probe >run/probe)) || fault spool prepare "${S_ERR:-cannot write in $ROOT}"
 }

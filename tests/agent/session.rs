@@ -123,7 +123,7 @@ async fn what_a_node_lacks_is_named(shell: Shell) {
     assert!(why.code == "spool" && why.message.contains("file"), "{why:?}");
     // Mounts of this test's own namespace.
     for (options, code, words) in
-        [("ro", "spool", "Read-only"), ("noexec", "noexec", "cannot be executed"), ("size=8k", "spool", "space")]
+        [("ro", "spool", "Read-only"), ("noexec", "noexec", "cannot be executed"), ("size=8k", "spool", "no room")]
     {
         let at = dir.path().join(options.replace('=', "-"));
         std::fs::create_dir(&at).unwrap();
