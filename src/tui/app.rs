@@ -157,7 +157,8 @@ pub fn handler(id: CommandId) -> Handler {
         C::LogSearch | C::LogNext | C::LogPrev | C::LogOnly | C::LogFile | C::LogNode | C::LogWrap => Handler::Log,
         C::LogTimes | C::LogJson | C::LogMark | C::LogPercent | C::LogFailedRank | C::LogFirstError => Handler::Log,
         C::LogSave | C::LogPager => Handler::Log,
-        C::Accept | C::LineComplete | C::LineUp | C::LineDown | C::QuestionNext | C::QuestionPrev => Handler::Overlay,
+        C::Accept | C::LineComplete | C::LineUp | C::LineDown => Handler::Focused,
+        C::QuestionNext | C::QuestionPrev => Handler::Overlay,
         C::FormNext | C::FormPrev | C::FormSubmit | C::FormText | C::FormEditor => Handler::Overlay,
     }
 }

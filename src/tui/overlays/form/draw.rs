@@ -23,6 +23,8 @@ const LABEL_WIDTH: u16 = 13;
 const FOOT_ROWS: u16 = 3;
 /// The most rows that a refusal of the core takes.
 const FAULT_ROWS_MAX: usize = 4;
+/// The rows of the form as text, where the screen has them: most jobs fit.
+const TEXT_ROWS: u16 = 32;
 /// The button.
 const BUTTON: &str = "[ Submit ]";
 
@@ -67,7 +69,7 @@ pub(super) fn plan(form: &Form, screen: Rect) -> Plan {
         })
         .collect();
     let total: u16 = wanted.iter().map(|(_, rows, says)| rows + u16::from(*says)).sum();
-    let height = if form.text.is_some() { room } else { (total + foot).min(room) };
+    let height = if form.text.is_some() { TEXT_ROWS } else { total + foot }.min(room);
     let inside = super::super::panel_inside((width, height), screen);
     let body = height.saturating_sub(foot);
     let top = scroll(&wanted, form.field(), body);

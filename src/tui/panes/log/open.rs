@@ -373,6 +373,14 @@ impl OpenLog {
         self.stuck = false;
         let (place, moved) = self.sheet(size).up(self.place, rows);
         self.place = place;
+        if !moved {
+            // All of what is held is in sight: a gap in it is read from below.
+            let shown = self.page(size);
+            let gap =
+                shown.rows.iter().rev().map(|row| row.id).find(|id| matches!(self.buffer.get(*id), Some(View::Gap { .. })));
+            gap.into_iter().for_each(|gap| self.buffer.forget_through(gap));
+            self.sift();
+        }
         if !moved && self.buffer.can_grow_front() && !self.is_asked(&Ask::Before) {
             let front = self.buffer.front_offset().unwrap_or(0);
             return vec![self.read(Ask::Before, From::Before(front), numbers)];
