@@ -103,8 +103,8 @@ fn draw_rule(text: &str, cx: &Cx, area: Rect, buf: &mut Buffer) {
 /// Returns what the end of the log is like; `None` while it simply grows.
 fn tail_text(log: &OpenLog, job: Option<&Job>, empty: bool) -> Option<String> {
     match &log.tail {
-        Tail::Opening if empty => Some("opening".to_owned()),
-        Tail::Live if empty => Some("nothing written yet".to_owned()),
+        Tail::Opening if empty => Some("no output yet".to_owned()),
+        Tail::Live if empty => Some("no output yet".to_owned()),
         Tail::Opening | Tail::Live => None,
         Tail::Waiting => Some("the file is not there yet".to_owned()),
         Tail::Interrupted(why) => Some(format!("link lost: {why}; goes on where it was")),

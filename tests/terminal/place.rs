@@ -1,0 +1,73 @@
+//! A home and a state directory, and the program on them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::tmux::Tmux;
+
+/// Nodes of this machine that a person's screen works on.
+pub struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// Makes a workspace `lab` with an experiment `first` and a cluster `here` of one node that is this machine.
+    pub fn new() -> Self {
+        let place = Self { dir: tempfile::Builder::new().prefix("ost").tempdir().expect("a temporary directory") };
+        place.ok(&["workspace", "create", "lab"]);
+        place.ok(&["experiment", "create", "first"]);
+        place.ok(&["cluster", "create", "here", "--provider", "local", "--target", "1"]);
+        place
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));
+        command.args(args).env("HOME", self.dir.path()).env("OSTLER_STATE_DIR", self.state());
+        command.env("XDG_RUNTIME_DIR", self.dir.path()).env("LC_ALL", "C.UTF-8");
+        ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "OSTLER_CONFIG", "NO_COLOR"].iter().for_each(|name| drop(command.env_remove(name)));
+        command
+    }
+
+    fn state(&self) -> std::path::PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// Returns the directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Runs a command that has to end well, and returns what it prints.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let out = self.command(args).output().expect("the program runs");
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "ostler {args:?}: {:?} {err}", out.status);
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    /// Opens the screen in a terminal.
+    pub fn screen(&self, width: u16, height: u16) -> Tmux {
+        let (home, state) = (self.dir.path().display().to_string(), self.state().display().to_string());
+        let words = [
+            "env".to_owned(),
+            "-u".to_owned(),
+            "NO_COLOR".to_owned(),
+            format!("HOME={home}"),
+            format!("XDG_RUNTIME_DIR={home}"),
+            format!("OSTLER_STATE_DIR={state}"),
+            "LC_ALL=C.UTF-8".to_owned(),
+            "TERM=tmux-256color".to_owned(),
+            env!("CARGO_BIN_EXE_ostler").to_owned(),
+        ];
+        Tmux::start(self.dir.path(), width, height, &words.each_ref().map(String::as_str))
+    }
+}
+
+impl Drop for Place {
+    /// Ends what jobs run and the core behind the screen; the test has said already what it thinks of them.
+    fn drop(&mut self) {
+        for args in [&["cluster", "delete", "here", "--yes"][..], &["serve", "--stop"]] {
+            let _ = self.command(args).output();
+        }
+    }
+}
