@@ -110,18 +110,12 @@ pub enum CommandId {
     LogPrev,
     /// Shows only matching lines, in their place.
     LogOnly,
-    /// Shows the next file of the job: stdout, stderr, both, preparation.
+    /// Shows the next file of the job: stdout, stderr, preparation.
     LogFile,
-    /// Shows the next node of the job, or all.
+    /// Shows the next node of the job.
     LogNode,
     /// Wraps long lines or cuts them.
     LogWrap,
-    /// Shows times or hides them.
-    LogTimes,
-    /// Shows JSON lines in a readable form.
-    LogJson,
-    /// Drops a line with the time.
-    LogMark,
     /// Goes to the part of the file that the number before it says.
     LogPercent,
     /// Goes to the first rank that failed.
@@ -689,7 +683,7 @@ pub const ALL: &[Command] = &[
     Command {
         id: CommandId::LogFile,
         name: "log-file",
-        sentence: "shows the next file of the job: stdout, stderr, both, preparation",
+        sentence: "shows the next file of the job: stdout, stderr, preparation",
         hint: "file",
         keys: &["o"],
         scopes: &[Scope::Log],
@@ -699,7 +693,7 @@ pub const ALL: &[Command] = &[
     Command {
         id: CommandId::LogNode,
         name: "log-node",
-        sentence: "shows the next node of the job, or all",
+        sentence: "shows the next node of the job",
         hint: "node",
         keys: &["O"],
         scopes: &[Scope::Log],
@@ -712,36 +706,6 @@ pub const ALL: &[Command] = &[
         sentence: "wraps long lines or cuts them",
         hint: "wrap",
         keys: &["Z"],
-        scopes: &[Scope::Log],
-        args: "",
-        danger: Danger::None,
-    },
-    Command {
-        id: CommandId::LogTimes,
-        name: "log-times",
-        sentence: "shows times or hides them",
-        hint: "times",
-        keys: &["t"],
-        scopes: &[Scope::Log],
-        args: "",
-        danger: Danger::None,
-    },
-    Command {
-        id: CommandId::LogJson,
-        name: "log-json",
-        sentence: "shows JSON lines in a readable form",
-        hint: "JSON",
-        keys: &["J"],
-        scopes: &[Scope::Log],
-        args: "",
-        danger: Danger::None,
-    },
-    Command {
-        id: CommandId::LogMark,
-        name: "log-mark",
-        sentence: "drops a line with the time",
-        hint: "mark",
-        keys: &["m"],
         scopes: &[Scope::Log],
         args: "",
         danger: Danger::None,

@@ -155,7 +155,7 @@ pub fn handler(id: CommandId) -> Handler {
         C::PageDown | C::PageUp | C::HalfDown | C::HalfUp => Handler::Focused,
         C::Mark | C::Copy => Handler::Focused,
         C::LogSearch | C::LogNext | C::LogPrev | C::LogOnly | C::LogFile | C::LogNode | C::LogWrap => Handler::Log,
-        C::LogTimes | C::LogJson | C::LogMark | C::LogPercent | C::LogFailedRank | C::LogFirstError => Handler::Log,
+        C::LogPercent | C::LogFailedRank | C::LogFirstError => Handler::Log,
         C::LogSave | C::LogPager => Handler::Log,
         C::Accept | C::LineComplete | C::LineUp | C::LineDown => Handler::Focused,
         C::QuestionNext | C::QuestionPrev => Handler::Overlay,

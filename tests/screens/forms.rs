@@ -34,11 +34,11 @@ fn window(screen: &Screen) -> String {
     rows.join("\n")
 }
 
-/// The row of the screen that begins with a label.
+/// The row of the form that begins with a label.
 fn row(screen: &Screen, label: &str) -> String {
-    let text = screen.text();
-    let row = text.lines().find_map(|line| line.find(&format!("│ {label} ")).map(|at| line[at..].to_owned()));
-    row.unwrap_or_else(|| panic!("no row `{label}` in\n{text}"))
+    let window = window(screen);
+    let row = window.lines().find(|line| line.starts_with(&format!("│ {label} ")));
+    row.unwrap_or_else(|| panic!("no row `{label}` in\n{window}")).to_owned()
 }
 
 fn asked(screen: &mut Screen) -> Vec<(Ticket, Request)> {

@@ -104,7 +104,8 @@ fn ten_gigabytes_open_as_fast_as_nothing() {
     assert_eq!(rows(&screen)[0].get(..12), Some("000050000000"));
     assert!(title(&screen).contains("paused · 50 %"), "{}", title(&screen));
     press(&mut screen, &mut host, "pgup pgdn pgdn");
-    assert_eq!(rows(&screen)[1].get(..12), Some("000050000020"), "{:?}", rows(&screen));
+    let seen = rows(&screen);
+    assert_eq!(seen[0].get(..12), Some(format!("{:012}", 50_000_000 + seen.len()).as_str()), "{seen:?}");
     press(&mut screen, &mut host, "g");
     assert_eq!(rows(&screen)[0].get(..12), Some("000000000000"));
     press(&mut screen, &mut host, "G");
@@ -114,13 +115,13 @@ fn ten_gigabytes_open_as_fast_as_nothing() {
 
 #[test]
 fn paging_through_a_file_misses_no_line_and_doubles_none() {
-    let mut host = FileHost::with(File::Numbered(2_000));
+    let mut host = FileHost::with(File::Numbered(1_400));
     let mut screen = open(80, 24, &mut host);
     let number = |row: &String| row.get(..12).and_then(|n| n.parse::<u64>().ok());
     for (begin, step, backwards) in [("G", "k", true), ("g", "j", false)] {
         press(&mut screen, &mut host, begin);
         let mut seen: Vec<u64> = rows(&screen).iter().filter_map(number).collect();
-        for _ in 0..1_999 {
+        for _ in 0..1_399 {
             press(&mut screen, &mut host, step);
             let now: Vec<u64> = rows(&screen).iter().filter_map(number).collect();
             let next = if backwards { now.first() } else { now.last() };
@@ -130,7 +131,7 @@ fn paging_through_a_file_misses_no_line_and_doubles_none() {
             }
         }
         seen.sort_unstable();
-        assert_eq!(seen, (0..2_000).collect::<Vec<_>>());
+        assert_eq!(seen, (0..1_400).collect::<Vec<_>>());
     }
 }
 

@@ -1,6 +1,9 @@
 //! Screens: lists of messages in, pictures out.
 
+mod filehost;
+mod forms;
 mod keys;
+mod logs;
 mod looks;
 mod pictures;
 mod played;

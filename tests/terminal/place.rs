@@ -24,7 +24,9 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));
         command.args(args).env("HOME", self.dir.path()).env("OSTLER_STATE_DIR", self.state());
         command.env("XDG_RUNTIME_DIR", self.dir.path()).env("LC_ALL", "C.UTF-8");
-        ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "OSTLER_CONFIG", "NO_COLOR"].iter().for_each(|name| drop(command.env_remove(name)));
+        ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "OSTLER_CONFIG", "NO_COLOR"]
+            .iter()
+            .for_each(|name| drop(command.env_remove(name)));
         command
     }
 
