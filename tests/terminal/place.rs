@@ -1,6 +1,5 @@
 //! A home and a state directory, and the program on them.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::tmux::Tmux;
@@ -24,19 +23,14 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));
         command.args(args).env("HOME", self.dir.path()).env("OSTLER_STATE_DIR", self.state());
         command.env("XDG_RUNTIME_DIR", self.dir.path()).env("LC_ALL", "C.UTF-8");
-        ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "OSTLER_CONFIG", "NO_COLOR"]
-            .iter()
-            .for_each(|name| drop(command.env_remove(name)));
+        for name in ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "OSTLER_CONFIG", "NO_COLOR"] {
+            command.env_remove(name);
+        }
         command
     }
 
     fn state(&self) -> std::path::PathBuf {
         self.dir.path().join("state")
-    }
-
-    /// Returns the directory.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Runs a command that has to end well, and returns what it prints.
