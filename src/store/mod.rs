@@ -1,8 +1,8 @@
 //! Layer 2: SQLite, and the only SQL in the program. One thread owns the writing connection.
 //!
 //! The runtime commits one [`Batch`] a turn, on the thread of its loop or through a [`Writer`]; pages can be read beside it
-//! through a [`Reader`]. Nothing
-//! here decides anything: rows come and go as the core says, and a file that is not surely ours and whole is not touched.
+//! through a [`Reader`]. Nothing here decides anything: rows come and go as the core says, and a file that is not surely
+//! ours and whole is not touched.
 //!
 //! Decisions (2026-11):
 //! - One file in WAL mode with `synchronous=FULL`: what was answered survives a power cut. The turn of the runtime is
