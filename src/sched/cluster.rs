@@ -95,9 +95,8 @@ fn about_a_node(error: &ClusterError) -> bool {
     error.details.iter().any(|(name, _)| name == NODE_DETAIL)
 }
 
-fn about(error: &ClusterError, node: NodeId) -> bool {
-    let text = node.to_string();
-    error.details.iter().any(|(name, value)| name == NODE_DETAIL && *value == text)
+fn about(error: &ClusterError, node: &str) -> bool {
+    error.details.iter().any(|(name, value)| name == NODE_DETAIL && value == node)
 }
 
 impl Sched {
@@ -182,19 +181,19 @@ impl Sched {
 
     /// Lists what a node met.
     pub(super) fn blame(&mut self, cluster: ClusterId, node: NodeId, why: &Unusable) {
-        let name = self.node_name(node);
-        let details =
-            vec![(NODE_DETAIL.to_owned(), node.to_string()), ("node".into(), name), ("step".into(), why.step.clone())];
+        let (id, name) = (node.to_string(), self.node_name(node));
+        let details = vec![(NODE_DETAIL.to_owned(), id.clone()), ("node".into(), name), ("step".into(), why.step.clone())];
         let error = ClusterError { code: why.code.clone(), message: why.message.clone(), details };
         self.edit_cluster(cluster, |cluster| {
-            cluster.errors.retain(|error| !about(error, node));
+            cluster.errors.retain(|error| !about(error, &id));
             cluster.errors.push(error);
         });
     }
 
     /// Takes a node's entry from the list: it is usable again, or gone.
     pub(super) fn forgive(&mut self, cluster: ClusterId, node: NodeId) {
-        self.edit_cluster(cluster, |cluster| cluster.errors.retain(|error| !about(error, node)));
+        let id = node.to_string();
+        self.edit_cluster(cluster, |cluster| cluster.errors.retain(|error| !about(error, &id)));
     }
 
     /// Brings a disturbed cluster to rest: nodes as its target says, jobs placed, its head told what it waits for.

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use crate::model::ids::{ClusterId, Counters, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
-use crate::model::state::{Cluster, Experiment, Job, Node, Workspace};
+use crate::model::state::{AfterStop, Cluster, Experiment, Job, Node, Workspace};
 use crate::model::units::UnixMillis;
 use outbox::Outbox;
 use pool::Pools;
@@ -118,7 +118,8 @@ impl Sched {
                 Change::Node(row) => sched.put_node(row),
                 Change::Experiment(row) => sched.put_experiment(row),
                 Change::Job(row) => {
-                    sched.requeues_allowed = sched.requeues_allowed.max(row.requeues);
+                    let decided = u32::from(row.after_stop == Some(AfterStop::Requeue));
+                    sched.requeues_allowed = sched.requeues_allowed.max(row.requeues + decided);
                     sched.put_job(row);
                 }
                 Change::Gone(_) => {}

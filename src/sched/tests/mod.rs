@@ -1,5 +1,6 @@
 //! The core's tests: tables per behaviour, and random event sequences against a model world.
 
+mod acts;
 mod attempt;
 mod cluster;
 mod queue;

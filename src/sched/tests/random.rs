@@ -1,8 +1,13 @@
 //! Random event sequences against the model world.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::world::{Op, World};
+
+/// How many worlds are tried until everything has happened; a few dozen are enough.
+const WORLDS_MAX: usize = 400;
 
 fn run(ops: &[Op]) -> World {
     let mut world = World::new();
@@ -10,6 +15,45 @@ fn run(ops: &[Op]) -> World {
         world.act(*op);
     }
     world
+}
+
+/// A random world that never meets a case proves nothing about it.
+#[test]
+fn everything_happens_sometimes() {
+    let expected = "
+        AcquireNode PrepareNode ReleaseNode StartRank StopRank AckGone AnswerDaemon Notify Started Ended
+        Exit Fenced Refused Rebooted Lost MachineGone DeclaredDead
+        JobFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost
+        allocating preparing idle running unusable leaving
+        SettingsChanged TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
+        ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
+    let sentences = [
+        "stopped: Terminate",
+        "stopped: Limit",
+        "stopped: Scale",
+        "stopped: Sibling",
+        "stopped: GangLost",
+        "stopped: Finished",
+        "a start was settled by an inventory",
+        "nodes were given up",
+        "nothing changed",
+    ];
+    let mut missing: BTreeSet<&str> = expected.split_whitespace().chain(sentences).collect();
+    let mut seed: u64 = 1;
+    for _ in 0..WORLDS_MAX {
+        let ops: Vec<Op> = (0..300)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                ((seed >> 56) as u8, (seed >> 40) as u16)
+            })
+            .collect();
+        let world = run(&ops);
+        missing.retain(|name| !world.met.contains(*name));
+        if missing.is_empty() {
+            return;
+        }
+    }
+    panic!("never met: {missing:?}");
 }
 
 proptest! {

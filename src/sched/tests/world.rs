@@ -1,24 +1,21 @@
-//! A model of everything outside the core: nodes with spools, boots and links, a provider, people, and a store that sees
-//! only what a step says. It keeps the promises of the node's side (a start lock, exit records kept until acknowledged)
-//! and breaks all else: links, machines, answers, order.
+//! A model of everything outside the core: nodes with spools, boots and links, a provider, and a store that sees only what
+//! a step says. After every step the rules are checked, the core's and the world's; `acts.rs` is what happens in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::*;
-use super::rig::{EXP, GPU, WS, cluster_spec, facts, new_job, refused, spec};
-use crate::model::ids::{Attempt, RankKey, RankRole};
-use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{Deallocation, Priority};
-use crate::model::state::{BootId, ExecutionState, Proof, Unusable};
-use crate::model::units::{Millis, NodeCount};
+use super::rig::{WS, cluster_spec};
+use crate::model::ids::{Attempt, RankKey};
+use crate::model::spec::Deallocation;
+use crate::model::state::{Proof, RankState};
 
 /// One random choice: what to do, and with which of the things at hand.
 pub(super) type Op = (u8, u16);
 
 /// What is in a spool under one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Record {
+pub(super) enum Record {
     Alive,
     Over(Proof),
     /// Over, and the core has it on disk.
@@ -26,36 +23,52 @@ enum Record {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Machine {
-    boot: u32,
-    linked: bool,
-    spool: BTreeMap<RankKey, Record>,
+pub(super) struct Machine {
+    pub(super) boot: u32,
+    pub(super) linked: bool,
+    pub(super) spool: BTreeMap<RankKey, Record>,
+}
+
+/// The name of a variant.
+fn word(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
+fn meet_job(met: &mut BTreeSet<String>, job: &Job) {
+    met.extend(job.errors.iter().map(|error| error.code.clone()));
+    for run in job.ranks.values() {
+        if let RankState::Gone(proof) = &run.state {
+            met.insert(word(proof));
+        }
+    }
 }
 
 /// The world and the core in it.
 pub(super) struct World {
     pub(super) sched: Sched,
     /// Rebuilt from the store at some point; has to do the same ever since.
-    twin: Option<Sched>,
-    settings: Settings,
-    now: UnixMillis,
+    pub(super) twin: Option<Sched>,
+    pub(super) settings: Settings,
+    pub(super) now: UnixMillis,
     /// The store: rows and outbox as steps told them, and ended jobs.
-    rows: BTreeMap<RowKey, Change>,
-    outbox: BTreeMap<EffectId, Act>,
-    ended: BTreeMap<JobId, Arc<Job>>,
-    machines: BTreeMap<NodeId, Machine>,
-    hosts_free: u32,
+    pub(super) rows: BTreeMap<RowKey, Change>,
+    pub(super) outbox: BTreeMap<EffectId, Act>,
+    pub(super) ended: BTreeMap<JobId, Arc<Job>>,
+    pub(super) machines: BTreeMap<NodeId, Machine>,
+    pub(super) hosts_free: u32,
     /// Every process ever started, with the node.
-    begun: BTreeMap<RankKey, NodeId>,
+    pub(super) begun: BTreeMap<RankKey, NodeId>,
     /// Exit codes that processes wrote.
-    wrote: BTreeSet<(RankKey, i32)>,
-    attempts: BTreeMap<JobId, Attempt>,
-    submitted: u64,
-    last: Option<Event>,
+    pub(super) wrote: BTreeSet<(RankKey, i32)>,
+    pub(super) attempts: BTreeMap<JobId, Attempt>,
+    pub(super) submitted: u64,
+    pub(super) last: Option<Event>,
     pub(super) trace: Vec<Step>,
+    /// What has happened at least once, by name.
+    pub(super) met: BTreeSet<String>,
 }
 
-fn pick<T: Copy>(from: &[T], at: u16) -> Option<T> {
+pub(super) fn pick<T: Copy>(from: &[T], at: u16) -> Option<T> {
     (!from.is_empty()).then(|| from[at as usize % from.len()])
 }
 
@@ -83,6 +96,7 @@ impl World {
             submitted: 0,
             last: None,
             trace: Vec::new(),
+            met: BTreeSet::new(),
         };
         world.tell(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
         world.tell(Event::ExperimentCreated { workspace: WS, name: "first".into() });
@@ -92,7 +106,7 @@ impl World {
     }
 
     /// One step, one commit, all rules.
-    fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         let step = self.sched.step(self.now, event.clone());
         self.sched.check();
         if let Some(twin) = &mut self.twin {
@@ -118,14 +132,48 @@ impl World {
             }
         }
         for id in &step.closed {
-            assert!(self.outbox.remove(id).is_some(), "{id} was closed but not in the store's outbox");
+            let Some(act) = self.outbox.remove(id) else { panic!("{id} was closed but not in the store's outbox") };
+            if let (Act::StartRank { .. }, Event::NodeUp { .. }) = (&act, &event) {
+                self.met.insert("a start was settled by an inventory".into());
+            }
         }
         self.outbox.extend(step.effects.iter().map(|effect| (effect.id, effect.act.clone())));
         self.sched.retire();
         self.see_store();
         self.see_attempts();
+        self.meet(&event, &step);
         self.last = Some(event);
         self.trace.push(step);
+    }
+
+    /// Notes what happened, for the test that everything does.
+    fn meet(&mut self, event: &Event, step: &Step) {
+        for effect in &step.effects {
+            self.met.insert(word(&effect.act));
+            if let Act::StopRank { why, .. } = &effect.act {
+                self.met.insert(format!("stopped: {why:?}"));
+            }
+            if let Act::AnswerDaemon { answer, .. } = &effect.act {
+                self.met.insert(word(answer));
+            }
+        }
+        if step.effects.is_empty() && step.touched.is_empty() {
+            self.met.insert("nothing changed".into());
+        }
+        for key in &step.touched {
+            match self.rows.get(key) {
+                Some(Change::Node(node)) => drop(self.met.insert(node.state.word().to_owned())),
+                Some(Change::Cluster(cluster)) if super::super::cluster::gave_up(cluster).is_some() => {
+                    self.met.insert("nodes were given up".into());
+                }
+                Some(Change::Job(job)) => meet_job(&mut self.met, job),
+                Some(_) | None => {}
+            }
+            if let RowKey::Job(job) = key {
+                self.ended.get(job).into_iter().for_each(|job| meet_job(&mut self.met, job));
+            }
+        }
+        self.met.insert(word(event));
     }
 
     /// I07, I05: an end is final, and its code was written by a process of that very attempt.
@@ -167,388 +215,8 @@ impl World {
         }
     }
 
-    fn alive(&self) -> Vec<(NodeId, RankKey)> {
+    pub(super) fn alive(&self) -> Vec<(NodeId, RankKey)> {
         let all = self.machines.iter().flat_map(|(node, machine)| machine.spool.iter().map(move |(k, r)| (*node, *k, r)));
         all.filter(|(_, _, record)| **record == Record::Alive).map(|(node, key, _)| (node, key)).collect()
-    }
-
-    /// Does one thing.
-    pub(super) fn act(&mut self, (kind, at): Op) {
-        let nodes: Vec<_> = self.machines.keys().copied().collect();
-        let jobs: Vec<_> = self.sched.jobs().keys().copied().collect();
-        match kind % 40 {
-            0..=11 => self.perform_one(at),
-            12..=15 => self.submit(at),
-            16..=19 => self.exit_one(at),
-            20 => self.cut(pick(&nodes, at), false),
-            21 => self.cut(pick(&nodes, at), true),
-            22 | 23 => self.heal(pick(&nodes, at), at),
-            24 => self.reboot(pick(&nodes, at), at),
-            25 => self.lose_process(at),
-            26 => self.scale(at),
-            27 => self.on_node(pick(&nodes, at), at),
-            28..=30 => self.on_job(pick(&jobs, at / 8), at % 8),
-            31 => self.on_ended(at),
-            32 => self.ask_daemon(at),
-            33 => self.repeat_last(),
-            34 | 35 => self.pass(Millis::from_secs(u64::from(at) % 90)),
-            36 => self.pass(Millis::from_mins(u64::from(at) % 15)),
-            37 => self.rebuild(),
-            38 => self.restart(),
-            _ => self.rarely(pick(&nodes, at), at),
-        }
-    }
-
-    fn submit(&mut self, at: u16) {
-        if !self.sched.clusters().contains_key(&GPU) || !self.sched.experiments().contains_key(&EXP) {
-            return;
-        }
-        self.submitted += 1;
-        let nodes = 1 + u32::from(at) % 3;
-        let main_nodes = if at.is_multiple_of(2) { vec![0] } else { (0..nodes).collect() };
-        let mut spec = spec(nodes);
-        spec.scheduling_priority = [Priority::Low, Priority::Normal, Priority::High][at as usize % 3];
-        let shape = LaunchShape { prepares: at.is_multiple_of(5), main_nodes };
-        self.tell(Event::JobsSubmitted { jobs: vec![new_job(&format!("job{}", self.submitted), spec, shape)] });
-    }
-
-    /// Performs one outstanding effect, if its node can be reached; some answers are lost on the way.
-    fn perform_one(&mut self, at: u16) {
-        let open: Vec<_> = self.outbox.keys().copied().collect();
-        if let Some(id) = pick(&open, at) {
-            self.perform(id, at % 11 == 3);
-        }
-    }
-
-    fn perform(&mut self, id: EffectId, lost: bool) {
-        let act = self.outbox[&id].clone();
-        let answer = match act {
-            Act::AcquireNode { node, .. } => Some(self.acquire(id, node)),
-            Act::PrepareNode { node } => return self.prepare(id, node),
-            Act::ReleaseNode { node } => {
-                assert!(self.machines[&node].spool.values().all(|r| *r != Record::Alive), "I14 {node} is in use");
-                self.machines.remove(&node);
-                self.hosts_free += 1;
-                return self.tell(Event::NodeReleased { effect: id });
-            }
-            Act::StartRank { node, boot, key, .. } => self.start(id, node, &boot, key),
-            Act::StopRank { node, key, why, .. } => self.stop(id, node, key, why),
-            Act::AckGone { node, key } => self.linked(node).map(|machine| {
-                assert_ne!(machine.spool.get(&key), Some(&Record::Alive), "{key} lives and is acknowledged as gone");
-                machine.spool.insert(key, Record::Acked);
-                Event::EffectDone { effect: id }
-            }),
-            Act::AnswerDaemon { node, .. } => self.linked(node).map(|_| Event::EffectDone { effect: id }),
-            Act::Notify { .. } => Some(Event::EffectDone { effect: id }),
-        };
-        if let Some(answer) = answer.filter(|_| !lost) {
-            self.tell(answer);
-        }
-    }
-
-    fn linked(&mut self, node: NodeId) -> Option<&mut Machine> {
-        self.machines.get_mut(&node).filter(|machine| machine.linked)
-    }
-
-    fn acquire(&mut self, effect: EffectId, node: NodeId) -> Event {
-        // A repeat finds what was got before by the node's identity.
-        if !self.machines.contains_key(&node) {
-            if self.hosts_free == 0 {
-                return Event::AcquireFailed { effect, code: "no-host".into(), message: "all hosts are taken".into() };
-            }
-            self.hosts_free -= 1;
-            self.machines.insert(node, Machine { boot: 1, ..Machine::default() });
-        }
-        let name = format!("host{}", node.0);
-        Event::NodeAcquired { effect, name: name.clone(), host: name }
-    }
-
-    fn prepare(&mut self, effect: EffectId, node: NodeId) {
-        self.come_up(node, Some(effect), 0);
-    }
-
-    fn come_up(&mut self, node: NodeId, effect: Option<EffectId>, at: u16) {
-        let Some(machine) = self.machines.get_mut(&node) else { return };
-        machine.linked = true;
-        let seen = |record: &Record| match record {
-            Record::Alive => Some(Sighting::Alive),
-            Record::Over(proof) => Some(Sighting::Gone(proof.clone())),
-            Record::Acked => None,
-        };
-        let inventory = machine.spool.iter().filter_map(|(key, record)| Some((*key, seen(record)?))).collect();
-        let boot = BootId(format!("b{}", machine.boot));
-        self.tell(Event::NodeUp { node, effect, boot, facts: facts(u64::from(at) % 2), inventory });
-    }
-
-    fn start(&mut self, effect: EffectId, node: NodeId, boot: &BootId, key: RankKey) -> Option<Event> {
-        let machine = self.linked(node)?;
-        let proof = match machine.spool.get(&key) {
-            Some(Record::Alive) => return Some(Event::RankStarted { effect, key }),
-            Some(Record::Over(proof)) => proof.clone(),
-            Some(Record::Acked) => panic!("{key} is started after its end was acknowledged"),
-            None if *boot != BootId(format!("b{}", machine.boot)) => Proof::Refused { why: "another boot".into() },
-            None if effect.0.is_multiple_of(13) => Proof::Refused { why: "no room on disk".into() },
-            None => {
-                machine.spool.insert(key, Record::Alive);
-                let former = self.begun.insert(key, node);
-                assert_eq!(former, None, "I02 {key} starts twice");
-                return Some(Event::RankStarted { effect, key });
-            }
-        };
-        self.linked(node)?.spool.insert(key, Record::Over(proof.clone()));
-        Some(Event::RankGone { key, effect: Some(effect), proof })
-    }
-
-    fn stop(&mut self, effect: EffectId, node: NodeId, key: RankKey, why: crate::model::state::StopWhy) -> Option<Event> {
-        let proof = match self.linked(node)?.spool.get(&key) {
-            Some(Record::Alive) => Proof::Exit { code: 143, why: Some(why) },
-            Some(Record::Over(proof)) => proof.clone(),
-            Some(Record::Acked) => return Some(Event::RankGone { key, effect: Some(effect), proof: Proof::Fenced }),
-            None => Proof::Fenced,
-        };
-        self.linked(node)?.spool.insert(key, Record::Over(proof.clone()));
-        Some(Event::RankGone { key, effect: Some(effect), proof })
-    }
-
-    /// A process ends by itself; the node says so when it can be heard.
-    fn exit_one(&mut self, at: u16) {
-        let Some((node, key)) = pick(&self.alive(), at) else { return };
-        let code = if at.is_multiple_of(4) { 1 + i32::from(at % 3) } else { 0 };
-        let why = (at % 17 == 5).then_some(crate::model::state::StopWhy::Limit);
-        self.end(node, key, Proof::Exit { code, why });
-    }
-
-    fn end(&mut self, node: NodeId, key: RankKey, proof: Proof) {
-        if let Proof::Exit { code, .. } = proof {
-            self.wrote.insert((key, code));
-        }
-        let Some(machine) = self.machines.get_mut(&node) else { return };
-        machine.spool.insert(key, Record::Over(proof.clone()));
-        if machine.linked {
-            self.tell(Event::RankGone { key, effect: None, proof });
-        }
-    }
-
-    fn lose_process(&mut self, at: u16) {
-        let Some((node, key)) = pick(&self.alive(), at) else { return };
-        self.end(node, key, Proof::Lost { why: "supervisor killed".into() });
-    }
-
-    fn cut(&mut self, node: Option<NodeId>, hard: bool) {
-        let Some(node) = node else { return };
-        if let Some(machine) = self.machines.get_mut(&node) {
-            machine.linked = false;
-        }
-        let why = if hard {
-            Unusable { code: "auth-refused".into(), step: "sign in".into(), message: "Permission denied".into() }
-        } else {
-            refused()
-        };
-        self.tell(Event::NodeDown { node, why, hard });
-    }
-
-    fn heal(&mut self, node: Option<NodeId>, at: u16) {
-        if let Some(node) = node.filter(|node| !self.machines[node].linked) {
-            self.come_up(node, None, at);
-        }
-    }
-
-    /// All processes die with their machine; their directories stay, or the whole spool goes.
-    fn reboot(&mut self, node: Option<NodeId>, at: u16) {
-        let Some(node) = node else { return };
-        let Some(machine) = self.machines.get_mut(&node) else { return };
-        machine.boot += 1;
-        machine.linked = false;
-        let boot = BootId(format!("b{}", machine.boot));
-        let dead = |record: &Record| *record == Record::Alive;
-        if at.is_multiple_of(3) {
-            machine.spool.retain(|_, record| *record == Record::Acked);
-        } else {
-            for record in machine.spool.values_mut().filter(|record| dead(record)) {
-                *record = Record::Over(Proof::Rebooted { boot: boot.clone() });
-            }
-        }
-        self.tell(Event::NodeDown { node, why: refused(), hard: false });
-    }
-
-    fn scale(&mut self, at: u16) {
-        let options =
-            [None, Some(Deallocation::Requeue), Some(Deallocation::Terminate), Some(Deallocation::WaitForJobCompletion)];
-        let (target, deallocation) = (NodeCount(u32::from(at / 4) % 7), options[at as usize % 4]);
-        let before = self.sched.preview_scale(GPU, target, deallocation, None);
-        let nodes = self.sched.counters().node;
-        let going = |sched: &Sched| {
-            let leaving = sched.nodes().values().filter(|n| n.state == crate::model::state::NodeState::Leaving);
-            leaving.map(|node| node.id).collect::<BTreeSet<_>>()
-        };
-        let (left, deleting) = (going(&self.sched), self.sched.clusters().get(&GPU).is_none_or(|c| c.deleting));
-        self.tell(Event::ScaleAsked { cluster: GPU, target, deallocation });
-        if deleting {
-            return;
-        }
-        let acquired = self.sched.counters().node.0 - nodes.0;
-        assert_eq!(acquired, u64::from(before.acquire.0), "the preview asks for as many: {before:?}");
-        let now = going(&self.sched);
-        let gone = |id: &NodeId| now.contains(id) || !self.sched.nodes().contains_key(id);
-        assert!(before.release_now.iter().all(gone), "the preview releases these: {before:?}");
-        if before.deallocation != Deallocation::WaitForJobCompletion {
-            assert!(before.release_busy.iter().all(|(id, _)| gone(id)), "the preview releases these: {before:?}");
-        }
-        let said: BTreeSet<_> = before.release_now.iter().chain(before.release_busy.iter().map(|(id, _)| id)).collect();
-        assert!(now.difference(&left).all(|id| said.contains(id)), "only what the preview said goes: {before:?}");
-    }
-
-    fn on_node(&mut self, node: Option<NodeId>, at: u16) {
-        let Some(node) = node else { return };
-        match at % 3 {
-            0 => self.tell(Event::PrepareAsked { node }),
-            1 => self.tell(Event::DrainAsked { node }),
-            _ => self.tell(Event::UndrainAsked { node }),
-        }
-    }
-
-    fn on_job(&mut self, job: Option<JobId>, what: u16) {
-        let Some(job) = job else { return };
-        self.tell(match what {
-            0 => Event::TerminateAsked { job, until: self.now },
-            1 | 2 => Event::TerminateAsked { job, until: self.now + self.settings.stop_hold },
-            3 => Event::TerminateTakenBack { job },
-            4 => Event::DeleteAsked { job },
-            5 => Event::HoldAsked { job },
-            6 => Event::ReleaseAsked { job },
-            _ => Event::PriorityAsked { job, priority: Priority::High },
-        });
-    }
-
-    fn on_ended(&mut self, at: u16) {
-        let ended: Vec<_> = self.ended.keys().copied().collect();
-        let Some(job) = pick(&ended, at / 2).and_then(|id| self.ended.get(&id)).cloned() else { return };
-        if at.is_multiple_of(2) {
-            let (id, failed) = (job.id, job.state == ExecutionState::Failed);
-            self.tell(Event::RetryAsked { job });
-            if failed && self.sched.jobs().contains_key(&id) {
-                self.ended.remove(&id);
-            }
-        } else {
-            self.tell(Event::EndedJobDeleted { job });
-        }
-    }
-
-    fn ask_daemon(&mut self, at: u16) {
-        let mains: Vec<_> = self.alive().into_iter().filter(|(_, key)| key.rank.role == RankRole::Main).collect();
-        let Some((node, by)) = pick(&mains, at) else { return };
-        if self.machines[&node].linked {
-            let (request, node_index) = (u32::from(at) % 3, u32::from(at / 3) % 4);
-            self.tell(Event::DaemonAsked { by, request, node_index, command: "orted".into() });
-        }
-    }
-
-    /// Answers arrive twice.
-    fn repeat_last(&mut self) {
-        match self.last.clone() {
-            Some(event) if event.answers().is_some() => self.tell(event),
-            Some(_) | None => {}
-        }
-    }
-
-    pub(super) fn pass(&mut self, span: Millis) {
-        let end = self.now + span;
-        while let Some(at) = self.sched.next_deadline().filter(|at| *at <= end) {
-            self.now = self.now.max(at);
-            self.tell(Event::Deadline);
-        }
-        self.now = end;
-    }
-
-    fn loaded(&self) -> Sched {
-        let outbox: Vec<_> = self.outbox.iter().map(|(id, act)| Effect { id: *id, act: act.clone() }).collect();
-        let rows = self.rows.values().cloned().collect();
-        Sched::restore(self.settings.clone(), self.sched.counters(), rows, &outbox)
-    }
-
-    /// From here on a core rebuilt from the store runs beside.
-    fn rebuild(&mut self) {
-        let twin = self.loaded();
-        twin.check();
-        self.twin = Some(twin);
-    }
-
-    /// The program dies and starts again.
-    fn restart(&mut self) {
-        self.sched = self.loaded();
-        self.twin = None;
-        for machine in self.machines.values_mut() {
-            machine.linked = false;
-        }
-        self.tell(Event::Started);
-    }
-
-    fn rarely(&mut self, node: Option<NodeId>, at: u16) {
-        let held = node.is_some_and(|node| self.sched.nodes().get(&node).is_some_and(|n| !n.host.is_empty()));
-        match (at % 16, node.filter(|_| held)) {
-            (0, _) if at.is_multiple_of(5) => self.tell(Event::ClusterDeleteAsked { cluster: GPU }),
-            (1, _) if at.is_multiple_of(5) => self.tell(Event::ExperimentDeleteAsked { experiment: EXP }),
-            (2, _) if at.is_multiple_of(9) => self.tell(Event::WorkspaceDeleteAsked { workspace: WS }),
-            (3..=9, Some(node)) => {
-                // A person's word is true here: the machine is dead.
-                self.kill(node);
-                self.tell(Event::DeclaredDead { node, by: "ada".into() });
-            }
-            (10..=15, Some(node)) => {
-                self.machines.remove(&node);
-                self.hosts_free += 1;
-                self.tell(Event::NodeGone { node });
-            }
-            _ => {}
-        }
-    }
-
-    fn kill(&mut self, node: NodeId) {
-        if let Some(machine) = self.machines.get_mut(&node) {
-            machine.linked = false;
-            machine.spool.clear();
-        }
-    }
-
-    /// Faults stop; what is asked for is reasonable; all work has to come to its end, and nothing may be left.
-    pub(super) fn calm_down(&mut self) {
-        const ROUNDS_MAX: usize = 400;
-        self.hosts_free += 5;
-        if self.sched.clusters().contains_key(&GPU) {
-            self.tell(Event::ScaleAsked { cluster: GPU, target: NodeCount(4), deallocation: Some(Deallocation::Requeue) });
-        }
-        for job in self.sched.jobs().keys().copied().collect::<Vec<_>>() {
-            self.tell(Event::ReleaseAsked { job });
-        }
-        for _ in 0..ROUNDS_MAX {
-            for node in self.sched.nodes().values().filter(|n| n.drained).map(|n| n.id).collect::<Vec<_>>() {
-                self.tell(Event::UndrainAsked { node });
-            }
-            for node in self.machines.keys().copied().collect::<Vec<_>>() {
-                self.heal(Some(node), 0);
-            }
-            while let Some(id) = self.outbox.keys().next().copied() {
-                self.perform(id, false);
-            }
-            for (node, key) in self.alive() {
-                self.end(node, key, Proof::Exit { code: 0, why: None });
-            }
-            self.pass(Millis::from_mins(1));
-            if self.sched.jobs().is_empty() && self.outbox.is_empty() {
-                break;
-            }
-        }
-        let jobs: Vec<_> = self.sched.jobs().values().map(|job| (job.id, job.state, self.sched.why(job.id))).collect();
-        assert!(jobs.is_empty(), "I29 these never ended: {jobs:#?}");
-        assert!(self.outbox.is_empty(), "I30 never done: {:?}", self.outbox);
-        assert!(self.alive().is_empty(), "I30 processes left: {:?}", self.alive());
-        for (node, machine) in &self.machines {
-            let open = machine.spool.values().filter(|record| **record != Record::Acked).count();
-            assert_eq!(open, 0, "I30 {node} keeps records that nobody took: {:?}", machine.spool);
-        }
-        if let Some(cluster) = self.sched.clusters().get(&GPU) {
-            let idle = self.sched.nodes().values().filter(|n| n.state == crate::model::state::NodeState::Idle).count();
-            assert_eq!((idle, cluster.head.as_ref()), (4, None), "I31 capacity is back");
-        }
     }
 }
