@@ -164,7 +164,7 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     overlay(&mut doc, &create);
     let mut faults = Faults::default();
     let read = ClusterFile::read(&doc, &mut faults);
-    source.judge(session.out, faults)?;
+    source.judge(session.out, faults, &[("scaleSettings", "--target N sets the number of nodes")])?;
     let Some(file) = read else { return Err(Fault::internal("a cluster without faults was not read").into()) };
     let Some(name) = create.name.or(file.name) else {
         return Err(Fault::config("the cluster has no name").hint("ostler cluster create NAME -f FILE").into());
@@ -220,7 +220,9 @@ async fn scale(session: &Session, name: Option<&String>, target: u32, option: Op
     scale.seen = Some(preview.from);
     match core.act(&format!("scale: {}", preview.line), Request::Scale(scale)).await? {
         None => {}
-        Some(Reply::Accepted { .. }) => session.out.note(&preview.line),
+        // A note was said already.
+        Some(Reply::Accepted { note: Some(_) }) => {}
+        Some(Reply::Accepted { note: None }) => session.out.note(&preview.line),
         Some(other) => return Err(unexpected(&other)),
     }
     show_scaled(session, &core, name).await?;

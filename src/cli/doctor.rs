@@ -8,6 +8,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::output::{Column, Look, Row};
 use super::session::{Environment, Session};
+use crate::model::fault::FaultKind;
 use crate::model::request::{Reply, Request};
 
 /// The oldest OpenSSH that has all we ask of it (`StrictHostKeyChecking=accept-new` came with 7.6).
@@ -127,19 +128,23 @@ fn state_dir(path: &Path) -> Check {
 }
 
 async fn core(session: &Session) -> Check {
-    match super::host::running(session).await {
-        Ok(Some(client)) => match client.request(Request::Status).await {
-            Ok(Reply::Status(status)) => {
-                let undone = if status.undone.is_empty() { "nothing undone".to_owned() } else { status.undone.join("; ") };
-                check("core", Verdict::Good, format!("pid {}, version {}, {undone}", status.pid, status.version))
-            }
-            Ok(_) => check("core", Verdict::Bad, "answers with what was not asked for"),
-            Err(fault) => check("core", Verdict::Bad, fault.to_string()),
-        },
-        Ok(None) => check("core", Verdict::Good, "none runs; one is started when needed"),
-        Err(fault) => {
-            check("core", Verdict::Bad, std::iter::once(fault.message).chain(fault.causes).collect::<Vec<_>>().join(": "))
+    let client = match super::host::running(session).await {
+        Ok(client) => client,
+        Err(fault) if fault.kind == FaultKind::Remote => {
+            return check("core", Verdict::Good, "none runs; one is started when needed");
         }
+        Err(fault) => {
+            let words: Vec<String> = std::iter::once(fault.message).chain(fault.causes).collect();
+            return check("core", Verdict::Bad, words.join(": "));
+        }
+    };
+    match client.request(Request::Status).await {
+        Ok(Reply::Status(status)) => {
+            let undone = if status.undone.is_empty() { "nothing undone".to_owned() } else { status.undone.join("; ") };
+            check("core", Verdict::Good, format!("pid {}, version {}, {undone}", status.pid, status.version))
+        }
+        Ok(_) => check("core", Verdict::Bad, "answers with what was not asked for"),
+        Err(fault) => check("core", Verdict::Bad, fault.to_string()),
     }
 }
 
@@ -163,17 +168,12 @@ fn terminal(environment: &Environment) -> Check {
 }
 
 fn locale(environment: &Environment) -> Check {
-    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
-    let set =
-        names.iter().find_map(|name| environment.get(*name).filter(|value| !value.is_empty()).map(|value| (name, value)));
-    match set {
-        Some((name, value)) if value.to_ascii_lowercase().replace('-', "").contains("utf8") => {
-            check("locale", Verdict::Good, format!("{name}={value}"))
+    match super::screen::charset(environment) {
+        Some(text) if super::screen::is_utf8(&text) => check("locale", Verdict::Good, text),
+        Some(text) => check("locale", Verdict::Note, format!("{text} is not UTF-8; the screen is drawn with ASCII")),
+        None => {
+            check("locale", Verdict::Note, "not set; taken for UTF-8 (`ascii = true` in the configuration if it is not)")
         }
-        Some((name, value)) => {
-            check("locale", Verdict::Note, format!("{name}={value} is not UTF-8; the screen is drawn with ASCII"))
-        }
-        None => check("locale", Verdict::Note, "not set; the screen is drawn with ASCII"),
     }
 }
 

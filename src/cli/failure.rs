@@ -82,17 +82,22 @@ pub fn fault_text(fault: &Fault, paint: Painter) -> String {
         text.push_str(&format!("  {} {}\n", paint.style(Style::Dim, "cause:"), clean(cause)));
     }
     for hint in &fault.hints {
-        text.push_str(&format!("  {} {}\n", paint.style(Style::Good, "hint:"), clean(hint)));
+        text.push_str(&hint_line(hint, paint));
     }
     text
 }
 
 /// A heading, and one line for each fault, as editors and scripts read them.
 fn lines_text(report: &FileReport, paint: Painter) -> String {
-    let heading = Fault::from(report.clone()).message;
-    let mut text = format!("{} {}\n", paint.style(Style::Error, "error:"), clean(&heading));
-    report.lines().iter().for_each(|line| text.push_str(&format!("{}\n", clean(line))));
-    text
+    let fault = Fault::from(report.clone());
+    let lines: String = fault.causes.iter().map(|line| format!("{}\n", clean(line))).collect();
+    let heading = fault_text(&Fault { causes: Vec::new(), hints: Vec::new(), ..fault.clone() }, paint);
+    let hints = fault.hints.iter().map(|hint| hint_line(hint, paint));
+    heading + &lines + &hints.collect::<String>()
+}
+
+fn hint_line(hint: &str, paint: Painter) -> String {
+    format!("  {} {}\n", paint.style(Style::Good, "hint:"), clean(hint))
 }
 
 /// Draws each fault below the line it is on.
@@ -162,6 +167,7 @@ mod tests {
             text: "a: 1\nb: é\u{1b}[2J\n".to_owned(),
             faults: vec![fault.clone(), FileFault { place: Place::FLAG, ..fault }],
             kind: FaultKind::User,
+            hints: Vec::new(),
         };
         assert_eq!(report.lines(), ["x.yaml:2:3: b: is wrong", "b: is wrong"]);
         let text = drawn_text(&report, Painter::plain());

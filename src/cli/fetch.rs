@@ -63,20 +63,25 @@ impl Source {
         Ok(doc)
     }
 
-    /// Says the warnings, and fails with the errors if there are any.
+    /// Says the warnings, and fails with the errors if there are any. `options` names for a field the option that sets it.
     ///
     /// # Errors
     /// All faults at once.
-    pub fn judge(&self, out: Out, faults: Faults) -> Result<(), Failure> {
+    pub fn judge(&self, out: Out, faults: Faults, options: &[(&str, &str)]) -> Result<(), Failure> {
         eprint_text(&warnings_text(&self.name, &faults.warnings, out.paint_err));
-        if faults.errors.is_empty() { Ok(()) } else { Err(self.report(faults.errors).into()) }
+        if faults.errors.is_empty() {
+            return Ok(());
+        }
+        let concerned = |field: &str| faults.errors.iter().any(|fault| fault.field == field && fault.what == "is missing");
+        let hints = options.iter().filter(|(field, _)| concerned(field)).map(|(_, option)| (*option).to_owned()).collect();
+        Err(FileReport { hints, ..self.report(faults.errors) }.into())
     }
 
     fn report(&self, faults: Vec<FileFault>) -> FileReport {
         let text = String::from_utf8_lossy(&self.bytes).into_owned();
         // What came from the command line alone is a wrong call.
         let kind = if faults.iter().all(|fault| fault.place == Place::FLAG) { FaultKind::Config } else { FaultKind::User };
-        FileReport { name: self.name.clone(), text, faults, kind }
+        FileReport { name: self.name.clone(), text, faults, kind, hints: Vec::new() }
     }
 }
 

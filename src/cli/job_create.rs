@@ -87,13 +87,10 @@ fn variable(text: &str) -> Result<(String, String), String> {
 /// As for every command.
 pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     let submit = read(session, &create).await?;
-    let core = session.core().await?;
     if session.globals.dry_run {
-        let value = serde_json::Value::Object(object::spec(&submit.spec, submit.spec.scheduling_priority));
-        let nodes = submit.spec.node_count;
-        core.act(&format!("submit a job of {nodes} node(s): {value}"), Request::Submit(Box::new(submit))).await?;
-        return Ok(0);
+        return plan(session, &submit);
     }
+    let core = session.core().await?;
     let Some(job) = send(&core, submit).await? else { return Ok(0) };
     let view = select::one(session, &core, &job.to_string()).await?;
     let said =
@@ -109,6 +106,30 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     if create.wait {
         return job_wait::until_ended(session, &core, vec![view], create.timeout).await;
     }
+    Ok(0)
+}
+
+/// Says what would be submitted; programs get it as a file that could be.
+fn plan(session: &Session, submit: &Submit) -> Result<i32, Failure> {
+    let mut value = object::spec(&submit.spec, submit.spec.scheduling_priority);
+    value.insert("nodeCount".to_owned(), serde_json::json!(submit.spec.node_count));
+    let named = [
+        ("name", &submit.name),
+        ("cluster", &submit.cluster.name),
+        ("experiment", &submit.experiment.name),
+        ("workspace", &submit.experiment.workspace),
+    ];
+    for (key, name) in named {
+        if let Some(name) = name {
+            value.insert(key.to_owned(), serde_json::json!(name));
+        }
+    }
+    let nodes = match submit.spec.node_count.0 {
+        1 => "1 node".to_owned(),
+        n => format!("{n} nodes"),
+    };
+    let said = format!("would submit a job of {nodes}: {}", submit.spec.toolkit.command_line());
+    session.out.done(&said, submit.name.as_deref().unwrap_or_default(), &serde_json::Value::Object(value))?;
     Ok(0)
 }
 
@@ -140,7 +161,7 @@ async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
     overlay(&mut doc, create)?;
     let mut faults = Faults::default();
     let read = JobFile::read(&doc, &mut faults);
-    source.judge(session.out, faults)?;
+    source.judge(session.out, faults, &[("nodeCount", "--nodes N sets the number of nodes")])?;
     let Some(file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };
     let name = create.name.clone().or(file.name);
     if let Some(name) = &name {

@@ -82,7 +82,7 @@ pub async fn run(session: &Session, logs: Logs) -> Result<i32, Failure> {
 /// As for every command.
 pub async fn follow_to_end(session: &Session, core: &Core, view: &JobView) -> Result<i32, Failure> {
     let file = FileRef { job: by_id(view), file: "stdout.txt".to_owned(), node: 0 };
-    let mut printer = Printer::new(session.out);
+    let mut printer = Printer { just_submitted: true, ..Printer::new(session.out) };
     follow(session, core, file, 0, &mut printer).await?;
     ended_code(session, core, view).await
 }
@@ -212,7 +212,7 @@ async fn follow(session: &Session, core: &Core, file: FileRef, start: u64, print
                 let how = if truncated { "was cut" } else { "was replaced" };
                 session.out.note(&format!("{} {how}; it goes on from its begin", file.file));
             }
-            LogDelta::Waiting if !waited => {
+            LogDelta::Waiting if !waited && !printer.just_submitted => {
                 session.out.note(&format!("{} is not there yet; waiting", file.file));
                 waited = true;
             }
@@ -233,12 +233,14 @@ async fn follow(session: &Session, core: &Core, file: FileRef, start: u64, print
 struct Printer {
     cleaner: Option<Cleaner>,
     color: bool,
+    /// It goes without saying that the log of a new job is not there yet.
+    just_submitted: bool,
 }
 
 impl Printer {
     fn new(out: Out) -> Self {
         let tty = std::io::stdout().is_terminal();
-        Self { cleaner: tty.then(|| Cleaner::at(0)), color: out.paint.colored() }
+        Self { cleaner: tty.then(|| Cleaner::at(0)), color: out.paint.colored(), just_submitted: false }
     }
 
     fn print(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {

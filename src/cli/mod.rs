@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod context;
 pub mod demo;
+mod diary;
 mod doctor;
 mod experiment;
 pub mod failure;
@@ -23,6 +24,7 @@ mod logs;
 mod node;
 mod objects;
 pub mod output;
+pub mod screen;
 mod select;
 mod serve;
 pub mod session;
@@ -34,15 +36,13 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Noun};
 use failure::{Failure, INTERRUPTED};
 use output::Out;
+use screen::Screen;
 use session::{Environment, Session};
 
-/// What the command line needs of the screen.
-pub struct Screen {
-    /// Opens the screen; the number is the exit code.
-    pub open: fn(&Session) -> Result<i32, Failure>,
-    /// Names all themes, the user's own first.
-    pub themes: fn(&Session) -> Vec<String>,
-}
+use crate::api::host::Mode;
+use crate::config::places;
+use crate::model::fault::Fault;
+use crate::model::nearest::nearest;
 
 /// How many threads run the program's tasks: more than two for the links of a large fleet, few beside the jobs of this machine.
 const WORKERS: std::ops::RangeInclusive<usize> = 2..=4;
@@ -52,7 +52,8 @@ pub fn run(screen: &Screen) -> i32 {
     clap_complete::CompleteEnv::with_factory(Cli::command).var(completions::VARIABLE).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            suggest(&mut error);
             // Help and version are no errors, and a closed output is none either.
             let _ = error.print();
             return error.exit_code();
@@ -74,57 +75,94 @@ fn dispatch(cli: Cli, environment: &Environment, out: Out, screen: &Screen) -> R
     }
     if let Some(Noun::Context(context::Verb::Clear(_))) = &cli.noun {
         // The way out when the context cannot be read, so it is not read first.
-        let (state_dir, _) = crate::config::places::state_dir(cli.globals.state_dir.as_deref(), environment)?;
+        let (state_dir, _) = places::state_dir(cli.globals.state_dir.as_deref(), environment)?;
         if crate::config::context::Context::read(&state_dir).is_err() {
             crate::config::context::Context::default().write(&state_dir)?;
         }
     }
     let session = Session::new(cli.globals, environment, out)?;
-    let Some(noun) = cli.noun else { return (screen.open)(&session) };
-    match noun {
-        Noun::Context(verb) => context::run(&session, verb),
-        Noun::Config(verb) => config::run(&session, verb),
-        Noun::Theme(verb) => theme::run(&session, verb, &(screen.themes)(&session)),
-        Noun::Completions(completions) => completions::run(&completions),
-        Noun::Attach => (screen.open)(&session),
-        Noun::Workspace(_)
-        | Noun::Cluster(_)
-        | Noun::Experiment(_)
-        | Noun::Job(_)
-        | Noun::Doctor(_)
-        | Noun::Serve(_)
-        | Noun::Demo(_) => in_runtime(&session, noun, environment),
+    let _diary = diary::open(&session, cli.noun.as_ref(), environment);
+    match cli.noun {
+        Some(Noun::Context(verb)) => context::run(&session, verb),
+        Some(Noun::Config(verb)) => config::run(&session, verb),
+        Some(Noun::Theme(verb)) => theme::run(&session, verb, &(screen.themes)()),
+        Some(Noun::Completions(completions)) => completions::run(&completions),
+        noun => runtime()?.block_on(async {
+            let result = act(&session, noun, environment, screen).await;
+            let closed = session.close().await;
+            result.and_then(|code| closed.map(|()| code))
+        }),
     }
 }
 
-fn in_runtime(session: &Session, noun: Noun, environment: &Environment) -> Result<i32, Failure> {
+fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.clamp(*WORKERS.start(), *WORKERS.end()))
         .enable_all()
         .build()
-        .map_err(|e| crate::model::fault::Fault::internal("cannot start threads").because(&e))?;
-    runtime.block_on(async {
-        tokio::select! {
-            result = act(session, noun, environment) => result,
-            signal = tokio::signal::ctrl_c() => {
-                if signal.is_ok() {
-                    session.out.note("interrupted; what was submitted goes on");
-                }
-                Ok(INTERRUPTED)
-            }
-        }
-    })
+        .map_err(|e| Fault::internal("cannot start threads").because(&e))
 }
 
-async fn act(session: &Session, noun: Noun, environment: &Environment) -> Result<i32, Failure> {
+async fn act(session: &Session, noun: Option<Noun>, environment: &Environment, screen: &Screen) -> Result<i32, Failure> {
+    // What owns the terminal or ends in order by itself sees to its own signals.
+    match noun {
+        None => {
+            let mode = if session.globals.embedded { Mode::ForceEmbedded } else { Mode::Embed };
+            return screen::open(session, environment, screen, mode).await;
+        }
+        Some(Noun::Attach) => return screen::open(session, environment, screen, Mode::AttachOnly).await,
+        Some(Noun::Serve(serve)) => return serve::run(session, &serve).await,
+        Some(Noun::Demo(demo)) => return screen::demo(session, environment, screen, demo.headless).await,
+        Some(noun) => {
+            tokio::select! {
+                result = ask(session, noun, environment) => result,
+                signal = tokio::signal::ctrl_c() => {
+                    if signal.is_ok() {
+                        session.out.note("interrupted; what was submitted goes on");
+                    }
+                    Ok(INTERRUPTED)
+                }
+            }
+        }
+    }
+}
+
+async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result<i32, Failure> {
     match noun {
         Noun::Workspace(verb) => workspace::run(session, verb).await,
         Noun::Cluster(verb) => cluster::run(session, verb).await,
         Noun::Experiment(verb) => experiment::run(session, verb).await,
         Noun::Job(verb) => job::run(session, verb).await,
         Noun::Doctor(_) => doctor::run(session, environment).await,
-        Noun::Serve(serve) => serve::run(session, &serve).await,
-        Noun::Demo(_) | Noun::Context(_) | Noun::Config(_) | Noun::Theme(_) | Noun::Completions(_) | Noun::Attach => Ok(0),
+        // Done before this.
+        Noun::Context(_)
+        | Noun::Config(_)
+        | Noun::Theme(_)
+        | Noun::Completions(_)
+        | Noun::Attach
+        | Noun::Serve(_)
+        | Noun::Demo(_) => Ok(0),
+    }
+}
+
+/// Adds what was probably meant to the fault of a wrong noun or verb, where the parser's own measure finds nothing.
+fn suggest(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue};
+    let (Some(ContextValue::String(word)), None) =
+        (error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::SuggestedSubcommand))
+    else {
+        return;
+    };
+    let mut level = Cli::command();
+    for argument in std::env::args().skip(1).take_while(|argument| argument != word) {
+        if let Some(below) = level.find_subcommand(&argument).cloned() {
+            level = below;
+        }
+    }
+    let names: Vec<&str> = level.get_subcommands().map(clap::Command::get_name).collect();
+    if let Some(meant) = nearest(word, names) {
+        let meant = ContextValue::Strings(vec![meant.to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
     }
 }

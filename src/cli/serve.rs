@@ -5,7 +5,6 @@ use clap::Args;
 use super::failure::Failure;
 use super::host;
 use super::session::{Session, unexpected};
-use crate::model::fault::Fault;
 use crate::model::request::{Reply, Request, Status};
 
 /// Options of `serve`.
@@ -20,6 +19,9 @@ pub struct Serve {
     /// End the process that hosts the core, in order; jobs on nodes go on
     #[arg(long)]
     pub stop: bool,
+    /// Started by another ostler and not by a person
+    #[arg(long, hide = true)]
+    pub background: bool,
 }
 
 /// Does it.
@@ -33,16 +35,12 @@ pub async fn run(session: &Session, serve: &Serve) -> Result<i32, Failure> {
     if serve.stop {
         return stop(session).await;
     }
-    host::serve(session, serve.take_over).await?;
+    host::serve(session, serve.background, serve.take_over).await?;
     Ok(0)
 }
 
-fn nobody(session: &Session) -> Failure {
-    Fault::remote(format!("nobody hosts the core of `{}`", session.state_dir.display())).hint("ostler serve").into()
-}
-
 async fn status(session: &Session) -> Result<i32, Failure> {
-    let Some(client) = host::running(session).await? else { return Err(nobody(session)) };
+    let client = host::running(session).await?;
     let status = match client.request(Request::Status).await? {
         Reply::Status(status) => status,
         other => return Err(unexpected(&other)),
@@ -74,12 +72,7 @@ fn value(status: &Status) -> serde_json::Value {
 }
 
 async fn stop(session: &Session) -> Result<i32, Failure> {
-    let Some(client) = host::running(session).await? else { return Err(nobody(session)) };
-    match client.request(Request::Stop).await? {
-        Reply::Accepted { note } => {
-            session.out.note(note.as_deref().unwrap_or("stopped; jobs on nodes go on"));
-            Ok(0)
-        }
-        other => Err(unexpected(&other)),
-    }
+    let pid = host::stop(session).await?;
+    session.out.note(&format!("stopped (pid {pid}); jobs on nodes go on"));
+    Ok(0)
 }

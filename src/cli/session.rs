@@ -25,6 +25,8 @@ pub struct Session {
     pub context: Context,
     /// How to write.
     pub out: Out,
+    /// The way to the core once it is open; a core that is hosted here ends with [`Session::close`].
+    way: tokio::sync::Mutex<Option<crate::api::host::Session>>,
 }
 
 /// Everything that a process is started with besides its arguments.
@@ -53,7 +55,7 @@ impl Session {
             experiment: globals.experiment.clone().or(kept.experiment),
             cluster: globals.cluster.clone().or(kept.cluster),
         };
-        Ok(Self { globals, config, state_dir, context, out })
+        Ok(Self { globals, config, state_dir, context, out, way: tokio::sync::Mutex::default() })
     }
 
     /// Returns the cluster that is meant: the named one, else that of the context.
@@ -114,12 +116,21 @@ impl Session {
     /// # Errors
     /// That it cannot be reached or started.
     pub async fn core(&self) -> Result<Core, Failure> {
-        Ok(Core {
-            client: super::host::client(self).await?,
-            readonly: self.globals.readonly,
-            dry_run: self.globals.dry_run,
-            out: self.out,
-        })
+        let way = super::host::open(self).await?;
+        let client = way.client();
+        *self.way.lock().await = Some(way);
+        Ok(Core { client, readonly: self.globals.readonly, dry_run: self.globals.dry_run, out: self.out })
+    }
+
+    /// Ends what was opened, in order.
+    ///
+    /// # Errors
+    /// What a core that was hosted here ended with.
+    pub async fn close(&self) -> Result<(), Failure> {
+        match self.way.lock().await.take() {
+            Some(way) => Ok(way.close().await?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -130,6 +130,7 @@ impl Config {
             text: String::from_utf8_lossy(bytes).into_owned(),
             faults,
             kind: FaultKind::Config,
+            hints: Vec::new(),
         };
         // The name decides the language, and the configuration is TOML whatever its name.
         let doc = Doc::parse("config.toml", bytes).map_err(report)?;
@@ -163,7 +164,7 @@ impl Config {
             return Ok(());
         }
         let name = "the environment".to_owned();
-        Err(FileReport { name, text: String::new(), faults: found.errors, kind: FaultKind::Config })
+        Err(FileReport { name, text: String::new(), faults: found.errors, kind: FaultKind::Config, hints: Vec::new() })
     }
 }
 
@@ -180,17 +181,19 @@ fn guess(text: &str) -> Value {
 /// Returns the bytes of the file, `None` when it is not there and need not be.
 fn read_file(path: &Path, must: bool) -> Result<Option<Vec<u8>>, FileReport> {
     let shown = path.display();
-    let fault = |what: String| FileReport {
+    let hinted = |what: String, hints: Vec<String>| FileReport {
         name: shown.to_string(),
         text: String::new(),
         faults: vec![FileFault { place: Place::FLAG, field: String::new(), what }],
         kind: FaultKind::Config,
+        hints,
     };
+    let fault = |what: String| hinted(what, Vec::new());
     let about = match std::fs::metadata(path) {
         Ok(about) => about,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must => return Ok(None),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(fault(format!("no such file `{shown}`; `ostler config init` writes one")));
+            return Err(hinted(format!("no such file `{shown}`"), vec!["`ostler config init` writes one".to_owned()]));
         }
         Err(e) => return Err(fault(format!("cannot look at `{shown}`: {e}"))),
     };
@@ -206,10 +209,8 @@ fn read_file(path: &Path, must: bool) -> Result<Option<Vec<u8>>, FileReport> {
     }
     let mode = about.permissions().mode() & 0o777;
     if mode & 0o022 != 0 {
-        let what = format!(
-            "refused: others can write `{shown}` (mode {mode:o}), and it decides what is run; type: chmod go-w {shown}"
-        );
-        return Err(fault(what));
+        let what = format!("refused: others can write `{shown}` (mode {mode:o}), and it decides what is run");
+        return Err(hinted(what, vec![format!("chmod go-w {shown}")]));
     }
     if about.len() > FILE_BYTES_MAX as u64 {
         let size = Bytes(about.len());

@@ -15,6 +15,8 @@ pub struct FileReport {
     pub faults: Vec<FileFault>,
     /// Whose matter it is.
     pub kind: FaultKind,
+    /// What to type or do next, when that can be said.
+    pub hints: Vec<String>,
 }
 
 impl FileReport {
@@ -30,11 +32,20 @@ impl FileReport {
 
 impl From<FileReport> for Fault {
     fn from(report: FileReport) -> Self {
+        let kind = report.kind;
+        // What concerns the file as a whole, and not its text, names the file itself.
+        if let [only] = report.faults.as_slice()
+            && only.place == Place::FLAG
+            && only.field.is_empty()
+        {
+            return Self { kind, message: only.what.clone(), causes: Vec::new(), hints: report.hints };
+        }
+        let name = if report.text.is_empty() { report.name.clone() } else { format!("`{}`", report.name) };
         let lines = report.lines();
         let message = match lines.len() {
-            1 => format!("`{}` has a fault", report.name),
-            n => format!("`{}` has {n} faults", report.name),
+            1 => format!("{name} has a fault"),
+            n => format!("{name} has {n} faults"),
         };
-        Self { kind: report.kind, message, causes: lines, hints: Vec::new() }
+        Self { kind, message, causes: lines, hints: report.hints }
     }
 }

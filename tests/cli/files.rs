@@ -1,0 +1,171 @@
+//! Job and cluster files that are wrong: every fault at once, with its place.
+
+use crate::rig::User;
+
+const BAD_JOB: &str = r#"{
+  // nearly right
+  "properties": {
+    "nodecount": 2,
+    "cluster": {"id": "/subscriptions/x/clusters/g pu"},
+    "pyTorchSettings": {"pythonScriptFilePath": "train.py"},
+    "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/logs",
+    "environmentVariables": [
+      {"name": "1X", "value": "a"},
+      {"name": "GOOD", "value": "x", "sort": 1},
+      {"name": "OSTLER_HOME", "value": "x"}
+    ],
+    "outputDirectories": [{"id": "MODEL", "pathPrefix": "/m", "pathSuffix": "../up"}],
+    "constraints": {"maxWallClockTime": "600"}
+  }
+}
+"#;
+
+#[test]
+fn all_faults_of_a_job_file() {
+    let user = User::new();
+    user.file("job.json", BAD_JOB);
+    insta::assert_snapshot!(user.run("job create -f job.json").shown(), @r##"
+$ ostler job create -f job.json
+! warning: job.json:4:5: unknown key `nodecount`; it is not used; did you mean `nodeCount`?
+! warning: job.json:10:38: environmentVariables[1]: unknown key `sort`; it is not used
+! error: `job.json` has 8 faults
+! job.json:3:17: nodeCount: is missing
+! job.json:5:23: cluster.id: the name has the character U+0020 at position 2; names have 1 to 64 letters, digits, - or _
+! job.json:6:24: pyTorchSettings: is not supported; this version runs `customToolkitSettings` and `customMpiSettings`
+! job.json:7:28: stdOutErrPathPrefix: `$AZ_BATCHAI_MOUNT_ROOT` is not there: this version mounts nothing
+! job.json:9:16: environmentVariables[0].name: `1X` is not a variable name; it needs letters, digits and _
+! job.json:11:16: environmentVariables[2].name: `OSTLER_HOME`: variables beginning with OSTLER_ are set by ostler
+! job.json:13:77: outputDirectories[0].pathSuffix: `../up` must stay inside the output directory
+! job.json:14:41: constraints.maxWallClockTime: `600` has no unit; forms: 90s, 1h30m, 7d, P7D, 7.00:00:00
+!   hint: --nodes N sets the number of nodes
+= 1
+"##);
+}
+
+#[test]
+fn all_faults_of_a_cluster_file() {
+    let user = User::new();
+    user.file("gpu.yaml", "hosts: [node1, '-oProxyCommand=x', node1]\nscaleSettings:\n  autoScale: {minimumNodeCount: 0, maximumNodeCount: 4}\nvmPriority: low\n");
+    insta::assert_snapshot!(user.run("cluster create gpu -f gpu.yaml").shown(), @r##"
+$ ostler cluster create gpu -f gpu.yaml
+! error: `gpu.yaml` has 4 faults
+! gpu.yaml:1:16: hosts[1]: host `-oProxyCommand=x` refused: a host may not begin with `-`
+! gpu.yaml:1:36: hosts[2]: the host `node1` is named twice
+! gpu.yaml:3:14: scaleSettings.autoScale: is not supported: this version scales by hand; use `manual` with `targetNodeCount`
+! gpu.yaml:4:13: vmPriority: `low` is none of `dedicated`, `lowpriority`
+= 1
+"##);
+}
+
+#[test]
+fn faults_of_options_have_no_place() {
+    let user = User::new();
+    insta::assert_snapshot!(user.tour(&[
+        "job create --nodes 0 --env A-B=1 --time 10 -- echo hi",
+        "job create -- ''",
+        "cluster create gpu --hosts 'node[1-2],x;y'",
+        "cluster create gpu --hosts 'node[1-2]'",
+        "cluster create g/pu --provider local --target 1",
+        "job create -n 'a b' -- true",
+    ]), @r##"
+$ ostler job create --nodes 0 --env A-B=1 --time 10 -- echo hi
+! error: the command line has 3 faults
+! constraints.maxWallClockTime: `10` has no unit; forms: 90s, 1h30m, 7d, P7D, 7.00:00:00
+! environmentVariables[0].name: `A-B` is not a variable name; it needs letters, digits and _
+! nodeCount: must be 1 to 10000, got 0
+= 2
+
+$ ostler job create -- ''
+! error: the command line has a fault
+! customToolkitSettings.commandLine: is empty; there is nothing to run
+= 2
+
+$ ostler cluster create gpu --hosts 'node[1-2],x;y'
+! error: the command line has 2 faults
+! hosts: the host has the character `;` at position 2
+! scaleSettings: is missing
+!   hint: --target N sets the number of nodes
+= 2
+
+$ ostler cluster create gpu --hosts 'node[1-2]'
+! error: the command line has a fault
+! scaleSettings: is missing
+!   hint: --target N sets the number of nodes
+= 2
+
+$ ostler cluster create g/pu --provider local --target 1
+! error: the name has the character `/` at position 2; names have 1 to 64 letters, digits, - or _
+= 2
+
+$ ostler job create -n 'a b' -- true
+! error: the name has the character U+0020 at position 2; names have 1 to 64 letters, digits, - or _
+= 2
+"##);
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let user = User::new();
+    std::fs::create_dir(user.home().join("folder")).unwrap();
+    user.file("broken.json", "{\"nodeCount\": 1,\n \"x\" 2}");
+    user.file("broken.toml", "nodeCount = 1\nnodeCount = 2\nx = \n");
+    user.file("large.json", vec![b' '; (1 << 20) + 1]);
+    user.file("latin1.yaml", b"a: \xE9\n");
+    user.file("list.yaml", "- a\n");
+    insta::assert_snapshot!(user.tour(&[
+        "job create -f missing.json",
+        "job create -f folder",
+        "job create -f broken.json",
+        "job create -f broken.toml",
+        "job create -f large.json",
+        "job create -f latin1.yaml",
+        "job create -f list.yaml",
+    ]), @r##"
+$ ostler job create -f missing.json
+! error: cannot read `missing.json`
+!   cause: No such file or directory (os error 2)
+= 1
+
+$ ostler job create -f folder
+! error: cannot read `folder`
+!   cause: it is a directory
+= 1
+
+$ ostler job create -f broken.json
+! error: `broken.json` has a fault
+! broken.json:2:6: expected colon after the string or word in object property
+= 1
+
+$ ostler job create -f broken.toml
+! error: `broken.toml` has 2 faults
+! broken.toml:2:1: duplicate key
+! broken.toml:3:5: string values must be quoted, expected literal string
+= 1
+
+$ ostler job create -f large.json
+! error: `large.json` is too large: the limit is 1048576 bytes
+= 1
+
+$ ostler job create -f latin1.yaml
+! error: `latin1.yaml` has a fault
+! latin1.yaml:1:4: the byte 0xE9 (number 3) is not UTF-8
+= 1
+
+$ ostler job create -f list.yaml
+! error: `list.yaml` has a fault
+! list.yaml:1:1: wants a map, got a list
+= 1
+"##);
+}
+
+#[test]
+fn a_file_that_moves_the_cursor_does_not() {
+    let user = User::new();
+    user.file(
+        "evil.yaml",
+        "nodeCount: \"\\e[2J\\e]0;title\\a\"\n\"\\e[31mkey\": 1\ncustomToolkitSettings: {commandLine: x}\n",
+    );
+    let ran = user.run("job create -f evil.yaml");
+    assert_eq!(ran.code, 1);
+    assert!(!ran.stderr.contains(['\u{1b}', '\u{7}']) && ran.stderr.contains("[2J"), "{}", ran.shown());
+}
