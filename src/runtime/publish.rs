@@ -57,7 +57,8 @@ impl Publisher {
 
     /// Tells what is pending, if it is time.
     pub fn flush(&mut self, now: &Snapshot, at: Instant) {
-        if self.due().is_some_and(|due| due <= at) {
+        // The first one has no former one to keep its distance from: `due` then says "now", which is later than `at`.
+        if self.due().is_some_and(|due| self.last.is_none() || due <= at) {
             self.last = Some(at);
             self.flush_now(now);
         }
@@ -114,6 +115,18 @@ mod tests {
         publisher.add(gone(3));
         publisher.flush_now(&picture);
         assert!(publisher.subscribers.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_first_change_is_told_at_the_first_flush() {
+        let picture = Snapshot::default();
+        let mut publisher = Publisher::new(Seq(0));
+        let (updates, mut receiver) = mpsc::channel(4);
+        publisher.subscribe(updates, &picture);
+        assert!(receiver.recv().await.unwrap().whole);
+        publisher.add(gone(1));
+        publisher.flush(&picture, Instant::now());
+        assert_eq!(receiver.try_recv().unwrap().changes.len(), 1);
     }
 
     #[test]
