@@ -62,6 +62,11 @@ impl NodeCounts {
         self.preparing + self.idle + self.running + self.unusable + self.leaving
     }
 
+    /// Returns how many come or go.
+    pub fn on_the_way(&self) -> u32 {
+        self.allocating + self.preparing + self.leaving
+    }
+
     /// Returns how many can work.
     pub fn ready(&self) -> u32 {
         self.idle + self.running
@@ -341,10 +346,7 @@ impl World {
 
     /// Says whether anything shown changes with time alone: a running job's clock, a held stop, the age of old data.
     pub fn moves(&self) -> bool {
-        let busy = |id: &ClusterId| {
-            let counts = self.counts_of(*id);
-            counts.allocating + counts.preparing + counts.leaving > 0
-        };
+        let busy = |id: &ClusterId| self.counts_of(*id).on_the_way() > 0;
         self.totals().running > 0
             || !self.stopping.is_empty()
             || matches!(self.link, CoreLink::Lost { .. })

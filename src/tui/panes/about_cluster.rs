@@ -78,6 +78,10 @@ fn target(cluster: &Cluster, counts: NodeCounts, facts: &mut Facts<'_>, cx: &Cx)
     let target = cluster.spec.scale_settings.target();
     let mut spans = vec![Span::styled(target.to_string(), strong)];
     match cluster.allocation {
+        AllocationState::Steady if counts.on_the_way() > 0 => {
+            let text = format!("   {}{}{target}", counts.ready(), cx.glyph(Glyph::Arrow));
+            spans.push(Span::styled(text, cx.style(Role::Preparing)));
+        }
         AllocationState::Steady => spans.push(Span::styled("   steady", muted)),
         AllocationState::Resizing => {
             let (now, arrow) = (counts.ready(), cx.glyph(Glyph::Arrow));

@@ -1,6 +1,5 @@
 //! What the detail pane shows of a job.
 
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::about::{self, Content, Rows, Tab, TableContent};
@@ -124,7 +123,7 @@ fn place(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
     let cluster = cx.world.cluster(job.cluster).map_or_else(|| "gone".to_owned(), |c| shown(&c.name));
     let count = job.spec.node_count.0;
     let nodes = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
-    let text = Style::from(cx.style(Role::Text));
+    let text = cx.style(Role::Text);
     let mut pieces = vec![vec![Span::styled(cluster, cx.style(Role::Strong))]];
     if job.node_names.is_empty() {
         pieces.push(vec![Span::styled(format!("asks for {nodes}"), text)]);

@@ -162,11 +162,12 @@ fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
     let Some(cluster) = cx.world.cluster(id) else { return gone(2) };
     let counts = cx.world.counts_of(id);
     let target = cluster.spec.scale_settings.target().0;
-    let (glyph, role) = match (cluster.allocation, counts.unusable > 0 || !cluster.errors.is_empty()) {
+    let moving = cluster.allocation == AllocationState::Resizing || counts.on_the_way() > 0;
+    let (glyph, role) = match (moving, counts.unusable > 0 || !cluster.errors.is_empty()) {
         (_, true) => (Glyph::Alert, Role::Unusable),
-        (AllocationState::Resizing, false) => (Glyph::Half, Role::Preparing),
-        (AllocationState::Steady, false) if counts.ready() == 0 => (Glyph::Hollow, Role::Muted),
-        (AllocationState::Steady, false) => (Glyph::Full, Role::Good),
+        (true, false) => (Glyph::Half, Role::Preparing),
+        (false, false) if counts.ready() == 0 => (Glyph::Hollow, Role::Muted),
+        (false, false) => (Glyph::Full, Role::Good),
     };
     let mut right = Vec::new();
     match &cx.proposal {
@@ -175,7 +176,7 @@ fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
             right.push((0, Span::styled(text, cx.style(Role::Proposal))));
         }
         Some(_) | None if cluster.deleting => right.push((0, Span::styled("leaving", cx.style(Role::Leaving)))),
-        Some(_) | None if cluster.allocation == AllocationState::Resizing => {
+        Some(_) | None if moving => {
             let text = format!("{}{}{}", counts.ready(), cx.glyph(Glyph::Arrow), target);
             right.push((0, Span::styled(text, fresh(cx, Role::Preparing))));
         }
