@@ -143,7 +143,7 @@ impl<'de> Deserialize<'de> for Rank {
     }
 }
 
-/// Names one process over all jobs and attempts: prints as `12.1.m0`, which is also its directory in a node's spool,
+/// Names one process over all jobs and attempts: prints as `12.1.m0`, which is also its record file in a node's spool,
 /// and what it is in JSON: a map there may have no other keys than texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RankKey {

@@ -18,6 +18,7 @@ crate::in_every_shell!(
     a_launcher_gets_its_daemon,
     safekill_hits_only_what_is_meant,
     quotes_hold_in_real_shells,
+    every_race_has_one_winner,
 );
 
 async fn noise_before_the_hello(shell: Shell) {
@@ -218,6 +219,43 @@ async fn safekill_hits_only_what_is_meant(shell: Shell) {
         status.is_some()
     })
     .await;
+}
+
+/// The start lock is the shell's own exclusive create: of six that race for a key, one gets it, each time.
+async fn every_race_has_one_winner(shell: Shell) {
+    const RACERS: usize = 6;
+    const ROUNDS: usize = 200;
+    let dir = tempfile::tempdir().unwrap();
+    for below in ["jobs", "done"] {
+        std::fs::create_dir(dir.path().join(below)).unwrap();
+    }
+    let spool = include_str!("../../assets/agent/spool.sh");
+    let agent = include_str!("../../assets/agent/agent.sh");
+    let script = format!(
+        "{spool}\n{agent}\nuntil [ -e go ]; do :; done\ni=0\n\
+         while [ $i -lt {ROUNDS} ]; do if lock $i \"own $$ end\"; then echo $i; fi; i=$((i + 1)); done"
+    );
+    std::fs::write(dir.path().join("script"), script).unwrap();
+    let (program, words) = shell.words.split_first().unwrap();
+    let racers: Vec<_> = (0..RACERS)
+        .map(|_| {
+            let mut racer = Command::new(program);
+            racer.args(words).arg("script").current_dir(dir.path()).stdout(std::process::Stdio::piped());
+            racer.spawn().unwrap()
+        })
+        .collect();
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    let mut won = Vec::new();
+    for racer in racers {
+        let output = racer.wait_with_output().unwrap();
+        won.extend(String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse::<usize>().unwrap()));
+    }
+    won.sort_unstable();
+    assert_eq!(won, (0..ROUNDS).collect::<Vec<_>>());
+    for round in 0..ROUNDS {
+        let text = std::fs::read_to_string(dir.path().join(format!("jobs/{round}"))).unwrap();
+        assert!(text.lines().count() == 1 && text.ends_with(" end\n"), "{text}");
+    }
 }
 
 /// Ten thousand strings through a real shell, made by a generator that always gives the same.
