@@ -100,7 +100,6 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
     let tokio = tokio::runtime::Handle::current();
     let state_dir = options.state_dir;
     let run = move || {
-        let published = Publisher::new(engine.snapshot().seq);
         let core = Loop {
             engine,
             clock,
@@ -112,7 +111,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             replies: BTreeMap::new(),
             followers: BTreeMap::new(),
             ends: BTreeMap::new(),
-            publisher: published,
+            publisher: Publisher::new(Instant::now()),
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             tokio.block_on(core.run(first, calls, inputs_in, reports_in, stopping))

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
-use crate::model::ids::Seq;
 use crate::model::snapshot::{Change, RowKey, Snapshot, Update};
 
 /// The least time between two updates: thirty redraws a second are all that an eye wants.
@@ -25,14 +24,14 @@ struct Subscriber {
 pub struct Publisher {
     subscribers: Vec<Subscriber>,
     pending: BTreeMap<RowKey, Change>,
-    last: Option<Instant>,
-    seq: Seq,
+    /// When the next update may go out.
+    next: Instant,
 }
 
 impl Publisher {
-    /// Returns a publisher that has told nobody anything yet.
-    pub fn new(seq: Seq) -> Self {
-        Self { subscribers: Vec::new(), pending: BTreeMap::new(), last: None, seq }
+    /// Returns a publisher that has told nobody anything yet; its first update may go out at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { subscribers: Vec::new(), pending: BTreeMap::new(), next: now }
     }
 
     /// Adds a subscriber and gives it the whole picture.
@@ -52,14 +51,13 @@ impl Publisher {
     /// Returns when something is to be told.
     pub fn due(&self) -> Option<Instant> {
         let owed = !self.pending.is_empty() || self.subscribers.iter().any(|s| s.behind);
-        owed.then(|| self.last.map_or_else(Instant::now, |last| last + PUBLISH_EVERY))
+        owed.then_some(self.next)
     }
 
     /// Tells what is pending, if it is time.
     pub fn flush(&mut self, now: &Snapshot, at: Instant) {
-        // The first one has no former one to keep its distance from: `due` then says "now", which is later than `at`.
-        if self.due().is_some_and(|due| self.last.is_none() || due <= at) {
-            self.last = Some(at);
+        if self.due().is_some_and(|due| due <= at) {
+            self.next = at + PUBLISH_EVERY;
             self.flush_now(now);
         }
     }
@@ -69,7 +67,6 @@ impl Publisher {
         let changes: Vec<Change> = std::mem::take(&mut self.pending).into_values().collect();
         let update = (!changes.is_empty())
             .then(|| Arc::new(Update { seq: now.seq, epoch: now.epoch, at: now.at, whole: false, changes }));
-        self.seq = now.seq;
         let mut whole: Option<Arc<Update>> = None;
         self.subscribers.retain_mut(|subscriber| {
             let message = match (subscriber.behind, &update) {
@@ -100,7 +97,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_subscriber_gets_a_whole_picture() {
         let picture = Snapshot::default();
-        let mut publisher = Publisher::new(Seq(0));
+        let mut publisher = Publisher::new(Instant::now());
         let (updates, mut receiver) = mpsc::channel(1);
         publisher.subscribe(updates, &picture);
         publisher.add(gone(1));
@@ -118,20 +115,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_change_is_told_at_the_first_flush() {
+    async fn what_changed_is_told_when_it_is_due() {
         let picture = Snapshot::default();
-        let mut publisher = Publisher::new(Seq(0));
-        let (updates, mut receiver) = mpsc::channel(4);
+        let mut publisher = Publisher::new(Instant::now());
+        let (updates, mut receiver) = mpsc::channel(8);
         publisher.subscribe(updates, &picture);
-        assert!(receiver.recv().await.unwrap().whole);
-        publisher.add(gone(1));
-        publisher.flush(&picture, Instant::now());
-        assert_eq!(receiver.try_recv().unwrap().changes.len(), 1);
+        assert!(receiver.recv().await.is_some_and(|update| update.whole));
+        for _ in 0..2 {
+            publisher.add(gone(1));
+            let due = publisher.due().expect("something is owed");
+            publisher.flush(&picture, due - Duration::from_nanos(1));
+            assert!(receiver.try_recv().is_err(), "not before it is due");
+            publisher.flush(&picture, due);
+            assert_eq!(receiver.try_recv().map(|update| update.changes.len()).ok(), Some(1));
+            assert_eq!(publisher.due(), None);
+        }
     }
 
     #[test]
     fn nothing_is_due_when_nothing_changed() {
-        let mut publisher = Publisher::new(Seq(0));
+        let mut publisher = Publisher::new(Instant::now());
         assert_eq!(publisher.due(), None);
         publisher.add(gone(1));
         assert_eq!(publisher.due(), None, "nobody listens");
