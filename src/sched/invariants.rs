@@ -77,6 +77,10 @@ impl Sched {
                 rule!(!live.is_empty(), "a job without processes has ended or waits", job);
                 let distinct: BTreeSet<_> = job.nodes.iter().collect();
                 rule!(distinct.len() == job.nodes.len(), "an attempt has every node once", job);
+                let holder = Some((job.id, job.attempt));
+                let holds = |id| self.nodes.get(id).is_some_and(|node| node.holder == holder);
+                let all = job.after_stop.is_some() || job.nodes.iter().all(holds);
+                rule!(all, "I09 a going attempt holds all its nodes", job);
             }
             ExecutionState::Succeeded | ExecutionState::Failed => {
                 rule!(live.is_empty(), "I06 an ended job has no process", job);

@@ -246,6 +246,31 @@ fn a_single_process_out_of_sight_is_left_alone_and_taken_over() {
 }
 
 #[test]
+fn an_attempt_is_lost_with_any_of_its_nodes() {
+    type Loss = fn(&mut Rig);
+    let cases: [(&str, Loss); 3] = [
+        ("rebooted", |rig| rig.node_up(2, None, "b2", [])),
+        ("gone", |rig| {
+            rig.on(Event::NodeGone { node: node(2) });
+        }),
+        ("declared dead", |rig| {
+            rig.on(Event::DeclaredDead { node: node(2), by: "ada".into() });
+        }),
+    ];
+    for (name, lose) in cases {
+        let mut rig = Rig::up(2);
+        // Only the first node runs a process; what its command needs of the second one, nobody knows.
+        let a = rig.submit_as(new_job("a", spec(2), LaunchShape { prepares: false, main_nodes: vec![0] }));
+        rig.started(main_of(1, 1, 0));
+        rig.node_down(2);
+        lose(&mut rig);
+        assert_eq!(rig.stops(), [(main_of(1, 1, 0), StopWhy::Sibling)], "{name}");
+        rig.gone(main_of(1, 1, 0), stopped(StopWhy::Sibling));
+        assert_eq!(rig.job(a).requeues, 1, "{name}");
+    }
+}
+
+#[test]
 fn an_unanswered_start_is_never_guessed() {
     let key = main_of(1, 1, 0);
     let mut rig = Rig::up(1);
