@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
-use super::{cluster, completions, config, context, doctor, experiment, job, serve, theme, workspace};
+use super::{cluster, completions, config, context, doctor, experiment, job, names, serve, theme, workspace};
 
 /// Launches jobs over ssh on pools of nodes, and lets you watch and scale them
 ///
@@ -40,13 +40,13 @@ pub struct Globals {
     #[arg(short = 'g', long, global = true, value_name = "NAME", env = "OSTLER_RESOURCE_GROUP", hide_env = true)]
     pub resource_group: Option<String>,
     /// The workspace; with exactly one it may be left out [env: OSTLER_WORKSPACE]
-    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_WORKSPACE", hide_env = true)]
+    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_WORKSPACE", hide_env = true, add = names::workspaces())]
     pub workspace: Option<String>,
     /// The experiment; with exactly one it may be left out [env: OSTLER_EXPERIMENT]
-    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_EXPERIMENT", hide_env = true)]
+    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_EXPERIMENT", hide_env = true, add = names::experiments())]
     pub experiment: Option<String>,
     /// The cluster; with exactly one it may be left out [env: OSTLER_CLUSTER]
-    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_CLUSTER", hide_env = true)]
+    #[arg(short, long, global = true, value_name = "NAME", env = "OSTLER_CLUSTER", hide_env = true, add = names::clusters())]
     pub cluster: Option<String>,
     /// How data is written: table, wide, json, jsonl, yaml, tsv or name [default: table]
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]

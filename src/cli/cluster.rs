@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::failure::Failure;
 use super::fetch::Source;
 use super::lists::Lists;
+use super::names;
 use super::node;
 use super::objects::cluster as object;
 use super::session::{Core, Session, unexpected};
@@ -25,6 +26,7 @@ pub enum Verb {
     /// Show one cluster with its nodes
     Show {
         /// Its name; that of the context when absent
+        #[arg(add = names::clusters())]
         name: Option<String>,
     },
     /// List the clusters
@@ -38,6 +40,7 @@ pub enum Verb {
     #[command(visible_alias = "rm")]
     Delete {
         /// Its name
+        #[arg(add = names::clusters())]
         name: String,
         /// End the jobs that wait or run there
         #[arg(long)]
@@ -78,7 +81,7 @@ pub struct Create {
 #[derive(Args, Clone, Debug)]
 pub struct Resize {
     /// The cluster, which may be left out, and the number of nodes wanted
-    #[arg(value_name = "[NAME] N", num_args = 1..=2, required = true)]
+    #[arg(value_name = "[NAME] N", num_args = 1..=2, required = true, add = names::clusters())]
     words: Vec<String>,
     /// What becomes of jobs on nodes that go; the cluster's own option when absent
     #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
@@ -89,6 +92,7 @@ pub struct Resize {
 #[derive(Args, Clone, Debug)]
 pub struct ResizePublished {
     /// Its name; that of the context when absent
+    #[arg(add = names::clusters())]
     name: Option<String>,
     /// The number of nodes wanted
     #[arg(short, long, value_name = "N")]

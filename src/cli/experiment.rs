@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::lists::Lists;
+use super::names;
 use super::objects::experiment as object;
 use super::session::{Session, unexpected};
 use crate::model::request::{Reply, Request};
@@ -19,6 +20,7 @@ pub enum Verb {
     /// Show one experiment
     Show {
         /// Its name; that of the context when absent
+        #[arg(add = names::experiments())]
         name: Option<String>,
     },
     /// List the experiments
@@ -28,6 +30,7 @@ pub enum Verb {
     #[command(visible_alias = "rm")]
     Delete {
         /// Its name
+        #[arg(add = names::experiments())]
         name: String,
     },
 }

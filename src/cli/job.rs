@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::objects::job as object;
 use super::select;
 use super::session::{Session, unexpected};
-use super::{job_acts, job_create, job_wait, logs};
+use super::{job_acts, job_create, job_wait, logs, names};
 use crate::model::request::{JobAct, JobQuery, Reply, Request};
 use crate::model::spec::Priority;
 use crate::model::units::Millis;
@@ -25,6 +25,7 @@ pub enum Verb {
     /// Say why a job is where it is, and what would let it run
     Why {
         /// Its name, or job-12
+        #[arg(add = names::jobs())]
         job: String,
     },
     /// Wait until jobs have ended; for one job, end with its exit code
@@ -54,7 +55,7 @@ pub enum Verb {
 #[derive(Args, Clone, Debug)]
 pub struct Which {
     /// NAME, job-12, 'run-*', a,b, state:failed or last
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = names::jobs())]
     pub jobs: Vec<String>,
     /// All jobs of the experiment or workspace
     #[arg(long)]
@@ -65,7 +66,7 @@ pub struct Which {
 #[derive(Args, Clone, Debug)]
 pub struct List {
     /// Only these: NAME, job-12, 'run-*', a,b, state:failed or last
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = names::jobs())]
     jobs: Vec<String>,
     /// Only in one of these states: queued, running, terminating, succeeded, failed
     #[arg(long, value_name = "STATE,…")]

@@ -9,7 +9,7 @@ use super::job_create::by_id;
 use super::objects::job::Outcome;
 use super::output::Out;
 use super::session::{Core, Session, unexpected};
-use super::{job_wait, select};
+use super::{job_wait, names, select};
 use crate::model::fault::Fault;
 use crate::model::request::{FileEntry, FileRef, FileWindow, From, JobView, LogDelta, Reply, Request, Window};
 use crate::model::shown::{Cleaner, ShownLine};
@@ -21,6 +21,7 @@ const WINDOW_BYTES: u32 = 256 << 10;
 #[derive(Args, Clone, Debug)]
 pub struct Logs {
     /// Its name, job-12 or last
+    #[arg(add = names::jobs())]
     job: String,
     /// Go on until the job has ended, and end with its exit code
     #[arg(short, long)]

@@ -21,6 +21,7 @@ mod job_create;
 mod job_wait;
 mod lists;
 mod logs;
+mod names;
 mod node;
 mod objects;
 pub mod output;
@@ -60,13 +61,19 @@ pub fn run(screen: &Screen) -> i32 {
         }
     };
     let out = Out::new(cli.globals.output, cli.globals.color, cli.globals.quiet);
-    let environment: Environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let environment = environment();
     match dispatch(cli, &environment, out, screen) {
         Ok(code) => code,
         Err(failure) => failure.tell(out.paint_err),
     }
+}
+
+/// The variables that are text; others concern nothing of ours.
+fn environment() -> Environment {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 fn dispatch(cli: Cli, environment: &Environment, out: Out, screen: &Screen) -> Result<i32, Failure> {

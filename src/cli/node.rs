@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::lists::Lists;
+use super::names;
 use super::objects::node as object;
 use super::session::{Core, Session, unexpected};
 use crate::model::fault::{Fault, FaultKind};
@@ -21,6 +22,7 @@ pub enum Verb {
     /// Run a command on a node, and end with its exit code
     Exec {
         /// Its name, or node-7
+        #[arg(add = names::nodes())]
         node: String,
         /// The command: one word is run by the node's shell as it is, several are quoted first
         #[arg(last = true, required = true, value_name = "CMD")]
@@ -29,19 +31,19 @@ pub enum Verb {
     /// Prepare nodes again
     Prepare {
         /// Names, or node-7
-        #[arg(required = true, value_name = "NODE")]
+        #[arg(required = true, value_name = "NODE", add = names::nodes())]
         nodes: Vec<String>,
     },
     /// Give nodes no new work; what runs there goes on
     Drain {
         /// Names, or node-7
-        #[arg(required = true, value_name = "NODE")]
+        #[arg(required = true, value_name = "NODE", add = names::nodes())]
         nodes: Vec<String>,
     },
     /// Give drained nodes work again
     Undrain {
         /// Names, or node-7
-        #[arg(required = true, value_name = "NODE")]
+        #[arg(required = true, value_name = "NODE", add = names::nodes())]
         nodes: Vec<String>,
     },
     /// Swear that nothing of ours runs on nodes that are out of sight any more; who and when is kept
@@ -49,7 +51,7 @@ pub enum Verb {
     /// Their jobs may start elsewhere then. If the machines do run on, jobs run twice: use it only for machines that are surely off.
     DeclareDead {
         /// Names, or node-7
-        #[arg(required = true, value_name = "NODE")]
+        #[arg(required = true, value_name = "NODE", add = names::nodes())]
         nodes: Vec<String>,
     },
 }

@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::lists::Lists;
+use super::names;
 use super::objects::workspace as object;
 use super::session::{Session, unexpected};
 use crate::model::fault::Fault;
@@ -30,6 +31,7 @@ pub enum Verb {
     /// Show one workspace
     Show {
         /// Its name; that of the context when absent
+        #[arg(add = names::workspaces())]
         name: Option<String>,
     },
     /// List all workspaces
@@ -38,6 +40,7 @@ pub enum Verb {
     /// Set or remove tags, all that can be changed
     Update {
         /// Its name; that of the context when absent
+        #[arg(add = names::workspaces())]
         name: Option<String>,
         /// A tag to set, as NAME=VALUE; may be repeated
         #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair, required_unless_present = "untags")]
@@ -50,6 +53,7 @@ pub enum Verb {
     #[command(visible_alias = "rm")]
     Delete {
         /// Its name
+        #[arg(add = names::workspaces())]
         name: String,
         /// Stop and delete everything in it first
         #[arg(long)]

@@ -104,6 +104,18 @@ impl Config {
         }
         config.take_environment(&sources.environment)?;
         if let Some(path) = &sources.ssh_config {
+            if !path.is_file() {
+                let what = format!("no such file `{}`", path.display());
+                let fault = FileFault { place: Place::FLAG, field: "-F".to_owned(), what };
+                let name = "the command line".to_owned();
+                return Err(FileReport {
+                    name,
+                    text: String::new(),
+                    faults: vec![fault],
+                    kind: FaultKind::Config,
+                    hints: Vec::new(),
+                });
+            }
             config.ssh_config = Some(path.clone());
             config.origins.insert("ssh_config", Origin::Flag("-F"));
         }

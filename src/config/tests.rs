@@ -30,7 +30,11 @@ fn flags_count_over_the_environment_and_that_over_the_file() {
     sources.environment.insert("OSTLER_SERVE_IDLE".to_owned(), "2m".to_owned());
     sources.environment.insert("OSTLER_REQUEUES_MAX".to_owned(), "9".to_owned());
     sources.environment.insert("OSTLER_ASCII".to_owned(), "true".to_owned());
-    sources.ssh_config = Some(PathBuf::from("/elsewhere"));
+    sources.ssh_config = Some(PathBuf::from("/dev/null/elsewhere"));
+    assert_eq!(Config::load(sources.clone()).unwrap_err().lines(), ["-F: no such file `/dev/null/elsewhere`"]);
+    let other = dir.path().join("elsewhere");
+    fs::write(&other, "").unwrap();
+    sources.ssh_config = Some(other.clone());
     let config = Config::load(sources.clone()).unwrap();
     assert_eq!(config.settings.kill_grace, Millis::from_secs(7));
     assert_eq!(config.settings.serve_idle, Millis::from_mins(2));
@@ -39,7 +43,7 @@ fn flags_count_over_the_environment_and_that_over_the_file() {
     assert_eq!(config.ui.theme.as_deref(), Some("warm"));
     assert_eq!(config.ui.keys["quit"], ["q", "ctrl-c"]);
     assert_eq!(config.ui.keys["help"], ["?"]);
-    assert_eq!(config.ssh_config, Some(PathBuf::from("/elsewhere")));
+    assert_eq!(config.ssh_config, Some(other));
     let place = Place { line: 1, column: 14 };
     assert_eq!(*config.origin("kill_grace"), Origin::File(sources.named_file.unwrap(), place));
     assert_eq!(*config.origin("serve_idle"), Origin::Environment("OSTLER_SERVE_IDLE".to_owned()));

@@ -169,3 +169,25 @@ fn a_file_that_moves_the_cursor_does_not() {
     assert_eq!(ran.code, 1);
     assert!(!ran.stderr.contains(['\u{1b}', '\u{7}']) && ran.stderr.contains("[2J"), "{}", ran.shown());
 }
+
+#[test]
+fn the_examples_are_right() {
+    let user = User::new();
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let line = match name {
+            name if name.starts_with("job") => format!("--dry-run job create -o json -f {}", path.display()),
+            name if name.starts_with("cluster") => {
+                format!("--embedded --dry-run cluster create example -o json -f {}", path.display())
+            }
+            other => panic!("{other} is neither a job nor a cluster"),
+        };
+        let ran = user.run(&line);
+        assert!(ran.code == 0 && !ran.stderr.contains("warning"), "{}", ran.shown());
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen} examples");
+}

@@ -221,3 +221,27 @@ fn embedded_hosts_for_one_command_and_leaves_nothing() {
     assert_eq!(user.run("--embedded workspace list -o name").stdout, "lab\n");
     assert_eq!(user.run("serve --status").code, 3);
 }
+
+#[test]
+fn the_shell_is_offered_names() {
+    let lab = Lab::new();
+    lab.run("job create --wait -n train-7 -- true");
+    for (words, expected) in [
+        ("job show tr", "train-7"),
+        ("cluster show ", "pool"),
+        ("experiment show f", "first"),
+        ("cluster node drain lo", "local-1"),
+    ] {
+        let line: Vec<&str> = ["--", "ostler"].into_iter().chain(words.split(' ')).collect();
+        let output = lab
+            .0
+            .command(&line)
+            .env("OSTLER_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", (line.len() - 2).to_string())
+            .env("_CLAP_IFS", "\n")
+            .output()
+            .expect("it starts");
+        let ran = lab.0.ran(words, output);
+        assert!(ran.stdout.lines().any(|line| line == expected), "{}", ran.shown());
+    }
+}
