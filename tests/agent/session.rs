@@ -26,8 +26,11 @@ async fn noise_before_the_hello(shell: Shell) {
     let noisy = dir.path().join("noisy");
     let say = |text: &str| {
         let script = format!("#!/bin/sh\n{text}\nexec {} \"$@\"\n", shell.words.join(" "));
-        std::fs::write(&noisy, script).unwrap();
-        std::fs::set_permissions(&noisy, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // By rename: one that is just being executed cannot be opened for writing.
+        let new = noisy.with_extension("new");
+        std::fs::write(&new, script).unwrap();
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::rename(&new, &noisy).unwrap();
     };
     say(
         "i=0; while [ $i -lt 500 ]; do echo 'Welcome to this machine; it is noisy.'; i=$((i + 1)); done; printf 'no line feed'",
