@@ -122,6 +122,7 @@ fn drawn_text(report: &FileReport, paint: Painter) -> String {
             text.push_str(&lines_text(&FileReport { faults: vec![fault.clone()], ..report.clone() }, paint));
         }
     }
+    report.hints.iter().for_each(|hint| text.push_str(&hint_line(hint, paint)));
     text
 }
 
