@@ -472,7 +472,11 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
         Err(fault) | Ok(Reply::Refused(fault)) => vec![UiEffect::Toast(fault_toast(&fault))],
         Ok(Reply::Accepted { note }) => note.map(|note| say(shown(&note))).unwrap_or_default(),
         Ok(Reply::Submitted(jobs)) => match jobs.as_slice() {
-            [job] => say(format!("{} is queued", shown(&job.name))),
+            [job] => {
+                let mut effects = say(format!("{} is queued", shown(&job.name)));
+                effects.push(UiEffect::Go(Subject::Job(job.id)));
+                effects
+            }
             many => say(format!("{} jobs are queued", many.len())),
         },
         Ok(Reply::Workspace(row)) => vec![UiEffect::Go(Subject::Workspace(row.id))],

@@ -14,7 +14,7 @@ use crate::world;
 
 /// The form over the experiment at work, from the keys of the tree.
 fn open(width: u16, height: u16) -> Screen {
-    let mut screen = Screen::new(width, height).all([world::update(1, true, world::at_work())]);
+    let mut screen = Screen::at_work(width, height, |_| {});
     screen.keys("1 6 j n");
     screen.asked.clear();
     screen

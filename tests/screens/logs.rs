@@ -19,7 +19,7 @@ fn steps(from: u64, to: u64) -> String {
 
 /// A screen with `run-011` selected and its log focused; its standard output is what `host` has.
 fn open(width: u16, height: u16, host: &mut FileHost) -> Screen {
-    let mut screen = Screen::new(width, height).all([world::update(1, true, world::at_work())]);
+    let mut screen = Screen::at_work(width, height, |_| {});
     select(&mut screen, host, "1 6 j");
     screen.keys("tab tab");
     screen
@@ -246,7 +246,7 @@ fn a_gap_is_read_when_it_comes_into_sight() {
 #[test]
 fn a_waiting_job_says_why_and_its_log_opens_when_it_starts() {
     let mut host = with_text("started\n");
-    let mut screen = Screen::new(120, 40).all([world::update(1, true, world::at_work())]);
+    let mut screen = Screen::at_work(120, 40, |_| {});
     select(&mut screen, &mut host, "1 8 j");
     assert_eq!(host.watches(), 0, "there is no file to watch");
     insta::assert_snapshot!("log_of_a_waiting_job", pane(&screen));
@@ -260,7 +260,7 @@ fn a_waiting_job_says_why_and_its_log_opens_when_it_starts() {
 #[test]
 fn the_log_of_an_ended_job_ends_with_its_outcome() {
     let mut host = with_text(&steps(0, 5));
-    let mut screen = Screen::new(120, 40).all([world::update(1, true, world::at_work())]);
+    let mut screen = Screen::at_work(120, 40, |_| {});
     select(&mut screen, &mut host, "1 4 j");
     host.tell(&mut screen, LogDelta::Ended);
     assert!(rows(&screen)[5].contains("failed, exit code 137 after 1m53s"), "{:?}", rows(&screen));

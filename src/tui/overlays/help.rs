@@ -142,7 +142,9 @@ impl Pane for Help {
 
     fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
         let width = WIDTH_MAX.min(area.width.saturating_sub(6));
-        let title = Line::from(" Help: the keys that work here ");
+        let dot = cx.glyph(crate::tui::widgets::glyph::Glyph::Dot);
+        let everywhere = if self.scope.falls_through() { Scope::Everywhere.title() } else { "" };
+        let title = Line::from(format!(" Help: {} {dot} {everywhere} ", self.scope.title()));
         let inside = panel(title, (width, self.height as u16), area, cx, buf);
         for (y, line) in (inside.y..inside.bottom()).zip(self.lines(cx, usize::from(width)).iter().skip(self.top)) {
             buf.set_line(inside.x, y, line, inside.width);

@@ -263,7 +263,7 @@ impl Pane for Palette {
     fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
         let rows = self.rows();
         let size = (WIDTH_MAX.min(area.width.saturating_sub(6)), rows as u16 + 2);
-        let inside = panel(Line::from(" Command "), size, area, cx, buf);
+        let inside = panel(Line::from(" Palette "), size, area, cx, buf);
         buf.set_string(inside.x, inside.y, ":", cx.style(Role::Key));
         self.input.draw(cx, Rect { x: inside.x + 2, width: inside.width.saturating_sub(2), height: 1, ..inside }, buf);
         if self.entries.is_empty() {

@@ -202,7 +202,11 @@ fn signal(number: i32) -> String {
 pub fn params(job: &Job) -> Vec<(String, String)> {
     let variables = job.spec.environment_variables.iter();
     let mut params: Vec<_> = variables.map(|v| (shown(&v.name), shown(&v.value))).collect();
-    let mut words = job.spec.toolkit.command_line().split_whitespace().peekable();
+    let line = job.spec.toolkit.command_line();
+    // A script is no list of options.
+    let words = if line.contains([';', '|', '&', '\n', '`']) { None } else { shlex::split(line) };
+    let words = words.unwrap_or_default();
+    let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
         let Some(option) = word.strip_prefix("--").filter(|o| !o.is_empty()) else { continue };
         let (name, value) = match option.split_once('=') {

@@ -40,6 +40,8 @@ pub struct Tree {
     typing: Option<Input>,
     range: Option<JobId>,
     asked: BTreeSet<ExperimentId>,
+    /// What was asked to be selected and is not here yet: an answer may come before the picture it is about.
+    wanted: Option<Subject>,
     /// A person has moved the cursor: from then on it stays where they put it.
     moved: bool,
 }
@@ -54,7 +56,9 @@ impl Tree {
             self.rows.applied(applied, &self.filter, &cx.world);
         }
         self.rebuild(cx);
-        if !self.moved {
+        if let Some(wanted) = self.wanted.filter(|wanted| self.knows(*wanted, cx)) {
+            self.go(wanted, cx);
+        } else if !self.moved {
             self.show_work(cx);
         }
     }
@@ -112,6 +116,7 @@ impl Tree {
         }
         self.cursor = Some(subject);
         self.rebuild(cx);
+        self.wanted = (self.cursor != Some(subject)).then_some(subject);
     }
 
     /// Says whether a thing is still there to go to.
@@ -153,6 +158,7 @@ impl Tree {
 
     fn move_to(&mut self, at: usize, cx: &Cx) -> Vec<UiEffect> {
         self.moved = true;
+        self.wanted = None;
         self.at = at.min(self.rows.len().saturating_sub(1));
         self.cursor = self.rows.get(self.at, &cx.world);
         self.scroll_to_cursor();
