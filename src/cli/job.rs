@@ -124,8 +124,9 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
 }
 
 async fn show(session: &Session, which: Which) -> Result<i32, Failure> {
+    let picks = select::picks(&which.jobs, which.all)?;
     let core = session.core().await?;
-    let jobs = select::many(session, &core, &which.jobs, which.all).await?;
+    let jobs = select::many(session, &core, picks).await?;
     if let [view] = jobs.as_slice() {
         session.out.one(&view.job.name, &object::facts(view), &object::value(view))?;
         return Ok(0);
@@ -138,10 +139,11 @@ async fn show(session: &Session, which: Which) -> Result<i32, Failure> {
 
 async fn list(session: &Session, list: List) -> Result<i32, Failure> {
     let states = list.state.as_deref().map(select::parse_states).transpose()?.unwrap_or_default();
+    let picks = if list.jobs.is_empty() { Vec::new() } else { select::picks(&list.jobs, false)? };
     let core = session.core().await?;
     let mut writer = session.out.list(object::COLUMNS);
     let mut left = list.limit.unwrap_or(usize::MAX);
-    if list.jobs.is_empty() {
+    if picks.is_empty() {
         let cluster = session.context.cluster.clone();
         let query = JobQuery { cluster, states, newest_first: list.newest, ..session.query() };
         select::pages(&core, query, |jobs| {
@@ -152,7 +154,7 @@ async fn list(session: &Session, list: List) -> Result<i32, Failure> {
         })
         .await?;
     } else {
-        let mut jobs = select::many(session, &core, &list.jobs, false).await?;
+        let mut jobs = select::many(session, &core, picks).await?;
         jobs.retain(|view| states.is_empty() || states.contains(&view.job.state));
         jobs.sort_by_key(|view| view.job.id);
         if list.newest {

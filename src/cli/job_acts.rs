@@ -16,8 +16,9 @@ use crate::model::request::{JobAct, JobView, Place, Reply, Request, Submit};
 /// # Errors
 /// The core's refusal; of several jobs, all refusals.
 pub async fn run(session: &Session, which: Which, verb: &str, act: JobAct) -> Result<i32, Failure> {
+    let picks = select::picks(&which.jobs, which.all)?;
     let core = session.core().await?;
-    let jobs = select::many(session, &core, &which.jobs, which.all).await?;
+    let jobs = select::many(session, &core, picks).await?;
     let jobs = concerned(jobs, &act, &which);
     if jobs.is_empty() {
         session.out.note(&format!("nothing to {verb}"));
@@ -80,8 +81,9 @@ async fn one(session: &Session, core: &Core, view: &JobView, verb: &str, act: Jo
 /// # Errors
 /// As for submissions.
 pub async fn rerun(session: &Session, which: Which) -> Result<i32, Failure> {
+    let picks = select::picks(&which.jobs, which.all)?;
     let core = session.core().await?;
-    let jobs = select::many(session, &core, &which.jobs, which.all).await?;
+    let jobs = select::many(session, &core, picks).await?;
     let submit = |view: &Arc<JobView>| Submit {
         experiment: Place { workspace: Some(view.workspace.clone()), name: Some(view.experiment.clone()) },
         cluster: Place {

@@ -36,8 +36,9 @@ pub fn span(text: &str) -> Result<Millis, String> {
 /// # Errors
 /// As for every command.
 pub async fn run(session: &Session, wait: Wait) -> Result<i32, Failure> {
+    let picks = select::picks(&wait.which.jobs, wait.which.all)?;
     let core = session.core().await?;
-    let jobs = select::many(session, &core, &wait.which.jobs, wait.which.all).await?;
+    let jobs = select::many(session, &core, picks).await?;
     if let [view] = jobs.as_slice()
         && !view.job.state.ended()
     {

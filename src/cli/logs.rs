@@ -54,8 +54,9 @@ pub struct Logs {
 /// # Errors
 /// As for every command.
 pub async fn run(session: &Session, logs: Logs) -> Result<i32, Failure> {
+    let picks = select::picks(std::slice::from_ref(&logs.job), false)?;
     let core = session.core().await?;
-    let jobs = select::many(session, &core, std::slice::from_ref(&logs.job), false).await?;
+    let jobs = select::many(session, &core, picks).await?;
     let [view] = jobs.as_slice() else {
         return Err(Fault::config(format!("`{}` means {} jobs; logs shows one", logs.job.escape_debug(), jobs.len())).into());
     };

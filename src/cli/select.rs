@@ -166,16 +166,24 @@ pub async fn one(session: &Session, core: &Core, word: &str) -> Result<Arc<JobVi
     }
 }
 
-/// Finds all jobs that are meant, each once, in the order they are named.
+/// Reads the words that must mean some jobs; called before a core is reached or started for them.
 ///
 /// # Errors
-/// That a named job is not there, or that nothing is meant.
-pub async fn many(session: &Session, core: &Core, words: &[String], all: bool) -> Result<Vec<Arc<JobView>>, Failure> {
+/// That nothing is meant, or an unknown state.
+pub fn picks(words: &[String], all: bool) -> Result<Vec<Pick>, Fault> {
     let picks = Pick::parse(words, all)?;
     if picks.is_empty() {
         let forms = "name jobs: NAME, job-12, 'run-*', a,b, state:failed, last, or --all";
-        return Err(Fault::config("no job is named").hint(forms).into());
+        return Err(Fault::config("no job is named").hint(forms));
     }
+    Ok(picks)
+}
+
+/// Finds all jobs that are meant, each once, in the order they are named.
+///
+/// # Errors
+/// That a named job is not there.
+pub async fn many(session: &Session, core: &Core, picks: Vec<Pick>) -> Result<Vec<Arc<JobView>>, Failure> {
     let mut found: Vec<Arc<JobView>> = Vec::new();
     let mut known = std::collections::BTreeSet::new();
     for pick in picks {

@@ -29,6 +29,11 @@ impl User {
         self
     }
 
+    /// Says whether a host was ever started for this user.
+    pub fn hosted(&self) -> bool {
+        self.home().join(".local/state/ostler/lock").exists()
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -74,6 +79,16 @@ impl User {
     /// Runs several lines and returns all of it as one text.
     pub fn tour(&self, lines: &[&str]) -> String {
         lines.iter().map(|line| self.run(line).shown()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for User {
+    /// No test leaves a host behind, however it ends.
+    fn drop(&mut self) {
+        if self.hosted() {
+            // None may be left by now; that is as well.
+            let _ = self.command(&["serve", "--stop"]).output();
+        }
     }
 }
 

@@ -56,6 +56,8 @@ fn wrong_calls_end_with_two_and_name_what_was_meant() {
         let ran = user.run(line);
         assert_eq!(ran.code, 2, "{}", ran.shown());
         assert!(ran.stderr.contains(expected) && ran.stdout.is_empty(), "{}", ran.shown());
+        // What is wrong by itself starts no host.
+        assert!(!user.hosted(), "{line}");
     }
 }
 
