@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use crate::model::fault::Fault;
 use crate::model::ids::{EffectId, JobId, NodeId};
@@ -105,6 +106,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             clock,
             tokio: tokio.clone(),
             agents: BTreeMap::new(),
+            leaving: TaskTracker::new(),
             inputs,
             reports,
             next_call: 0,
@@ -147,6 +149,8 @@ struct Loop {
     clock: Clock,
     tokio: tokio::runtime::Handle,
     agents: BTreeMap<NodeId, AgentHandle>,
+    /// Agents of nodes that were given back, until they have ended.
+    leaving: TaskTracker,
     /// Where tasks of ours send what they found.
     inputs: mpsc::Sender<Input>,
     /// Where agents report.
@@ -287,6 +291,8 @@ impl Loop {
             Out::Close(node) => {
                 if let Some(agent) = self.agents.remove(&node) {
                     agent.close(true);
+                    // Its task ends when its last handle is gone, so this one stays until the goodbye is said.
+                    self.leaving.spawn_on(async move { agent.ended().await }, &self.tokio);
                 }
             }
             Out::Order(node, order) => {
@@ -360,6 +366,8 @@ impl Loop {
             for agent in agents.values() {
                 agent.ended().await;
             }
+            self.leaving.close();
+            self.leaving.wait().await;
         };
         // A link that does not close in time is closed by the end of the process.
         let _ = tokio::time::timeout(CLOSE_WAIT, all).await;
