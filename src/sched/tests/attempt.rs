@@ -338,6 +338,21 @@ fn what_should_not_be_on_a_node_is_ended_or_left_to_its_owner() {
 }
 
 #[test]
+fn a_proof_counts_only_for_the_node_it_is_about() {
+    let mut rig = Rig::up(2);
+    let a = rig.submit("a", 1);
+    let key = main_of(1, 1, 0);
+    rig.started(key);
+    assert_eq!(rig.job(a).nodes, [node(1)]);
+    rig.node_down(2);
+    rig.node_up(2, None, "b1", [(key, Sighting::Alive)]);
+    assert!(rig.find(|act| matches!(act, Act::StopRank { node, .. } if node.0 == 2)).is_some(), "not where it belongs");
+    rig.gone(key, stopped(StopWhy::Finished));
+    assert_eq!((rig.state(a), rig.rank(key)), (ExecutionState::Running, &RankState::Running));
+    assert!(rig.find(|act| matches!(act, Act::AckGone { node, .. } if node.0 == 2)).is_some());
+}
+
+#[test]
 fn a_launcher_gets_daemons_and_hears_of_them() {
     let mut rig = Rig::up(2);
     let a = rig.submit_as(new_job("a", spec(2), LaunchShape { prepares: false, main_nodes: vec![0] }));
