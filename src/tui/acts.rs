@@ -336,9 +336,12 @@ fn stop_many(jobs: &[Arc<Job>]) -> Vec<UiEffect> {
     ask(format!("Stop {number} jobs"), text, &format!("Stop {number}"), effects, None)
 }
 
+/// Takes back the latest held stop; one that was asked for a moment ago counts even before the picture shows it.
 fn undo(cx: &Cx) -> Vec<UiEffect> {
-    match cx.world.stopping().max_by_key(|job| job.stop_at) {
-        Some(job) => vec![job_request(job.id, JobAct::TakeBack)],
+    let asked = cx.stop_asked.filter(|(_, until)| *until > cx.now).map(|(job, until)| (until, job));
+    let held = cx.world.stopping().filter_map(|job| job.stop_at.map(|until| (until, job.id))).max();
+    match asked.max(held) {
+        Some((_, job)) => vec![job_request(job, JobAct::TakeBack)],
         None => say("no stop is waiting to be taken back"),
     }
 }

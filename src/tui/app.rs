@@ -12,7 +12,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::commands::{Cmd, CommandId, Danger, Key, Scope};
 use crate::model::fault::Fault;
-use crate::model::request::{Reply, Request};
+use crate::model::request::{JobAct, JobRef, Reply, Request};
 use crate::model::snapshot::Update;
 use crate::model::state::ExecutionState;
 use crate::model::units::{Millis, UnixMillis};
@@ -178,6 +178,7 @@ impl App {
             marks: Default::default(),
             proposal: None,
             count: None,
+            stop_asked: None,
             spoken: Vec::new(),
         };
         Self {
@@ -261,6 +262,7 @@ impl App {
                         let about = equivalent::about(&request, &self.cx.world);
                         self.speak(about, line);
                     }
+                    self.note_stop(&request);
                     out.push(self.ask(Purpose::Order, request));
                 }
                 UiEffect::SendAs(request, line) => {
@@ -285,6 +287,16 @@ impl App {
         self.cx.spoken.push(Spoken { at: self.cx.now, about, line });
         let over = self.cx.spoken.len().saturating_sub(SPOKEN_MAX);
         self.cx.spoken.drain(..over);
+    }
+
+    fn note_stop(&mut self, request: &Request) {
+        if let Request::Job { job: JobRef::Id(id), act } = request {
+            match act {
+                JobAct::Terminate { hold } => self.cx.stop_asked = Some((*id, self.cx.now + *hold)),
+                JobAct::TakeBack => self.cx.stop_asked = None,
+                JobAct::Retry | JobAct::Delete | JobAct::Hold | JobAct::Release | JobAct::Priority { .. } => {}
+            }
+        }
     }
 
     fn open(&mut self, overlay: Overlay) -> Vec<UiEffect> {

@@ -75,6 +75,8 @@ pub struct Cx {
     pub proposal: Option<Proposal>,
     /// The number typed so far.
     pub count: Option<u32>,
+    /// The stop that was asked for last and until when it can be taken back.
+    pub stop_asked: Option<(JobId, UnixMillis)>,
     /// Acts of this session, oldest first; at most [`SPOKEN_MAX`].
     pub spoken: Vec<Spoken>,
 }

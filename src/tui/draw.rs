@@ -51,18 +51,12 @@ impl App {
         let (frame, title) = if focus { (Role::FrameFocus, Role::TitleFocus) } else { (Role::Frame, Role::Title) };
         let block = Block::bordered().border_set(border_set(cx.look.ascii)).border_style(cx.style(frame));
         block.render(area, buf);
-        let mut status = pane.status(cx);
         let room = area.width.saturating_sub(4);
-        let title = pane.title(cx).patch_style_if_plain(cx.style(title));
-        let title_width = title.width() as u16;
-        let title = pad(title);
-        buf.set_line(area.x + 1, area.y, &title, room + 1);
-        if status.width() > 0 && title_width + status.width() as u16 + 4 <= room {
-            status.spans.insert(0, Span::from(" "));
-            status.spans.push(Span::from(" "));
-            let width = status.width() as u16;
-            buf.set_line(area.right() - width - 1, area.y, &status, width);
-        }
+        let title = pad(pane.title(cx).patch_style_if_plain(cx.style(title)));
+        let status = fit_status(pane.status(cx), room.saturating_sub(title.width() as u16));
+        let status_width = status.width() as u16;
+        buf.set_line(area.x + 1, area.y, &title, (room + 1).saturating_sub(status_width));
+        buf.set_line(area.right().saturating_sub(status_width + 1), area.y, &status, status_width);
         pane.draw(cx, inner(area), buf);
     }
 
@@ -215,6 +209,22 @@ pub(super) fn proposal_line(proposal: &crate::tui::proposal::Proposal, cx: &Cx) 
         Some(Err(why)) => why.clone(),
         None => format!("{} {} {}", proposal.seen, cx.glyph(Glyph::Arrow), proposal.target),
     }
+}
+
+/// Leaves out the end of a status that has no room; its first word stays, even at the cost of the title.
+fn fit_status(mut status: Line<'static>, room: u16) -> Line<'static> {
+    if status.width() == 0 {
+        return status;
+    }
+    while status.width() as u16 + 2 > room && status.spans.len() > 1 {
+        status.spans.pop();
+    }
+    // Nothing stands behind a dot that separated it from what is gone.
+    let dangling = |span: &Span<'_>| span.content.chars().all(|c| !c.is_alphanumeric());
+    while status.spans.len() > 1 && status.spans.last().is_some_and(dangling) {
+        status.spans.pop();
+    }
+    pad(status)
 }
 
 fn pad(mut line: Line<'static>) -> Line<'static> {

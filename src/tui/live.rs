@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use notify::Watcher as _;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -306,12 +306,17 @@ impl Live {
         let _ = self.messages.try_send(Msg::Note(note));
     }
 
+    /// Sends a request. It is on its way when this returns, so that an undo cannot overtake what it takes back; only the
+    /// answer is waited for elsewhere.
     fn ask(&self, ticket: Ticket, request: Request) {
         let (client, messages) = (self.client.clone(), self.messages.clone());
-        tokio::spawn(async move {
+        let mut asked = Box::pin(async move {
             let reply = client.request(request).await;
             let _ = messages.send(Msg::Reply(ticket, Box::new(reply))).await;
         });
+        if (&mut asked).now_or_never().is_none() {
+            tokio::spawn(asked);
+        }
     }
 
     fn watch(&mut self, number: u64, file: FileRef, from: From) {

@@ -51,6 +51,12 @@ fn visits() {
         ("going away drops a proposal", "j j j + j k enter", &["preview 5 seen Some(4)"]),
         ("scale by name", ": \"scale_gpu-a100_6\" enter", &["preview 6 seen Some(4)"]),
         ("one stop is held", "/ \"run-011\" enter x", &["Id(JobId(11)) Terminate { hold: Millis(5000) }"]),
+        (
+            "a stop is taken back before the picture shows it",
+            "/ \"run-011\" enter x u",
+            &["Id(JobId(11)) Terminate { hold: Millis(5000) }", "Id(JobId(11)) TakeBack"],
+        ),
+        ("nothing to take back", "u", &[]),
         ("an ended job is not stopped", "/ \"run-001\" enter x", &[]),
         ("many stops ask, and the answer is no", "/ \"state:run\" enter * x enter", &[]),
         (
