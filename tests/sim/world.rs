@@ -2,21 +2,23 @@
 //! Time leaps from one happening to the next. What the world knows of processes is the truth that the rules are checked
 //! against.
 
+mod nodes;
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use ostler::model::ids::{JobId, NodeId, RankKey, RankRole};
+use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{Reply, Request};
 use ostler::model::settings::Settings;
-use ostler::model::snapshot::{Change, RowKey};
-use ostler::model::state::{ExecutionState, Proof, StopWhy, Unusable};
+use ostler::model::state::{ExecutionState, StopWhy, Unusable};
 use ostler::model::units::{Millis, UnixMillis};
 use ostler::runtime::engine::{Engine, Input, Out, Surroundings, Turn};
 use ostler::transport::{Address, NodeLink, Order, Report};
 
 use crate::disk::Disk;
 use crate::faults::Faults;
-use crate::host::{Folder, Host};
+use crate::host::Host;
 use crate::rng::Rng;
 
 /// How long a message is under way, in milliseconds: least and most.
@@ -415,7 +417,7 @@ impl World {
     }
 
     fn notice(&mut self, node: NodeId, life: u64) {
-        if life != self.life || !self.wires.get(&node).is_some_and(|wire| !wire.up) {
+        if life != self.life || self.wires.get(&node).is_none_or(|wire| wire.up) {
             return;
         }
         let why = Unusable { code: "unreachable".into(), step: "connect".into(), message: "connection lost".into() };
@@ -436,214 +438,5 @@ impl World {
             let delay = self.rng.range(NOTICE.0, NOTICE.1);
             self.at(delay, Happening::Notice { node, life });
         }
-    }
-
-    fn reach_node(&mut self, node: NodeId, session: u64, order: Order) {
-        let Some(wire) = self.wires.get(&node).filter(|wire| wire.session == session && wire.up) else { return };
-        let name = wire.host.clone();
-        if let (Order::Start { key, .. } | Order::Stop { key, .. }, Some(host)) = (&order, self.hosts.get_mut(&name)) {
-            host.owner.entry(*key).or_insert(node);
-        }
-        match order {
-            Order::Start { effect, key, boot, limit, launch, .. } => {
-                let report = self.node_starts(&name, effect, key, &boot.0, limit, &launch.command);
-                self.report(node, session, report);
-            }
-            Order::Stop { effect, key, why, .. } => self.node_stops(node, session, &name, effect, key, why),
-            Order::Ack { effect, key } => {
-                if let Some(host) = self.hosts.get_mut(&name) {
-                    host.acked.insert(key);
-                }
-                let on_disk = self.disk.row(key.job).is_none_or(|job| {
-                    job.attempt > key.attempt
-                        || job
-                            .ranks
-                            .get(&key.rank)
-                            .is_none_or(|run| matches!(run.state, ostler::model::state::RankState::Gone(_)))
-                });
-                assert!(
-                    on_disk,
-                    "I10: the end of {key} was acknowledged before it was on the disk: {:#?}",
-                    self.disk.row(key.job)
-                );
-                self.report(node, session, Report::Done { effect });
-            }
-            Order::AnswerDaemon { effect, .. } => self.report(node, session, Report::Done { effect }),
-        }
-    }
-
-    fn node_starts(
-        &mut self,
-        name: &str,
-        effect: ostler::model::ids::EffectId,
-        key: RankKey,
-        boot: &str,
-        limit: Millis,
-        command: &str,
-    ) -> Report {
-        let refuse = self.rng.chance(self.faults.start_refused);
-        let now = self.now;
-        let Some(host) = self.hosts.get_mut(name) else { unreachable!("an order reached a machine that is not there") };
-        if let Some(folder) = host.spool.get(&key).cloned() {
-            self.reach("a start was repeated");
-            return match folder {
-                Folder::Alive { boot, .. } if boot == self.hosts[name].boot => Report::Started { effect, key },
-                folder => Report::Gone { key, effect: Some(effect), proof: self.hosts[name].proof(&folder) },
-            };
-        }
-        if host.boot_id().0 != boot {
-            host.spool.insert(key, Folder::Fenced);
-            let proof = Proof::Rebooted { boot: host.boot_id() };
-            self.reach("a start came after a reboot");
-            return Report::Gone { key, effect: Some(effect), proof };
-        }
-        if refuse {
-            host.spool.insert(key, Folder::Fenced);
-            return Report::Gone { key, effect: Some(effect), proof: Proof::Refused { why: "no room".into() } };
-        }
-        let (duration, code) = crate::people::what_runs(key, command);
-        let boot = host.boot;
-        let ends_at = now + duration;
-        let limit_at = now + limit;
-        host.spool.insert(key, Folder::Alive { boot, ends_at, code, limit_at });
-        let end = duration.0.min(limit.0);
-        self.check_start(name, key, boot);
-        self.at(end, Happening::Ends { host: name.to_owned(), key });
-        Report::Started { effect, key }
-    }
-
-    fn node_stops(
-        &mut self,
-        node: NodeId,
-        session: u64,
-        name: &str,
-        effect: ostler::model::ids::EffectId,
-        key: RankKey,
-        why: StopWhy,
-    ) {
-        let Some(host) = self.hosts.get_mut(name) else { return };
-        match host.spool.get(&key).cloned() {
-            None => {
-                host.spool.insert(key, Folder::Fenced);
-                self.reach("a start was fenced");
-                self.report(node, session, Report::Gone { key, effect: Some(effect), proof: Proof::Fenced });
-            }
-            Some(Folder::Alive { boot, .. }) if boot == host.boot => {
-                let delay = self.rng.range(1, 5_000);
-                let host = name.to_owned();
-                self.at(delay, Happening::Killed { node, session, host, key, effect, why });
-            }
-            Some(folder) => {
-                let proof = host.proof(&folder);
-                self.report(node, session, Report::Gone { key, effect: Some(effect), proof });
-            }
-        }
-    }
-
-    fn process_killed(
-        &mut self,
-        node: NodeId,
-        session: u64,
-        name: &str,
-        key: RankKey,
-        effect: ostler::model::ids::EffectId,
-        why: StopWhy,
-    ) {
-        let Some(host) = self.hosts.get_mut(name).filter(|h| h.on) else { return };
-        let Some(folder) = host.spool.get(&key).cloned() else { return };
-        if let Folder::Alive { boot, .. } = folder
-            && boot == host.boot
-        {
-            host.spool.insert(key, Folder::Exited { code: 143, why: Some(why) });
-            self.exits.insert(key, 143);
-        }
-        let host = &self.hosts[name];
-        let proof = host.proof(&host.spool[&key]);
-        self.report(node, session, Report::Gone { key, effect: Some(effect), proof });
-    }
-
-    fn process_ends(&mut self, name: &str, key: RankKey) {
-        let now = self.now;
-        let Some(host) = self.hosts.get_mut(name).filter(|h| h.on) else { return };
-        let Some(Folder::Alive { boot, ends_at, code, limit_at }) = host.spool.get(&key).cloned() else { return };
-        if boot != host.boot {
-            return;
-        }
-        let over = limit_at < ends_at && now >= limit_at;
-        let (code, why) = if over { (143, Some(StopWhy::Limit)) } else { (code, None) };
-        host.spool.insert(key, Folder::Exited { code, why });
-        self.exits.insert(key, code);
-        self.tell_gone(name, key);
-    }
-
-    /// The agent of a machine says that a process of it is over, if it is linked.
-    pub fn tell_gone(&mut self, name: &str, key: RankKey) {
-        let Some(folder) = self.hosts.get(name).and_then(|host| host.spool.get(&key)).cloned() else { return };
-        let proof = self.hosts[name].proof(&folder);
-        let Some(node) = self.hosts[name].owner.get(&key).copied() else { return };
-        if let Some(session) = self.wires.get(&node).filter(|wire| wire.up).map(|wire| wire.session) {
-            self.report(node, session, Report::Gone { key, effect: None, proof });
-        }
-    }
-
-    fn check_start(&mut self, name: &str, key: RankKey, boot: u64) {
-        let before = self.starts.insert(key, (name.to_owned(), boot));
-        assert!(before.is_none(), "I02: {key} was started on {before:?} and again on {name}");
-        for (other, host) in &self.hosts {
-            for alive in host.alive() {
-                let same_job = alive.job == key.job && alive.attempt != key.attempt;
-                assert!(!same_job, "I01: {key} starts on {name} while {alive} lives on {other}");
-            }
-        }
-        let newest = self.starts.keys().filter(|k| k.job == key.job).map(|k| k.attempt).max();
-        assert!(newest <= Some(key.attempt), "I03: {key} starts after a later attempt");
-    }
-
-    fn check_change(&mut self, key: RowKey, change: &Change) {
-        let (RowKey::Job(id), Change::Job(job)) = (key, change) else { return };
-        if self.reopened.remove(&id) {
-            self.ended.remove(&id);
-        }
-        if let Some((attempt, state, code)) = self.ended.get(&id) {
-            let same = (*attempt, *state, *code) == (job.attempt.0, job.state, job.exit_code);
-            assert!(same, "I05: {id} had ended as {state:?} {code:?} and is now {:?} {:?}", job.state, job.exit_code);
-        }
-        if !job.state.ended() {
-            return;
-        }
-        for (name, host) in &self.hosts {
-            let alive = host.alive().find(|alive| alive.job == id);
-            assert!(alive.is_none(), "I06: {id} has ended while {alive:?} lives on {name}");
-        }
-        if let Some(code) = job.exit_code {
-            let wrote = |key: &RankKey| key.job == id && key.attempt == job.attempt && key.rank.role != RankRole::Daemon;
-            let true_code = self.exits.iter().any(|(key, c)| wrote(key) && *c == code);
-            assert!(true_code, "I07, I08: {id} is said to have exited with {code}, which none of its processes did");
-        }
-        if job.state == ExecutionState::Succeeded {
-            assert_eq!(job.exit_code, Some(0), "I07: {id} succeeded with another code");
-        }
-        self.ended.insert(id, (job.attempt.0, job.state, job.exit_code));
-    }
-
-    /// After a crash: everything that was answered is there.
-    fn check_durable(&mut self) {
-        for (token, id) in &self.accepted {
-            let there = self.disk.row(*id);
-            let gone_by_wish = self.reopened.contains(id) || self.deleted(*id);
-            assert!(there.is_some() || gone_by_wish, "I04: {id} of token {token} was accepted and is lost");
-        }
-        for (id, (attempt, state, code)) in &self.ended {
-            if let Some(job) = self.disk.row(*id)
-                && !self.reopened.contains(id)
-            {
-                let same = (job.attempt.0, job.state, job.exit_code) == (*attempt, *state, *code);
-                assert!(same, "I05: the end of {id} was lost in a crash");
-            }
-        }
-    }
-
-    fn deleted(&self, id: JobId) -> bool {
-        self.faults.deleted.contains(&id)
     }
 }

@@ -1,0 +1,70 @@
+//! The rules, checked against what the world knows of processes (reliability rules I01 to I10).
+
+use ostler::model::ids::{JobId, RankKey, RankRole};
+use ostler::model::snapshot::{Change, RowKey};
+use ostler::model::state::ExecutionState;
+
+use super::World;
+
+impl World {
+    pub(super) fn check_start(&mut self, name: &str, key: RankKey, boot: u64) {
+        let before = self.starts.insert(key, (name.to_owned(), boot));
+        assert!(before.is_none(), "I02: {key} was started on {before:?} and again on {name}");
+        for (other, host) in &self.hosts {
+            for alive in host.alive() {
+                let same_job = alive.job == key.job && alive.attempt != key.attempt;
+                assert!(!same_job, "I01: {key} starts on {name} while {alive} lives on {other}");
+            }
+        }
+        let newest = self.starts.keys().filter(|k| k.job == key.job).map(|k| k.attempt).max();
+        assert!(newest <= Some(key.attempt), "I03: {key} starts after a later attempt");
+    }
+
+    pub(super) fn check_change(&mut self, key: RowKey, change: &Change) {
+        let (RowKey::Job(id), Change::Job(job)) = (key, change) else { return };
+        if self.reopened.remove(&id) {
+            self.ended.remove(&id);
+        }
+        if let Some((attempt, state, code)) = self.ended.get(&id) {
+            let same = (*attempt, *state, *code) == (job.attempt.0, job.state, job.exit_code);
+            assert!(same, "I05: {id} had ended as {state:?} {code:?} and is now {:?} {:?}", job.state, job.exit_code);
+        }
+        if !job.state.ended() {
+            return;
+        }
+        for (name, host) in &self.hosts {
+            let alive = host.alive().find(|alive| alive.job == id);
+            assert!(alive.is_none(), "I06: {id} has ended while {alive:?} lives on {name}");
+        }
+        if let Some(code) = job.exit_code {
+            let wrote = |key: &RankKey| key.job == id && key.attempt == job.attempt && key.rank.role != RankRole::Daemon;
+            let true_code = self.exits.iter().any(|(key, c)| wrote(key) && *c == code);
+            assert!(true_code, "I07, I08: {id} is said to have exited with {code}, which none of its processes did");
+        }
+        if job.state == ExecutionState::Succeeded {
+            assert_eq!(job.exit_code, Some(0), "I07: {id} succeeded with another code");
+        }
+        self.ended.insert(id, (job.attempt.0, job.state, job.exit_code));
+    }
+
+    /// After a crash: everything that was answered is there.
+    pub(super) fn check_durable(&mut self) {
+        for (token, id) in &self.accepted {
+            let there = self.disk.row(*id);
+            let gone_by_wish = self.reopened.contains(id) || self.deleted(*id);
+            assert!(there.is_some() || gone_by_wish, "I04: {id} of token {token} was accepted and is lost");
+        }
+        for (id, (attempt, state, code)) in &self.ended {
+            if let Some(job) = self.disk.row(*id)
+                && !self.reopened.contains(id)
+            {
+                let same = (job.attempt.0, job.state, job.exit_code) == (*attempt, *state, *code);
+                assert!(same, "I05: the end of {id} was lost in a crash");
+            }
+        }
+    }
+
+    pub(super) fn deleted(&self, id: JobId) -> bool {
+        self.faults.deleted.contains(&id)
+    }
+}
