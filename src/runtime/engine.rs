@@ -4,6 +4,9 @@
 //! A turn is, in this order and no other: inputs → events → `step` each → **one** commit → snapshot → outs. What is to be
 //! done outside leaves this module only after the commit, so a crash can lose an act but never a decision; the outbox has it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -391,8 +394,11 @@ impl<S: Store> Engine<S> {
         }
         self.resend(&work.resend, &work.issued, &mut turn.outs);
         turn.outs.extend(work.looks);
-        for job in self.sched.retire() {
-            self.waiting.remove(&job);
+        for id in self.sched.retire() {
+            self.waiting.remove(&id);
+            if let Some(Change::Job(job)) = turn.changes.get(&RowKey::Job(id)) {
+                self.unindex(job);
+            }
         }
         Ok(turn)
     }
@@ -518,18 +524,18 @@ impl<S: Store> Engine<S> {
         true
     }
 
+    /// Makes a job in memory findable. One that has ended stays so until the store has it as ended.
     fn index(&mut self, job: &Job) {
-        let name = (job.experiment, job.name.to_ascii_lowercase());
-        if job.state.ended() {
-            self.names.remove(&name);
-            if let Some(token) = &job.token {
-                self.tokens.remove(token);
-            }
-        } else {
-            self.names.insert(name, job.id);
-            if let Some(token) = &job.token {
-                self.tokens.insert(token.clone(), job.id);
-            }
+        self.names.insert((job.experiment, job.name.to_ascii_lowercase()), job.id);
+        if let Some(token) = &job.token {
+            self.tokens.insert(token.clone(), job.id);
+        }
+    }
+
+    fn unindex(&mut self, job: &Job) {
+        self.names.remove(&(job.experiment, job.name.to_ascii_lowercase()));
+        if let Some(token) = &job.token {
+            self.tokens.remove(token);
         }
     }
 

@@ -22,7 +22,7 @@ fn unusable_hosts_say_why_and_the_others_go_on() {
     for (host, words) in [
         ("h2", "Permission denied"),
         ("h3", "Host key verification failed"),
-        ("h4", "REMOTE HOST IDENTIFICATION HAS CHANGED"),
+        ("h4", "host key of `h4` has changed"),
         (nobody.as_str(), "10.77."),
     ] {
         let node =

@@ -27,7 +27,9 @@ pub fn reason(node: &Node) -> String {
         parts.push(format!("{}: {}", why.step, why.message));
     }
     if let Reach::Lost { since, why } = &node.reach {
-        let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+        // A node that became unusable because of its link has said why already.
+        let said = why.is_empty() || matches!(&node.state, NodeState::Unusable(unusable) if unusable.message == *why);
+        let why = if said { String::new() } else { format!(" ({why})") };
         parts.push(format!("unreachable since {}{why}", since.rfc3339()));
     }
     if node.drained {
