@@ -54,25 +54,28 @@ fn four_nodes_through_mpirun_and_the_launcher() {
 fn terminate_ends_daemons_and_ranks_on_all_nodes() {
     let lab = lab_without_keys();
     let ostler = Ostler::with_cluster(&lab, 4);
-    let running = |what: &str| lab.on_all("cat /proc/[0-9]*/comm").lines().filter(|line| *line == what).count();
+    let processes = |host: &str| lab.on(host, "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null");
+    let is = |line: &str, what: &str| line.starts_with(&format!("{what} "));
+    let running =
+        |what: &str| lab.hosts().map(|host| processes(&host).lines().filter(|line| is(line, what)).count()).sum::<usize>();
     let wait = json!({"nodeCount": 4, "customMpiSettings": {"commandLine": "sleep 98765"}});
     ostler.submit_file("wait", wait.clone());
-    until("four ranks run", SOON, || (running("sleep") >= 4 && running("orted") == 3).then_some(()));
+    until("four ranks run", SOON, || (running("sleep 98765") >= 4 && running("orted") == 3).then_some(()));
     ostler.ok(&["job", "terminate", "wait", "-y"]);
     assert_eq!(ostler.await_end("wait")["executionState"], "failed");
-    assert_eq!((running("mpirun"), running("orted"), running("sleep")), (0, 0, 0));
+    assert_eq!((running("mpirun"), running("orted"), running("sleep 98765")), (0, 0, 0));
 
     // mpirun waits for good for a node that went away; the attempt is ended where it can be, and runs again.
     ostler.submit_file("gone", wait);
-    until("four ranks run", SOON, || (running("sleep") >= 4).then_some(()));
+    until("four ranks run", SOON, || (running("sleep 98765") >= 4).then_some(()));
     lab.nslab(&["off", "h3"]);
     until("nothing is left on the others", SOON, || {
-        let left: String = ["h1", "h2", "h4"].iter().map(|host| lab.on(host, "cat /proc/[0-9]*/comm")).collect();
-        (!left.lines().any(|line| matches!(line, "sleep" | "mpirun" | "orted"))).then_some(())
+        let left: String = ["h1", "h2", "h4"].map(processes).concat();
+        (!left.lines().any(|line| ["sleep 98765", "mpirun", "orted"].iter().any(|what| is(line, what)))).then_some(())
     });
     assert_eq!(ostler.job("gone")["attempt"], 1, "not again before the lost part is proven dead");
     lab.nslab(&["on", "h3"]);
-    until("it runs again", SOON, || (ostler.job("gone")["attempt"] == 2 && running("sleep") >= 4).then_some(()));
+    until("it runs again", SOON, || (ostler.job("gone")["attempt"] == 2 && running("sleep 98765") >= 4).then_some(()));
     ostler.ok(&["job", "terminate", "gone", "-y"]);
     ostler.await_end("gone");
 }
