@@ -6,9 +6,9 @@ use crate::tmux;
 /// What the job prints, as `printf` writes it, and the bytes that must not be seen.
 const ATTACKS: [(&str, &[u8]); 8] = [
     (r"\033]52;c;b3duZWQ=\007", b"\x1b]52;"),
-    (r"\033]2;owned\007", b"]2;owned"),
-    (r"\033]0;owned\033\\", b"]0;owned"),
-    (r"\033[37;199H", b"37;199H"),
+    (r"\033]2;owned\007", b"\x1b]2;owned"),
+    (r"\033]0;owned\033\\", b"\x1b]0;owned"),
+    (r"\033[37;199H", b"\x1b[37;199H"),
     (r"\033[5n", b"\x1b[5n"),
     (r"\033P$qm\033\\", b"\x1bP$q"),
     (r"\033c", b"\x1bc"),
@@ -26,11 +26,8 @@ fn a_hostile_log_is_only_text() {
     place.ok(&["job", "create", "--name", "hostile", "--", "sh", "-c", &script]);
     let tmux = place.screen(120, 40);
     tmux.wait(&["lab", "hostile"]);
-    tmux.keys(":");
-    tmux.wait(&["Palette"]);
-    tmux.text("hostile");
-    tmux.keys("Enter");
-    let screen = tmux.wait(&["Log · hostile", "the end"]);
+    tmux.go_to("hostile");
+    let screen = tmux.wait(&["Log · hostile", "following", "│the end"]);
     assert!(screen.lines().any(|line| line.contains("before") && line.contains("after")), "the words stay:\n{screen}");
     tmux.keys("q");
     tmux.until("the end or a question", |screen| screen.contains("Leave") || !screen.contains("hostile"));

@@ -79,6 +79,16 @@ impl Tmux {
         self.run(&["send-keys", "-l", text]);
     }
 
+    /// Goes to a thing by its name, in the palette of the screen.
+    pub fn go_to(&self, name: &str) {
+        self.keys(":");
+        self.wait(&["╭ Palette ─"]);
+        self.text(name);
+        self.wait(&[&format!(": {name} ")]);
+        self.keys("Enter");
+        self.wait_gone(&["╭ Palette ─"]);
+    }
+
     /// Returns what is on the screen.
     pub fn screen(&self) -> String {
         self.run(&["capture-pane", "-p"])

@@ -31,18 +31,8 @@ fn visit(width: u16, height: u16) {
     assert!(jobs.contains("\"counted\"") && jobs.lines().count() == 1, "{jobs}");
 }
 
-/// Goes to a thing by its name, in the palette.
-fn go_to(tmux: &Tmux, name: &str) {
-    tmux.keys(":");
-    tmux.wait(&["Palette"]);
-    tmux.text(name);
-    tmux.until(name, |screen| screen.lines().filter(|line| line.contains(name)).count() >= 2);
-    tmux.keys("Enter");
-    tmux.wait_gone(&["Palette"]);
-}
-
 fn scale_up(tmux: &Tmux) {
-    go_to(tmux, "here");
+    tmux.go_to("here");
     tmux.keys("+");
     tmux.wait(&["1 → 2"]);
     tmux.keys("Enter");
@@ -50,7 +40,7 @@ fn scale_up(tmux: &Tmux) {
 }
 
 fn submit(tmux: &Tmux) {
-    go_to(tmux, "first");
+    tmux.go_to("first");
     tmux.keys("n");
     tmux.wait(&["New job", "[ Submit ]"]);
     tmux.text("for i in $(seq 900); do echo count $i; sleep 0.2; done");
@@ -72,10 +62,10 @@ fn follow(tmux: &Tmux) {
 
 fn stop_and_take_back(tmux: &Tmux) {
     tmux.keys("x");
-    tmux.wait(&["u"]);
-    tmux.until("a held stop", |screen| screen.contains("take") || screen.contains("stop"));
+    tmux.wait(&["counted stops in", "u takes it back"]);
     tmux.keys("u");
-    let seen = last_count(&tmux.screen());
+    let seen = last_count(&tmux.wait_gone(&["stops in"]));
+    // Five seconds of the hold are twenty-five numbers.
     tmux.until("the job goes on", |screen| last_count(screen) > seen + 30);
 }
 
@@ -86,30 +76,31 @@ fn last_count(screen: &str) -> u32 {
 }
 
 fn filter_help_palette(tmux: &Tmux) {
-    go_to(tmux, "counted");
+    tmux.go_to("counted");
     tmux.keys("/");
     tmux.text("nothing-like-this");
-    tmux.until("an empty tree", |screen| !screen.lines().any(|line| line.contains("first") && line.contains('▾')));
+    let in_tree = |line: &str| line.chars().take(24).collect::<String>().contains("counted");
+    tmux.until("an empty tree", |screen| !screen.lines().any(in_tree));
     tmux.keys("Escape");
-    tmux.wait(&["counted"]);
+    tmux.until("the tree again", |screen| screen.lines().any(in_tree));
     tmux.keys("?");
     tmux.wait(&["Help", "Everywhere"]);
     tmux.keys("Escape");
     tmux.wait_gone(&["Help:"]);
     tmux.keys(":");
-    tmux.wait(&["Palette"]);
+    tmux.wait(&["╭ Palette ─"]);
     tmux.text("scale");
     tmux.wait(&["changes a cluster's target"]);
     tmux.keys("Escape");
-    tmux.wait_gone(&["Palette"]);
+    tmux.wait_gone(&["╭ Palette ─"]);
 }
 
 fn stop(tmux: &Tmux) {
-    go_to(tmux, "counted");
+    tmux.go_to("counted");
     tmux.keys("x");
-    tmux.until("the held stop", |screen| screen.contains("stop"));
+    tmux.wait(&["counted stops in", "x does it now"]);
     tmux.keys("x");
-    tmux.wait(&["stopped"]);
+    tmux.wait(&["✗ counted", "── failed"]);
 }
 
 fn leave(tmux: &Tmux) {

@@ -16,7 +16,7 @@ use crate::tui::cx::Cx;
 use crate::tui::shown::shown;
 use crate::tui::theme::Role;
 use crate::tui::widgets::glyph::Glyph;
-use crate::tui::widgets::text::{TextLook, draw_row};
+use crate::tui::widgets::text::{TextLook, draw_row, width_of};
 
 /// Draws the pane.
 pub(super) fn draw(pane: &Log, cx: &Cx, area: Rect, buf: &mut Buffer) {
@@ -175,29 +175,50 @@ fn draw_bar(pane: &Log, cx: &Cx, area: Rect, buf: &mut Buffer) {
     buf.set_line(area.x, area.y, &Line::from(parts).patch_style(cx.style(Role::Input)), area.width);
 }
 
-/// Returns `Log · run-017 · node-003 · stdout`.
+/// What the frame takes of the row in which title and status stand: its corners, and blanks around both.
+const TITLE_BLANKS: usize = 6;
+
+/// Returns `Log · run-017 · node-003 · stdout`; where that leaves no room to say that the log is followed, without the node.
 pub(super) fn title(pane: &Log, cx: &Cx) -> Line<'static> {
-    let mut words = vec!["Log".to_owned()];
-    if let Some(job) = pane.job.and_then(|id| cx.world.job(id)) {
-        words.push(shown(&job.name));
-        if let Some(log) = pane.open.as_ref().filter(|_| has_started(job)) {
-            words.extend(job.node_names.get(log.node as usize).map(|name| shown(name)));
-            words.push(shown(short(&log.file)));
-        }
-    }
-    Line::from(words.join(&format!(" {} ", cx.glyph(Glyph::Dot))))
+    let Some(job) = pane.job.and_then(|id| cx.world.job(id)) else { return Line::from("Log") };
+    let Some(log) = pane.open.as_ref().filter(|_| has_started(job)) else {
+        return Line::from(dotted(&["Log".to_owned(), shown(&job.name)], cx));
+    };
+    let node = job.node_names.get(log.node as usize).map(|name| shown(name));
+    let (name, file) = (shown(&job.name), shown(short(&log.file)));
+    let full: Vec<String> = ["Log".to_owned(), name.clone()].into_iter().chain(node).chain([file.clone()]).collect();
+    let full = dotted(&full, cx);
+    let first = facts(pane, log, cx).into_iter().next().map_or(0, |(text, _)| width_of(&text));
+    let fits = width_of(&full) + first + TITLE_BLANKS <= usize::from(pane.area.width);
+    Line::from(if fits { full } else { dotted(&["Log".to_owned(), name, file], cx) })
 }
 
-/// Returns `following · 1.2 M lines`, or `paused · 214 new ↓ · 37 %`.
+fn dotted(words: &[String], cx: &Cx) -> String {
+    words.join(&format!(" {} ", cx.glyph(Glyph::Dot)))
+}
+
+/// Returns `following · 1.2 M lines`, or `paused · 214 new ↓ · 37 %`; the last facts are left out where there is no room.
 pub(super) fn status(pane: &Log, cx: &Cx) -> Line<'static> {
     let Some(log) = &pane.open else { return Line::default() };
+    let mut room = usize::from(pane.area.width).saturating_sub(title(pane, cx).width() + TITLE_BLANKS);
     let mut parts: Vec<Span<'static>> = Vec::new();
-    let mut put = |text: String, role: Role| {
-        if !parts.is_empty() {
-            parts.push(Span::styled(format!(" {} ", cx.glyph(Glyph::Dot)), cx.style(Role::Muted)));
+    for (text, role) in facts(pane, log, cx) {
+        let dot = if parts.is_empty() { String::new() } else { format!(" {} ", cx.glyph(Glyph::Dot)) };
+        let width = width_of(&dot) + width_of(&text);
+        if width > room {
+            break;
         }
+        room -= width;
+        parts.push(Span::styled(dot, cx.style(Role::Muted)));
         parts.push(Span::styled(text, cx.style(role)));
-    };
+    }
+    Line::from(parts)
+}
+
+/// Returns what is to be known of the log, the most important first.
+fn facts(pane: &Log, log: &OpenLog, cx: &Cx) -> Vec<(String, Role)> {
+    let mut facts = Vec::new();
+    let mut put = |text: String, role: Role| facts.push((text, role));
     match (&log.tail, log.following()) {
         (_, false) => put("paused".to_owned(), Role::Warning),
         (Tail::Opening, true) => put("opening".to_owned(), Role::Muted),
@@ -222,7 +243,7 @@ pub(super) fn status(pane: &Log, cx: &Cx) -> Line<'static> {
         Some(_) | None if log.buffer.size() > 0 => put(Bytes(log.buffer.size()).to_string(), Role::Muted),
         Some(_) | None => {}
     }
-    Line::from(parts)
+    facts
 }
 
 /// Returns how far into the file the first row is, while one does not follow.
