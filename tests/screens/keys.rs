@@ -137,6 +137,76 @@ fn moving_about() {
 }
 
 #[test]
+fn older_jobs_are_asked_for_at_the_end_of_an_experiment() {
+    use ostler::model::request::{JobView, Reply};
+    use ostler::model::snapshot::Change;
+    use std::sync::Arc;
+    let mut lr = crate::world::experiment(1, "mnist-lr");
+    lr.tally.succeeded = 22;
+    lr.tally.queued = 8;
+    let mut screen = Screen::at_work(120, 60, |_| {});
+    screen.tell(update(2, false, vec![Change::Experiment(Arc::new(lr))]));
+    assert!(screen.text().contains("10 older"), "{}", screen.text());
+    screen.keys("2 6 j");
+    let asked = screen.asked.iter().find_map(|effect| match effect {
+        UiEffect::Ask(ticket, Request::ListJobs(query)) => Some((*ticket, query.clone())),
+        _ => None,
+    });
+    let (ticket, query) = asked.expect("a page is asked for");
+    assert_eq!((query.experiment.as_deref(), query.newest_first, query.after), (Some("mnist-lr"), true, None));
+    let view = |id: u64| {
+        let job = crate::world::ended(crate::world::job(id, 1, 1, &format!("old-{id}")), 0, 30);
+        let text = || String::new();
+        Arc::new(JobView { job: Arc::new(job), workspace: text(), experiment: text(), cluster: text(), reason: text() })
+    };
+    let page = Reply::Jobs { jobs: (41..=50).rev().map(view).collect(), more: false };
+    screen.tell(Msg::Reply(ticket, Box::new(Ok(page))));
+    let text = screen.text();
+    assert!(text.contains("old-41") && text.contains("old-50") && !text.contains("older"), "{text}");
+}
+
+#[test]
+fn a_core_out_of_reach_is_said_and_what_is_shown_is_marked_old() {
+    use ostler::tui::theme::Role;
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    screen.tell(Msg::CoreLost("the socket is closed".to_owned()));
+    screen.now = screen.now + ostler::model::units::Millis::from_secs(7);
+    screen.tell(Msg::Tick);
+    let text = screen.text();
+    assert!(text.lines().next().is_some_and(|line| line.contains("core out of reach for 7s")), "{text}");
+    let row = text.lines().position(|line| line.contains("run-001")).expect("the job's row") as u16;
+    let column =
+        text.lines().nth(row.into()).and_then(|l| l.split("run-001").next()).map_or(0, |l| l.chars().count()) as u16;
+    let stale = ostler::tui::theme::Themes::default().load("ostler-dark").expect("it loads").style(Role::Stale);
+    assert_eq!(screen.buffer()[(column, row)].fg, stale.fg.expect("a colour"));
+    screen.tell(update(9, true, at_work()));
+    assert!(!screen.text().contains("out of reach"));
+}
+
+#[test]
+fn a_theme_is_tried_while_it_is_chosen_and_left_by_esc() {
+    let ground = |screen: &Screen| screen.buffer()[(0, 0)].bg;
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    let before = ground(&screen);
+    screen.keys(": \"theme_ostler-li\"");
+    assert_ne!(ground(&screen), before, "it is tried");
+    screen.keys("esc");
+    assert_eq!(ground(&screen), before, "and left");
+    screen.keys(": \"theme_ostler-li\" enter");
+    assert_ne!(ground(&screen), before, "it is taken");
+}
+
+#[test]
+fn nothing_wakes_a_screen_on_which_nothing_moves() {
+    let mut idle = Screen::new(120, 40).all([update(1, true, Vec::new())]);
+    idle.keys("j k");
+    assert_eq!(idle.app.wake_at(), None);
+    let busy = Screen::at_work(120, 40, |_| {});
+    let wake = busy.app.wake_at().expect("a running job's clock moves");
+    assert!(wake > busy.now && wake.since(busy.now).0 <= 1000);
+}
+
+#[test]
 fn a_hundred_thousand_jobs_cost_a_frame_nothing() {
     use ostler::model::snapshot::Change;
     use std::sync::Arc;
