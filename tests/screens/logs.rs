@@ -249,6 +249,11 @@ fn a_waiting_job_says_why_and_its_log_opens_when_it_starts() {
     let mut screen = Screen::at_work(120, 40, |_| {});
     select(&mut screen, &mut host, "1 8 j");
     assert_eq!(host.watches(), 0, "there is no file to watch");
+    press(&mut screen, &mut host, "tab tab / \"rerun_x\"");
+    assert!(rows(&screen).last().is_some_and(|row| row.contains("/rerun x")), "what is typed is no command");
+    press(&mut screen, &mut host, "enter");
+    assert!(rows(&screen).last().is_some_and(|row| row.contains("there is no log yet")) && host.rest.is_empty());
+    press(&mut screen, &mut host, "esc tab");
     insta::assert_snapshot!("log_of_a_waiting_job", pane(&screen));
     let job = world::running(world::job(13, 1, 1, "run-013"), 3, "gpu-3", 1);
     screen.tell(world::update(2, false, vec![Change::Job(job.into())]));

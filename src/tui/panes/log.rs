@@ -294,12 +294,14 @@ impl Log {
     }
 
     fn type_line(&mut self, what: Typing) -> Vec<UiEffect> {
-        let Some(log) = &self.open else { return Vec::new() };
+        // Also without a log: else the letters that follow out of habit would be commands.
+        let open = self.open.as_ref();
         let text = match what {
-            Typing::Search => String::new(),
-            Typing::Only => log.filter.as_ref().map(|filter| filter.needle().text().to_owned()).unwrap_or_default(),
-            Typing::Save => format!("{}-{}", log.job, log.file.replace('/', "-")),
+            Typing::Search => None,
+            Typing::Only => open.and_then(|log| log.filter.as_ref()).map(|filter| filter.needle().text().to_owned()),
+            Typing::Save => open.map(|log| format!("{}-{}", log.job, log.file.replace('/', "-"))),
         };
+        let text = text.unwrap_or_default();
         self.note = None;
         self.typing = Some((what, Input::new(text)));
         Vec::new()
@@ -307,6 +309,9 @@ impl Log {
 
     fn accept(&mut self) -> Vec<UiEffect> {
         let Some((what, input)) = self.typing.take() else { return Vec::new() };
+        if self.open.is_none() {
+            self.say("there is no log yet".to_owned());
+        }
         match what {
             Typing::Search => self.search(input.text()),
             Typing::Only => self.only(input.text()),
@@ -492,7 +497,7 @@ impl Pane for Log {
         use CommandId as C;
         match (&self.typing, &self.open) {
             (Some(_), _) => vec![C::Accept, C::Cancel],
-            (None, None) => Vec::new(),
+            (None, None) => vec![C::Why, C::Stop, C::NextPane],
             (None, Some(log)) if log.search.is_some() => {
                 vec![C::LogNext, C::LogPrev, C::Bottom, C::LogOnly, C::LogFile, C::LogWrap, C::Copy, C::Cancel]
             }

@@ -149,28 +149,27 @@ fn draw_bar(pane: &Log, cx: &Cx, area: Rect, buf: &mut Buffer) {
         input.draw(cx, input_area(*what, area), buf);
         return;
     }
-    let Some(log) = &pane.open else { return };
     let mut parts: Vec<Span<'_>> = Vec::new();
     let mut put = |text: String, style: Style| parts.push(Span::styled(text, style));
     let muted = cx.style(Role::Muted);
-    match (&pane.note, log.searching(), &log.filter) {
-        (Some(note), _, _) => put(note.clone(), cx.style(Role::LogNote)),
-        (None, true, _) => {
+    match (&pane.note, &pane.open) {
+        (Some(note), _) => put(note.clone(), cx.style(Role::LogNote)),
+        (None, Some(log)) if log.searching() => {
             let what = log.search.as_ref().filter(|s| s.asked.is_some()).map_or("errors", |s| s.needle.text());
             put(format!("{} searching the file on its node for `{}`", cx.spinner(), shown(what)), cx.style(Role::LogNote));
             put("  Esc stops".to_owned(), muted);
         }
-        (None, false, Some(filter)) => {
-            let (kept, held) = filter.counts(&log.buffer);
+        (None, Some(OpenLog { filter: Some(filter), buffer, .. })) => {
+            let (kept, held) = filter.counts(buffer);
             put("& ".to_owned(), cx.style(Role::Key));
             put(shown(filter.needle().text()), cx.style(Role::Match));
             put(format!("  {kept} of the {held} lines held"), muted);
-            if log.buffer.can_grow_front() {
+            if buffer.can_grow_front() {
                 put("  up reads more".to_owned(), muted);
             }
             put("  Esc shows all".to_owned(), muted);
         }
-        (None, false, None) => {}
+        (None, Some(_) | None) => {}
     }
     buf.set_line(area.x, area.y, &Line::from(parts).patch_style(cx.style(Role::Input)), area.width);
 }
