@@ -2,5 +2,6 @@
 //! belongs to the machine where it was written.
 
 mod layering;
+mod licences;
 mod tree;
 mod words;
