@@ -41,6 +41,9 @@ use crate::transport::{NodeLink, Report};
 pub const REPORTS_WAITING_MAX: usize = 16_384;
 /// How many inputs one turn takes: bounds the time between two looks at the clock.
 pub const INPUTS_PER_TURN_MAX: usize = 1_024;
+/// How long news that nobody waits for may wait for a commit that it can share: a commit costs some 4 ms here, and an eye
+/// sees nothing shorter than this.
+const NEWS_WAIT: Duration = Duration::from_millis(10);
 /// How long an orderly stop waits for links to close before it ends all the same.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -100,6 +103,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
     let (reports, reports_in) = mpsc::channel(REPORTS_WAITING_MAX);
     let tokio = tokio::runtime::Handle::current();
     let state_dir = options.state_dir;
+    let doors = Doors { calls, inputs: inputs_in, reports: reports_in, stopping };
     let run = move || {
         let core = Loop {
             engine,
@@ -115,9 +119,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             ends: BTreeMap::new(),
             publisher: Publisher::new(Instant::now()),
         };
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            tokio.block_on(core.run(first, calls, inputs_in, reports_in, stopping))
-        }));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tokio.block_on(core.run(first, doors))));
         let result = result.unwrap_or_else(|panic| Err(broken(&state_dir, panic.as_ref())));
         // The receiver may be gone: then nobody wants to know.
         let _ = ended.send(result);
@@ -163,58 +165,95 @@ struct Loop {
     publisher: Publisher,
 }
 
+/// Where the loop hears from.
+struct Doors {
+    calls: mpsc::Receiver<Call>,
+    inputs: mpsc::Receiver<Input>,
+    reports: mpsc::Receiver<(NodeId, Report)>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    On,
+    /// After one more turn.
+    Last,
+    /// At once: somebody outside wants the end, or nobody is left who could ask for anything.
+    Over,
+}
+
 impl Loop {
-    async fn run(
-        mut self,
-        first: Turn,
-        mut calls: mpsc::Receiver<Call>,
-        mut inputs: mpsc::Receiver<Input>,
-        mut reports: mpsc::Receiver<(NodeId, Report)>,
-        mut stopping: watch::Receiver<bool>,
-    ) -> Result<(), Fault> {
+    async fn run(mut self, first: Turn, mut doors: Doors) -> Result<(), Fault> {
         self.carry_out(first);
+        let mut taken = Vec::new();
+        let mut patience = None;
         loop {
-            let mut taken = Vec::new();
-            if !self.engine.has_feedback() {
-                let wake = self.wake_at();
-                tokio::select! {
-                    biased;
-                    _ = stopping.wait_for(|stop| *stop) => break,
-                    Some((node, report)) = reports.recv() => taken.push(Input::Report(node, report)),
-                    Some(input) = inputs.recv() => taken.push(input),
-                    call = calls.recv() => match call {
-                        Some(call) => if self.take_call(call, &mut taken) { break },
-                        None => break,
-                    },
-                    () = sleep_until(wake) => {}
+            let going = self.gather(&mut doors, &mut taken, patience).await;
+            if going == Going::Over {
+                break;
+            }
+            if going == Going::On && self.can_wait(&taken) {
+                let until = *patience.get_or_insert_with(|| Instant::now() + NEWS_WAIT);
+                if Instant::now() < until {
+                    self.publisher.flush(self.engine.snapshot(), Instant::now());
+                    continue;
                 }
             }
-            while taken.len() < INPUTS_PER_TURN_MAX
-                && let Ok((node, report)) = reports.try_recv()
-            {
-                taken.push(Input::Report(node, report));
-            }
-            while taken.len() < INPUTS_PER_TURN_MAX
-                && let Ok(input) = inputs.try_recv()
-            {
-                taken.push(input);
-            }
-            let mut stop = false;
-            while taken.len() < INPUTS_PER_TURN_MAX
-                && !stop
-                && let Ok(call) = calls.try_recv()
-            {
-                stop = self.take_call(call, &mut taken);
-            }
-            let turn = self.engine.turn(self.clock.now(), taken).map_err(Fault::from)?;
+            patience = None;
+            let turn = self.engine.turn(self.clock.now(), std::mem::take(&mut taken)).map_err(Fault::from)?;
             self.carry_out(turn);
             self.publisher.flush(self.engine.snapshot(), Instant::now());
-            if stop {
+            if going == Going::Last {
                 break;
             }
         }
         self.close().await;
         Ok(())
+    }
+
+    /// Says whether nobody waits for what has come in, so that it may share the next commit: a start that is known already
+    /// by who waits for its end, and the node's word that it has cleaned up.
+    fn can_wait(&self, taken: &[Input]) -> bool {
+        let deadline = self.engine.next_deadline().is_some_and(|at| at <= self.clock.now());
+        let news = |input: &Input| matches!(input, Input::Report(_, Report::Started { .. } | Report::Done { .. }));
+        !taken.is_empty() && !deadline && !self.engine.has_feedback() && taken.iter().all(news)
+    }
+
+    /// Waits until there is something to do, and takes what there is.
+    async fn gather(&mut self, doors: &mut Doors, taken: &mut Vec<Input>, patience: Option<Instant>) -> Going {
+        let mut going = Going::On;
+        if !self.engine.has_feedback() {
+            let wake = self.wake_at().into_iter().chain(patience).min();
+            tokio::select! {
+                biased;
+                _ = doors.stopping.wait_for(|stop| *stop) => return Going::Over,
+                Some((node, report)) = doors.reports.recv() => taken.push(Input::Report(node, report)),
+                Some(input) = doors.inputs.recv() => taken.push(input),
+                call = doors.calls.recv() => match call {
+                    Some(call) => going = self.take_call(call, taken),
+                    None => return Going::Over,
+                },
+                () = sleep_until(wake) => {}
+            }
+        }
+        while taken.len() < INPUTS_PER_TURN_MAX
+            && let Ok((node, report)) = doors.reports.try_recv()
+        {
+            taken.push(Input::Report(node, report));
+        }
+        while taken.len() < INPUTS_PER_TURN_MAX
+            && let Ok(input) = doors.inputs.try_recv()
+        {
+            taken.push(input);
+        }
+        while taken.len() < INPUTS_PER_TURN_MAX
+            && going == Going::On
+            && let Ok(call) = doors.calls.try_recv()
+        {
+            going = self.take_call(call, taken);
+        }
+        going
     }
 
     /// Returns when a turn or a publication is due by itself.
@@ -224,28 +263,28 @@ impl Loop {
     }
 
     /// Takes a call; says whether it asks for the end.
-    fn take_call(&mut self, call: Call, taken: &mut Vec<Input>) -> bool {
+    fn take_call(&mut self, call: Call, taken: &mut Vec<Input>) -> Going {
         match call {
             Call::Request(request, reply) => {
                 let stop = request == Request::Stop;
                 self.next_call += 1;
                 self.replies.insert(self.next_call, reply);
                 taken.push(Input::Request(self.next_call, Box::new(request)));
-                stop
+                if stop { Going::Last } else { Going::On }
             }
             Call::Subscribe(updates) => {
                 self.publisher.subscribe(updates, self.engine.snapshot());
-                false
+                Going::On
             }
             Call::Follow(file, from, deltas, opened) => {
                 self.next_call += 1;
                 self.followers.insert(self.next_call, (from, deltas, opened));
                 taken.push(Input::Locate(self.next_call, file));
-                false
+                Going::On
             }
             Call::Settings(settings) => {
                 taken.push(Input::Settings(settings));
-                false
+                Going::On
             }
         }
     }
