@@ -19,7 +19,7 @@ use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::state::Job;
 use crate::model::units::UnixMillis;
-use crate::runtime::{perform, validate, views};
+use crate::runtime::{perform, points, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
 use crate::store::{Batch, Store, StoreError};
@@ -379,8 +379,10 @@ impl<S: Store> Engine<S> {
                 counters: self.sched.counters(),
             };
             crash_point("turn-before-commit");
+            points::deciding(&batch);
             self.store.commit(&batch)?;
             crash_point("turn-committed");
+            points::committed(&batch);
         }
         self.publish(now, &mut turn.changes);
         self.answer_waiting(&work.overdue, &turn.changes, &mut turn.replies);

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod hooks;
 pub mod look;
 pub mod perform;
+pub mod points;
 pub mod publish;
 pub mod resolve;
 pub mod submit;
@@ -336,7 +337,9 @@ impl Loop {
             }
             Out::Order(node, order) => {
                 if let Some(agent) = self.agents.get(&node) {
+                    let moment = points::due(&order);
                     agent.send(order);
+                    points::handed(moment);
                 }
             }
             Out::Notify(effect, job) => self.notify(effect, job),
