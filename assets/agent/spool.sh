@@ -9,6 +9,7 @@
 #         pid PID START end                the process itself, before it executes the job
 #         exit CODE WHY end                supervisor
 #         fence - end                      whoever gave up on it; counts only when no pid line stands before it
+#         fence self end                   supervisor: given up before it executed the job; counts always
 #         refused WORDS end, lost WORDS end
 #   $ROOT/done/KEY    the same file once the controller has the proof; the key can never start again
 #   $ROOT/kill/KEY    `WHY GRACE PID START end`: being killed, by which process; `done WHY - - end`: verified dead
@@ -105,6 +106,7 @@ fold() {
             sup\ *\ end*) F_SUP=$F_1 F_SUPS=$F_2 ;;
             pid\ *\ end*) F_PID=$F_1 F_PIDS=$F_2 ;;
             exit\ *\ end*) [ -n "$F_END" ] || F_END="exit $F_1 $F_2" ;;
+            fence\ self\ end*) [ -n "$F_END" ] || F_END=fenced ;;
             fence\ *\ end*) [ -n "$F_END$F_PID" ] || F_END=fenced ;;
             refused\ *\ end* | lost\ *\ end*)
                 if [ -z "$F_END" ]; then
@@ -138,6 +140,8 @@ status() {
         return
     fi
     STATUS=alive
+    # Made by the agent a moment ago and not yet written. Only the watch can see that: it runs beside the agent.
+    if [ -n "${WATCHING:-}" ] && [ -z "$F_BOOT" ]; then return; fi
     if [ -n "$F_BOOT" ] && [ "$F_BOOT" != "$BOOT" ]; then
         STATUS=reboot
         return

@@ -142,7 +142,10 @@ become() {
     put_line "$ROOT/jobs/$KEY" "pid $S_PID $S_START end" || exit 143
     put_line "$ROOT/run/pid.$SLOT" "$S_PID" || exit 143
     # Whoever gave it up, or wants it dead, made a mark before looking for that line.
-    [ ! -e "$ROOT/kill/$KEY" ] || exit 143
+    if [ -e "$ROOT/kill/$KEY" ]; then
+        : >"$ROOT/run/pid.$SLOT"
+        exit 143
+    fi
     wake "S $KEY"
     if [ "$LOCALE_WAS" = none ]; then unset LC_ALL; else export LC_ALL="$LOCALE_WAS"; fi
     set -- "$l_shell" -c "$l_command"
@@ -197,8 +200,8 @@ run_rank() {
     R_PID=''
     read -r R_PID <"$ROOT/run/pid.$SLOT"
     if [ -z "$R_PID" ]; then
-        # No room for its first line: it never was anybody, and there is no exit to write.
-        finish "fence - end"
+        # Given up first, or no room for its first line: it never was the job, and there is no exit to write.
+        finish "fence self end"
         note "never started: given up first"
         wake "F $KEY"
         return
@@ -209,6 +212,8 @@ run_rank() {
         { read -r R_WHY R_REST <"$ROOT/kill/$KEY"; } 2>/dev/null
         [ "$R_WHY" != 'done' ] || R_WHY=${R_REST%% *}
         : "${R_WHY:=terminate}"
+        # Taken for dead while it was on its way: it was not, and this is its own end.
+        [ "$R_WHY" != fence ] || R_WHY=-
     else
         # What it left behind in its group goes with it. The number was given free a moment ago, and is handed out again
         # only after all others; while one of the group lives, never.
@@ -284,6 +289,7 @@ alone() {
 }
 
 watch() {
+    WATCHING=1
     trap 'AGAIN=1; [ -z "$SLEEPER" ] || kill "$SLEEPER" 2>/dev/null' USR1
     trap ':' HUP INT QUIT TERM PIPE
     SLEEPER=''

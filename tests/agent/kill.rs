@@ -12,6 +12,7 @@ use crate::node::{Node, Shell, key, kill, lives, until};
 
 crate::in_every_shell!(
     a_stop_ends_it,
+    the_watch_leaves_a_lock_alone_that_is_not_yet_written,
     a_stop_before_the_start_fences_it,
     a_stop_waits_for_the_grace,
     who_left_the_session_is_found,
@@ -255,4 +256,24 @@ async fn nothing_is_left_on_the_node(shell: Shell) {
         pids.filter(|pid| *pid != me && lives(*pid)).count() == 0
     })
     .await;
+}
+
+/// The agent makes a record and then writes its first lines; the watch may look in between.
+async fn the_watch_leaves_a_lock_alone_that_is_not_yet_written(shell: Shell) {
+    let node = Node::up(shell).await;
+    let scripts = std::fs::read_dir(node.path("bin")).unwrap().map(|entry| entry.unwrap().path());
+    let is_ours = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("supervisor-");
+    let script = { scripts }.find(is_ours).unwrap();
+    // A spool without an agent, which would settle it at its next ping, since it is not writing then.
+    let spool = tempfile::tempdir().unwrap();
+    for dir in ["jobs", "kill", "run", "done"] {
+        std::fs::create_dir(spool.path().join(dir)).unwrap();
+    }
+    let record = spool.path().join("jobs/1.1.m0");
+    std::fs::write(&record, "").unwrap();
+    let mut watch = std::process::Command::new(shell.words[0]);
+    watch.args(&shell.words[1..]).arg(script).arg("watch").arg(spool.path()).args([node.boot.0.as_str(), "setsid"]);
+    assert!(watch.status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&record).unwrap(), "", "still nobody's");
+    assert!(!spool.path().join("kill/1.1.m0").exists(), "and not given up");
 }

@@ -170,8 +170,11 @@ impl Ostler {
 impl Drop for Ostler {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("nodes: {:?}", self.run(&["cluster", "show", "c", "-o", "json"]));
-            eprintln!("{}", std::fs::read_to_string(self.dir.join("serve.log")).unwrap_or_default());
+            eprintln!("nodes: {}", self.run(&["cluster", "show", "c"]).out);
+            eprintln!("jobs: {}", self.run(&["job", "list", "-o", "wide"]).out);
+            let spools = "tail -n 20 serve.log state/*.log state/nodes/*/*/jobs/* state/nodes/*/*/run/agent state/nodes/*/*/run/watch; ls -l state/nodes/*/*/*; ps -ef";
+            let shown = Command::new("sh").args(["-c", spools]).current_dir(&self.dir).stdin(Stdio::null()).output();
+            eprintln!("{}", shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned()).unwrap_or_default());
         }
         if let Some(mut host) = self.host.take() {
             // It ends with the PID namespace at the latest.
