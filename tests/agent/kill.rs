@@ -261,9 +261,9 @@ async fn nothing_is_left_on_the_node(shell: Shell) {
 /// The agent makes a record and then writes its first lines; the watch may look in between.
 async fn the_watch_leaves_a_lock_alone_that_is_not_yet_written(shell: Shell) {
     let node = Node::up(shell).await;
-    let scripts = std::fs::read_dir(node.path("bin")).unwrap().map(|entry| entry.unwrap().path());
+    let mut scripts = std::fs::read_dir(node.root().join("bin")).unwrap().map(|entry| entry.unwrap().path());
     let is_ours = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("supervisor-");
-    let script = { scripts }.find(is_ours).unwrap();
+    let script = scripts.find(is_ours).unwrap();
     // A spool without an agent, which would settle it at its next ping, since it is not writing then.
     let spool = tempfile::tempdir().unwrap();
     for dir in ["jobs", "kill", "run", "done"] {
