@@ -30,8 +30,12 @@ impl Core {
     }
 
     fn start_in(dir: tempfile::TempDir) -> Self {
+        Self::start_with(dir, None)
+    }
+
+    fn start_with(dir: tempfile::TempDir, webhook: Option<String>) -> Self {
         let (calls, receiver) = mpsc::channel(64);
-        let settings = Settings { kill_grace: Millis::from_secs(2), ..Settings::default() };
+        let settings = Settings { kill_grace: Millis::from_secs(2), webhook, ..Settings::default() };
         let options = Options { state_dir: dir.path().to_owned(), settings, ssh_config: None, socket: String::new() };
         let store = Db::open(&dir.path().join(ostler::store::DATABASE_FILE)).expect("a new store");
         let handle = start(options, Box::new(store), receiver).expect("a core");
@@ -198,6 +202,37 @@ async fn a_log_is_followed_to_its_end() {
     }
     assert_eq!(text.lines().count(), 201);
     assert!(text.ends_with("line 199\nlast\n"));
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hook_is_told_when_a_job_ends() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    // As `main` does; another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/ended", listener.local_addr().expect("an address"));
+    let core = Core::start_with(tempfile::tempdir().expect("a temporary directory"), Some(url));
+    core.settle(1).await;
+    let job = core.submit(command("exit 3")).await;
+    let told = async {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        let mut text = String::new();
+        while !text.contains("exitCode") {
+            let mut bytes = [0; 4096];
+            let got = stream.read(&mut bytes).await.expect("a request");
+            assert_ne!(got, 0, "cut off: {text}");
+            text.push_str(&String::from_utf8_lossy(&bytes[..got]));
+        }
+        stream.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").await.expect("an answer");
+        text
+    };
+    let text = tokio::time::timeout(DEADLINE, told).await.expect("told in time");
+    assert!(text.starts_with("POST /ended"), "{text}");
+    for part in ["\"event\":\"jobEnded\"", "\"name\":\"run-001\"", "\"executionState\":\"failed\"", "\"exitCode\":3"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(core.ended(&job).await.job.exit_code, Some(3));
     core.stop().await;
 }
 
