@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::background::{self, Successor};
@@ -53,12 +54,14 @@ pub struct HostOptions {
     pub program: Option<PathBuf>,
     /// The directory of sockets; [`address::runtime_dir`] when `None`.
     pub runtime_dir: Option<PathBuf>,
+    /// The settings as the config file changes; a core that is hosted here takes them over.
+    pub changes: Option<watch::Receiver<Settings>>,
 }
 
 impl HostOptions {
     /// Returns options with the usual program and directory of sockets.
     pub fn new(state_dir: PathBuf, settings: Settings, mode: Mode) -> Self {
-        Self { state_dir, settings, config: None, ssh_config: None, mode, program: None, runtime_dir: None }
+        Self { state_dir, settings, config: None, ssh_config: None, mode, program: None, runtime_dir: None, changes: None }
     }
 
     /// Returns the socket that a host with these options listens on.

@@ -13,6 +13,7 @@ use super::wire::{PROTOCOL, ServerHello};
 use super::{Client, socket};
 use crate::model::fault::Fault;
 use crate::model::request::{Reply, Request, Status};
+use crate::model::settings::Settings;
 use crate::model::units::UnixMillis;
 use crate::runtime;
 use crate::runtime::call::{CALLS_WAITING_MAX, Call};
@@ -68,6 +69,9 @@ impl Hosting {
         let listener = address::listen(&socket).await?;
         let mut bound = Bound(&socket, false);
         let (calls, handle) = start_core(options, &socket).await?;
+        if let Some(changes) = &options.changes {
+            tokio::spawn(pass_settings(changes.clone(), calls.downgrade()));
+        }
         let core = Embedded::new(calls.clone());
         let status = status(&core).await?;
         let hello = ServerHello {
@@ -116,6 +120,17 @@ impl Hosting {
         let ended = handle.stopped().await;
         drop(lock);
         ended
+    }
+}
+
+/// Passes changed settings on for as long as the core is there.
+async fn pass_settings(mut changes: watch::Receiver<Settings>, calls: mpsc::WeakSender<Call>) {
+    while changes.changed().await.is_ok() {
+        let settings = changes.borrow_and_update().clone();
+        let Some(calls) = calls.upgrade() else { return };
+        if calls.send(Call::Settings(settings)).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -10,6 +10,9 @@ pub fn options(session: &Session, mode: Mode) -> HostOptions {
     let mut options = HostOptions::new(session.state_dir.clone(), session.config.settings.clone(), mode);
     options.config = session.globals.config.as_ref().and_then(|path| std::path::absolute(path).ok());
     let ssh_config = session.config.ssh_config.as_ref().and_then(|path| std::path::absolute(path).ok());
+    if mode != Mode::AttachOnly {
+        options.changes = super::watch::settings(&session.config);
+    }
     options.ssh_config = ssh_config.map(|path| path.to_string_lossy().into_owned());
     options
 }

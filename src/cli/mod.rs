@@ -30,6 +30,7 @@ mod select;
 mod serve;
 pub mod session;
 mod theme;
+mod watch;
 mod workspace;
 
 use clap::{CommandFactory, Parser};

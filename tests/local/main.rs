@@ -11,6 +11,7 @@ use ostler::model::spec::job::{Constraints, JobPreparation};
 use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
 use ostler::model::state::ExecutionState;
 use ostler::model::units::{Millis, NodeCount};
+use ostler::runtime::call::Call;
 use ostler::runtime::{Handle, Options, start};
 use ostler::store::Db;
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Core {
     client: Client,
+    calls: mpsc::Sender<Call>,
     handle: Handle,
     dir: tempfile::TempDir,
 }
@@ -30,16 +32,12 @@ impl Core {
     }
 
     fn start_in(dir: tempfile::TempDir) -> Self {
-        Self::start_with(dir, None)
-    }
-
-    fn start_with(dir: tempfile::TempDir, webhook: Option<String>) -> Self {
         let (calls, receiver) = mpsc::channel(64);
-        let settings = Settings { kill_grace: Millis::from_secs(2), webhook, ..Settings::default() };
+        let settings = settings();
         let options = Options { state_dir: dir.path().to_owned(), settings, ssh_config: None, socket: String::new() };
         let store = Db::open(&dir.path().join(ostler::store::DATABASE_FILE)).expect("a new store");
         let handle = start(options, Box::new(store), receiver).expect("a core");
-        Self { client: Client::embedded(calls), handle, dir }
+        Self { client: Client::embedded(calls.clone()), calls, handle, dir }
     }
 
     async fn ask(&self, request: Request) -> Reply {
@@ -86,6 +84,10 @@ impl Core {
         tokio::time::timeout(DEADLINE, self.handle.stopped()).await.expect("it stops").expect("in order");
         self.dir
     }
+}
+
+fn settings() -> Settings {
+    Settings { kill_grace: Millis::from_secs(2), ..Settings::default() }
 }
 
 fn command(line: &str) -> JobSpec {
@@ -206,14 +208,16 @@ async fn a_log_is_followed_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hook_is_told_when_a_job_ends() {
+async fn a_hook_of_a_config_that_was_read_again_is_told_when_a_job_ends() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     // As `main` does; another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/ended", listener.local_addr().expect("an address"));
-    let core = Core::start_with(tempfile::tempdir().expect("a temporary directory"), Some(url));
+    let core = Core::start();
     core.settle(1).await;
+    let changed = Settings { webhook: Some(url), ..settings() };
+    core.calls.send(Call::Settings(changed)).await.expect("the core runs");
     let job = core.submit(command("exit 3")).await;
     let told = async {
         let (mut stream, _) = listener.accept().await.expect("a caller");
