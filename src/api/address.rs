@@ -140,7 +140,7 @@ mod tests {
         assert!(path.as_os_str().len() <= 50, "{path:?}");
         let long = PathBuf::from(format!("/{}", "d".repeat(109)));
         let fault = socket_path(&long, dir.path()).unwrap_err();
-        assert!(fault.message.ends_with("is 131 bytes, the system's limit is 107"), "{}", fault.message);
+        assert!(fault.message.ends_with("is 132 bytes, the system's limit is 107"), "{}", fault.message);
     }
 
     #[tokio::test]
