@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::address::check_address;
 use crate::model::spec::fields::{Faults, Field};
-use crate::model::units::{Bytes, Millis};
+use crate::model::units::Millis;
 
 /// One key of the configuration.
 pub struct Key {
@@ -82,26 +82,6 @@ pub const ALL: &[Key] = &[
         by_environment: true,
         read: |field, config, faults| span(field, faults, Millis(100), YEAR, &mut config.settings.serve_idle),
         show: |config| quoted_span(config.settings.serve_idle),
-    },
-    Key {
-        name: "log_retention",
-        about: "How long logs are kept on a node.",
-        by_environment: true,
-        read: |field, config, faults| {
-            span(field, faults, Millis::from_mins(1), Millis::from_days(3650), &mut config.settings.log_retention)
-        },
-        show: |config| quoted_span(config.settings.log_retention),
-    },
-    Key {
-        name: "log_max_bytes",
-        about: "How much room the logs of one node may take, as `10 GiB`.",
-        by_environment: true,
-        read: |field, config, faults| {
-            if let Some(bytes) = field.bytes(faults) {
-                config.settings.log_max_bytes = bytes;
-            }
-        },
-        show: |config| size(config.settings.log_max_bytes),
     },
     Key {
         name: "webhook",
@@ -220,14 +200,6 @@ fn quoted_span(span: Millis) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let unit = units.iter().find(|(_, ms)| span.0 > 0 && span.0.is_multiple_of(*ms)).unwrap_or(&("s", 1000));
     format!("\"{}{}\"", span.0 / unit.1, unit.0)
-}
-
-fn size(bytes: Bytes) -> String {
-    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match units.iter().find(|(_, shift)| bytes.0 > 0 && bytes.0.trailing_zeros() >= *shift) {
-        Some((unit, shift)) => format!("\"{} {unit}\"", bytes.0 >> shift),
-        None => bytes.0.to_string(),
-    }
 }
 
 fn optional(text: Option<&str>) -> String {

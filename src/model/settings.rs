@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::units::{Bytes, Millis};
+use crate::model::units::Millis;
 
 /// Values a user would pick differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +24,6 @@ pub struct Settings {
     pub prepare_retries_max: u32,
     /// How long a background core with nothing undone and nobody attached stays.
     pub serve_idle: Millis,
-    /// How long logs are kept on a node.
-    pub log_retention: Millis,
-    /// How much room the logs of one node may take.
-    pub log_max_bytes: Bytes,
     /// Told when a job ends: an address that takes a JSON body by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
@@ -43,8 +39,6 @@ impl Default for Settings {
             requeues_max: 5,
             prepare_retries_max: 3,
             serve_idle: Millis::from_mins(10),
-            log_retention: Millis::from_days(30),
-            log_max_bytes: Bytes(10 << 30),
             webhook: None,
         }
     }
