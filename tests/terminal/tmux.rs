@@ -34,7 +34,9 @@ impl Tmux {
         let (width, height) = (width.to_string(), height.to_string());
         // The window waits for a key before the command begins, so that the pipe misses nothing.
         let quoted: Vec<String> = command.iter().map(|word| quote(word)).collect();
-        let script = format!("read -r go; exec {}", quoted.join(" "));
+        // It tells its end by itself: tmux has been seen not to notice it.
+        let code = quote(&tmux.code_file().display().to_string());
+        let script = format!("read -r go; {}; echo $? >{code}.new; mv {code}.new {code}", quoted.join(" "));
         tmux.run(&["new-session", "-d", "-x", &width, "-y", &height, "sh", "-c", &script]);
         tmux.run(&["set-option", "-g", "status", "off"]);
         tmux.run(&["set-option", "-g", "remain-on-exit", "on"]);
@@ -56,6 +58,10 @@ impl Tmux {
         let out = self.tmux(args);
         assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    fn code_file(&self) -> PathBuf {
+        self.dir.join("code")
     }
 
     fn raw_file(&self) -> PathBuf {
@@ -121,9 +127,8 @@ impl Tmux {
     pub fn ended(&self) -> i32 {
         let begun = Instant::now();
         loop {
-            let state = self.run(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]);
-            if let Some(code) = state.trim().strip_prefix("1 ") {
-                return code.parse().expect("an exit code");
+            if let Ok(code) = std::fs::read_to_string(self.code_file()) {
+                return code.trim().parse().expect("an exit code");
             }
             assert!(begun.elapsed() < SOON, "it does not end; the screen is\n{}", self.screen());
             std::thread::sleep(LOOK_EVERY);
