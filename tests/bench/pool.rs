@@ -1,7 +1,7 @@
 //! Jobs per second and latencies through the whole core with a store on disk: nodes of this machine.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ostler::api::Client;
 use ostler::model::request::{JobRef, Place, Reply, Request, Submit};
@@ -34,6 +34,8 @@ pub fn bench(board: &mut Board) {
 /// Measures one pool.
 pub fn run(board: &mut Board, name: &str, provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) {
     let tokio = tokio::runtime::Runtime::new().expect("a tokio runtime");
+    // The end can be told to the nanosecond where its clock is ours.
+    let here = provider == ProviderSpec::Local;
     tokio.block_on(async {
         let core = Core::start(provider, nodes, ssh_config).await;
         let mut rates = Vec::new();
@@ -49,6 +51,13 @@ pub fn run(board: &mut Board, name: &str, provider: ProviderSpec, nodes: u32, ss
         }
         board.percentiles(&format!("{name}: submit to started"), "ms", started);
         board.percentiles(&format!("{name}: submit to end known (true)"), "ms", known);
+        if here {
+            let mut lags = Vec::new();
+            for _ in 0..SINGLES {
+                lags.push(core.lag().await);
+            }
+            board.percentiles(&format!("{name}: ended to known"), "ms", lags);
+        }
         core.handle.stop();
         core.handle.stopped().await.expect("it stops in order");
     });
@@ -57,7 +66,7 @@ pub fn run(board: &mut Board, name: &str, provider: ProviderSpec, nodes: u32, ss
 struct Core {
     client: Client,
     handle: Handle,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Core {
@@ -68,7 +77,7 @@ impl Core {
             Options { state_dir: dir.path().to_owned(), settings: Settings::default(), ssh_config, socket: String::new() };
         let store = Db::open(&dir.path().join(DATABASE_FILE)).expect("a new store");
         let handle = start(options, Box::new(store), receiver).expect("a core");
-        let core = Self { client: Client::embedded(calls), handle, _dir: dir };
+        let core = Self { client: Client::embedded(calls), handle, dir };
         core.ask(Request::CreateWorkspace { name: "lab".into(), location: None, tags: BTreeMap::new() }).await;
         core.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
         let scale_settings =
@@ -119,6 +128,18 @@ impl Core {
         let known = start.elapsed().as_secs_f64() * 1e3;
         let started = job.started.map_or(f64::NAN, |at| at.since(job.created).0 as f64);
         (started, known)
+    }
+
+    /// Returns the milliseconds from a job's last act, which is to write down the time, to its end being known.
+    async fn lag(&self) -> f64 {
+        let file = self.dir.path().join("ended");
+        let mut submit = submit();
+        submit.spec.toolkit = Toolkit::Custom { command_line: format!("exec date +%s%N >'{}'", file.display()) };
+        let Reply::Submitted(jobs) = self.ask(Request::Submit(Box::new(submit))).await else { panic!("no job") };
+        self.ended(JobRef::Id(jobs[0].id)).await;
+        let known = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_nanos() as f64;
+        let ended: f64 = std::fs::read_to_string(&file).expect("the time").trim().parse().expect("nanoseconds");
+        (known - ended) / 1e6
     }
 
     async fn ended(&self, job: JobRef) -> std::sync::Arc<Job> {
