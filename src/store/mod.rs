@@ -1,7 +1,7 @@
 //! Layer 2: SQLite, and the only SQL in the program. One thread owns the writing connection.
 //!
-//! The runtime commits one [`Batch`] a turn, on the thread of its loop or through a [`Writer`]; pages can be read beside it
-//! through a [`Reader`]. Nothing here decides anything: rows come and go as the core says, and a file that is not surely
+//! The runtime commits one [`Batch`] a turn, on the thread of its loop; pages can be read beside it through a
+//! [`Reader`]. Nothing here decides anything: rows come and go as the core says, and a file that is not surely
 //! ours and whole is not touched.
 //!
 //! Decisions (2026-11):
@@ -21,12 +21,10 @@ mod outbox;
 mod place;
 mod query;
 mod rows;
-mod writer;
 
 pub use crash::crash_point;
 pub use open::{DATABASE_FILE, Db};
 pub use query::{PastEvent, Reader};
-pub use writer::Writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;

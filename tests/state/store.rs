@@ -9,7 +9,7 @@ use ostler::model::snapshot::{Change, RowKey};
 use ostler::model::state::{ExecutionState, Job};
 use ostler::model::units::UnixMillis;
 use ostler::sched::Effect;
-use ostler::store::{Batch, Loaded, Store, Writer};
+use ostler::store::{Batch, Loaded, Store};
 use proptest::prelude::*;
 
 use super::samples::*;
@@ -167,32 +167,6 @@ fn readers_do_not_wait_for_a_writer() {
     other.execute_batch("BEGIN IMMEDIATE; DELETE FROM job;").unwrap();
     assert!(db.job(JobId(1)).unwrap().is_some());
     other.execute_batch("ROLLBACK").unwrap();
-}
-
-#[test]
-fn a_writer_does_in_order_what_it_is_asked() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let place = Place::new();
-    for threaded in [true, false] {
-        let store = Box::new(place.open());
-        let writer = if threaded { Writer::spawn(store).unwrap() } else { Writer::here(store) };
-        runtime.block_on(async {
-            let loaded = writer.load().await.unwrap();
-            let epoch = writer.next_epoch(UnixMillis(1)).await.unwrap();
-            let first = loaded.seq.0 + 1;
-            for seq in first..first + 10 {
-                let batch = Batch { epoch, ..rows_turn(seq, vec![queued(seq, 1)]) };
-                writer.commit(batch).await.unwrap();
-                assert!(writer.job(JobId(seq)).await.unwrap().is_some());
-                assert!(writer.job_named(ExperimentId(1), format!("run-{seq}")).await.unwrap().is_some());
-            }
-            assert!(writer.commit(Batch { epoch, ..turn(first) }).await.is_err());
-            let (jobs, more) = writer.jobs(Default::default()).await.unwrap();
-            assert_eq!((jobs.len() as u64, more), (first + 9, false));
-            writer.close().await;
-        });
-    }
-    assert!(!place.dir.path().join("ostler.sqlite-wal").exists());
 }
 
 /// What a turn of the property does.
