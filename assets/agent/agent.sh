@@ -460,7 +460,7 @@ ping() {
 # bye SEQ .   the node is given back: what waits for work goes
 bye() {
     in_turn $# "$1" "$2" 2
+    rm -f "run/agent" "run/wake.$$" # first: the watch looks at it
     arm_watch 0
-    rm -f "run/agent" "run/wake.$$"
     exit 0
 }

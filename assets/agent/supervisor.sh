@@ -290,7 +290,7 @@ alone() {
 
 watch() {
     WATCHING=1
-    trap 'AGAIN=1; [ -z "$SLEEPER" ] || kill "$SLEEPER" 2>/dev/null' USR1
+    trap 'AGAIN=1; [ -z "$SLEEPER" ] || kill -s KILL "$SLEEPER" 2>/dev/null' USR1
     trap ':' HUP INT QUIT TERM PIPE
     SLEEPER=''
     alone || exit 0
@@ -312,11 +312,14 @@ watch() {
         W_FOR=$((NEXT - NOW))
         [ "$W_FOR" -gt 0 ] || W_FOR=1
         [ "$W_FOR" -le "$LOOK_SECONDS_MAX" ] || W_FOR=$LOOK_SECONDS_MAX
+        # The node was given back: what is just ending is all there is, and nobody tells us of it any more.
+        [ -e "$ROOT/run/agent" ] || W_FOR=1
         say "$$ $W_START $NEXT end" >"$ROOT/run/watch"
+        # Ended by KILL: between its fork and its exec it still has our handlers, and would forget any other signal.
         sleep "$W_FOR" &
         SLEEPER=$!
         if [ "$AGAIN" = 0 ]; then wait "$SLEEPER"; fi
-        kill "$SLEEPER" 2>/dev/null
+        kill -s KILL "$SLEEPER" 2>/dev/null
         SLEEPER=''
     done
 }
