@@ -461,6 +461,11 @@ ping() {
 bye() {
     in_turn $# "$1" "$2" 2
     rm -f "run/agent" "run/wake.$$" # first: the watch looks at it
-    arm_watch 0
+    # A shell may take a signal and go to sleep all the same, when it comes just before it waits: so more than once.
+    for BY_TRY in 1 2 3 4 5; do
+        arm_watch 0
+        pause 1
+        alive "$AW_PID" "$AW_START" || break
+    done
     exit 0
 }

@@ -276,7 +276,7 @@ over_due() {
 }
 
 # Never sleeps longer: a wake-up that got lost costs so much at most.
-LOOK_SECONDS_MAX=60
+LOOK_SECONDS_MAX=15
 
 # alone: there is no other watch; one that is there is told to look again.
 alone() {
