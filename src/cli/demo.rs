@@ -25,8 +25,8 @@ use crate::model::ids::{JobId, NodeId};
 use crate::model::request::{JobAct, JobRef, Place, Request, Submit};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, Snapshot, Update};
-use crate::model::spec::cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
-use crate::model::spec::job::{Constraints, Demand, EnvironmentVariable, InputDirectory, JobSpec, Priority, Toolkit};
+use crate::model::spec::cluster::{ClusterSpec, ProviderSpec};
+use crate::model::spec::job::{Constraints, EnvironmentVariable, InputDirectory, JobSpec};
 use crate::model::state::{ExecutionState, Job, Node};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 
@@ -151,11 +151,7 @@ async fn fill(client: &Client, ground: &Ground) -> Result<(), Fault> {
     let workspace = Some(WORKSPACE.to_owned());
     let tags = [("purpose".to_owned(), "demo".to_owned())].into();
     client.request(Request::CreateWorkspace { name: WORKSPACE.to_owned(), location: None, tags }).await?;
-    let spec = ClusterSpec {
-        provider: ProviderSpec::Local,
-        scale_settings: ScaleSettings::Manual { target_node_count: NODES, node_deallocation_option: Deallocation::Requeue },
-        vm_size: None,
-    };
+    let spec = ClusterSpec::new(ProviderSpec::Local, NODES);
     client.request(Request::CreateCluster { workspace: workspace.clone(), name: CLUSTER.to_owned(), spec }).await?;
     client.request(Request::CreateExperiment { workspace, name: EXPERIMENT.to_owned() }).await?;
     client.request(Request::SubmitAll(jobs(&ground.data_dir()))).await?;
@@ -245,14 +241,7 @@ fn jobs(data: &Path) -> Vec<Submit> {
 fn job(data: &Path, rate: &str, seed: u32, epochs: u32) -> JobSpec {
     let variable = |name: &str, value: String| EnvironmentVariable { name: name.to_owned(), value };
     JobSpec {
-        cluster: None,
-        scheduling_priority: Priority::Normal,
-        node_count: NodeCount(1),
-        toolkit: Toolkit::Custom { command_line: "sh \"$AZ_BATCHAI_INPUT_DATA/train.sh\"".to_owned() },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
         input_directories: vec![InputDirectory { id: "DATA".to_owned(), path: data.to_string_lossy().into_owned() }],
-        output_directories: Vec::new(),
         environment_variables: vec![
             variable("LR", rate.to_owned()),
             variable("SEED", seed.to_string()),
@@ -260,7 +249,7 @@ fn job(data: &Path, rate: &str, seed: u32, epochs: u32) -> JobSpec {
             variable("PACE", PACE.to_owned()),
         ],
         constraints: Constraints { max_wall_clock_time: JOB_LIMIT },
-        demand: Demand::WholeNode,
+        ..JobSpec::command("sh \"$AZ_BATCHAI_INPUT_DATA/train.sh\"")
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use ostler::model::ids::{ClusterId, EffectId, ExperimentId, NodeId, RankKey, WorkspaceId};
 use ostler::model::settings::Settings;
-use ostler::model::spec::job::{Constraints, LaunchShape};
-use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::spec::job::LaunchShape;
+use ostler::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, ScaleSettings};
 use ostler::model::state::{BootId, Facts, Proof};
 use ostler::model::units::{NodeCount, UnixMillis};
 use ostler::sched::{Act, Effect, Event, NewJob, Sched};
@@ -53,7 +53,7 @@ impl World {
         world.step(Event::ExperimentCreated { workspace: WorkspaceId(1), name: "first".into() });
         let scale_settings =
             ScaleSettings::Manual { target_node_count: NodeCount(NODES), node_deallocation_option: Deallocation::Requeue };
-        let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings, vm_size: None };
+        let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings, vm_size: None, node_setup: None };
         let uuid = uuid::Uuid::from_u128(1);
         world.step(Event::ClusterCreated { workspace: WorkspaceId(1), name: "pool".into(), uuid, spec });
         world
@@ -128,17 +128,5 @@ fn up(node: NodeId, effect: EffectId) -> Event {
 }
 
 fn spec() -> JobSpec {
-    JobSpec {
-        cluster: None,
-        scheduling_priority: Priority::Normal,
-        node_count: NodeCount(1),
-        toolkit: Toolkit::Custom { command_line: "true".into() },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
-        environment_variables: Vec::new(),
-        constraints: Constraints::default(),
-        demand: Demand::WholeNode,
-    }
+    JobSpec::command("true")
 }

@@ -7,8 +7,7 @@ use ostler::api::Client;
 use ostler::model::request::{JobRef, Place, Reply, Request, Submit};
 use ostler::model::settings::Settings;
 use ostler::model::snapshot::Change;
-use ostler::model::spec::job::Constraints;
-use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, ScaleSettings, Toolkit};
 use ostler::model::state::{Job, NodeState};
 use ostler::model::units::NodeCount;
 use ostler::runtime::{Handle, Options, start};
@@ -82,7 +81,7 @@ impl Core {
         core.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
         let scale_settings =
             ScaleSettings::Manual { target_node_count: NodeCount(nodes), node_deallocation_option: Deallocation::Requeue };
-        let spec = ClusterSpec { provider, scale_settings, vm_size: None };
+        let spec = ClusterSpec { provider, scale_settings, vm_size: None, node_setup: None };
         core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec }).await;
         core.until_idle(nodes).await;
         core
@@ -154,18 +153,6 @@ impl Core {
 }
 
 fn submit() -> Submit {
-    let spec = JobSpec {
-        cluster: None,
-        scheduling_priority: Priority::Normal,
-        node_count: NodeCount(1),
-        toolkit: Toolkit::Custom { command_line: "true".into() },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
-        environment_variables: Vec::new(),
-        constraints: Constraints::default(),
-        demand: Demand::WholeNode,
-    };
+    let spec = JobSpec::command("true");
     Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: None }
 }

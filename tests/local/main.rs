@@ -7,8 +7,8 @@ use std::time::Duration;
 use ostler::api::Client;
 use ostler::model::request::{FileRef, FileWindow, From, JobAct, JobRef, JobView, LogDelta, Place, Reply, Request, Submit};
 use ostler::model::settings::Settings;
-use ostler::model::spec::job::{Constraints, JobPreparation};
-use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::spec::job::JobPreparation;
+use ostler::model::spec::{ClusterSpec, JobSpec, ProviderSpec};
 use ostler::model::state::ExecutionState;
 use ostler::model::units::{Millis, NodeCount};
 use ostler::runtime::call::Call;
@@ -49,9 +49,7 @@ impl Core {
     async fn settle(&self, nodes: u32) {
         self.ask(Request::CreateWorkspace { name: "lab".into(), location: None, tags: BTreeMap::new() }).await;
         self.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
-        let scale_settings =
-            ScaleSettings::Manual { target_node_count: NodeCount(nodes), node_deallocation_option: Deallocation::Requeue };
-        let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings, vm_size: None };
+        let spec = ClusterSpec::new(ProviderSpec::Local, NodeCount(nodes));
         self.ask(Request::CreateCluster { workspace: None, name: "here".into(), spec }).await;
     }
 
@@ -91,19 +89,7 @@ fn settings() -> Settings {
 }
 
 fn command(line: &str) -> JobSpec {
-    JobSpec {
-        cluster: None,
-        scheduling_priority: Priority::Normal,
-        node_count: NodeCount(1),
-        toolkit: Toolkit::Custom { command_line: line.into() },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
-        environment_variables: Vec::new(),
-        constraints: Constraints::default(),
-        demand: Demand::WholeNode,
-    }
+    JobSpec::command(line)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

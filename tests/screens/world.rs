@@ -49,6 +49,7 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
                 node_deallocation_option: Deallocation::Requeue,
             },
             vm_size: None,
+            node_setup: None,
         },
         allocation: AllocationState::Steady,
         allocation_since: ago(3600),
@@ -92,17 +93,9 @@ pub fn job(id: u64, experiment: u64, cluster: u64, name: &str) -> Job {
     let lr = ["0.1", "0.03", "0.01", "0.003", "0.001"][(id % 5) as usize];
     let variable = |name: &str, value: &str| EnvironmentVariable { name: name.to_owned(), value: value.to_owned() };
     let spec = JobSpec {
-        cluster: None,
-        scheduling_priority: Priority::Normal,
-        node_count: NodeCount(1),
-        toolkit: Toolkit::Custom { command_line: format!("python3 train.py --lr {lr} --batch 64 --data /data/digits") },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
         environment_variables: vec![variable("SEED", &(id % 7).to_string()), variable("EPOCHS", "20")],
         constraints: Constraints { max_wall_clock_time: Millis::from_mins(60) },
-        demand: Demand::WholeNode,
+        ..JobSpec::command(format!("python3 train.py --lr {lr} --batch 64 --data /data/digits"))
     };
     let json = serde_json::json!({
         "id": id, "workspace": 1, "experiment": experiment, "name": name, "uuid": Uuid::nil(), "cluster": cluster,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit};
 use ostler::model::spec::job::{Constraints, JobPreparation};
-use ostler::model::spec::{ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::spec::{ClusterSpec, Deallocation, JobSpec, Priority, ProviderSpec, ScaleSettings};
 use ostler::model::state::{Job, Reach};
 use ostler::model::units::{Millis, NodeCount};
 
@@ -22,7 +22,7 @@ pub fn settle(world: &mut World) {
     let hosts = (1..=HOSTS).map(|n| format!("host{n}")).collect();
     let scale_settings =
         ScaleSettings::Manual { target_node_count: NodeCount(3), node_deallocation_option: Deallocation::Requeue };
-    let spec = ClusterSpec { provider: ProviderSpec::Hosts { hosts }, scale_settings, vm_size: None };
+    let spec = ClusterSpec { provider: ProviderSpec::Hosts { hosts }, scale_settings, vm_size: None, node_setup: None };
     world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec }, None);
 }
 
@@ -83,17 +83,11 @@ fn submit(world: &mut World) {
     let priority = [Priority::Low, Priority::Normal, Priority::High][world.rng.range(0, 3) as usize];
     let token = format!("token-{}", world.rng.next());
     let spec = JobSpec {
-        cluster: None,
         scheduling_priority: priority,
         node_count: NodeCount(nodes),
-        toolkit: Toolkit::Custom { command_line: format!("run {duration} {code}") },
         job_preparation: preparation,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
-        environment_variables: Vec::new(),
         constraints: Constraints { max_wall_clock_time: limit },
-        demand: Demand::WholeNode,
+        ..JobSpec::command(format!("run {duration} {code}"))
     };
     let submit =
         Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: Some(token.clone()) };

@@ -73,6 +73,7 @@ pub fn cluster(id: u64) -> Arc<Cluster> {
                 node_deallocation_option: Deallocation::WaitForJobCompletion,
             },
             vm_size: Some("STANDARD_NC6".to_owned()),
+            node_setup: None,
         },
         allocation: AllocationState::Resizing,
         allocation_since: UnixMillis(5),
@@ -173,17 +174,13 @@ fn spec() -> JobSpec {
         cluster: Some("gpu".to_owned()),
         scheduling_priority: Priority::Low,
         node_count: NodeCount(2),
-        toolkit: Toolkit::Mpi { command_line: "python3 train.py \"$X\"".to_owned(), process_count: Some(3) },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
         environment_variables: vec![EnvironmentVariable {
             name: "X".to_owned(),
             value: "line\nline\u{0}\u{1b}[m".to_owned(),
         }],
         constraints: Constraints { max_wall_clock_time: Millis::from_mins(5) },
         demand: Demand::Part(resources(2)),
+        ..JobSpec::new(Toolkit::Mpi { command_line: "python3 train.py \"$X\"".to_owned(), process_count: Some(3) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::node_setup::NodeSetup;
 use crate::model::units::NodeCount;
 
 /// What becomes of running jobs on the nodes that a smaller target takes away (published names).
@@ -65,4 +66,16 @@ pub struct ClusterSpec {
     /// A free label of the node class; the published property.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vm_size: Option<String>,
+    /// What is done on each node before it takes jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_setup: Option<NodeSetup>,
+}
+
+impl ClusterSpec {
+    /// Returns a cluster of so many nodes, scaled by hand, with every published default.
+    pub fn new(provider: ProviderSpec, target: NodeCount) -> Self {
+        let scale_settings =
+            ScaleSettings::Manual { target_node_count: target, node_deallocation_option: Deallocation::default() };
+        Self { provider, scale_settings, vm_size: None, node_setup: None }
+    }
 }

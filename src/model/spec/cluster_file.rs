@@ -99,7 +99,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<Cluste
     let scale = fields.need(faults, "scaleSettings").and_then(|field| scale_settings(&field, faults));
     unused(&mut fields, faults);
     fields.finish(faults);
-    Some(ClusterSpec { provider: provider?, scale_settings: scale?, vm_size })
+    Some(ClusterSpec { provider: provider?, scale_settings: scale?, vm_size, node_setup: None })
 }
 
 fn provider(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<ProviderSpec> {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::container::ContainerSettings;
+use super::mounts::MountVolumes;
+use super::secret::Secret;
 use crate::model::units::{Bytes, Millis, NodeCount};
 
 /// The time limit of an attempt when the file names none (published default).
@@ -151,6 +154,12 @@ pub struct JobSpec {
     pub scheduling_priority: Priority,
     /// The number of nodes; all are given at once or none.
     pub node_count: NodeCount,
+    /// What is mounted on the job's nodes before it, and unmounted after it.
+    #[serde(default, skip_serializing_if = "MountVolumes::is_empty")]
+    pub mount_volumes: MountVolumes,
+    /// What its processes run in; the host itself when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_settings: Option<ContainerSettings>,
     /// What runs.
     #[serde(flatten)]
     pub toolkit: Toolkit,
@@ -169,12 +178,42 @@ pub struct JobSpec {
     /// Variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment_variables: Vec<EnvironmentVariable>,
+    /// Variables whose values are never shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
     /// Limits.
     #[serde(default)]
     pub constraints: Constraints,
     /// What each node has to give.
     #[serde(default)]
     pub demand: Demand,
+}
+
+impl JobSpec {
+    /// Returns a job of one node with this toolkit and every published default.
+    pub fn new(toolkit: Toolkit) -> Self {
+        Self {
+            cluster: None,
+            scheduling_priority: Priority::Normal,
+            node_count: NodeCount(1),
+            mount_volumes: MountVolumes::default(),
+            container_settings: None,
+            toolkit,
+            job_preparation: None,
+            std_out_err_path_prefix: None,
+            input_directories: Vec::new(),
+            output_directories: Vec::new(),
+            environment_variables: Vec::new(),
+            secrets: Vec::new(),
+            constraints: Constraints::default(),
+            demand: Demand::WholeNode,
+        }
+    }
+
+    /// Returns a job of one node that runs a command line, with every published default.
+    pub fn command(command_line: impl Into<String>) -> Self {
+        Self::new(Toolkit::Custom { command_line: command_line.into() })
+    }
 }
 
 /// What the core has to know of a launch plan without knowing frameworks; computed once, by `frameworks`, at submission.

@@ -14,6 +14,7 @@ use crate::model::spec::job::{
     Constraints, Demand, EnvironmentVariable, InputDirectory, JobPreparation, JobSpec, OutputDirectory, Priority, Resources,
     Toolkit,
 };
+use crate::model::spec::mounts::MountVolumes;
 use crate::model::units::{Millis, NodeCount};
 
 /// The most nodes one job may ask for: ten times the largest fleet that is measured.
@@ -142,12 +143,15 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         cluster,
         scheduling_priority: scheduling_priority.unwrap_or_default(),
         node_count: NodeCount(node_count?),
+        mount_volumes: MountVolumes::default(),
+        container_settings: None,
         toolkit: toolkit?,
         job_preparation,
         std_out_err_path_prefix,
         input_directories,
         output_directories,
         environment_variables,
+        secrets: Vec::new(),
         constraints,
         demand: demand.unwrap_or_default(),
     })

@@ -6,14 +6,22 @@
 
 pub mod cluster;
 pub mod cluster_file;
+pub mod container;
 pub mod doc;
 pub mod fields;
 pub mod job;
 pub mod job_file;
+pub mod mounts;
+pub mod node_setup;
 pub mod report;
+pub mod secret;
 
 pub use cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 pub use cluster_file::ClusterFile;
+pub use container::ContainerSettings;
 pub use job::{Demand, JobSpec, Priority, Resources, Toolkit};
 pub use job_file::JobFile;
+pub use mounts::MountVolumes;
+pub use node_setup::NodeSetup;
 pub use report::FileReport;
+pub use secret::{Secret, SecretSource, SecretText};

@@ -4,25 +4,13 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::request::{JobAct, JobRef, Place, Submit};
-use crate::model::spec::job::{Constraints, Demand, JobSpec, Priority, Toolkit};
+use crate::model::spec::job::JobSpec;
 use crate::model::spec::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::units::{Millis, NodeCount};
 use crate::store::Db;
 
 fn submit(token: Option<&str>) -> Submit {
-    let spec = JobSpec {
-        cluster: None,
-        scheduling_priority: Priority::Normal,
-        node_count: NodeCount(1),
-        toolkit: Toolkit::Custom { command_line: "true".to_owned() },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
-        environment_variables: Vec::new(),
-        constraints: Constraints::default(),
-        demand: Demand::WholeNode,
-    };
+    let spec = JobSpec::command("true");
     let place = Place::default;
     Submit { experiment: place(), cluster: place(), name: Some("j".to_owned()), spec, token: token.map(str::to_owned) }
 }
@@ -46,7 +34,7 @@ fn a_job_that_ends_in_a_turn_is_known_in_that_turn() {
     };
     // No node, so that the job waits.
     let scale = ScaleSettings::Manual { target_node_count: NodeCount(0), node_deallocation_option: Deallocation::Requeue };
-    let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings: scale, vm_size: None };
+    let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings: scale, vm_size: None, node_setup: None };
     ask(vec![Request::CreateWorkspace { name: "w".to_owned(), location: None, tags: BTreeMap::new() }]);
     ask(vec![Request::CreateExperiment { workspace: None, name: "e".to_owned() }]);
     ask(vec![Request::CreateCluster { workspace: None, name: "c".to_owned(), spec }]);

@@ -8,9 +8,7 @@ use uuid::Uuid;
 use super::super::*;
 use crate::model::ids::{Attempt, Rank, RankKey, RankRole};
 use crate::model::spec::job::{Constraints, LaunchShape};
-use crate::model::spec::{
-    ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings, Toolkit,
-};
+use crate::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, Resources, ScaleSettings};
 use crate::model::state::{BootId, ExecutionState, Facts, Proof, RankState, StopWhy, Unusable};
 use crate::model::units::{Millis, NodeCount};
 
@@ -57,17 +55,9 @@ pub(super) fn refused() -> Unusable {
 
 pub(super) fn spec(nodes: u32) -> JobSpec {
     JobSpec {
-        cluster: None,
-        scheduling_priority: Priority::Normal,
         node_count: NodeCount(nodes),
-        toolkit: Toolkit::Custom { command_line: "true".into() },
-        job_preparation: None,
-        std_out_err_path_prefix: None,
-        input_directories: Vec::new(),
-        output_directories: Vec::new(),
-        environment_variables: Vec::new(),
         constraints: Constraints { max_wall_clock_time: Millis::from_mins(60) },
-        demand: Demand::WholeNode,
+        ..JobSpec::command("true")
     }
 }
 
@@ -90,11 +80,9 @@ pub(super) fn every_node(nodes: u32) -> LaunchShape {
 }
 
 pub(super) fn cluster_spec(target: u32, option: Deallocation) -> ClusterSpec {
-    ClusterSpec {
-        provider: ProviderSpec::Local,
-        scale_settings: ScaleSettings::Manual { target_node_count: NodeCount(target), node_deallocation_option: option },
-        vm_size: None,
-    }
+    let mut spec = ClusterSpec::new(ProviderSpec::Local, NodeCount(target));
+    spec.scale_settings = ScaleSettings::Manual { target_node_count: NodeCount(target), node_deallocation_option: option };
+    spec
 }
 
 pub(super) fn facts(gpus: u64) -> Facts {

@@ -28,6 +28,7 @@ fn the_three_languages_say_the_same() {
                 node_deallocation_option: Deallocation::Terminate,
             },
             vm_size: Some("STANDARD_NC6".to_owned()),
+            node_setup: None,
         },
     };
     for (name, text) in [("c.json", json), ("c.yaml", yaml), ("c.toml", toml)] {

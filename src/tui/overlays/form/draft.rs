@@ -4,7 +4,7 @@
 use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
-use crate::model::spec::{Demand, JobSpec, Priority, Toolkit};
+use crate::model::spec::{ContainerSettings, Demand, JobSpec, MountVolumes, Priority, Secret, Toolkit};
 use crate::model::units::{Millis, NodeCount};
 
 /// A field of the form, in the order in which it stands there.
@@ -152,6 +152,12 @@ pub struct Rest {
     pub input_directories: Vec<crate::model::spec::job::InputDirectory>,
     /// See [`JobSpec::output_directories`].
     pub output_directories: Vec<crate::model::spec::job::OutputDirectory>,
+    /// See [`JobSpec::mount_volumes`].
+    pub mount_volumes: MountVolumes,
+    /// See [`JobSpec::container_settings`].
+    pub container_settings: Option<ContainerSettings>,
+    /// See [`JobSpec::secrets`].
+    pub secrets: Vec<Secret>,
     /// See [`JobSpec::demand`].
     pub demand: Demand,
 }
@@ -163,6 +169,9 @@ impl Rest {
             (self.std_out_err_path_prefix.is_some(), "stdOutErrPathPrefix"),
             (!self.input_directories.is_empty(), "inputDirectories"),
             (!self.output_directories.is_empty(), "outputDirectories"),
+            (!self.mount_volumes.is_empty(), "mountVolumes"),
+            (self.container_settings.is_some(), "containerSettings"),
+            (!self.secrets.is_empty(), "secrets"),
             (self.demand != Demand::WholeNode, "resources"),
         ];
         set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
@@ -236,6 +245,9 @@ impl Draft {
                 std_out_err_path_prefix: spec.std_out_err_path_prefix.clone(),
                 input_directories: spec.input_directories.clone(),
                 output_directories: spec.output_directories.clone(),
+                mount_volumes: spec.mount_volumes.clone(),
+                container_settings: spec.container_settings.clone(),
+                secrets: spec.secrets.clone(),
                 demand: spec.demand.clone(),
             },
         }
@@ -296,6 +308,8 @@ impl Draft {
             cluster: some(&self.cluster),
             scheduling_priority: self.priority,
             node_count: NodeCount(nodes),
+            mount_volumes: self.rest.mount_volumes.clone(),
+            container_settings: self.rest.container_settings.clone(),
             toolkit: match self.kind {
                 Kind::Custom => Toolkit::Custom { command_line },
                 Kind::Mpi => Toolkit::Mpi { command_line, process_count },
@@ -305,6 +319,7 @@ impl Draft {
             input_directories: self.rest.input_directories.clone(),
             output_directories: self.rest.output_directories.clone(),
             environment_variables,
+            secrets: self.rest.secrets.clone(),
             constraints: Constraints { max_wall_clock_time },
             demand: self.rest.demand.clone(),
         }
