@@ -71,6 +71,7 @@ pub fn shape(spec: &JobSpec) -> LaunchShape {
     LaunchShape {
         prepares: spec.job_preparation.is_some(),
         main_nodes: of(spec).map_or_else(Vec::new, |framework| framework.main_nodes(spec)),
+        serving: 0,
     }
 }
 

@@ -288,8 +288,9 @@ impl Sched {
             }
             return;
         }
+        let counts = |rank: &Rank| rank.role != RankRole::Main || job.shape.decides(rank.index);
         let open = |role: RankRole| {
-            let ranks = job.ranks.iter().filter(move |(rank, _)| rank.role == role);
+            let ranks = job.ranks.iter().filter(|(rank, _)| rank.role == role && counts(rank));
             ranks.filter(|(_, run)| !matches!(run.state, RankState::Gone(_))).count()
         };
         let mains_begun = job.ranks.keys().any(|rank| rank.role == RankRole::Main);

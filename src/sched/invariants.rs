@@ -9,7 +9,7 @@ use super::cluster::{gave_up, wanted};
 use super::effect::Act;
 use super::pool::Standing;
 use super::{Sched, Step};
-use crate::model::ids::{ClusterId, EffectId, RankKey, RankRole};
+use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
 use crate::model::spec::Deallocation;
 use crate::model::state::{AllocationState, ExecutionState, Job, Node, NodeState, Proof, RankRun, RankState};
@@ -130,12 +130,13 @@ impl Sched {
             let known = recorded(RankRole::Main, code) || recorded(RankRole::Prepare, code);
             rule!(known, "I08 no exit code without an exit record", job);
         }
-        let mains = || job.ranks.iter().filter(|(rank, _)| rank.role == RankRole::Main);
+        let decides = |rank: &Rank| rank.role == RankRole::Main && job.shape.decides(rank.index);
+        let mains = || job.ranks.iter().filter(|(rank, _)| decides(rank));
         match job.state {
             ExecutionState::Succeeded => {
                 let zero = |run: &RankRun| matches!(run.state, RankState::Gone(Proof::Exit { code: 0, .. }));
                 let all = mains().count() > 0 && mains().all(|(_, run)| zero(run));
-                rule!(all && job.exit_code == Some(0), "I07 success is exit code 0 of every main process", job);
+                rule!(all && job.exit_code == Some(0), "I07 success is exit code 0 of every main process that decides", job);
                 rule!(job.errors.is_empty(), "success has no errors", job);
             }
             ExecutionState::Failed => {

@@ -224,4 +224,20 @@ pub struct LaunchShape {
     pub prepares: bool,
     /// For each main rank, in order, the index of its node within the attempt.
     pub main_nodes: Vec<u32>,
+    /// How many of the last main ranks only serve the others (parameter servers): the attempt ends with the last of the
+    /// others, and these are stopped then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub serving: u32,
+}
+
+impl LaunchShape {
+    /// Says whether the end of the attempt waits for this main rank.
+    pub fn decides(&self, index: u32) -> bool {
+        let deciding = u32::try_from(self.main_nodes.len()).unwrap_or(u32::MAX).saturating_sub(self.serving);
+        index < deciding.max(1)
+    }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

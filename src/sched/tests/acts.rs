@@ -49,7 +49,8 @@ impl World {
         let main_nodes = if at.is_multiple_of(2) { vec![0] } else { (0..nodes).collect() };
         let mut spec = spec(nodes);
         spec.scheduling_priority = [Priority::Low, Priority::Normal, Priority::High][at as usize % 3];
-        let shape = LaunchShape { prepares: at.is_multiple_of(5), main_nodes };
+        let serving = u32::from(at.is_multiple_of(3) && main_nodes.len() > 1);
+        let shape = LaunchShape { prepares: at.is_multiple_of(5), main_nodes, serving };
         self.tell(Event::JobsSubmitted { jobs: vec![new_job(&format!("job{}", self.submitted), spec, shape)] });
     }
 
