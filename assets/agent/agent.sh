@@ -55,6 +55,7 @@ $MY_START $NOTIFIER $NOTIFIER_START $EPOCH end" >run/agent || fatal spool "no ro
     spare_worker 4
     facts
     inventory
+    drop_secrets
     arm_watch 0
     say u
 }
@@ -231,6 +232,19 @@ inventory() {
     done
 }
 
+# drop_secrets: those that no supervisor is going to read any more.
+drop_secrets() {
+    for DS_FILE in run/secret.*; do
+        [ -e "$DS_FILE" ] || continue
+        DS_KEY=${DS_FILE#run/secret.}
+        if [ -e "jobs/$DS_KEY" ]; then
+            status "$DS_KEY"
+            if [ "$STATUS" = alive ] && [ -z "$F_PID" ]; then continue; fi
+        fi
+        rm -f "$DS_FILE"
+    done
+}
+
 # arm_watch DUE: makes sure that somebody looks at time DUE (0: soon).
 arm_watch() {
     AW_PID='' AW_START='' AW_NEXT=''
@@ -332,9 +346,10 @@ answer() {
     [ -z "$NOTICE" ] || say "$NOTICE"
 }
 
-# start SEQ KEY BOOT LIMIT GRACE LAUNCH .   seconds; LAUNCH is the text of launch.rs
+# start SEQ KEY BOOT LIMIT GRACE LAUNCH SECRETS .   seconds; LAUNCH and SECRETS are the texts of order.rs. The second
+# is empty for most; else it is in a file only until the process's own shell has read it.
 start() {
-    in_turn $# "$1" "$7" 7
+    in_turn $# "$1" "$8" 8
     now
     ST_DUE=$((NOW + $4 + 1)) # the second that has begun is not counted: late by less than one, never early
     if [ -e "jobs/$2" ] || [ -e "done/$2" ]; then
@@ -348,8 +363,13 @@ start() {
     elif ! say "$6" >"run/launch.$SLOT"; then
         lock "$2" "refused no room for its launch text end"
         again "$2"
+    elif [ -n "$7" ] && ! say "$7" >"run/secret.$2"; then
+        rm -f "run/secret.$2"
+        lock "$2" "refused no room for its secrets end"
+        again "$2"
     elif ! lock "$2" "own $EPOCH $BOOT $ST_DUE $5 end
 sup $SP_PID $SP_START end"; then
+        [ -z "$7" ] || rm -f "run/secret.$2"
         again "$2"
     else
         case $SLOT in
@@ -376,7 +396,7 @@ again() {
 refuse() {
     in_turn $# "$1" "$4" 4
     lock "$2" "refused $3 end"
-    answer "$2"
+    again "$2"
 }
 
 # stop SEQ KEY WHY GRACE .
@@ -453,6 +473,7 @@ ping() {
         notice "$PI_KEY"
         if [ -n "$NOTICE" ]; then say "$NOTICE"; else PI_LIVE=1; fi
     done
+    drop_secrets
     rearm_kills
     [ $PI_LIVE = 0 ] || arm_watch 2147483647
 }

@@ -15,6 +15,7 @@
 #   $ROOT/kill/KEY    `WHY GRACE PID START end`: being killed, by which process; `done WHY - - end`: verified dead
 #   $ROOT/ask/KEY/    requests of a launcher (launch.sh)
 #   $ROOT/run/        fifos, the agent's identity, launch texts: of no worth after a reboot
+#   $ROOT/run/secret.KEY  values of secret variables, from the start order until the process's own shell has read them
 
 umask 077
 
@@ -149,6 +150,7 @@ status() {
     if [ -n "$F_PID" ] && alive "$F_PID" "$F_PIDS"; then return; fi
     if [ -n "$F_SUP" ] && alive "$F_SUP" "$F_SUPS"; then return; fi
     if [ -z "$F_PID" ]; then
+        rm -f "$ROOT/run/secret.$1" # nobody is left to read it
         # No process yet and nobody to start one. Should a child of the dead supervisor be on its way: we make the mark
         # and then look for its pid line, it writes its line and then looks for the mark, so one of us sees the other.
         put_line "$ROOT/kill/$1" "done fence - - end"

@@ -131,6 +131,7 @@ prepare() {
     l_files || return 1
     try "cannot open $l_out" touch_log "$l_out" || return 1
     try "cannot open $l_err" touch_log "$l_err" || return 1
+    [ -z "$l_secret" ] || [ -r "$ROOT/run/secret.$KEY" ] || { REFUSED="its secrets are not there" && return 1; }
     [ -x "$l_shell" ] || { REFUSED="no shell $l_shell" && return 1; }
     try "cannot enter $l_workdir" cd -- "$l_workdir" || return 1
 }
@@ -138,6 +139,11 @@ prepare() {
 # become: in the child. It writes down who it is before it is anybody, and looks whether it was given up meanwhile.
 become() {
     trap : PIPE # an agent that dies while we tell it must not take us with it; exec gives the job the default back
+    if [ -n "$l_secret" ]; then
+        # Here and not in the worker, which lives on. Their file is gone before there is a process that anybody knows.
+        . "$ROOT/run/secret.$KEY" 2>/dev/null || exit 143
+        rm -f "$ROOT/run/secret.$KEY" || exit 143
+    fi
     stat_of self
     put_line "$ROOT/jobs/$KEY" "pid $S_PID $S_START end" || exit 143
     put_line "$ROOT/run/pid.$SLOT" "$S_PID" || exit 143
@@ -162,6 +168,7 @@ go() {
 
 # finish LINE: the last line of the record. Without room, the reserve is given up, and then it waits for room.
 finish() {
+    [ ! -e "$ROOT/run/secret.$KEY" ] || rm -f "$ROOT/run/secret.$KEY"
     put_line "$ROOT/jobs/$KEY" "$1" && return 0
     FI_TRIES=0
     rm -f "$ROOT/reserve"

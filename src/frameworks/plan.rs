@@ -91,6 +91,7 @@ impl Plan<'_> {
             command: format!("{}{}", scope.exports(), process.command),
             workdir: paths.job_temp.clone(),
             env: scope.literals(),
+            secrets: self.job.spec.secrets.clone(),
             wipe: if first { vec![self.wiped(&paths)] } else { Vec::new() },
             dirs,
             files: vec![(paths.hostfile.clone(), hostfile(self.nodes, slots), false)],

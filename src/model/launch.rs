@@ -1,8 +1,9 @@
 //! What exactly runs: the result of a framework's launch plan, with every path and variable resolved. Nothing of it is
 //! expanded again on the node but the command line, which a shell of the node runs.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::model::spec::Secret;
 use crate::model::state::Facts;
 
 /// What a framework has to know of one node of an attempt.
@@ -55,6 +56,10 @@ pub struct Launch {
     pub workdir: String,
     /// All variables, in order; values are literal.
     pub env: Vec<(String, String)>,
+    /// Variables whose values are never shown, with where the values come from; the runtime puts the values in their
+    /// place on the way to the node. A variable of `env` counts over one of the same name here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "shown_secrets", skip_deserializing)]
+    pub secrets: Vec<Secret>,
     /// Absolute paths whose content is removed first: the temp directories of former jobs. Only on the first process
     /// of an attempt on a node, and only below the node's spool.
     pub wipe: Vec<String>,
@@ -73,4 +78,9 @@ pub struct Launch {
     /// `execution-{node}.log` with several nodes. `None` for one without a log of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_log: Option<String>,
+}
+
+/// Names and sources, and never a value.
+fn shown_secrets<S: Serializer>(secrets: &[Secret], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter().map(Secret::shown))
 }

@@ -73,6 +73,37 @@ pub fn check_variable(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Variables that shells set or guard by themselves: `export` in one of them fails or is lost.
+const SHELL_OWNED: [&str; 22] = [
+    "BASH_ARGV0",
+    "BASHPID",
+    "COLUMNS",
+    "DIRSTACK",
+    "EGID",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
+    "FUNCNAME",
+    "GID",
+    "GROUPS",
+    "HISTCMD",
+    "IFS",
+    "KSHGID",
+    "KSHUID",
+    "LINENO",
+    "LINES",
+    "OPTIND",
+    "PPID",
+    "SECONDS",
+    "SRANDOM",
+    "UID",
+];
+
+/// Says whether shells set or guard a variable by themselves, so that it could only be given on a command line.
+pub fn shell_owned(name: &str) -> bool {
+    name.starts_with("BASH") || ["RANDOM", "SHELLOPTS"].contains(&name) || SHELL_OWNED.contains(&name)
+}
+
 /// Returns a character as a message may show it: printable as itself in backticks, else by its code point.
 pub fn shown_char(c: char) -> String {
     if c.is_ascii_graphic() { format!("`{c}`") } else { format!("U+{:04X}", c as u32) }

@@ -48,7 +48,9 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
         },
         Act::ReleaseNode { node } => Done::OutThenFact(Out::Close(*node), Event::NodeReleased { effect: id }),
         Act::StartRank { node, boot, key, limit } => match launch(engine, *key) {
-            Err(why) => Done::Fact(Event::RankGone { key: *key, effect: Some(id), proof: Proof::Refused { why } }),
+            Err(why) => {
+                Done::Fact(Event::RankGone { key: *key, effect: Some(id), proof: Proof::Refused { why, code: None } })
+            }
             Ok(launch) => order(
                 engine,
                 *node,

@@ -121,7 +121,7 @@ pub fn due(order: &Order) -> Option<&'static str> {
         Order::Start { .. } => ("start.due", "start.handed"),
         Order::Stop { .. } => ("stop.due", "stop.handed"),
         Order::Ack { .. } => ("ack.due", "ack.handed"),
-        Order::AnswerDaemon { .. } => return None,
+        Order::Refuse { .. } | Order::AnswerDaemon { .. } => return None,
     };
     pass(before);
     Some(after)

@@ -359,7 +359,12 @@ fn judge(job: &Job, rank: Rank, node: Option<&Node>, was: &RankState, proof: &Pr
             )),
         },
         Proof::Fenced => not_started(rank, &on, "its start lock was taken"),
-        Proof::Refused { why } => not_started(rank, &on, why),
+        Proof::Refused { why, code: Some(code) } if rank.role != RankRole::Daemon => Verdict::Failed(
+            None,
+            job_error(code, format!("Process {rank} on {on} was not started: {why}")),
+            StopWhy::Sibling,
+        ),
+        Proof::Refused { why, .. } => not_started(rank, &on, why),
         Proof::Lost { why } => match (was, rank.role) {
             (_, RankRole::Daemon) => Verdict::GoesOn,
             (RankState::Starting { .. }, RankRole::Main | RankRole::Prepare) => not_started(rank, &on, why),

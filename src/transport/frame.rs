@@ -140,7 +140,7 @@ fn parse(line: &str) -> Option<Said> {
         "S" => Said::Started { key: rest.parse().ok()? },
         "X" => gone(rest, parse_exit)?,
         "F" => gone(rest, |_| Some(Proof::Fenced))?,
-        "R" => gone(rest, |why| Some(Proof::Refused { why: words(why) }))?,
+        "R" => gone(rest, |why| Some(refused(why)))?,
         "L" => gone(rest, |why| Some(Proof::Lost { why: words(why) }))?,
         "B" => Said::Gone { key: rest.parse().ok()?, end: End::OtherBoot },
         "D" => {
@@ -183,11 +183,20 @@ fn parse_status(status: &str) -> Option<Status> {
         "reboot" => return Some(Status::Gone(End::OtherBoot)),
         "exit" => parse_exit(rest)?,
         "fenced" => Proof::Fenced,
-        "refused" => Proof::Refused { why: words(rest) },
+        "refused" => refused(rest),
         "lost" => Proof::Lost { why: words(rest) },
         _ => return None,
     };
     Some(Status::Gone(End::Proof(proof)))
+}
+
+/// `WORDS`, or `!CODE WORDS` when no second try could do better.
+fn refused(rest: &str) -> Proof {
+    let coded = rest.strip_prefix('!').and_then(|rest| rest.split_once(' '));
+    match coded.filter(|(code, _)| !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric())) {
+        Some((code, why)) => Proof::Refused { why: words(why), code: Some(code.to_owned()) },
+        None => Proof::Refused { why: words(rest), code: None },
+    }
 }
 
 fn parse_exit(rest: &str) -> Option<Proof> {

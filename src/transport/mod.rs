@@ -69,6 +69,16 @@ pub enum Order {
         grace: Millis,
         launch: Box<Launch>,
     },
+    /// Makes sure that a process whose start was ordered, or was to be, never starts, because of what we found on our
+    /// side. → `Gone`, or what is so when it had started before.
+    Refuse {
+        effect: EffectId,
+        key: RankKey,
+        /// The code of the job's error.
+        code: String,
+        /// For people.
+        why: String,
+    },
     /// Ends a process, or takes its start lock so that it never starts. → `Gone` once that is proven.
     Stop { effect: EffectId, key: RankKey, why: StopWhy, grace: Millis },
     /// The proof is on our disk; the record may be cleaned up. → `Done`.

@@ -5,35 +5,11 @@ use std::fmt::Write as _;
 
 use crate::model::ids::RankKey;
 use crate::model::launch::Launch;
+use crate::model::names::shell_owned;
+use crate::model::spec::{Secret, SecretSource};
 use crate::model::units::Millis;
 use crate::transport::Order;
 use crate::transport::frame::{FRAME_BYTES_MAX, quote_into, why_word, words};
-
-/// Variables that shells set or guard by themselves: given to the job by `env`, not by the shell's own `export`.
-const SHELL_OWNED: [&str; 22] = [
-    "BASH_ARGV0",
-    "BASHPID",
-    "COLUMNS",
-    "DIRSTACK",
-    "EGID",
-    "EPOCHREALTIME",
-    "EPOCHSECONDS",
-    "EUID",
-    "FUNCNAME",
-    "GID",
-    "GROUPS",
-    "HISTCMD",
-    "IFS",
-    "KSHGID",
-    "KSHUID",
-    "LINENO",
-    "LINES",
-    "OPTIND",
-    "PPID",
-    "SECONDS",
-    "SRANDOM",
-    "UID",
-];
 
 /// Returns one command with its words.
 pub fn command(name: &str, words: &[&str]) -> String {
@@ -53,15 +29,22 @@ pub fn text(seq: u64, order: &Order) -> String {
         Order::Start { key, boot, limit, grace, launch, .. } => {
             let key = key.to_string();
             let refuse = |why: String| command("refuse", &[&seq, &key, &words(&why)]);
+            let secrets = match secrets_text(&launch.secrets) {
+                Ok(secrets) => secrets,
+                Err(why) => return refuse(why),
+            };
             let launch = match launch_text(&key, launch) {
                 Ok(launch) => launch,
                 Err(why) => return refuse(why),
             };
-            let text = command("start", &[&seq, &key, &boot.0, &seconds(*limit), &seconds(*grace), &launch]);
+            let text = command("start", &[&seq, &key, &boot.0, &seconds(*limit), &seconds(*grace), &launch, &secrets]);
             if text.len() > FRAME_BYTES_MAX {
                 return refuse(format!("the launch takes {} bytes, and {FRAME_BYTES_MAX} is the limit", text.len()));
             }
             text
+        }
+        Order::Refuse { key, code, why, .. } => {
+            command("refuse", &[&seq, &key.to_string(), &format!("!{code} {}", words(why))])
         }
         Order::Stop { key, why, grace, .. } => command("stop", &[&seq, &key.to_string(), why_word(*why), &seconds(*grace)]),
         Order::Ack { key, .. } => ack(&seq, std::iter::once(*key)),
@@ -69,6 +52,26 @@ pub fn text(seq: u64, order: &Order) -> String {
             command("tell", &[&seq, &by.to_string(), &request.to_string(), &words(answer)])
         }
     }
+}
+
+/// The text of a file of its own, which is gone once the process's own shell has read it.
+fn secrets_text(secrets: &[Secret]) -> Result<String, String> {
+    if secrets.is_empty() {
+        return Ok(String::new());
+    }
+    let mut text = String::from("l_secrets() {\n");
+    for Secret { name, source } in secrets {
+        check_variable(name)?;
+        let SecretSource::Given(value) = source else { return Err(format!("the secret `{name}` has no value")) };
+        if value.reveal().contains('\0') {
+            return Err(format!("the value of the secret `{name}` holds a NUL"));
+        }
+        let _ = write!(text, "export {name}=");
+        quote_into(&mut text, value.reveal());
+        text.push('\n');
+    }
+    text.push_str("}\n");
+    Ok(text)
 }
 
 /// Returns the acknowledgement of many keys.
@@ -101,6 +104,7 @@ fn launch_text(key: &str, launch: &Launch) -> Result<String, String> {
         ("log", launch.execution_log.as_deref().unwrap_or("")),
         ("former", former),
         ("former_n", &number),
+        ("secret", if launch.secrets.is_empty() { "" } else { "1" }),
     ] {
         let _ = write!(text, "l_{name}=");
         quote_into(&mut text, value);
@@ -138,6 +142,9 @@ fn list<T: AsRef<str>>(text: &mut String, name: &str, paths: impl Iterator<Item 
 
 fn environment(text: &mut String, launch: &Launch) {
     text.push_str("l_env() {\n");
+    if !launch.secrets.is_empty() {
+        text.push_str("l_secrets\n");
+    }
     let (owned, plain): (Vec<_>, Vec<_>) = launch.env.iter().partition(|(name, _)| shell_owned(name));
     for (name, value) in plain {
         let _ = write!(text, "export {name}=");
@@ -155,17 +162,18 @@ fn environment(text: &mut String, launch: &Launch) {
     text.push_str("\"$@\"\n}\n");
 }
 
-fn shell_owned(name: &str) -> bool {
-    name.starts_with("BASH") || ["RANDOM", "SHELLOPTS"].contains(&name) || SHELL_OWNED.contains(&name)
+fn check_variable(name: &str) -> Result<(), String> {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !first || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(format!("`{}` is not a variable name", words(name)));
+    }
+    Ok(())
 }
 
 fn check(launch: &Launch) -> Result<(), String> {
     for (name, value) in &launch.env {
-        let mut bytes = name.bytes();
-        let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-        if !first || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(format!("`{}` is not a variable name", words(name)));
-        }
+        check_variable(name)?;
         if value.contains('\0') {
             return Err(format!("the value of `{name}` holds a NUL"));
         }
@@ -201,6 +209,7 @@ mod tests {
             command: "echo 'it''s'".into(),
             workdir: "/w".into(),
             env: vec![("A".into(), "x'y".into()), ("UID".into(), "5".into())],
+            secrets: vec![],
             wipe: vec![],
             dirs: vec!["/w".into()],
             files: vec![("/w/f".into(), "text\n".into(), true)],

@@ -181,7 +181,9 @@ impl Session {
     pub fn order(&mut self, order: &Order) -> String {
         let seq = self.next();
         match order {
-            Order::Start { effect, key, .. } => drop(self.starts.entry(*key).or_default().insert(*effect)),
+            Order::Start { effect, key, .. } | Order::Refuse { effect, key, .. } => {
+                self.starts.entry(*key).or_default().insert(*effect);
+            }
             Order::Stop { effect, key, .. } => drop(self.stops.entry(*key).or_default().insert(*effect)),
             Order::Ack { effect, .. } | Order::AnswerDaemon { effect, .. } => {
                 self.dones.entry(seq).or_default().push(*effect);

@@ -140,7 +140,7 @@ async fn what_cannot_start_is_refused(shell: Shell) {
         change(&mut launch, node.dir.path().to_str().unwrap());
         let effect = node.start_launch(key, launch, Millis::from_secs(60));
         let answer = node.answered(effect).await;
-        let Report::Gone { proof: Proof::Refused { why }, .. } = answer else { panic!("{word}: {answer:?}") };
+        let Report::Gone { proof: Proof::Refused { why, .. }, .. } = answer else { panic!("{word}: {answer:?}") };
         assert!(why.contains(word), "{word}: {why}");
         assert_eq!(node.stdout(key), "");
     }
@@ -178,7 +178,7 @@ async fn a_wipe_stays_in_the_spool(shell: Shell) {
         launch.wipe = vec![path.clone()];
         node.start_launch(key, launch, Millis::from_secs(60));
         let proof = node.gone(key).await;
-        assert!(matches!(&proof, Proof::Refused { why } if why.contains("not below the spool")), "{path}: {proof:?}");
+        assert!(matches!(&proof, Proof::Refused { why, .. } if why.contains("not below the spool")), "{path}: {proof:?}");
         assert!(std::fs::exists(format!("{outside}/file")).unwrap(), "{path}");
     }
 }
@@ -212,7 +212,10 @@ async fn another_boot_is_refused(shell: Shell) {
     let (limit, grace) = (Millis::from_secs(60), Millis::from_secs(2));
     node.agent.send(Order::Start { effect, key: one, boot: BootId("another".into()), limit, grace, launch });
     let answer = node.answered(effect).await;
-    assert!(matches!(&answer, Report::Gone { proof: Proof::Refused { why }, .. } if why.contains("another")), "{answer:?}");
+    assert!(
+        matches!(&answer, Report::Gone { proof: Proof::Refused { why, .. }, .. } if why.contains("another")),
+        "{answer:?}"
+    );
     assert_eq!(node.stdout(one), "");
     let node = node.again(2).await;
     assert!(matches!(node.inventory.get(&one), Some(Seen::Gone(Proof::Refused { .. }))), "{:?}", node.inventory);

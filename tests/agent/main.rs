@@ -4,4 +4,5 @@ mod kill;
 mod life;
 mod node;
 mod rate;
+mod secrets;
 mod session;

@@ -203,6 +203,7 @@ impl Node {
             command: command.into(),
             workdir: self.path("work"),
             env: vec![],
+            secrets: vec![],
             wipe: vec![],
             dirs: vec![],
             files: vec![],

@@ -80,6 +80,9 @@ pub enum Proof {
     Refused {
         /// The node's words.
         why: String,
+        /// The code of the job's error, when no second try could do better.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
     },
     /// The node runs under another boot than the one it was started under.
     Rebooted {

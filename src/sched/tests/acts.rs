@@ -128,8 +128,10 @@ impl World {
             Some(Record::Alive) => return Some(Event::RankStarted { effect, key }),
             Some(Record::Over(proof)) => proof.clone(),
             Some(Record::Acked) => panic!("{key} is started after its end was acknowledged"),
-            None if *boot != BootId(format!("b{}", machine.boot)) => Proof::Refused { why: "another boot".into() },
-            None if effect.0.is_multiple_of(13) => Proof::Refused { why: "no room on disk".into() },
+            None if *boot != BootId(format!("b{}", machine.boot)) => {
+                Proof::Refused { why: "another boot".into(), code: None }
+            }
+            None if effect.0.is_multiple_of(13) => Proof::Refused { why: "no room on disk".into(), code: None },
             None => {
                 machine.spool.insert(key, Record::Alive);
                 let former = self.begun.insert(key, node);

@@ -59,12 +59,12 @@ fn a_start_that_fails_puts_the_job_back_five_times() {
     let mut rig = Rig::up(1);
     let a = rig.submit("a", 1);
     let proofs = [
-        Proof::Refused { why: "no room".into() },
+        Proof::Refused { why: "no room".into(), code: None },
         Proof::Fenced,
         Proof::Lost { why: "spool gone".into() },
-        Proof::Refused { why: "no room".into() },
+        Proof::Refused { why: "no room".into(), code: None },
         Proof::Fenced,
-        Proof::Refused { why: "no room on disk".into() },
+        Proof::Refused { why: "no room on disk".into(), code: None },
     ];
     for (done, proof) in proofs.into_iter().enumerate() {
         assert_eq!((rig.state(a), rig.job(a).requeues), (ExecutionState::Running, done as u32));
@@ -408,7 +408,7 @@ fn a_launcher_gets_daemons_and_hears_of_them() {
     rig.on(ask(7, 1));
     assert_eq!(answers(&rig).last(), Some(&(1, DaemonAnswer::Ended { code: 255 })), "no such node");
     rig.on(ask(1, 2));
-    rig.gone(rank_of(1, 1, RankRole::Daemon, 1), Proof::Refused { why: "no room".into() });
+    rig.gone(rank_of(1, 1, RankRole::Daemon, 1), Proof::Refused { why: "no room".into(), code: None });
     assert_eq!(answers(&rig).last(), Some(&(2, DaemonAnswer::Ended { code: 255 })));
     assert_eq!(rig.state(a), ExecutionState::Running, "the launcher decides what that means");
     rig.gone(by, exit(0));

@@ -323,7 +323,7 @@ fn proof_word(proof: &Proof) -> (String, Role) {
         Proof::Exit { code, why: Some(why) } => (format!("exit {code}: {}", stop_word(*why)), Role::Muted),
         Proof::Exit { code, why: None } => (format!("exit {code}"), Role::Failed),
         Proof::Fenced => ("never started, and never will".to_owned(), Role::Muted),
-        Proof::Refused { why } => (format!("refused: {}", shown(why)), Role::Failed),
+        Proof::Refused { why, .. } => (format!("refused: {}", shown(why)), Role::Failed),
         Proof::Rebooted { .. } => ("gone: the node was started anew".to_owned(), Role::Failed),
         Proof::Lost { why } => (format!("lost: {}", shown(why)), Role::Failed),
         Proof::MachineGone => ("gone with its machine".to_owned(), Role::Failed),

@@ -20,6 +20,7 @@ impl World {
                 let report = self.node_starts(&name, effect, key, &boot.0, limit, &launch.command);
                 self.report(node, session, report);
             }
+            Order::Refuse { key, .. } => unreachable!("the simulation has no secrets: {key}"),
             Order::Stop { effect, key, why, .. } => self.node_stops(node, session, &name, effect, key, why),
             Order::Ack { effect, key } => {
                 if let Some(host) = self.hosts.get_mut(&name) {
@@ -67,7 +68,7 @@ impl World {
         }
         if refuse {
             host.spool.insert(key, Folder::Fenced);
-            return Report::Gone { key, effect: Some(effect), proof: Proof::Refused { why: "no room".into() } };
+            return Report::Gone { key, effect: Some(effect), proof: Proof::Refused { why: "no room".into(), code: None } };
         }
         let (duration, code) = crate::people::what_runs(key, command);
         let boot = host.boot;
