@@ -2,25 +2,12 @@
 # comes as lines on standard input. Standard output: `waiting` while the file is not there, its facts (inode, what it is,
 # size), then, once asked to begin, its bytes and nothing else. Standard error: `size N` when asked, `moved N` when another file took
 # its place and it had N bytes, and what `tail` says of a file that was truncated.
-LC_ALL=C
-export LC_ALL
-set -f
-IFS= read -r path || exit 0
+IFS= read -r root && IFS= read -r path || exit 0
 printf '\nOSTLER-DATA 1\n'
-
-facts() {
-	set -- $(ls -lnid "$@" 2>/dev/null)
-	case ${2-} in
-	-*) echo "$1 file $6" ;;
-	d*) echo "$1 folder 0" ;;
-	'') echo "0 none 0" ;;
-	*) echo "$1 other 0" ;;
-	esac
-}
 
 # The size of the file that is open as 3, whatever its name is by now.
 size() {
-	set -- $(facts -L /dev/fd/3)
+	set -- $(fields -L /dev/fd/3)
 	[ "$2" = file ] || set -- $(facts "$path")
 	echo "$3"
 }
@@ -57,6 +44,7 @@ fi
 set -- $line
 inode=$1 from=$2
 moved && exit 0
+inside || exit 0
 exec 3<"$path" || exit 0
 
 # Without a tail that is woken by the kernel: look at the size five times a second.

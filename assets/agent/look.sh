@@ -1,31 +1,10 @@
 # Looks at files of this node for whoever holds the other end. Constant text: all that varies comes as lines on standard
 # input, first a word that ends each answer. An answer is its bytes, a line feed, that word, and the facts of the path:
 # its inode, what it is, its size. No arithmetic here: some shells count to 2^31 only.
-LC_ALL=C
-export LC_ALL
 exec 2>/dev/null
-set -f
 IFS= read -r end || exit 0
 printf '\nOSTLER-DATA 1\n'
 
-# The fields that count come first, so a strange name does no harm.
-facts() {
-	set -- $(ls -lnid -- "$1")
-	case ${2-} in
-	-*) echo "$1 file $6" ;;
-	d*) echo "$1 folder 0" ;;
-	'') echo "0 none 0" ;;
-	*) echo "$1 other 0" ;;
-	esac
-}
-
-# A job may have put a link, a pipe or a device where its log was.
-regular() {
-	[ -f "$path" ] && [ ! -h "$path" ]
-}
-
-nl='
-'
 # One line a file: size, seconds of its last change, name. Folders one level down hold the logs of former attempts.
 list() {
 	cd "$path" || return
@@ -69,9 +48,10 @@ places() {
 		END { if (found >= 0) printf "%d:\n", found }'
 }
 
-path= text=
+path= root= text=
 while IFS= read -r line; do
 	case $line in
+	'root '*) root=${line#root } && continue ;;
 	'path '*) path=${line#path } && continue ;;
 	'text '*) text=${line#text } && continue ;;
 	stat) ;;
@@ -87,6 +67,10 @@ while IFS= read -r line; do
 	'list '*)
 		set -- $line
 		(list) | head -n "$2"
+		;;
+	'dir '*)
+		set -- $line
+		(entries 1) | head -n "$2"
 		;;
 	*) exit 0 ;;
 	esac

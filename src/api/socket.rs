@@ -130,7 +130,8 @@ fn repeatable(request: &Request) -> bool {
         | Request::ListAll { .. }
         | Request::ReadFile(_)
         | Request::SearchFile(_)
-        | Request::ListLogs(_) => true,
+        | Request::ListLogs(_)
+        | Request::ListFiles(_) => true,
         Request::CreateWorkspace { .. }
         | Request::TagWorkspace { .. }
         | Request::DeleteWorkspace { .. }

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::objects::job as object;
 use super::select;
 use super::session::{Session, unexpected};
-use super::{job_acts, job_create, job_wait, logs, names};
+use super::{file, job_acts, job_create, job_wait, logs, names};
 use crate::model::request::{JobAct, JobQuery, Reply, Request};
 use crate::model::spec::Priority;
 use crate::model::units::Millis;
@@ -33,6 +33,9 @@ pub enum Verb {
     /// Print what a job has written, or follow it
     #[command(visible_alias = "log")]
     Logs(logs::Logs),
+    /// The directories of a job: list and follow what lies there
+    #[command(subcommand)]
+    File(file::Verb),
     /// Stop jobs for good
     #[command(visible_alias = "stop")]
     Terminate(Which),
@@ -110,6 +113,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Why { job } => why(session, &job).await,
         Verb::Wait(wait) => job_wait::run(session, wait).await,
         Verb::Logs(logs) => logs::run(session, logs).await,
+        Verb::File(verb) => file::run(session, verb).await,
         Verb::Terminate(which) => job_acts::run(session, which, "terminate", JobAct::Terminate { hold: Millis(0) }).await,
         Verb::Retry(which) => job_acts::run(session, which, "retry", JobAct::Retry).await,
         Verb::Rerun(which) => job_acts::rerun(session, which).await,

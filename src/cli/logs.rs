@@ -1,6 +1,7 @@
 //! `ostler job logs`: what a job has written, as it is on its node. Bytes as they are when piped; cleaned for a terminal.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -13,9 +14,13 @@ use super::{job_wait, names, select};
 use crate::model::fault::Fault;
 use crate::model::request::{FileEntry, FileRef, FileWindow, From, JobView, LogDelta, Reply, Request, Window};
 use crate::model::shown::{Cleaner, ShownLine};
+use crate::model::units::Millis;
 
 /// How much is asked for at once: large beside a round trip, small beside memory.
 const WINDOW_BYTES: u32 = 256 << 10;
+
+/// How often is looked whether a job has started that somebody wants to follow: published clients look once a second.
+const START_LOOK: Millis = Millis(500);
 
 /// Options of `logs`.
 #[derive(Args, Clone, Debug)]
@@ -63,6 +68,13 @@ pub async fn run(session: &Session, logs: Logs) -> Result<i32, Failure> {
     if logs.list {
         return list(session, &core, view).await;
     }
+    let started;
+    let view = if logs.follow {
+        started = await_start(session, &core, view.clone()).await?;
+        &started
+    } else {
+        view
+    };
     let file = file_of(&logs, view)?;
     let mut printer = Printer::new(session.out);
     let start = match logs.lines {
@@ -83,7 +95,8 @@ pub async fn run(session: &Session, logs: Logs) -> Result<i32, Failure> {
 /// # Errors
 /// As for every command.
 pub async fn follow_to_end(session: &Session, core: &Core, view: &JobView) -> Result<i32, Failure> {
-    let file = FileRef { job: by_id(view), file: "stdout.txt".to_owned(), node: 0 };
+    let view = &await_start(session, core, std::sync::Arc::new(view.clone())).await?;
+    let file = FileRef::log(by_id(view), "stdout.txt", 0);
     let mut printer = Printer { just_submitted: true, ..Printer::new(session.out) };
     follow(session, core, file, 0, &mut printer).await?;
     ended_code(session, core, view).await
@@ -115,7 +128,7 @@ fn file_of(logs: &Logs, view: &JobView) -> Result<FileRef, Fault> {
         })?,
         (None, node) => node.unwrap_or(0),
     };
-    Ok(FileRef { job: by_id(view), file, node })
+    Ok(FileRef::log(by_id(view), file, node))
 }
 
 async fn list(session: &Session, core: &Core, view: &JobView) -> Result<i32, Failure> {
@@ -146,7 +159,31 @@ async fn list(session: &Session, core: &Core, view: &JobView) -> Result<i32, Fai
     Ok(0)
 }
 
-async fn window(core: &Core, file: &FileRef, from: From, bytes: u32) -> Result<Window, Failure> {
+/// Waits until a job has been given nodes, so that there is a place for its files; or until it has ended without.
+///
+/// # Errors
+/// As for every command.
+pub async fn await_start(session: &Session, core: &Core, view: Arc<JobView>) -> Result<Arc<JobView>, Failure> {
+    let mut view = view;
+    let mut said = String::new();
+    while view.job.attempt.0 == 0 && !view.job.state.ended() {
+        if said != view.reason {
+            said.clone_from(&view.reason);
+            session.out.note(&format!("job {} has not started: {said}", view.job.name));
+        }
+        view = match core.ask(Request::AwaitJob { job: by_id(&view), timeout: Some(START_LOOK) }).await? {
+            Reply::Job(view) => view,
+            other => return Err(unexpected(&other)),
+        };
+    }
+    Ok(view)
+}
+
+/// Reads a part of a file.
+///
+/// # Errors
+/// As for every command.
+pub async fn window(core: &Core, file: &FileRef, from: From, bytes: u32) -> Result<Window, Failure> {
     match core.ask(Request::ReadFile(FileWindow { file: file.clone(), from, bytes })).await? {
         Reply::Window(window) => Ok(window),
         other => Err(unexpected(&other)),
@@ -202,7 +239,17 @@ async fn print_from(
     }
 }
 
-async fn follow(session: &Session, core: &Core, file: FileRef, start: u64, printer: &mut Printer) -> Result<(), Failure> {
+/// Prints a file as it grows, from an offset, until what it belongs to has ended.
+///
+/// # Errors
+/// As for every command.
+pub async fn follow(
+    session: &Session,
+    core: &Core,
+    file: FileRef,
+    start: u64,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
     let mut deltas = core.client().open_log(file.clone(), From::Start(start)).await?;
     let mut waited = false;
     while let Some(delta) = deltas.recv().await {
@@ -232,7 +279,9 @@ async fn follow(session: &Session, core: &Core, file: FileRef, start: u64, print
 }
 
 /// Writes a log: as it is into a file or pipe, cleaned onto a terminal.
-struct Printer {
+pub struct Printer {
+    /// Bytes have come, or the file was there.
+    began: bool,
     cleaner: Option<Cleaner>,
     color: bool,
     /// It goes without saying that the log of a new job is not there yet.
@@ -240,12 +289,19 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(out: Out) -> Self {
+    /// Returns one that has printed nothing.
+    pub fn new(out: Out) -> Self {
         let tty = std::io::stdout().is_terminal();
-        Self { cleaner: tty.then(|| Cleaner::at(0)), color: out.paint.colored(), just_submitted: false }
+        Self { began: false, cleaner: tty.then(|| Cleaner::at(0)), color: out.paint.colored(), just_submitted: false }
+    }
+
+    /// Says whether there was anything to print.
+    pub fn began(&self) -> bool {
+        self.began
     }
 
     fn print(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+        self.began = true;
         let mut out = std::io::stdout().lock();
         match &mut self.cleaner {
             None => out.write_all(bytes)?,

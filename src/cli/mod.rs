@@ -14,6 +14,7 @@ mod doctor;
 mod experiment;
 pub mod failure;
 mod fetch;
+mod file;
 mod host;
 mod job;
 mod job_acts;

@@ -34,7 +34,7 @@ const FIRST_WORDS_MAX: Duration = Duration::from_secs(20);
 /// How long the last bytes of a file may take that was replaced or whose job has ended.
 const LAST_BYTES_MAX: Duration = Duration::from_secs(20);
 /// The program that sends a file.
-const FOLLOW: &str = include_str!("../../assets/agent/follow.sh");
+const FOLLOW: &str = concat!(include_str!("../../assets/agent/paths.sh"), include_str!("../../assets/agent/follow.sh"));
 
 /// Follows a file until `ended` is true and all of it was sent, the reader goes away, or there will be no link any more. The last
 /// two deltas can be [`LogDelta::Ended`] or [`LogDelta::Failed`]; nothing comes after them.
@@ -173,7 +173,7 @@ impl Follower {
     /// Waits until the file is there. The error is what to do instead.
     async fn first_words(&mut self, channel: &mut Channel, out: &mut Lines) -> Result<Facts, Next> {
         let over = *self.ended.borrow_and_update();
-        let path = format!("{}\n", self.path.as_str());
+        let path = format!("{}\n{}\n", self.path.root(), self.path.as_str());
         let handshake = async {
             let _ = channel.stdin.write_all(path.as_bytes()).await;
             let _ = channel.stdin.flush().await;

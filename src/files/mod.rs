@@ -67,6 +67,9 @@ pub enum FileError {
     /// It is a link, a pipe, a device or a folder.
     #[error("`{path}` is not a regular file; it is not read")]
     NotRegular { path: Shown },
+    /// It is no folder.
+    #[error("`{path}` is not a directory; links are not followed")]
+    NotFolder { path: Shown },
     /// What to look for is nothing, or more than a line.
     #[error("a search is for one line of text of 1 to {max} bytes", max = search::TEXT_BYTES_MAX)]
     Text,
@@ -76,7 +79,9 @@ impl FileError {
     /// Returns it as a front end shows it.
     pub fn fault(&self) -> Fault {
         let made = match self {
-            Self::Path { .. } | Self::Missing { .. } | Self::NotRegular { .. } | Self::Text => Fault::user(self.to_string()),
+            Self::Path { .. } | Self::Missing { .. } | Self::NotRegular { .. } | Self::NotFolder { .. } | Self::Text => {
+                Fault::user(self.to_string())
+            }
             Self::NoLink | Self::Link(_) | Self::Lost { .. } | Self::Noise { .. } => Fault::remote(self.to_string()),
         };
         match std::error::Error::source(self) {

@@ -12,6 +12,8 @@ const PATH_BYTES_MAX: usize = 4095;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePath {
     whole: String,
+    /// The folder that it may not leave.
+    root: String,
     shown: Shown,
 }
 
@@ -31,14 +33,43 @@ impl FilePath {
         if name.split('/').any(|part| part == "..") || folder.split('/').any(|part| part == "..") {
             return refused(name, "it leads out of the job's folder");
         }
-        let whole = if name.is_empty() { folder.to_owned() } else { format!("{}/{name}", folder.trim_end_matches('/')) };
+        // `/` itself is `` here, so that what is below it begins with `/` once.
+        let root = folder.trim_end_matches('/').to_owned();
+        let name = name.trim_end_matches('/');
+        let whole = match (name.is_empty(), root.is_empty()) {
+            (true, true) => "/".to_owned(),
+            (true, false) => root.clone(),
+            (false, _) => format!("{root}/{name}"),
+        };
         if whole.chars().any(char::is_control) {
             return refused(&whole, "it has a control character");
         }
         if whole.len() > PATH_BYTES_MAX {
             return refused(name, "it is too long");
         }
-        Ok(Self { shown: Shown::new(if name.is_empty() { folder } else { name }), whole })
+        Ok(Self { shown: Shown::new(if name.is_empty() { folder } else { name }), whole, root })
+    }
+
+    /// Returns the path of something below this one, which may not leave the same folder.
+    ///
+    /// # Errors
+    /// As [`FilePath::below`].
+    pub fn join(&self, name: &str) -> Result<Self, FileError> {
+        let under = self.whole.strip_prefix(&self.root).unwrap_or_default().trim_matches('/');
+        let folder = if self.root.is_empty() { "/" } else { &self.root };
+        if name.starts_with('/') {
+            return Err(FileError::Path { path: Shown::new(name), why: "it is not below the job's folder" });
+        }
+        match (under.is_empty(), name.is_empty()) {
+            (true, _) => Self::below(folder, name),
+            (false, true) => Self::below(folder, under),
+            (false, false) => Self::below(folder, &format!("{under}/{name}")),
+        }
+    }
+
+    /// Returns the absolute path of the folder that it may not leave, as the node's programs take it: empty for `/`.
+    pub(super) fn root(&self) -> &str {
+        &self.root
     }
 
     /// Returns the absolute path.
@@ -68,6 +99,11 @@ mod tests {
         assert_eq!(of("/spool/j 1/", "stdout.txt").unwrap(), "/spool/j 1/stdout.txt");
         assert_eq!(of("/spool", "attempt-1/it's é.txt").unwrap(), "/spool/attempt-1/it's é.txt");
         assert_eq!(of("/spool", "").unwrap(), "/spool");
+        assert_eq!(of("/", "").unwrap(), "/");
+        assert_eq!(of("/", "etc/motd").unwrap(), "/etc/motd");
+        let sub = FilePath::below("/spool", "a/b/").unwrap();
+        assert_eq!((sub.join("c").unwrap().as_str(), sub.join("").unwrap().as_str()), ("/spool/a/b/c", "/spool/a/b"));
+        assert!(sub.join("../../../x").is_err() && sub.join("/x").is_err());
         assert_eq!(of("/spool", "a..b").unwrap(), "/spool/a..b");
         for (folder, name) in
             [("spool", "x"), ("/spool", "/etc/shadow"), ("/spool", "../x"), ("/spool", "a/../../x"), ("/spool/..", "x")]

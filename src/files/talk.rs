@@ -24,7 +24,7 @@ const LINE_BYTES: usize = 1024;
 /// How long one answer may take: a node under load, a cold disk; and ssh gives up a dead connection after 15 s.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// The program that answers looks.
-const LOOK: &str = include_str!("../../assets/agent/look.sh");
+const LOOK: &str = concat!(include_str!("../../assets/agent/paths.sh"), include_str!("../../assets/agent/look.sh"));
 
 /// What a path is on the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Talk {
     /// Asks about a path. An answer is at most `bytes_max` long; whoever sends more is no longer listened to.
     pub async fn ask(&mut self, path: &FilePath, question: &str, bytes_max: usize) -> Result<Answer, FileError> {
         let lost = |source| FileError::Lost { path: path.shown().clone(), source };
-        let asked = format!("path {}\n{question}\n", path.as_str());
+        let asked = format!("root {}\npath {}\n{question}\n", path.root(), path.as_str());
         let answer = async {
             self.channel.stdin.write_all(asked.as_bytes()).await.map_err(|error| lost(Some(error)))?;
             self.channel.stdin.flush().await.map_err(|error| lost(Some(error)))?;

@@ -119,6 +119,17 @@ pub fn log_folder(job: &Job, node_index: u32, names: &JobNames<'_>) -> Result<St
     Plan { job, nodes: &job.places, names, node_index }.log_folder()
 }
 
+/// Returns the directories of a job on one of its nodes, by id: logs, outputs, inputs, temp.
+///
+/// # Errors
+/// As [`log_folder`].
+pub fn directories(job: &Job, node_index: u32, names: &JobNames<'_>) -> Result<Vec<(String, String)>, Fault> {
+    if node_index as usize >= job.places.len() {
+        return Err(Fault::internal(format!("job `{}` has no node {node_index}", job.name)));
+    }
+    Plan { job, nodes: &job.places, names, node_index }.by_id()
+}
+
 fn of(spec: &JobSpec) -> Option<&'static dyn Framework> {
     ALL.iter().copied().find(|framework| framework.tool_type() == spec.toolkit.tool_type())
 }

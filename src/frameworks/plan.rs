@@ -6,6 +6,7 @@ use crate::frameworks::{JobNames, MainProcess};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
+use crate::model::request::{STDOUTERR, TEMP};
 use crate::model::spec::job::{InputDirectory, OutputDirectory};
 use crate::model::spec::{Demand, JobSpec};
 use crate::model::state::Job;
@@ -106,6 +107,21 @@ impl Plan<'_> {
     pub(super) fn log_folder(&self) -> Result<String, Fault> {
         let paths = Paths::new(self.node(), &self.job.name, self.names);
         Ok(self.directories(&paths)?.logs)
+    }
+
+    /// Returns the job's directories on this node by the ids that people name them by.
+    pub(super) fn by_id(&self) -> Result<Vec<(String, String)>, Fault> {
+        let paths = Paths::new(self.node(), &self.job.name, self.names);
+        let directories = self.directories(&paths)?;
+        let id = |(variable, path): (String, String)| {
+            let id = ["AZ_BATCHAI_INPUT_", "AZ_BATCHAI_OUTPUT_"].iter().find_map(|before| variable.strip_prefix(before));
+            (id.unwrap_or(&variable).to_owned(), path)
+        };
+        let mut found = vec![(STDOUTERR.to_owned(), directories.logs)];
+        found.extend(directories.outputs.into_iter().map(id));
+        found.extend(directories.inputs.into_iter().map(id));
+        found.push((TEMP.to_owned(), paths.job_temp));
+        Ok(found)
     }
 
     /// The variables that every process of a job has on this node and that depend on nothing the user wrote.

@@ -100,6 +100,8 @@ pub enum Request {
     SearchFile(FileSearch),
     /// The log files of a job: [`Reply::Files`].
     ListLogs(JobRef),
+    /// What lies in a directory, one level: [`Reply::Listing`].
+    ListFiles(FolderRef),
     /// Runs a command on a node; answered when it has ended: [`Reply::Ran`].
     #[serde(rename_all = "camelCase")]
     Exec { node: NodeRef, command: String },
@@ -233,17 +235,68 @@ pub struct JobQuery {
     pub newest_first: bool,
 }
 
-/// A file of a job on one of its nodes.
+/// Whose files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FilesOf {
+    /// A job's, on the nodes of its current or last attempt.
+    Job(JobRef),
+    /// A node's own: the logs of its set-up task.
+    Node(NodeRef),
+}
+
+impl std::convert::From<JobRef> for FilesOf {
+    fn from(job: JobRef) -> Self {
+        Self::Job(job)
+    }
+}
+
+/// The directory id of a job's logs, which the published model reserves.
+pub const STDOUTERR: &str = "stdouterr";
+/// The directory id of a job's temporary directory; ours.
+pub const TEMP: &str = "temp";
+/// The directory id of the logs of a node's set-up task; ours.
+pub const SETUP: &str = "setup";
+
+/// A file on a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileRef {
-    /// The job.
-    pub job: JobRef,
-    /// A name in the log directory of the current or last attempt, `attempt-K/NAME` for an earlier one.
+    /// Whose it is.
+    pub of: FilesOf,
+    /// The id of its directory: [`STDOUTERR`], [`TEMP`], or one of the job's output or input directories (those first). The
+    /// logs of the job, or of the node's set-up task, when absent.
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// Its path in the directory; among the logs of a job `attempt-K/NAME` is of an earlier attempt.
     pub file: String,
     /// The index of the node in the attempt; 0 is the first.
     #[serde(default)]
     pub node: u32,
+}
+
+impl FileRef {
+    /// Returns a log file of a job.
+    pub fn log(job: JobRef, file: impl Into<String>, node: u32) -> Self {
+        Self { of: FilesOf::Job(job), directory: None, file: file.into(), node }
+    }
+}
+
+/// A directory on one node, or on all nodes of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FolderRef {
+    /// Whose it is.
+    pub of: FilesOf,
+    /// As [`FileRef::directory`].
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// A path below it; empty for itself.
+    #[serde(default)]
+    pub path: String,
+    /// The index of the node in the attempt; all of them when absent.
+    #[serde(default)]
+    pub node: Option<u32>,
 }
 
 /// Where to begin to read.
@@ -340,6 +393,43 @@ pub struct Status {
     pub undone: Vec<String>,
 }
 
+/// What an entry of a directory is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FileKind {
+    /// A regular file.
+    #[default]
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link; never followed.
+    Link,
+    /// A pipe, a socket or a device; never opened.
+    Special,
+}
+
+impl FileKind {
+    /// Returns the published `fileType`, and words of ours where there is none.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Link => "link",
+            Self::Special => "special",
+        }
+    }
+}
+
+/// What lies in a directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listing {
+    /// Its entries by name, those of all nodes together; one that all nodes share is there once.
+    pub entries: Vec<FileEntry>,
+    /// What a person should know: nodes out of reach, names that are left out, that there are more.
+    pub notes: Vec<String>,
+}
+
 /// One file in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -352,6 +442,19 @@ pub struct FileEntry {
     pub size: u64,
     /// When it last changed.
     pub modified: UnixMillis,
+    /// What it is.
+    #[serde(default)]
+    pub kind: FileKind,
+    /// Its inode; 0 when it was not asked for.
+    #[serde(default)]
+    pub inode: u64,
+}
+
+impl FileEntry {
+    /// Returns a regular file.
+    pub fn file(name: impl Into<String>, node: u32, size: u64, modified: UnixMillis) -> Self {
+        Self { name: name.into(), node, size, modified, kind: FileKind::File, inode: 0 }
+    }
 }
 
 /// The answer to a [`Request`].
@@ -397,6 +500,8 @@ pub enum Reply {
     Found { offset: Option<u64> },
     /// To [`Request::ListLogs`].
     Files(Vec<FileEntry>),
+    /// To [`Request::ListFiles`].
+    Listing(Listing),
     /// To [`Request::Exec`].
     #[serde(rename_all = "camelCase")]
     Ran {

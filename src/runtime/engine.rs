@@ -19,7 +19,7 @@ use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::state::Job;
 use crate::model::units::UnixMillis;
-use crate::runtime::{perform, points, validate, views};
+use crate::runtime::{locate, perform, points, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
 use crate::store::{Batch, Store, StoreError};
@@ -65,10 +65,16 @@ pub enum Out {
 /// Where a file of a job is.
 #[derive(Clone, Debug)]
 pub struct Located {
-    /// The job.
-    pub job: JobId,
+    /// The job, if it is a job's.
+    pub job: Option<JobId>,
+    /// The id of the directory.
+    pub directory: String,
     /// The node.
     pub node: NodeId,
+    /// The node's name.
+    pub node_name: String,
+    /// Whether the node is still in the cluster.
+    pub ours: bool,
     /// The node's index in the attempt.
     pub index: u32,
     /// The way there.
@@ -77,7 +83,7 @@ pub struct Located {
     pub path: String,
     /// The absolute path of the folder that it may not leave.
     pub folder: String,
-    /// Whether the job has not ended.
+    /// Whether what it belongs to has not ended.
     pub live: bool,
 }
 
@@ -88,8 +94,10 @@ pub enum FileWork {
     Read { located: Located, from: crate::model::request::From, bytes: u32 },
     /// A search.
     Search { located: Located, text: String, from: u64, backwards: bool },
-    /// The files of these folders.
+    /// The log files of these folders.
     List { folders: Vec<Located> },
+    /// What lies in these folders, one level.
+    Entries { folders: Vec<Located> },
     /// A command.
     Exec { link: Box<NodeLink>, command: String },
 }
@@ -293,7 +301,7 @@ impl<S: Store> Engine<S> {
                 work.overdue.push(call);
                 Ok(())
             }
-            Input::Locate(call, file) => match validate::locate(self, &file) {
+            Input::Locate(call, file) => match locate::file(self, &file) {
                 Ok(located) => {
                     work.looks.push(Out::Located(call, Ok(located)));
                     Ok(())

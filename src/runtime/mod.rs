@@ -6,6 +6,7 @@ pub mod call;
 pub mod clock;
 pub mod engine;
 pub mod hooks;
+pub mod locate;
 pub mod look;
 pub mod perform;
 pub mod points;
@@ -14,6 +15,7 @@ pub mod resolve;
 pub mod submit;
 pub mod validate;
 pub mod views;
+pub mod way;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,10 +27,11 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::model::fault::Fault;
-use crate::model::ids::{EffectId, JobId, NodeId};
+use crate::model::ids::{EffectId, NodeId};
 use crate::model::request::{From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
+use crate::model::state::NodeState;
 use crate::runtime::call::Call;
 use crate::runtime::clock::Clock;
 use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
@@ -111,6 +114,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             clock,
             tokio: tokio.clone(),
             agents: BTreeMap::new(),
+            desks: way::Desks::default(),
             leaving: TaskTracker::new(),
             inputs,
             reports,
@@ -152,6 +156,8 @@ struct Loop {
     clock: Clock,
     tokio: tokio::runtime::Handle,
     agents: BTreeMap<NodeId, AgentHandle>,
+    /// Where their files are looked at.
+    desks: way::Desks,
     /// Agents of nodes that were given back, until they have ended.
     leaving: TaskTracker,
     /// Where tasks of ours send what they found.
@@ -162,7 +168,7 @@ struct Loop {
     replies: BTreeMap<CallId, oneshot::Sender<Reply>>,
     followers: BTreeMap<CallId, (From, mpsc::Sender<LogDelta>, Opened)>,
     /// Tells followers that their job has ended.
-    ends: BTreeMap<JobId, watch::Sender<bool>>,
+    ends: BTreeMap<RowKey, watch::Sender<bool>>,
     publisher: Publisher,
 }
 
@@ -314,13 +320,13 @@ impl Loop {
     }
 
     fn end_followers(&mut self, key: RowKey, change: &Change) {
-        let RowKey::Job(id) = key else { return };
         let over = match change {
             Change::Job(job) => job.state.ended(),
+            Change::Node(node) => !matches!(node.state, NodeState::Preparing),
             Change::Gone(_) => true,
-            Change::Workspace(_) | Change::Cluster(_) | Change::Node(_) | Change::Experiment(_) => false,
+            Change::Workspace(_) | Change::Cluster(_) | Change::Experiment(_) => false,
         };
-        if over && let Some(end) = self.ends.remove(&id) {
+        if over && let Some(end) = self.ends.remove(&key) {
             end.send_replace(true);
         }
     }
@@ -329,6 +335,7 @@ impl Loop {
         match out {
             Out::Open(link) => self.open(*link),
             Out::Close(node) => {
+                self.desks.forget(node);
                 if let Some(agent) = self.agents.remove(&node) {
                     agent.close(true);
                     // Its task ends when its last handle is gone, so this one stays until the goodbye is said.
@@ -345,10 +352,10 @@ impl Loop {
             Out::Notify(effect, job) => self.notify(effect, job),
             Out::Look(call, work) => {
                 let Some(reply) = self.replies.remove(&call) else { return };
-                let ways = look::Ways::of(&work, &self.agents);
+                let look = look::Look::new(work, &self.agents, &mut self.desks);
                 self.tokio.spawn(async move {
                     // Who asked may have left.
-                    let _ = reply.send(look::look(work, ways).await);
+                    let _ = reply.send(look.answer().await);
                 });
             }
             Out::Located(call, located) => self.follow(call, located),
@@ -364,6 +371,7 @@ impl Loop {
                 if let Some(before) = before {
                     before.close(false);
                 }
+                self.desks.forget(node);
                 let _inside = self.tokio.enter();
                 self.agents.insert(node, agent::spawn(link, self.reports.clone()));
             }
@@ -386,11 +394,12 @@ impl Loop {
                 let _ = opened.send(Err(fault));
             }
             Ok(located) => {
+                let key = located.job.map_or(RowKey::Node(located.node), RowKey::Job);
                 let ended = match located.live {
-                    true => self.ends.entry(located.job).or_insert_with(|| watch::channel(false).0).subscribe(),
+                    true => self.ends.entry(key).or_insert_with(|| watch::channel(false).0).subscribe(),
                     false => watch::channel(true).1,
                 };
-                let way = look::Way::to(&located.link, &self.agents);
+                let way = way::Way::to(&located.link, &self.agents);
                 // Who asked may have left; then the follower ends at its first delta.
                 let _ = opened.send(Ok(()));
                 self.tokio.spawn(look::follow(located, way, from, deltas, ended));

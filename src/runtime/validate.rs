@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::fault::Fault;
-use crate::model::ids::{Attempt, JobId};
+use crate::model::ids::JobId;
 use crate::model::names::check_name;
-use crate::model::request::{FileRef, JobAct, JobRef, NodeAct, Place, Reply, Request, Scale, Status};
+use crate::model::request::{JobAct, JobRef, NodeAct, Place, Reply, Request, Scale, Status};
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::{ClusterSpec, ProviderSpec};
 use crate::model::state::{ExecutionState, Job};
 use crate::model::units::{NodeCount, UnixMillis};
 use crate::providers;
-use crate::runtime::engine::{Engine, FileWork, Located};
-use crate::runtime::{perform, resolve, submit, views};
+use crate::runtime::engine::{Engine, FileWork};
+use crate::runtime::{locate, perform, resolve, submit, views};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
 
@@ -169,18 +169,18 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::ListJobs(query) => list_jobs(engine, &query),
         Request::ListAll { workspace } => list_all(engine, workspace.as_deref()),
         Request::ReadFile(window) => {
-            let located = locate(engine, &window.file)?;
+            let located = locate::file(engine, &window.file)?;
             Ok(Checked::Outside(FileWork::Read { located, from: window.from, bytes: window.bytes }))
         }
         Request::SearchFile(search) => {
-            let located = locate(engine, &search.file)?;
+            let located = locate::file(engine, &search.file)?;
             let (text, from, backwards) = (search.text, search.from, search.backwards);
             Ok(Checked::Outside(FileWork::Search { located, text, from, backwards }))
         }
-        Request::ListLogs(job) => {
-            let job = find_job(engine, &job)?;
-            let folders = (0..job.places.len().max(1) as u32).map(|node| located_folder(engine, &job, node));
-            Ok(Checked::Outside(FileWork::List { folders: folders.collect::<Result<_, _>>()? }))
+        Request::ListLogs(job) => Ok(Checked::Outside(FileWork::List { folders: locate::logs(engine, &job)? })),
+        Request::ListFiles(folder) => {
+            let folders = locate::folders(engine, &folder)?;
+            Ok(Checked::Outside(FileWork::Entries { folders }))
         }
         Request::Exec { node, command } => {
             let node = resolve::node(&engine.sched, &node)?;
@@ -467,38 +467,4 @@ fn list_all<S: Store>(engine: &Engine<S>, workspace: Option<&str>) -> Result<Che
         experiments: sched.experiments().values().filter(|e| fits(e.workspace)).cloned().collect(),
         clusters,
     }))
-}
-
-/// Finds a log file of a job: its node, the way there, its path and the folder that it may not leave.
-///
-/// # Errors
-/// The job is unknown, has not started, or the file's name would leave its folder.
-pub fn locate<S: Store>(engine: &Engine<S>, file: &FileRef) -> Result<Located, Refusal> {
-    let job = find_job(engine, &file.job)?;
-    let fits = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(|c: char| c.is_control());
-    if !file.file.split('/').all(fits) {
-        return Err(Fault::user(format!("`{}` is no name of a file of the job", file.file.escape_debug())).into());
-    }
-    let mut located = located_folder(engine, &job, file.node)?;
-    located.path = format!("{}/{}", located.folder, file.file);
-    Ok(located)
-}
-
-fn located_folder<S: Store>(engine: &Engine<S>, job: &Arc<Job>, node: u32) -> Result<Located, Refusal> {
-    if job.attempt == Attempt(0) {
-        let reason = job.reason(engine.sched.clusters().get(&job.cluster).map(|c| &**c));
-        return Err(Fault::user(format!("job `{}` has not started: {reason}", job.name)).into());
-    }
-    if node as usize >= job.places.len() {
-        let nodes = job.places.len();
-        return Err(
-            Fault::user(format!("job `{}` has {nodes} nodes, counted from 0; there is no node {node}", job.name)).into()
-        );
-    }
-    let link = perform::link_for(engine, job, node as usize)
-        .ok_or_else(|| Fault::user(format!("the cluster of job `{}` is gone, and the way to its logs with it", job.name)))?;
-    let names = perform::job_names(&engine.sched, job);
-    let folder = crate::frameworks::log_folder(job, node, &names).map_err(Refusal::Fault)?;
-    let live = !job.state.ended();
-    Ok(Located { job: job.id, node: link.node, index: node, link: Box::new(link), path: folder.clone(), folder, live })
 }

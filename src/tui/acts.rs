@@ -495,6 +495,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Window(_)
             | Reply::Found { .. }
             | Reply::Files(_)
+            | Reply::Listing(_)
             | Reply::Ran { .. },
         ) => Vec::new(),
     }

@@ -37,6 +37,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::ReadFile(_)
         | Request::SearchFile(_)
         | Request::ListLogs(_)
+        | Request::ListFiles(_)
         | Request::Exec { .. } => return None,
     };
     let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();

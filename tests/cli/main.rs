@@ -1,6 +1,8 @@
 //! The command line from outside: arguments in, standard output, standard error and exit code out, against the real program.
 
 mod files;
+mod job_files;
+mod lab;
 mod rig;
 mod settings;
 mod visit;

@@ -1,54 +1,7 @@
 //! Whole visits with real jobs on nodes that are this machine.
 
-use std::time::{Duration, Instant};
-
-use crate::rig::{Ran, User};
-
-/// How long a state may take to come; generous, since the machine may be busy.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A user with a workspace, an experiment and a cluster of two ready nodes; the host is ended with it.
-struct Lab(User);
-
-impl Lab {
-    fn new() -> Self {
-        let lab = Self(User::new());
-        for line in ["workspace create lab", "experiment create first", "cluster create pool --provider local --target 2"] {
-            let ran = lab.0.run(line);
-            assert_eq!(ran.code, 0, "{}", ran.shown());
-        }
-        lab.until("cluster show -o json", |ran| json(ran)["nodeStateCounts"]["idleNodeCount"] == 2);
-        lab
-    }
-
-    fn run(&self, line: &str) -> Ran {
-        self.0.run(line)
-    }
-
-    /// Runs a line until what it says is so.
-    fn until(&self, line: &str, fits: impl Fn(&Ran) -> bool) -> Ran {
-        let begin = Instant::now();
-        loop {
-            let ran = self.run(line);
-            if fits(&ran) {
-                return ran;
-            }
-            assert!(begin.elapsed() < DEADLINE, "it never came to that: {}", ran.shown());
-        }
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.0.run("job terminate --all -y");
-        self.0.run("job wait --all --timeout 40s");
-        self.0.run("serve --stop");
-    }
-}
-
-fn json(ran: &Ran) -> serde_json::Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.shown()))
-}
+use crate::lab::{Lab, json};
+use crate::rig::User;
 
 /// Replaces what differs from run to run.
 fn settled(text: &str) -> String {

@@ -12,6 +12,7 @@ fn help_of_every_noun() {
         "cluster node",
         "experiment",
         "job",
+        "job file",
         "context",
         "config",
         "theme",
@@ -30,7 +31,17 @@ fn help_of_every_noun() {
 #[test]
 fn help_of_the_verbs_with_many_options() {
     let user = User::new();
-    for verb in ["job create", "job logs", "job list", "job wait", "cluster create", "cluster scale", "workspace update"] {
+    for verb in [
+        "job create",
+        "job logs",
+        "job list",
+        "job wait",
+        "job file list",
+        "job file stream",
+        "cluster create",
+        "cluster scale",
+        "workspace update",
+    ] {
         let help = user.run(&format!("{verb} --help"));
         assert_eq!(help.code, 0, "{verb}");
         let own = help.stdout.split("Global options:").next().unwrap_or_default().to_owned();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use ostler::files::window::WINDOW_BYTES_MAX;
 use ostler::files::{Desk, Direction, FileError, FilePath};
-use ostler::model::request::From;
-use ostler::transport::link::Link;
+use ostler::model::request::{FileKind, From};
+use ostler::transport::link::{Link, Traffic};
 use tempfile::TempDir;
 
 use crate::shells;
@@ -117,6 +117,83 @@ async fn lists_name_what_can_be_read() {
         assert!(files.iter().all(|file| file.modified.0 > 1_700_000_000_000), "{}: {files:?}", shell.name);
         assert_eq!(desk.list(&at(&dir, "none"), 0).await.unwrap(), [], "{}", shell.name);
     }
+}
+
+#[tokio::test]
+async fn a_directory_is_listed_one_level_with_all_that_is_in_it() {
+    let dir = TempDir::new().unwrap();
+    let outside = TempDir::new().unwrap();
+    fs::write(outside.path().join("secret"), "x").unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    fs::create_dir_all(dir.path().join("sub/deep")).unwrap();
+    write("model.bin", "12345");
+    write(".hidden", "1");
+    write("sub/inner.txt", "12");
+    write("two\nlines", "");
+    write("bad\u{1b}[2J", "");
+    symlink("/etc/passwd", dir.path().join("link")).unwrap();
+    symlink(outside.path(), dir.path().join("out")).unwrap();
+    symlink(dir.path(), outside.path().join("way-in")).unwrap();
+    assert!(Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap().success());
+    for shell in shells::all() {
+        let (name, desk) = (shell.name, Desk::new(shell.link));
+        let found = desk.entries(&at(&dir, ""), 1).await.unwrap().unwrap();
+        let seen: Vec<_> = found.entries.iter().map(|e| (e.name.as_str(), e.kind, e.size)).collect();
+        let (file, folder) = (FileKind::File, FileKind::Directory);
+        let link = FileKind::Link;
+        assert_eq!(
+            seen,
+            [
+                (".hidden", file, 1),
+                ("link", link, 0),
+                ("model.bin", file, 5),
+                ("out", link, 0),
+                ("pipe", FileKind::Special, 0),
+                ("sub", folder, 0)
+            ],
+            "{name}"
+        );
+        assert!(found.entries.iter().all(|e| e.node == 1 && e.inode != 0), "{name}");
+        let mut odd: Vec<&str> = found.odd.iter().map(|name| name.as_str()).collect();
+        odd.sort_unstable();
+        assert!(odd.len() == 2 && odd[1] == "two?lines" && !odd[0].contains('\u{1b}'), "{name}: {odd:?}");
+        let inner = desk.entries(&at(&dir, "sub"), 0).await.unwrap().unwrap();
+        assert_eq!(inner.entries.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["deep", "inner.txt"], "{name}");
+        assert!(desk.entries(&at(&dir, "none"), 0).await.unwrap().is_none(), "{name}");
+        // A directory may be reached by links, but none below it is followed.
+        let by_link = FilePath::below(&outside.path().join("way-in").display().to_string(), "").unwrap();
+        assert_eq!(desk.entries(&by_link, 0).await.unwrap().unwrap().entries.len(), 6, "{name}");
+        for below in ["out", "model.bin", "link", "pipe"] {
+            let error = desk.entries(&at(&dir, below), 0).await.unwrap_err();
+            assert!(matches!(error, FileError::NotFolder { .. }), "{name} {below}: {error}");
+        }
+        let error = desk.window(&at(&dir, "out/secret"), From::End, 10).await.unwrap_err();
+        assert!(matches!(error, FileError::NotRegular { .. }), "{name}: {error}");
+        assert_eq!(
+            desk.window(&by_link.join("sub/inner.txt").unwrap(), From::End, 10).await.unwrap().bytes,
+            b"12",
+            "{name}"
+        );
+    }
+}
+
+/// More looks than there are channels, while one channel is busy with a search: each waits for its turn, none for good.
+#[tokio::test]
+async fn looks_share_the_channels_that_there_are() {
+    let Some(host) = Host::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("log"), "text").unwrap();
+    let link = Link::connect(&host.node("ssh_config")).await.unwrap();
+    let desk = Desk::new(link.clone());
+    let path = at(&dir, "log");
+    let held = link.open_data(Traffic::Look, "cat").await.unwrap();
+    let looks = (0..8).map(|_| desk.window(&path, From::End, 10));
+    let seen = tokio::time::timeout(Duration::from_secs(60), futures_util::future::join_all(looks)).await;
+    for window in seen.expect("no look waits for ever") {
+        assert_eq!(window.unwrap().bytes, b"text");
+    }
+    drop(held);
+    link.close().await;
 }
 
 #[tokio::test]

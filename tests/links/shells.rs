@@ -36,7 +36,10 @@ fn bare() -> Option<Shell> {
         return None;
     }
     let tools = TempDir::new().unwrap();
-    for tool in ["ls", "dd", "tail", "head", "stat", "grep", "awk", "find", "sleep", "cat", "tr"] {
+    for tool in [
+        "ls", "dd", "tail", "head", "stat", "grep", "awk", "find", "sleep", "cat", "tr", "sh", "sed", "cksum", "mv", "rm",
+        "mkdir", "chmod",
+    ] {
         symlink(busybox, tools.path().join(tool)).unwrap();
     }
     let path = format!("PATH={}", tools.path().display());

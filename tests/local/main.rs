@@ -69,7 +69,7 @@ impl Core {
     }
 
     async fn log(&self, job: &JobRef, file: &str) -> String {
-        let file = FileRef { job: job.clone(), file: file.into(), node: 0 };
+        let file = FileRef::log(job.clone(), file, 0);
         match self.ask(Request::ReadFile(FileWindow { file, from: From::Start(0), bytes: 65536 })).await {
             Reply::Window(window) => String::from_utf8(window.bytes).expect("text"),
             other => panic!("{other:?}"),
@@ -174,7 +174,7 @@ async fn a_log_is_followed_to_its_end() {
     let job =
         core.submit(command("i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i + 1)); done; sleep 1; echo last")).await;
     until_running(&core, &job).await;
-    let file = FileRef { job: job.clone(), file: "stdout.txt".into(), node: 0 };
+    let file = FileRef::log(job.clone(), "stdout.txt", 0);
     let mut deltas = core.client.open_log(file, From::Start(0)).await.expect("a follower");
     let mut text = String::new();
     loop {

@@ -122,12 +122,7 @@ impl FileHost {
                 Some(answer(ticket, Ok(Reply::Found { offset })))
             }
             UiEffect::Ask(ticket, Request::ListLogs(_)) => {
-                let entry = |((node, name), file): (&(u32, String), &File)| FileEntry {
-                    name: name.clone(),
-                    node: *node,
-                    size: file.size(),
-                    modified: NOW,
-                };
+                let entry = |((node, name), file): (&(u32, String), &File)| FileEntry::file(name, *node, file.size(), NOW);
                 Some(answer(ticket, Ok(Reply::Files(self.files.iter().map(entry).collect()))))
             }
             other => {

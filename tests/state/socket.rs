@@ -27,7 +27,7 @@ async fn text(client: &Client, text: &str) -> String {
 }
 
 fn file(name: &str) -> FileRef {
-    FileRef { job: JobRef::Id(JobId(1)), file: name.to_owned(), node: 0 }
+    FileRef::log(JobRef::Id(JobId(1)), name, 0)
 }
 
 fn submit(name: &str) -> Request {

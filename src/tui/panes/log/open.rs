@@ -161,7 +161,7 @@ impl OpenLog {
 
     /// Returns what the core calls the file.
     pub fn file_ref(&self) -> FileRef {
-        FileRef { job: JobRef::Id(self.job), file: self.file.clone(), node: self.node }
+        FileRef::log(JobRef::Id(self.job), self.file.clone(), self.node)
     }
 
     fn ask(&mut self, ask: Ask, request: Request, numbers: &mut Numbers) -> UiEffect {

@@ -118,12 +118,7 @@ mod tests {
     use crate::model::units::UnixMillis;
 
     fn entries(names: &[(&str, u32)]) -> Vec<FileEntry> {
-        let entry = |(name, node): &(&str, u32)| FileEntry {
-            name: (*name).to_owned(),
-            node: *node,
-            size: 0,
-            modified: UnixMillis(0),
-        };
+        let entry = |(name, node): &(&str, u32)| FileEntry::file(*name, *node, 0, UnixMillis(0));
         names.iter().map(entry).collect()
     }
 

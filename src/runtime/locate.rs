@@ -1,0 +1,177 @@
+//! From the names that people use for files to places on nodes: which node, the way there, and the folder that a path may
+//! not leave. Pure but for what it reads of the engine; whether anything lies there is for `look` to see.
+
+use std::sync::Arc;
+
+use crate::frameworks;
+use crate::model::fault::Fault;
+use crate::model::ids::Attempt;
+use crate::model::nearest::nearest;
+use crate::model::request::{FileRef, FilesOf, FolderRef, JobRef, NodeRef, SETUP, STDOUTERR};
+use crate::model::state::{Job, Node, NodeState};
+use crate::runtime::engine::{Engine, Located};
+use crate::runtime::validate::{Refusal, find_job};
+use crate::runtime::{perform, resolve};
+use crate::store::Store;
+
+/// Finds a file: its node, the way there, its path and the folder that it may not leave.
+///
+/// # Errors
+/// The job or node is unknown, has not started, has no such directory, or the file's name would leave it.
+pub fn file<S: Store>(engine: &Engine<S>, file: &FileRef) -> Result<Located, Refusal> {
+    if file.file.is_empty() {
+        return Err(Fault::user("a file needs a name").into());
+    }
+    check_path(&file.file)?;
+    let mut located = match &file.of {
+        FilesOf::Job(job) => of_job(engine, &find_job(engine, job)?, file.directory.as_deref(), file.node)?,
+        FilesOf::Node(node) => of_node(engine, node, file.directory.as_deref())?,
+    };
+    located.path = format!("{}/{}", located.folder, file.file);
+    Ok(located)
+}
+
+/// Finds a directory on the node that is asked for, or on all nodes of the job.
+///
+/// # Errors
+/// As [`file`].
+pub fn folders<S: Store>(engine: &Engine<S>, folder: &FolderRef) -> Result<Vec<Located>, Refusal> {
+    check_path(&folder.path)?;
+    let directory = folder.directory.as_deref();
+    let mut found = match &folder.of {
+        FilesOf::Job(job) => {
+            let job = find_job(engine, job)?;
+            let nodes = match folder.node {
+                Some(node) => node..node.saturating_add(1),
+                None => 0..job.places.len().max(1) as u32,
+            };
+            nodes.map(|node| of_job(engine, &job, directory, node)).collect::<Result<Vec<_>, _>>()?
+        }
+        FilesOf::Node(node) => vec![of_node(engine, node, directory)?],
+    };
+    if !folder.path.is_empty() {
+        found.iter_mut().for_each(|located| located.path = format!("{}/{}", located.folder, folder.path));
+    }
+    Ok(found)
+}
+
+/// Finds the folders with the logs of a job, one for each node.
+///
+/// # Errors
+/// As [`file`].
+pub fn logs<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Vec<Located>, Refusal> {
+    let job = find_job(engine, job)?;
+    (0..job.places.len().max(1) as u32).map(|node| of_job(engine, &job, None, node)).collect()
+}
+
+/// A path below a directory: nothing that leads out of it, nothing that cannot be a line.
+fn check_path(path: &str) -> Result<(), Fault> {
+    let shown = path.escape_debug();
+    let why = match path {
+        "" => return Ok(()),
+        _ if path.starts_with('/') => "a path is relative to its directory (`-d`)",
+        _ if path.chars().any(char::is_control) => "it has a control character",
+        _ if path.split('/').any(|part| part == "..") => "it leads out of the directory",
+        _ if path.split('/').any(|part| part.is_empty() || part == ".") => "it has an empty part or a `.`",
+        _ => return Ok(()),
+    };
+    Err(Fault::user(format!("the path `{shown}` is refused: {why}")))
+}
+
+fn of_job<S: Store>(engine: &Engine<S>, job: &Arc<Job>, directory: Option<&str>, node: u32) -> Result<Located, Refusal> {
+    if job.attempt == Attempt(0) {
+        let reason = job.reason(engine.sched.clusters().get(&job.cluster).map(|c| &**c));
+        return Err(Fault::user(format!("job `{}` has not started: {reason}", job.name)).into());
+    }
+    if node as usize >= job.places.len() {
+        let nodes = job.places.len();
+        return Err(
+            Fault::user(format!("job `{}` has {nodes} nodes, counted from 0; there is no node {node}", job.name)).into()
+        );
+    }
+    let link = perform::link_for(engine, job, node as usize).ok_or_else(|| {
+        Fault::user(format!("the cluster of job `{}` is gone, and the way to its files with it", job.name))
+    })?;
+    let names = perform::job_names(&engine.sched, job);
+    let directory = directory.unwrap_or(STDOUTERR);
+    let folder = match directory {
+        STDOUTERR => frameworks::log_folder(job, node, &names).map_err(Refusal::Fault)?,
+        named => directory_of(job, node, named, &names)?,
+    };
+    Ok(Located {
+        job: Some(job.id),
+        directory: directory.to_owned(),
+        node: link.node,
+        node_name: job.node_names.get(node as usize).cloned().unwrap_or_default(),
+        ours: engine.sched.nodes().contains_key(&link.node),
+        index: node,
+        link: Box::new(link),
+        path: folder.clone(),
+        folder,
+        live: !job.state.ended(),
+    })
+}
+
+fn directory_of(job: &Job, node: u32, named: &str, names: &frameworks::JobNames<'_>) -> Result<String, Fault> {
+    let all = frameworks::directories(job, node, names)?;
+    if let Some((_, path)) = all.iter().find(|(id, _)| id == named) {
+        return Ok(path.clone());
+    }
+    let ids: Vec<&str> = all.iter().map(|(id, _)| id.as_str()).collect();
+    let fault = Fault::user(format!("job `{}` has no directory `{}`", job.name, named.escape_debug()));
+    let meant = nearest(named, ids.iter().copied()).map(|id| format!("did you mean `{id}`? ")).unwrap_or_default();
+    Err(fault.hint(format!("{meant}it has {}", ids.join(", "))))
+}
+
+/// The logs of a node's set-up task.
+fn of_node<S: Store>(engine: &Engine<S>, node: &NodeRef, directory: Option<&str>) -> Result<Located, Refusal> {
+    let node = resolve::node(&engine.sched, node)?;
+    if let Some(other) = directory.filter(|id| *id != SETUP) {
+        let fault = Fault::user(format!("a node has no directory `{}`", other.escape_debug()));
+        return Err(fault.hint(format!("it has {SETUP}")).into());
+    }
+    let link =
+        perform::link_of(engine, node).ok_or_else(|| Fault::user(format!("node `{}` has no machine yet", node.name)))?;
+    let folder = setup_folder(engine, node)?;
+    Ok(Located {
+        job: None,
+        directory: SETUP.to_owned(),
+        node: node.id,
+        node_name: node.name.clone(),
+        ours: true,
+        index: 0,
+        link: Box::new(link),
+        path: folder.clone(),
+        folder,
+        live: matches!(node.state, NodeState::Preparing),
+    })
+}
+
+/// Where the logs of a node's set-up task lie on it.
+fn setup_folder<S: Store>(engine: &Engine<S>, node: &Node) -> Result<String, Fault> {
+    let cluster = engine.sched.clusters().get(&node.cluster);
+    let cluster = cluster.ok_or_else(|| Fault::internal(format!("node `{}` belongs to no cluster", node.name)))?;
+    if cluster.spec.node_setup.as_ref().is_none_or(|setup| setup.setup_task.is_none()) {
+        return Err(Fault::user(format!("cluster `{}` has no set-up task, so there are no logs of one", cluster.name)));
+    }
+    match node.facts.as_ref().map(|facts| facts.root.as_str()) {
+        Some(root) if root.starts_with('/') => Ok(format!("{root}/setup")),
+        Some(_) | None => Err(Fault::user(format!("node `{}` has not been prepared yet", node.name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_path;
+
+    #[test]
+    fn paths_that_are_refused() {
+        for path in ["", "a", "a b/c", "a..b", "...", "-x", "é/ü"] {
+            assert_eq!(check_path(path), Ok(()), "{path}");
+        }
+        for path in ["/etc/shadow", "..", "../x", "a/../../x", "a//b", "./a", "a/", "a\nb", "a\0", "a\u{1b}[2J"] {
+            let fault = check_path(path).unwrap_err();
+            assert!(!fault.message.chars().any(char::is_control), "{}", fault.message);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The directories of real jobs on this machine: listed, followed, explained.
+
+use crate::lab::{Lab, json};
+
+const JOB: &str = r#"{"properties": {
+  "nodeCount": 1,
+  "stdOutErrPathPrefix": "$AZ_BATCHAI_JOB_TEMP_DIR/../kept",
+  "inputDirectories": [{"id": "DATA", "path": "HOME/data"}],
+  "outputDirectories": [
+    {"id": "MODEL", "pathPrefix": "HOME/out"},
+    {"id": "CHECK", "pathPrefix": "HOME/out", "pathSuffix": "checkpoints"}
+  ],
+  "customToolkitSettings": {"commandLine": "COMMAND"}
+}}"#;
+
+/// Runs a job with directories of its own to its end.
+fn job(lab: &Lab, name: &str, command: &str) {
+    let home = lab.home().display().to_string();
+    std::fs::create_dir_all(lab.home().join("data/part")).unwrap();
+    lab.file("data/train.csv", "a,b\n1,2\n");
+    let text = JOB.replace("HOME", &home).replace("$AZ_BATCHAI_JOB_TEMP_DIR/../kept", &format!("{home}/kept"));
+    lab.file("job.json", text.replace("COMMAND", command));
+    lab.ok(&format!("job create -c pool -n {name} -f job.json --wait"));
+}
+
+#[test]
+fn directories_are_listed_in_the_published_shape() {
+    let lab = Lab::new();
+    let command = "mkdir -p $AZ_BATCHAI_OUTPUT_MODEL/step; echo 12345 >$AZ_BATCHAI_OUTPUT_MODEL/model.bin; \
+                   echo x >$AZ_BATCHAI_OUTPUT_MODEL/step/one; echo c >$AZ_BATCHAI_OUTPUT_CHECK/c.pt; echo t >tmp.txt; echo hi";
+    job(&lab, "done", command);
+    let names = |line: &str| -> Vec<String> {
+        let list = json(&lab.run(&format!("{line} -o json")));
+        let list = list.as_array().unwrap_or_else(|| panic!("{line}: {list}"));
+        list.iter()
+            .map(|entry| format!("{} {}", entry["fileType"].as_str().unwrap(), entry["name"].as_str().unwrap()))
+            .collect()
+    };
+    assert_eq!(names("job file list -j done"), ["file execution.log", "file stderr.txt", "file stdout.txt"]);
+    assert_eq!(names("job file list -j done -d MODEL"), ["directory checkpoints", "file model.bin", "directory step"]);
+    assert_eq!(names("job file list -j done -d MODEL -p step"), ["file one"]);
+    assert_eq!(names("job file list -j last -d CHECK --expiry 60"), ["file c.pt"]);
+    assert_eq!(names("job file list -j done -d DATA"), ["directory part", "file train.csv"]);
+    assert_eq!(names("job file list -j done -d temp"), ["file hostfile", "file tmp.txt"]);
+    let list = json(&lab.run("job file list -j done -d MODEL -o json"));
+    let file = &list[1];
+    assert_eq!(
+        (&file["properties"]["contentLength"], &file["node"]),
+        (&serde_json::json!(6), &serde_json::json!("local-1"))
+    );
+    assert!(file["properties"]["lastModified"].as_str().unwrap().ends_with('Z'), "{file}");
+    assert_eq!(file["downloadCommand"], format!("ostler job file get -j {} -d MODEL -p model.bin", id_of(&lab, "done")));
+    assert!(list[0].get("properties").is_none() && list[0].get("downloadCommand").is_none(), "{list}");
+    let table = lab.ok("job file list -j done -d MODEL");
+    assert!(table.starts_with("NAME") && table.contains("step/") && table.contains("model.bin"), "{table}");
+}
+
+fn id_of(lab: &Lab, job: &str) -> String {
+    json(&lab.run(&format!("job show {job} -o json")))["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_cannot_be_listed_is_explained() {
+    let lab = Lab::new();
+    job(&lab, "done", "echo hi");
+    for (line, words) in [
+        ("job file list -j done -d NODEL", "did you mean `MODEL`? it has stdouterr, MODEL, CHECK, DATA, temp"),
+        ("job file list -j done -d MODEL -p ../up", "it leads out of the directory"),
+        ("job file list -j done -d MODEL -p /etc", "a path is relative to its directory"),
+        ("job file list -j done -d MODEL -p none", "list it without a path"),
+        ("job file list -j done -d MODEL --node 3", "it has local-1, counted from 0"),
+        ("job file list -j nobody", "no job `nobody`"),
+        ("job file stream -j done -f none.txt", "the job has ended, and there is no file `none.txt`"),
+        ("job file stream -j done -d DATA -f part", "`part` is not a regular file"),
+    ] {
+        let ran = lab.run(line);
+        assert_eq!(ran.code, 1, "{}", ran.shown());
+        assert!(ran.stderr.contains(words), "{line}: {}", ran.shown());
+    }
+    std::fs::remove_dir_all(lab.home().join("out")).unwrap();
+    let ran = lab.run("job file list -j done -d MODEL");
+    assert!(
+        ran.stderr.contains("there is no directory ~/out/") && ran.stderr.contains("may not be mounted"),
+        "{}",
+        ran.shown()
+    );
+    // The next job on the node empties the temporary directories.
+    lab.ok("job create --wait -- true");
+    let ran = lab.run("job file list -j done -d temp");
+    assert!(ran.stderr.contains("is emptied when the next job starts"), "{}", ran.shown());
+    assert_eq!(lab.run("job file list -j done --expiry 3").code, 2);
+}
+
+#[test]
+fn files_of_several_nodes_are_listed_together() {
+    let lab = Lab::new();
+    let home = lab.home().display().to_string();
+    let text = format!(
+        r#"{{"nodeCount": 2, "outputDirectories": [{{"id": "SHARED", "pathPrefix": "{home}/out"}}],
+           "jobPreparation": {{"commandLine": "echo p >$AZ_BATCHAI_OUTPUT_SHARED/all.txt; echo mine >own.txt"}},
+           "customToolkitSettings": {{"commandLine": "true"}}}}"#
+    );
+    lab.file("two.json", text);
+    lab.ok("job create -c pool -n two -f two.json --wait");
+    let list = |line: &str| -> Vec<String> {
+        let list = json(&lab.run(&format!("{line} -o json")));
+        let entry = |e: &serde_json::Value| format!("{} {}", e["name"].as_str().unwrap(), e["node"].as_str().unwrap());
+        list.as_array().unwrap_or_else(|| panic!("{line}: {list}")).iter().map(entry).collect()
+    };
+    let both = list("job file list -j two -d temp");
+    assert!(both.contains(&"own.txt local-1".to_owned()) && both.contains(&"own.txt local-2".to_owned()), "{both:?}");
+    let one = list("job file list -j two -d temp --node local-2");
+    assert!(!one.is_empty() && one.iter().all(|entry| entry.ends_with(" local-2")), "{one:?}");
+    // What both see in one place is there once.
+    assert_eq!(list("job file list -j two -d SHARED"), ["all.txt local-1"]);
+    assert_eq!(list("job file list -j two -d SHARED --node 1"), ["all.txt local-2"]);
+    assert_eq!(lab.ok("job file stream -j two -d temp -f own.txt --node local-2"), "mine\n");
+}
+
+#[test]
+fn a_stream_waits_for_its_file_and_ends_with_the_job() {
+    let lab = Lab::new();
+    let home = lab.home().display().to_string();
+    let command = "while [ ! -e HOME/go ]; do sleep 0.1; done; mkdir -p $AZ_BATCHAI_OUTPUT_MODEL/sub; \
+                   for n in 1 2 3; do echo line $n >>$AZ_BATCHAI_OUTPUT_MODEL/sub/late.log; sleep 0.3; done; exit 3";
+    lab.file(
+        "job.json",
+        JOB.replace("COMMAND", command).replace("$AZ_BATCHAI_JOB_TEMP_DIR/../kept", "HOME/kept").replace("HOME", &home),
+    );
+    std::fs::create_dir_all(lab.home().join("data")).unwrap();
+    lab.ok("job create -c pool -n slow -f job.json --priority low");
+    let stream = std::thread::scope(|scope| {
+        let stream = scope.spawn(|| lab.run("job file stream -j slow -d MODEL -p sub -f late.log"));
+        lab.until("job show slow -o json", |ran| json(ran)["executionState"] == "running");
+        std::fs::write(lab.home().join("go"), "").unwrap();
+        stream.join().unwrap()
+    });
+    assert_eq!((stream.stdout.as_str(), stream.code), ("line 1\nline 2\nline 3\n", 0), "{}", stream.shown());
+}
