@@ -130,9 +130,14 @@ fn repeatable(request: &Request) -> bool {
         | Request::ListAll { .. }
         | Request::ReadFile(_)
         | Request::SearchFile(_)
+        | Request::ShowFileServer(_)
         | Request::ListLogs(_)
         | Request::ListFiles(_) => true,
-        Request::CreateWorkspace { .. }
+        Request::CreateGroup { .. }
+        | Request::DeleteGroup { .. }
+        | Request::CreateFileServer { .. }
+        | Request::DeleteFileServer { .. }
+        | Request::CreateWorkspace { .. }
         | Request::TagWorkspace { .. }
         | Request::DeleteWorkspace { .. }
         | Request::CreateExperiment { .. }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
-use super::{cluster, completions, config, context, doctor, experiment, job, names, serve, theme, workspace};
+use super::{
+    cluster, completions, config, context, doctor, experiment, file_server, job, names, resource_group, serve, theme,
+    workspace,
+};
 
 /// Launches jobs over ssh on pools of nodes, and lets you watch and scale them
 ///
@@ -36,7 +39,7 @@ pub struct Globals {
     /// The ssh configuration file, as `ssh -F FILE` takes it [env: OSTLER_SSH_CONFIG] [default: your own]
     #[arg(short = 'F', long, global = true, value_name = "FILE")]
     pub ssh_config: Option<PathBuf>,
-    /// Accepted for scripts written for `az batchai`; one state directory is one resource group [env: OSTLER_RESOURCE_GROUP]
+    /// The resource group; only needed when there is a second beside `default` [env: OSTLER_RESOURCE_GROUP]
     #[arg(short = 'g', long, global = true, value_name = "NAME", env = "OSTLER_RESOURCE_GROUP", hide_env = true)]
     pub resource_group: Option<String>,
     /// The workspace; with exactly one it may be left out [env: OSTLER_WORKSPACE]
@@ -92,12 +95,18 @@ pub enum Color {
 /// The nouns.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Noun {
+    /// Resource groups: a level above workspaces, for those who need one
+    #[command(subcommand, visible_alias = "group")]
+    ResourceGroup(resource_group::Verb),
     /// Workspaces: clusters and experiments under one name
     #[command(subcommand)]
     Workspace(workspace::Verb),
     /// Clusters: pools of alike nodes, and the nodes themselves
     #[command(subcommand)]
     Cluster(cluster::Verb),
+    /// File servers: exports that clusters and jobs mount
+    #[command(subcommand)]
+    FileServer(file_server::Verb),
     /// Experiments: named groups of jobs
     #[command(subcommand)]
     Experiment(experiment::Verb),

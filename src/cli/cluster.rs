@@ -130,14 +130,14 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let core = session.core().await?;
     match verb {
         Verb::Show { name } => {
-            let lists = Lists::read(&core, session.context.workspace.as_ref()).await?;
+            let lists = Lists::read(&core, session.workspace().as_ref()).await?;
             let cluster = lists.cluster(name.as_ref().or(session.context.cluster.as_ref()))?;
             let (workspace, nodes) = (lists.workspace_name(cluster.workspace), lists.nodes_of(cluster));
             let facts = object::facts(cluster, workspace, &nodes);
             session.out.one(&cluster.name, &facts, &object::value(cluster, workspace, &nodes))?;
         }
         Verb::List => {
-            let lists = Lists::read(&core, session.context.workspace.as_ref()).await?;
+            let lists = Lists::read(&core, session.workspace().as_ref()).await?;
             let mut list = session.out.list(object::COLUMNS);
             let row = |c: &std::sync::Arc<_>| object::row(c, lists.workspace_name(c.workspace), &lists.nodes_of(c));
             list.page(lists.clusters.iter().map(row).collect())?;
@@ -176,7 +176,8 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     check_name(&name).map_err(Fault::config)?;
     let core = session.core().await?;
     let sentence = format!("create cluster `{name}` with a target of {}", file.spec.scale_settings.target());
-    let workspace = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
+    let named = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
+    let workspace = session.within_group(named);
     let request = Request::CreateCluster { workspace, name, spec: file.spec };
     match core.act(&sentence, request).await? {
         None => {}
@@ -254,7 +255,7 @@ async fn show_scaled(session: &Session, core: &Core, name: Option<&String>) -> R
     if matches!(session.out.format, Format::Table | Format::Wide) || session.globals.dry_run {
         return Ok(());
     }
-    let lists = Lists::read(core, session.context.workspace.as_ref()).await?;
+    let lists = Lists::read(core, session.workspace().as_ref()).await?;
     let cluster = lists.cluster(name.or(session.context.cluster.as_ref()))?;
     let ScaleSettings::Manual { .. } = &cluster.spec.scale_settings;
     let value = object::value(cluster, lists.workspace_name(cluster.workspace), &lists.nodes_of(cluster));

@@ -278,7 +278,12 @@ impl Picture {
             match change {
                 Change::Node(node) => lines.extend(node_line(update.at, before.nodes.get(&node.id), node)),
                 Change::Job(job) => lines.extend(job_line(update.at, before.jobs.get(&job.id), job)),
-                Change::Workspace(_) | Change::Cluster(_) | Change::Experiment(_) | Change::Gone(_) => {}
+                Change::Group(_)
+                | Change::Workspace(_)
+                | Change::Cluster(_)
+                | Change::FileServer(_)
+                | Change::Experiment(_)
+                | Change::Gone(_) => {}
             }
         }
         lines

@@ -41,7 +41,8 @@ pub enum Verb {
 /// As for every command.
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let workspace = session.context.workspace.as_ref();
+    let workspace = session.workspace();
+    let workspace = workspace.as_ref();
     match verb {
         Verb::Create { name } => {
             let sentence = format!("create experiment `{name}`");

@@ -172,7 +172,7 @@ async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
         typed.as_ref().or(of_file.as_ref()).or(of_context.as_ref()).cloned()
     };
     let (globals, context) = (&session.globals, &session.context);
-    let workspace = over(&globals.workspace, &file.workspace, &context.workspace);
+    let workspace = session.within_group(over(&globals.workspace, &file.workspace, &context.workspace));
     let experiment = over(&globals.experiment, &file.experiment, &context.experiment);
     let cluster = over(&globals.cluster, &file.spec.cluster, &context.cluster);
     Ok(Submit {

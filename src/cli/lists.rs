@@ -6,10 +6,10 @@ use super::failure::Failure;
 use super::session::{Core, unexpected};
 use super::workspace::missing;
 use crate::model::fault::Fault;
-use crate::model::ids::WorkspaceId;
+use crate::model::ids::{GroupId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::request::{Reply, Request};
-use crate::model::state::{Cluster, Experiment, Node, Workspace};
+use crate::model::state::{Cluster, DEFAULT_GROUP, Experiment, FileServer, Node, ResourceGroup, Workspace};
 
 /// Everything but jobs.
 pub struct Lists {
@@ -21,6 +21,10 @@ pub struct Lists {
     pub nodes: Vec<Arc<Node>>,
     /// All experiments.
     pub experiments: Vec<Arc<Experiment>>,
+    /// All resource groups but the one that is always there.
+    pub groups: Vec<Arc<ResourceGroup>>,
+    /// All file servers.
+    pub file_servers: Vec<Arc<FileServer>>,
 }
 
 impl Lists {
@@ -30,8 +34,8 @@ impl Lists {
     /// The core's refusal.
     pub async fn read(core: &Core, workspace: Option<&String>) -> Result<Self, Failure> {
         match core.ask(Request::ListAll { workspace: workspace.cloned() }).await? {
-            Reply::Lists { workspaces, clusters, nodes, experiments } => {
-                Ok(Self { workspaces, clusters, nodes, experiments })
+            Reply::Lists { workspaces, clusters, nodes, experiments, groups, file_servers } => {
+                Ok(Self { workspaces, clusters, nodes, experiments, groups, file_servers })
             }
             other => Err(unexpected(&other)),
         }
@@ -42,7 +46,28 @@ impl Lists {
     /// # Errors
     /// That there is none of that name, or that several could be meant.
     pub fn workspace(&self, name: Option<&String>) -> Result<&Arc<Workspace>, Failure> {
-        find("workspace", &self.workspaces, name, |workspace| &workspace.name)
+        let (group, name) = match name.and_then(|text| text.split_once('/')) {
+            Some((group, name)) => (Some(group), Some(name.to_owned()).filter(|name| !name.is_empty())),
+            None => (None, name.cloned()),
+        };
+        let fits = |w: &&Arc<Workspace>| group.is_none_or(|group| same_name(self.group_name(w.group), group));
+        let of_group: Vec<Arc<Workspace>> = self.workspaces.iter().filter(fits).cloned().collect();
+        let id = find("workspace", &of_group, name.as_ref(), |workspace| &workspace.name)?.id;
+        let found = self.workspaces.iter().find(|workspace| workspace.id == id);
+        found.ok_or_else(|| Fault::internal("a workspace was found and is not there").into())
+    }
+
+    /// Returns the name of a resource group; empty when it is gone.
+    pub fn group_name(&self, id: GroupId) -> &str {
+        match id {
+            GroupId::DEFAULT => DEFAULT_GROUP,
+            id => self.groups.iter().find(|group| group.id == id).map_or("", |group| &group.name),
+        }
+    }
+
+    /// Returns the name of the resource group of a workspace.
+    pub fn group_of(&self, id: WorkspaceId) -> &str {
+        self.workspaces.iter().find(|w| w.id == id).map_or("", |w| self.group_name(w.group))
     }
 
     /// Returns the name of a workspace.

@@ -15,6 +15,7 @@ mod experiment;
 pub mod failure;
 mod fetch;
 mod file;
+mod file_server;
 mod host;
 mod job;
 mod job_acts;
@@ -26,6 +27,7 @@ mod names;
 mod node;
 mod objects;
 pub mod output;
+mod resource_group;
 pub mod screen;
 mod select;
 mod serve;
@@ -139,7 +141,9 @@ async fn act(session: &Session, noun: Option<Noun>, environment: &Environment, s
 
 async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result<i32, Failure> {
     match noun {
+        Noun::ResourceGroup(verb) => resource_group::run(session, verb).await,
         Noun::Workspace(verb) => workspace::run(session, verb).await,
+        Noun::FileServer(verb) => file_server::run(session, verb).await,
         Noun::Cluster(verb) => cluster::run(session, verb).await,
         Noun::Experiment(verb) => experiment::run(session, verb).await,
         Noun::Job(verb) => job::run(session, verb).await,

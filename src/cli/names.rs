@@ -91,7 +91,7 @@ pub fn nodes() -> ArgValueCompleter {
 }
 
 async fn lists(session: &Session, client: &Client) -> Option<Reply> {
-    client.request(Request::ListAll { workspace: session.context.workspace.clone() }).await.ok()
+    client.request(Request::ListAll { workspace: session.workspace() }).await.ok()
 }
 
 /// Asks, and keeps what begins as typed. Whatever goes wrong, nothing is offered and nothing is said: the line is still

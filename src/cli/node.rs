@@ -86,7 +86,7 @@ fn node_ref(session: &Session, word: &str) -> NodeRef {
 
 async fn list(session: &Session) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let lists = Lists::read(&core, session.context.workspace.as_ref()).await?;
+    let lists = Lists::read(&core, session.workspace().as_ref()).await?;
     let cluster = lists.cluster(session.context.cluster.as_ref())?;
     let mut list = session.out.list(object::COLUMNS);
     list.page(lists.nodes_of(cluster).iter().map(|node: &Arc<_>| object::row(node)).collect())?;

@@ -58,16 +58,34 @@ impl Session {
         Ok(Self { globals, config, state_dir, context, out, way: tokio::sync::Mutex::default() })
     }
 
+    /// Returns the workspace that is meant, with the resource group in front where one is meant.
+    pub fn workspace(&self) -> Option<String> {
+        self.within_group(self.context.workspace.clone())
+    }
+
+    /// Puts the resource group that is meant before the name of a workspace.
+    pub fn within_group(&self, workspace: Option<String>) -> Option<String> {
+        match (&self.context.resource_group, workspace) {
+            (Some(group), workspace) => Some(format!("{group}/{}", workspace.unwrap_or_default())),
+            (None, workspace) => workspace,
+        }
+    }
+
+    /// Returns the file server that is meant.
+    pub fn file_server(&self, name: Option<&String>) -> Place {
+        Place { workspace: self.workspace(), name: name.cloned() }
+    }
+
     /// Returns the cluster that is meant: the named one, else that of the context.
     pub fn cluster(&self, named: Option<&String>) -> Place {
         let name = named.or(self.context.cluster.as_ref());
-        Place { workspace: self.context.workspace.clone(), name: name.cloned() }
+        Place { workspace: self.workspace(), name: name.cloned() }
     }
 
     /// Returns the experiment that is meant.
     pub fn experiment(&self, named: Option<&String>) -> Place {
         let name = named.or(self.context.experiment.as_ref());
-        Place { workspace: self.context.workspace.clone(), name: name.cloned() }
+        Place { workspace: self.workspace(), name: name.cloned() }
     }
 
     /// Returns the job that a word names: `job-12`, or a name within the experiment.
@@ -80,11 +98,7 @@ impl Session {
 
     /// Returns a query for the jobs of the context.
     pub fn query(&self) -> JobQuery {
-        JobQuery {
-            workspace: self.context.workspace.clone(),
-            experiment: self.context.experiment.clone(),
-            ..JobQuery::default()
-        }
+        JobQuery { workspace: self.workspace(), experiment: self.context.experiment.clone(), ..JobQuery::default() }
     }
 
     /// Asks the person before something that cannot be taken back.

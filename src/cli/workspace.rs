@@ -82,6 +82,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Create { name, location, tags } => {
             let sentence = format!("create workspace `{name}`");
             let tags: BTreeMap<String, String> = tags.into_iter().collect();
+            let name = session.within_group(Some(name)).unwrap_or_default();
             let request = Request::CreateWorkspace { name, location, tags };
             if let Some(reply) = core.act(&sentence, request).await? {
                 let workspace = made(&reply)?;
@@ -91,19 +92,28 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         Verb::Show { name } => {
             let lists = Lists::read(&core, None).await?;
-            let workspace = lists.workspace(name.as_ref().or(session.context.workspace.as_ref()))?;
+            let named = name.or_else(|| session.context.workspace.clone());
+            let workspace = lists.workspace(session.within_group(named).as_ref())?;
             let clusters = lists.clusters.iter().filter(|c| c.workspace == workspace.id).count();
+            let servers = lists.file_servers.iter().filter(|s| s.workspace == workspace.id).count();
             let experiments = lists.experiments.iter().filter(|e| e.workspace == workspace.id).count();
-            session.out.one(&workspace.name, &object::facts(workspace, clusters, experiments), &object::value(workspace))?;
+            session.out.one(
+                &workspace.name,
+                &object::facts(workspace, clusters, servers, experiments),
+                &object::value(workspace),
+            )?;
         }
         Verb::List => {
-            let lists = Lists::read(&core, None).await?;
+            // All of them, or those of the group that is named.
+            let group = session.context.resource_group.as_ref().map(|group| format!("{group}/"));
+            let lists = Lists::read(&core, group.as_ref()).await?;
             let mut list = session.out.list(object::COLUMNS);
             list.page(lists.workspaces.iter().map(|workspace| object::row(workspace)).collect())?;
             list.end()?;
         }
         Verb::Update { name, tags, untags } => {
-            let name = name.or_else(|| session.context.workspace.clone());
+            let named = name.or_else(|| session.context.workspace.clone());
+            let name = session.within_group(named);
             let set = tags.into_iter().map(|(name, value)| (name, Some(value)));
             let tags: BTreeMap<String, Option<String>> = set.chain(untags.into_iter().map(|name| (name, None))).collect();
             let request = Request::TagWorkspace { workspace: name, tags };
@@ -114,7 +124,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Delete { name, force } => {
             let more = if force { " with everything in it" } else { "" };
             session.confirm(&format!("delete workspace `{name}`{more}"))?;
-            let request = Request::DeleteWorkspace { workspace: name.clone(), force };
+            let workspace = session.within_group(Some(name.clone())).unwrap_or_default();
+            let request = Request::DeleteWorkspace { workspace, force };
             if core.act(&format!("delete workspace `{name}`{more}"), request).await?.is_some() {
                 session.out.note(&format!("workspace `{name}` deleted"));
             }

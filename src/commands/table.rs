@@ -44,12 +44,16 @@ pub enum CommandId {
     Release,
     /// Changes the priority of waiting jobs.
     Priority,
+    /// Makes a resource group: a level above workspaces.
+    NewGroup,
     /// Makes a workspace.
     NewWorkspace,
     /// Makes an experiment in the selected workspace.
     NewExperiment,
     /// Makes a cluster of hosts (`n[1-4]`) or of this machine (`local`).
     NewCluster,
+    /// Makes a file server of an export that exists, or of a directory that all nodes have (`dir`).
+    NewFileServer,
     /// Opens or closes it, or goes in; applies a proposed target.
     Open,
     /// Leaves what was begun: a filter, a proposal, marks, a window.
@@ -351,6 +355,16 @@ pub const ALL: &[Command] = &[
         danger: Danger::Acts,
     },
     Command {
+        id: CommandId::NewGroup,
+        name: "new-group",
+        sentence: "makes a resource group: a level above workspaces",
+        hint: "new group",
+        keys: &[],
+        scopes: &[],
+        args: "NAME",
+        danger: Danger::Acts,
+    },
+    Command {
         id: CommandId::NewWorkspace,
         name: "new-workspace",
         sentence: "makes a workspace",
@@ -378,6 +392,16 @@ pub const ALL: &[Command] = &[
         keys: &[],
         scopes: &[],
         args: "NAME HOSTS|local [TARGET]",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::NewFileServer,
+        name: "new-file-server",
+        sentence: "makes a file server of an export that exists, or of a directory that all nodes have (`dir`)",
+        hint: "new file server",
+        keys: &[],
+        scopes: &[],
+        args: "NAME HOST|dir PATH [nfs|sshfs]",
         danger: Danger::Acts,
     },
     Command {

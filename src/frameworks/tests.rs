@@ -65,6 +65,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         exit_code: None,
         errors: Vec::new(),
         deleting: false,
+        deleting_since: None,
     }
 }
 

@@ -40,6 +40,10 @@ macro_rules! id {
 
 id!(/// A workspace.
     WorkspaceId(u64), "ws-");
+id!(/// A resource group.
+    GroupId(u64), "group-");
+id!(/// A file server.
+    FileServerId(u64), "fs-");
 id!(/// A cluster: a pool of alike nodes.
     ClusterId(u64), "cluster-");
 id!(/// A node: one machine as one cluster sees it. A host that leaves and comes back is a new node.
@@ -57,14 +61,23 @@ id!(/// The number of a committed turn of the runtime; a snapshot and its update
 id!(/// The number of starts of a core on one state directory. A node refuses orders of a lower one.
     Epoch(u64), "epoch-");
 
+impl GroupId {
+    /// The group that is always there.
+    pub const DEFAULT: Self = Self(0);
+}
+
 /// The last number handed out for each kind of identity; part of the core's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counters {
+    /// Of resource groups.
+    pub group: GroupId,
     /// Of workspaces.
     pub workspace: WorkspaceId,
     /// Of clusters.
     pub cluster: ClusterId,
+    /// Of file servers.
+    pub file_server: FileServerId,
     /// Of nodes.
     pub node: NodeId,
     /// Of experiments.

@@ -1,6 +1,8 @@
 //! Everything a front end may ask, and what it may be told. Screen, command line and socket use these same types.
 //!
 //! Things are named by what people type ([`Place`]); the core resolves names, so that a command needs no picture of the whole.
+//! Wherever a workspace is named, `GROUP/WORKSPACE` names one of a resource group, and `GROUP/` the only one of it (for
+//! lists: all of it). A name alone means the workspace of that name in any group, when there is only one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, JobId, NodeId};
-use crate::model::spec::{ClusterSpec, Deallocation, JobSpec, Priority};
-use crate::model::state::{Cluster, ExecutionState, Experiment, Job, Node, Workspace};
+use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
+use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 
 /// The most entries one page of a list holds (published limit of `maxresults`).
@@ -48,7 +50,13 @@ pub enum JobRef {
 pub enum Request {
     /// Who hosts, and what is undone: [`Reply::Status`].
     Status,
-    /// Makes a workspace.
+    /// Makes a resource group.
+    #[serde(rename_all = "camelCase")]
+    CreateGroup { name: String },
+    /// Deletes a resource group. Refused while it holds anything unless `force`.
+    #[serde(rename_all = "camelCase")]
+    DeleteGroup { group: String, force: bool },
+    /// Makes a workspace, in the group that stands before its name.
     #[serde(rename_all = "camelCase")]
     CreateWorkspace { name: String, location: Option<String>, tags: BTreeMap<String, String> },
     /// Changes a workspace's tags: set or, with `None`, removed.
@@ -68,6 +76,14 @@ pub enum Request {
     /// Deletes a cluster. Refused while jobs wait or run there unless `force`, which ends them.
     #[serde(rename_all = "camelCase")]
     DeleteCluster { cluster: Place, force: bool },
+    /// Makes a file server.
+    #[serde(rename_all = "camelCase")]
+    CreateFileServer { workspace: Option<String>, name: String, spec: FileServerSpec },
+    /// Deletes a file server. Refused while a cluster or a live job mounts it unless `force`.
+    #[serde(rename_all = "camelCase")]
+    DeleteFileServer { file_server: Place, force: bool },
+    /// One file server and who mounts it: [`Reply::FileServer`].
+    ShowFileServer(Place),
     /// Changes the target of a cluster. `seen` is the target that the person saw; another one now is a fault.
     Scale(Scale),
     /// What [`Request::Scale`] would do: [`Reply::Preview`].
@@ -91,7 +107,7 @@ pub enum Request {
     AwaitJob { job: JobRef, timeout: Option<Millis> },
     /// Lists jobs by page, oldest first: [`Reply::Jobs`].
     ListJobs(JobQuery),
-    /// Lists workspaces, clusters, nodes or experiments: [`Reply::Lists`] holds all of them, filtered by workspace.
+    /// Lists everything but jobs: [`Reply::Lists`] holds all of them, filtered by workspace.
     #[serde(rename_all = "camelCase")]
     ListAll { workspace: Option<String> },
     /// Part of a file of a job: [`Reply::Window`].
@@ -474,6 +490,10 @@ pub enum Reply {
     Experiment(Arc<Experiment>),
     /// See above.
     Cluster(Arc<Cluster>),
+    /// See above.
+    Group(Arc<ResourceGroup>),
+    /// See above, and to [`Request::ShowFileServer`].
+    FileServer(Arc<FileServerView>),
     /// The jobs, in the order asked.
     Submitted(Vec<Arc<Job>>),
     /// One job.
@@ -490,6 +510,10 @@ pub enum Reply {
         clusters: Vec<Arc<Cluster>>,
         nodes: Vec<Arc<Node>>,
         experiments: Vec<Arc<Experiment>>,
+        #[serde(default)]
+        groups: Vec<Arc<ResourceGroup>>,
+        #[serde(default)]
+        file_servers: Vec<Arc<FileServer>>,
     },
     /// To [`Request::PreviewScale`].
     Preview(Preview),
@@ -519,14 +543,39 @@ pub enum Reply {
 pub struct JobView {
     /// The job.
     pub job: Arc<Job>,
+    /// The name of its resource group.
+    #[serde(default)]
+    pub group: String,
     /// The name of its workspace.
     pub workspace: String,
     /// The name of its experiment.
     pub experiment: String,
     /// The name of its cluster.
     pub cluster: String,
+    /// The name of the cluster's workspace, which may be another one.
+    #[serde(default)]
+    pub cluster_workspace: String,
+    /// The name of that workspace's resource group.
+    #[serde(default)]
+    pub cluster_group: String,
     /// Why it is where it is; empty when there is nothing to say.
     pub reason: String,
+}
+
+/// A file server with the names of what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileServerView {
+    /// The file server.
+    pub file_server: Arc<FileServer>,
+    /// The name of its resource group.
+    pub group: String,
+    /// The name of its workspace.
+    pub workspace: String,
+    /// The clusters that mount it on their nodes, as `WORKSPACE/NAME`.
+    pub clusters: Vec<String>,
+    /// The live jobs that mount it themselves, as `EXPERIMENT/NAME`.
+    pub jobs: Vec<String>,
 }
 
 /// Why a job waits, and what would let it run.

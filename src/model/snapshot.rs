@@ -5,8 +5,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{ClusterId, Epoch, ExperimentId, JobId, NodeId, Seq, WorkspaceId};
-use crate::model::state::{Cluster, Experiment, Job, Node, Workspace};
+use crate::model::ids::{ClusterId, Epoch, ExperimentId, FileServerId, GroupId, JobId, NodeId, Seq, WorkspaceId};
+use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
 use crate::model::units::UnixMillis;
 
 /// How many ended jobs a snapshot keeps beside the live ones; older ones are listed by page from the store. Enough
@@ -22,10 +22,14 @@ pub struct Snapshot {
     pub epoch: Epoch,
     /// When it was made.
     pub at: UnixMillis,
+    /// All resource groups but the one that is always there.
+    pub groups: OrdMap<GroupId, Arc<ResourceGroup>>,
     /// All workspaces.
     pub workspaces: OrdMap<WorkspaceId, Arc<Workspace>>,
     /// All clusters.
     pub clusters: OrdMap<ClusterId, Arc<Cluster>>,
+    /// All file servers.
+    pub file_servers: OrdMap<FileServerId, Arc<FileServer>>,
     /// All nodes.
     pub nodes: OrdMap<NodeId, Arc<Node>>,
     /// All experiments.
@@ -38,10 +42,14 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
+    /// A resource group.
+    Group(Arc<ResourceGroup>),
     /// A workspace.
     Workspace(Arc<Workspace>),
     /// A cluster.
     Cluster(Arc<Cluster>),
+    /// A file server.
+    FileServer(Arc<FileServer>),
     /// A node.
     Node(Arc<Node>),
     /// An experiment.
@@ -56,10 +64,14 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RowKey {
+    /// A resource group.
+    Group(GroupId),
     /// A workspace.
     Workspace(WorkspaceId),
     /// A cluster.
     Cluster(ClusterId),
+    /// A file server.
+    FileServer(FileServerId),
     /// A node.
     Node(NodeId),
     /// An experiment.
@@ -88,8 +100,10 @@ impl Change {
     /// Returns the key of the row that it is about.
     pub fn key(&self) -> RowKey {
         match self {
+            Self::Group(row) => RowKey::Group(row.id),
             Self::Workspace(row) => RowKey::Workspace(row.id),
             Self::Cluster(row) => RowKey::Cluster(row.id),
+            Self::FileServer(row) => RowKey::FileServer(row.id),
             Self::Node(row) => RowKey::Node(row.id),
             Self::Experiment(row) => RowKey::Experiment(row.id),
             Self::Job(row) => RowKey::Job(row.id),
@@ -114,11 +128,15 @@ impl Snapshot {
 
     fn apply_one(&mut self, change: &Change) {
         match change {
+            Change::Group(row) => drop(self.groups.insert(row.id, row.clone())),
+            Change::FileServer(row) => drop(self.file_servers.insert(row.id, row.clone())),
             Change::Workspace(row) => drop(self.workspaces.insert(row.id, row.clone())),
             Change::Cluster(row) => drop(self.clusters.insert(row.id, row.clone())),
             Change::Node(row) => drop(self.nodes.insert(row.id, row.clone())),
             Change::Experiment(row) => drop(self.experiments.insert(row.id, row.clone())),
             Change::Job(row) => drop(self.jobs.insert(row.id, row.clone())),
+            Change::Gone(RowKey::Group(id)) => drop(self.groups.remove(id)),
+            Change::Gone(RowKey::FileServer(id)) => drop(self.file_servers.remove(id)),
             Change::Gone(RowKey::Workspace(id)) => drop(self.workspaces.remove(id)),
             Change::Gone(RowKey::Cluster(id)) => drop(self.clusters.remove(id)),
             Change::Gone(RowKey::Node(id)) => drop(self.nodes.remove(id)),
@@ -130,8 +148,10 @@ impl Snapshot {
     /// Returns the update that makes this picture out of nothing.
     pub fn as_update(&self) -> Update {
         let mut changes = Vec::new();
+        changes.extend(self.groups.values().cloned().map(Change::Group));
         changes.extend(self.workspaces.values().cloned().map(Change::Workspace));
         changes.extend(self.clusters.values().cloned().map(Change::Cluster));
+        changes.extend(self.file_servers.values().cloned().map(Change::FileServer));
         changes.extend(self.nodes.values().cloned().map(Change::Node));
         changes.extend(self.experiments.values().cloned().map(Change::Experiment));
         changes.extend(self.jobs.values().cloned().map(Change::Job));

@@ -9,6 +9,7 @@ pub mod hooks;
 pub mod locate;
 pub mod look;
 pub mod perform;
+mod places;
 pub mod points;
 pub mod publish;
 pub mod resolve;
@@ -324,7 +325,9 @@ impl Loop {
             Change::Job(job) => job.state.ended(),
             Change::Node(node) => !matches!(node.state, NodeState::Preparing),
             Change::Gone(_) => true,
-            Change::Workspace(_) | Change::Cluster(_) | Change::Experiment(_) => false,
+            Change::Group(_) | Change::Workspace(_) | Change::Cluster(_) | Change::FileServer(_) | Change::Experiment(_) => {
+                false
+            }
         };
         if over && let Some(end) = self.ends.remove(&key) {
             end.send_replace(true);

@@ -4,21 +4,85 @@
 use std::sync::Arc;
 
 use crate::model::fault::Fault;
-use crate::model::ids::{ClusterId, ExperimentId, NodeId, WorkspaceId};
+use crate::model::ids::{ClusterId, ExperimentId, GroupId, NodeId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::request::{NodeRef, Place};
-use crate::model::state::{Cluster, Experiment, Node, Workspace};
+use crate::model::state::{Cluster, DEFAULT_GROUP, Experiment, FileServer, Node, Workspace};
 use crate::sched::Sched;
 
 /// How many names a message lists before it says how many more there are.
 const NAMES_LISTED_MAX: usize = 8;
 
-/// Finds a workspace by name; without one, the only one.
+/// Parts `GROUP/WORKSPACE` and `GROUP/`; a name without `/` has no group.
+pub fn parts(text: &str) -> (Option<&str>, Option<&str>) {
+    match text.split_once('/') {
+        Some((group, name)) => (Some(group), (!name.is_empty()).then_some(name)),
+        None => (None, Some(text)),
+    }
+}
+
+/// Finds a resource group by name.
 ///
 /// # Errors
-/// There is none of that name, or none is named and there is not exactly one.
-pub fn workspace<'a>(sched: &'a Sched, name: Option<&str>) -> Result<&'a Arc<Workspace>, Fault> {
-    one_of("workspace", "", name, sched.workspaces().values(), |w| &w.name, "--workspace")
+/// There is none of that name.
+pub fn group(sched: &Sched, name: &str) -> Result<GroupId, Fault> {
+    if same_name(name, DEFAULT_GROUP) {
+        return Ok(GroupId::DEFAULT);
+    }
+    let found = sched.groups().values().find(|group| same_name(&group.name, name));
+    found.map(|group| group.id).ok_or_else(|| {
+        let names: Vec<&str> =
+            std::iter::once(DEFAULT_GROUP).chain(sched.groups().values().map(|g| g.name.as_str())).collect();
+        missing("resource-group", "", name, &names)
+    })
+}
+
+/// Finds a workspace by `NAME`, `GROUP/NAME` or `GROUP/`; without a name, the only one.
+///
+/// # Errors
+/// There is none of that name, or none is named and there is not exactly one, or several groups have it.
+pub fn workspace<'a>(sched: &'a Sched, text: Option<&str>) -> Result<&'a Arc<Workspace>, Fault> {
+    let (wanted, name) = text.map_or((None, None), parts);
+    let all = sched.workspaces().values();
+    if let Some(wanted) = wanted {
+        let group = group(sched, wanted)?;
+        let all = all.filter(move |w| w.group == group);
+        return one_of("workspace", wanted, name, all, |w| &w.name, "--workspace");
+    }
+    if let Some(name) = name {
+        let of_name: Vec<_> = all.clone().filter(|w| same_name(&w.name, name)).collect();
+        if of_name.len() > 1 {
+            let groups: Vec<&str> = of_name.iter().map(|w| sched.group_name(w.group)).collect();
+            return Err(Fault::user(format!("several resource groups have a workspace `{name}`: {}", groups.join(", ")))
+                .hint("say which: -g GROUP"));
+        }
+    }
+    one_of("workspace", "", name, all, |w| &w.name, "--workspace")
+}
+
+/// Returns the workspaces that a filter of lists means: all, those of a group, or one.
+///
+/// # Errors
+/// As [`workspace`].
+pub fn workspaces(sched: &Sched, text: Option<&str>) -> Result<Vec<WorkspaceId>, Fault> {
+    match text.map_or((None, None), parts) {
+        (None, None) => Ok(sched.workspaces().keys().copied().collect()),
+        (Some(wanted), None) => {
+            let group = group(sched, wanted)?;
+            Ok(sched.workspaces().values().filter(|w| w.group == group).map(|w| w.id).collect())
+        }
+        (_, Some(_)) => Ok(vec![workspace(sched, text)?.id]),
+    }
+}
+
+/// Finds a file server.
+///
+/// # Errors
+/// As [`workspace`].
+pub fn file_server<'a>(sched: &'a Sched, place: &Place) -> Result<&'a Arc<FileServer>, Fault> {
+    let workspace = workspace(sched, place.workspace.as_deref())?;
+    let all = sched.file_servers().values().filter(|server| server.workspace == workspace.id);
+    one_of("file-server", &workspace.name, place.name.as_deref(), all, |s| &s.name, "NAME")
 }
 
 /// Finds a cluster.
@@ -73,6 +137,11 @@ pub fn experiments_in(sched: &Sched, workspace: WorkspaceId) -> impl Iterator<It
 /// Returns the name of a workspace; empty when it is gone.
 pub fn workspace_name(sched: &Sched, id: WorkspaceId) -> &str {
     sched.workspaces().get(&id).map_or("", |w| w.name.as_str())
+}
+
+/// Returns the name of the resource group of a workspace; empty when that is gone.
+pub fn group_name_of(sched: &Sched, id: WorkspaceId) -> &str {
+    sched.workspaces().get(&id).map_or("", |w| sched.group_name(w.group))
 }
 
 /// Returns the name of an experiment; empty when it is gone.

@@ -18,8 +18,6 @@ use crate::store::Store;
 
 /// The most jobs that may be live at once: what the core's memory is measured for.
 pub const LIVE_JOBS_MAX: usize = 1_000_000;
-/// The resource group that segments begin with while there is only one.
-pub const GROUP: &str = "default";
 
 /// Checks a list of jobs.
 ///
@@ -91,7 +89,8 @@ fn check_one<S: Store>(engine: &mut Engine<S>, submit: Submit, batch: &mut Names
     batch.taken.insert((experiment.id, name.to_ascii_lowercase()), ());
     let uuid = (engine.draw)();
     let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
-    let segment = format!("{GROUP}/workspaces/{workspace}/experiments/{}/jobs/{name}/{uuid}", experiment.name);
+    let group = resolve::group_name_of(&engine.sched, experiment.workspace);
+    let segment = format!("{group}/workspaces/{workspace}/experiments/{}/jobs/{name}/{uuid}", experiment.name);
     Ok(One::New(Box::new(NewJob {
         experiment: experiment.id,
         cluster: cluster.id,

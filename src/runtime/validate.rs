@@ -13,7 +13,7 @@ use crate::model::state::{ExecutionState, Job};
 use crate::model::units::{NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
-use crate::runtime::{locate, perform, resolve, submit, views};
+use crate::runtime::{locate, perform, places, resolve, submit, views};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
 
@@ -42,6 +42,10 @@ pub enum After {
     NewExperiment,
     /// See above.
     NewCluster,
+    /// See above.
+    NewGroup,
+    /// See above.
+    NewFileServer,
     /// These jobs; `None` stands for the next of the new ones.
     Jobs(Vec<Option<JobId>>),
 }
@@ -85,6 +89,8 @@ impl After {
             Self::NewWorkspace => Then::Row(RowKey::Workspace(last.workspace)),
             Self::NewExperiment => Then::Row(RowKey::Experiment(last.experiment)),
             Self::NewCluster => Then::Row(RowKey::Cluster(last.cluster)),
+            Self::NewGroup => Then::Row(RowKey::Group(last.group)),
+            Self::NewFileServer => Then::Row(RowKey::FileServer(last.file_server)),
             Self::Jobs(jobs) => {
                 let new = jobs.iter().filter(|job| job.is_none()).count() as u64;
                 let mut next = last.job.0 - new;
@@ -109,6 +115,8 @@ impl Then {
                 Some(Change::Workspace(row)) => Reply::Workspace(row),
                 Some(Change::Experiment(row)) => Reply::Experiment(row),
                 Some(Change::Cluster(row)) => Reply::Cluster(row),
+                Some(Change::Group(row)) => Reply::Group(row),
+                Some(Change::FileServer(row)) => Reply::FileServer(Arc::new(views::file_server(&engine.sched, &row))),
                 Some(Change::Node(_) | Change::Job(_) | Change::Gone(_)) | None => Reply::Accepted { note: None },
             },
             Self::Jobs(ids) => match ids.iter().map(|id| engine.job(*id)).collect::<Result<Option<Vec<_>>, _>>() {
@@ -127,15 +135,20 @@ impl Then {
 pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request) -> Result<Checked, Refusal> {
     match request {
         Request::Status => Ok(Checked::Reply(Reply::Status(status(engine)))),
-        Request::CreateWorkspace { name, location, tags } => {
-            named(&name, "workspace", resolve::workspace(&engine.sched, Some(&name)).is_ok())?;
-            done(Event::WorkspaceCreated { name, location, tags }, After::NewWorkspace)
+        Request::CreateGroup { name } => places::create_group(engine, name),
+        Request::DeleteGroup { group, force } => places::delete_group(engine, &group, force),
+        Request::CreateWorkspace { name, location, tags } => places::create_workspace(engine, &name, location, tags),
+        Request::CreateFileServer { workspace, name, spec } => places::create_file_server(engine, workspace, name, spec),
+        Request::DeleteFileServer { file_server, force } => places::delete_file_server(engine, &file_server, force),
+        Request::ShowFileServer(place) => {
+            let server = resolve::file_server(&engine.sched, &place)?;
+            Ok(Checked::Reply(Reply::FileServer(Arc::new(views::file_server(&engine.sched, server)))))
         }
         Request::TagWorkspace { workspace, tags } => {
             let workspace = resolve::workspace(&engine.sched, workspace.as_deref())?.id;
             accepted(Event::WorkspaceTagged { workspace, tags })
         }
-        Request::DeleteWorkspace { workspace, force } => delete_workspace(engine, &workspace, force),
+        Request::DeleteWorkspace { workspace, force } => places::delete_workspace(engine, &workspace, force),
         Request::CreateExperiment { workspace, name } => create_experiment(engine, workspace, name),
         Request::DeleteExperiment(place) => {
             let experiment = resolve::experiment(&engine.sched, &place)?;
@@ -192,11 +205,11 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
     }
 }
 
-fn done(event: Event, then: After) -> Result<Checked, Refusal> {
+pub(super) fn done(event: Event, then: After) -> Result<Checked, Refusal> {
     Ok(Checked::Do { events: vec![event], then })
 }
 
-fn accepted(event: Event) -> Result<Checked, Refusal> {
+pub(super) fn accepted(event: Event) -> Result<Checked, Refusal> {
     done(event, After::Accepted(None))
 }
 
@@ -204,7 +217,7 @@ fn noted(note: impl Into<String>) -> Result<Checked, Refusal> {
     Ok(Checked::Reply(Reply::Accepted { note: Some(note.into()) }))
 }
 
-fn named(name: &str, kind: &str, taken: bool) -> Result<(), Fault> {
+pub(super) fn named(name: &str, kind: &str, taken: bool) -> Result<(), Fault> {
     check_name(name).map_err(|why| Fault::user(format!("{kind}: {why}")))?;
     if taken {
         return Err(Fault::user(format!("{kind} `{name}` already exists")).hint("choose another name, or delete it first"));
@@ -221,18 +234,6 @@ fn status<S: Store>(engine: &Engine<S>) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         undone: engine.sched.undone(),
     }
-}
-
-fn delete_workspace<S: Store>(engine: &Engine<S>, name: &str, force: bool) -> Result<Checked, Refusal> {
-    let workspace = resolve::workspace(&engine.sched, Some(name))?;
-    let clusters = resolve::clusters_in(&engine.sched, workspace.id).count();
-    let experiments = resolve::experiments_in(&engine.sched, workspace.id).count();
-    if clusters + experiments > 0 && !force {
-        let what = format!("workspace `{name}` holds {clusters} clusters and {experiments} experiments");
-        let hint = format!("ostler workspace delete {name} --yes deletes them with all their jobs");
-        return Err(Fault::user(what).hint(hint).into());
-    }
-    accepted(Event::WorkspaceDeleteAsked { workspace: workspace.id })
 }
 
 fn create_experiment<S: Store>(engine: &Engine<S>, workspace: Option<String>, name: String) -> Result<Checked, Refusal> {
@@ -431,8 +432,9 @@ fn list_jobs<S: Store>(engine: &Engine<S>, query: &crate::model::request::JobQue
             Some(vec![resolve::experiment(&engine.sched, &place)?.id])
         }
         (Some(workspace), None) => {
-            let workspace = resolve::workspace(&engine.sched, Some(workspace))?.id;
-            Some(resolve::experiments_in(&engine.sched, workspace).map(|e| e.id).collect())
+            let workspaces = resolve::workspaces(&engine.sched, Some(workspace))?;
+            let of = |workspace| resolve::experiments_in(&engine.sched, workspace).map(|e| e.id);
+            Some(workspaces.into_iter().flat_map(of).collect())
         }
     };
     let cluster = match &query.cluster {
@@ -455,16 +457,15 @@ fn list_jobs<S: Store>(engine: &Engine<S>, query: &crate::model::request::JobQue
 
 fn list_all<S: Store>(engine: &Engine<S>, workspace: Option<&str>) -> Result<Checked, Refusal> {
     let sched = &engine.sched;
-    let only = match workspace {
-        Some(name) => Some(resolve::workspace(sched, Some(name))?.id),
-        None => None,
-    };
-    let fits = |id| only.is_none_or(|only| only == id);
+    let only: BTreeSet<_> = resolve::workspaces(sched, workspace)?.into_iter().collect();
+    let fits = |id| only.contains(&id);
     let clusters: Vec<_> = sched.clusters().values().filter(|c| fits(c.workspace)).cloned().collect();
     Ok(Checked::Reply(Reply::Lists {
         workspaces: sched.workspaces().values().filter(|w| fits(w.id)).cloned().collect(),
         nodes: sched.nodes().values().filter(|n| clusters.iter().any(|c| c.id == n.cluster)).cloned().collect(),
         experiments: sched.experiments().values().filter(|e| fits(e.workspace)).cloned().collect(),
+        groups: sched.groups().values().cloned().collect(),
+        file_servers: sched.file_servers().values().filter(|s| fits(s.workspace)).cloned().collect(),
         clusters,
     }))
 }

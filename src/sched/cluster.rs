@@ -120,6 +120,7 @@ impl Sched {
             waiting: 0,
             created: now,
             deleting: false,
+            deleting_since: None,
         }));
         self.set_target(id, target, None);
     }
@@ -154,7 +155,8 @@ impl Sched {
     pub(super) fn delete_cluster(&mut self, id: ClusterId) {
         let Some(cluster) = self.clusters.get(&id) else { return };
         let message = format!("Cluster {} was deleted", cluster.name);
-        self.edit_cluster(id, |cluster| cluster.deleting = true);
+        let now = self.turn.now;
+        self.edit_cluster(id, |cluster| (cluster.deleting, cluster.deleting_since) = (true, Some(now)));
         for job in self.pools.get(&id).map(|pool| pool.jobs.clone()).unwrap_or_default() {
             self.terminate_now(job, &message);
         }

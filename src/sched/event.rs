@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::ids::{ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, RankKey, WorkspaceId};
+use crate::model::ids::{
+    ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, RankKey, WorkspaceId,
+};
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{ClusterSpec, Deallocation, JobSpec, Priority};
+use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
 use crate::model::state::{BootId, Facts, Job, Proof, Unusable};
 use crate::model::units::{NodeCount, UnixMillis};
 
@@ -49,7 +51,24 @@ pub enum Event {
         settings: Settings,
     },
 
+    GroupCreated {
+        name: String,
+    },
+    /// Everything in it is deleted first.
+    GroupDeleteAsked {
+        group: GroupId,
+    },
+    FileServerCreated {
+        workspace: WorkspaceId,
+        name: String,
+        spec: FileServerSpec,
+    },
+    FileServerDeleteAsked {
+        file_server: FileServerId,
+    },
     WorkspaceCreated {
+        #[serde(default)]
+        group: GroupId,
         name: String,
         location: Option<String>,
         tags: BTreeMap<String, String>,

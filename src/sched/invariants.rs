@@ -12,7 +12,7 @@ use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
 use crate::model::spec::Deallocation;
-use crate::model::state::{AllocationState, ExecutionState, Job, Node, NodeState, Proof, RankRun, RankState};
+use crate::model::state::{AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, RankRun, RankState};
 
 /// Asserts a rule by its name.
 macro_rules! rule {
@@ -39,6 +39,9 @@ impl Sched {
         for id in self.clusters.keys() {
             self.check_cluster(*id);
         }
+        for server in self.file_servers.values() {
+            self.check_file_server(server);
+        }
         self.check_tallies();
         self.check_derived();
         rule!(self.stale.is_empty(), "a step leaves nothing unsettled", &self.stale);
@@ -61,9 +64,15 @@ impl Sched {
                 Some(Change::Job(job)) => self.check_job(&job),
                 Some(Change::Node(node)) => self.check_node(&node),
                 Some(Change::Cluster(cluster)) => self.check_cluster(cluster.id),
-                Some(Change::Workspace(_) | Change::Experiment(_) | Change::Gone(_)) | None => {}
+                Some(Change::FileServer(server)) => self.check_file_server(&server),
+                Some(Change::Group(_) | Change::Workspace(_) | Change::Experiment(_) | Change::Gone(_)) | None => {}
             }
         }
+    }
+
+    fn check_file_server(&self, server: &FileServer) {
+        rule!(self.workspaces.contains_key(&server.workspace), "a file server is in a workspace", server);
+        rule!(server.id <= self.counters.file_server, "ids come from the counters", server);
     }
 
     fn check_job(&self, job: &Job) {

@@ -63,6 +63,7 @@ impl Sched {
             exit_code: None,
             errors: Vec::new(),
             deleting: false,
+            deleting_since: None,
         }));
         self.count(new.experiment, None, Some(ExecutionState::Queued));
     }
@@ -150,7 +151,8 @@ impl Sched {
             self.drop_job(id, Record::Removed);
             return self.end_experiment(experiment);
         }
-        self.edit_job(id, |job| job.deleting = true);
+        let now = self.turn.now;
+        self.edit_job(id, |job| (job.deleting, job.deleting_since) = (true, Some(now)));
         self.terminate_now(id, "Job was deleted");
     }
 

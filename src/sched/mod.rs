@@ -13,6 +13,7 @@ mod daemon;
 pub mod effect;
 pub mod event;
 mod explain;
+mod file_server;
 mod group;
 mod invariants;
 mod inventory;
@@ -30,14 +31,15 @@ pub use cluster::TARGET_MAX;
 pub use daemon::DAEMONS_MAX;
 pub use effect::{Act, DaemonAnswer, Effect};
 pub use event::{Event, NewJob, Sighting};
+pub use file_server::Mounters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::ids::{ClusterId, Counters, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
+use crate::model::ids::{ClusterId, Counters, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
-use crate::model::state::{AfterStop, Cluster, Experiment, Job, Node, Workspace};
+use crate::model::state::{AfterStop, Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
 use crate::model::units::UnixMillis;
 use outbox::Outbox;
 use pool::Pools;
@@ -60,7 +62,9 @@ pub struct Step {
 pub struct Sched {
     settings: Settings,
     counters: Counters,
+    groups: BTreeMap<GroupId, Arc<ResourceGroup>>,
     workspaces: BTreeMap<WorkspaceId, Arc<Workspace>>,
+    file_servers: BTreeMap<FileServerId, Arc<FileServer>>,
     clusters: BTreeMap<ClusterId, Arc<Cluster>>,
     nodes: BTreeMap<NodeId, Arc<Node>>,
     experiments: BTreeMap<ExperimentId, Arc<Experiment>>,
@@ -90,7 +94,9 @@ impl Sched {
             requeues_allowed: settings.requeues_max,
             settings,
             counters: Counters::default(),
+            groups: BTreeMap::new(),
             workspaces: BTreeMap::new(),
+            file_servers: BTreeMap::new(),
             clusters: BTreeMap::new(),
             nodes: BTreeMap::new(),
             experiments: BTreeMap::new(),
@@ -113,7 +119,9 @@ impl Sched {
         sched.counters = counters;
         for row in rows {
             match row {
+                Change::Group(row) => sched.put_group(row),
                 Change::Workspace(row) => sched.put_workspace(row),
+                Change::FileServer(row) => sched.put_file_server(row),
                 Change::Cluster(row) => sched.put_cluster(row),
                 Change::Node(row) => sched.put_node(row),
                 Change::Experiment(row) => sched.put_experiment(row),
@@ -159,7 +167,13 @@ impl Sched {
         match event {
             Event::Started => self.on_started(),
             Event::SettingsChanged { settings } => self.on_settings(settings),
-            Event::WorkspaceCreated { name, location, tags } => self.on_workspace_created(name, location, tags),
+            Event::GroupCreated { name } => self.on_group_created(name),
+            Event::GroupDeleteAsked { group } => self.on_group_delete(group),
+            Event::FileServerCreated { workspace, name, spec } => self.on_file_server_created(workspace, name, spec),
+            Event::FileServerDeleteAsked { file_server } => self.on_file_server_delete(file_server),
+            Event::WorkspaceCreated { group, name, location, tags } => {
+                self.on_workspace_created(group, name, location, tags);
+            }
             Event::WorkspaceTagged { workspace, tags } => self.on_workspace_tagged(workspace, tags),
             Event::WorkspaceDeleteAsked { workspace } => self.on_workspace_delete(workspace),
             Event::ExperimentCreated { workspace, name } => self.on_experiment_created(workspace, name),
@@ -272,6 +286,8 @@ impl Sched {
     /// Returns a row as it is now; `None` when it is gone.
     pub fn row(&self, key: RowKey) -> Option<Change> {
         match key {
+            RowKey::Group(id) => self.groups.get(&id).cloned().map(Change::Group),
+            RowKey::FileServer(id) => self.file_servers.get(&id).cloned().map(Change::FileServer),
             RowKey::Workspace(id) => self.workspaces.get(&id).cloned().map(Change::Workspace),
             RowKey::Cluster(id) => self.clusters.get(&id).cloned().map(Change::Cluster),
             RowKey::Node(id) => self.nodes.get(&id).cloned().map(Change::Node),
@@ -288,6 +304,16 @@ impl Sched {
     /// Returns the last number of each kind.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Returns all resource groups but the one that is always there.
+    pub fn groups(&self) -> &BTreeMap<GroupId, Arc<ResourceGroup>> {
+        &self.groups
+    }
+
+    /// Returns all file servers.
+    pub fn file_servers(&self) -> &BTreeMap<FileServerId, Arc<FileServer>> {
+        &self.file_servers
     }
 
     /// Returns all workspaces.

@@ -8,9 +8,12 @@ use super::effect::{Act, Effect};
 use super::pool::{JobKeys, NodeKeys, Standing};
 use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
-use crate::model::ids::{ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
+use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::snapshot::RowKey;
-use crate::model::state::{Cluster, ExecutionState, Experiment, Job, Node, NodeState, Tally, Unusable, Workspace};
+use crate::model::state::{
+    Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally, Unusable,
+    Workspace,
+};
 use crate::model::units::UnixMillis;
 
 /// What the running step has done so far.
@@ -201,6 +204,49 @@ impl Sched {
             }
         };
         self.edit_experiment(id, |experiment| one(&mut experiment.tally));
+    }
+
+    /// Adds a resource group, or puts a loaded one back.
+    pub(super) fn put_group(&mut self, row: Arc<ResourceGroup>) {
+        self.touch(RowKey::Group(row.id));
+        self.groups.insert(row.id, row);
+    }
+
+    /// Marks a resource group as on its way out.
+    pub(super) fn leave_group(&mut self, id: GroupId) {
+        let now = self.turn.now;
+        if let Some(row) = self.groups.get_mut(&id) {
+            Arc::make_mut(row).deleting_since = Some(now);
+            self.touch(RowKey::Group(id));
+        }
+    }
+
+    /// Removes a resource group, which has to be empty.
+    pub(super) fn drop_group(&mut self, id: GroupId) {
+        self.groups.remove(&id);
+        self.touch(RowKey::Group(id));
+    }
+
+    /// Adds a file server, or puts a loaded one back.
+    pub(super) fn put_file_server(&mut self, row: Arc<FileServer>) {
+        self.touch(RowKey::FileServer(row.id));
+        self.file_servers.insert(row.id, row);
+    }
+
+    /// Marks a file server as on its way out.
+    pub(super) fn leave_file_server(&mut self, id: FileServerId) {
+        let now = self.turn.now;
+        if let Some(row) = self.file_servers.get_mut(&id) {
+            let row = Arc::make_mut(row);
+            (row.provisioning, row.provisioning_since) = (Provisioning::Deleting, now);
+            self.touch(RowKey::FileServer(id));
+        }
+    }
+
+    /// Removes a file server.
+    pub(super) fn drop_file_server(&mut self, id: FileServerId) {
+        self.file_servers.remove(&id);
+        self.touch(RowKey::FileServer(id));
     }
 
     /// Adds a workspace, or puts a loaded one back.

@@ -22,7 +22,10 @@ pub(super) struct Migration {
 }
 
 /// All steps; number n makes schema n.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration { what: "the first layout", sql: SCHEMA_1 }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { what: "the first layout", sql: SCHEMA_1 },
+    Migration { what: "resource groups and file servers", sql: GROUPS_AND_FILE_SERVERS },
+];
 
 /// The schema that this version of the program writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
@@ -93,6 +96,20 @@ CREATE INDEX job_experiment_state ON job (experiment, state);
 CREATE INDEX job_cluster_state ON job (cluster, state);
 CREATE INDEX job_state ON job (state);
 CREATE INDEX job_ended ON job (ended) WHERE ended IS NOT NULL;
+";
+
+const GROUPS_AND_FILE_SERVERS: &str = "
+CREATE TABLE resource_group (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL COLLATE NOCASE,
+  body TEXT NOT NULL
+) STRICT;
+CREATE TABLE file_server (
+  id INTEGER PRIMARY KEY,
+  workspace INTEGER NOT NULL,
+  name TEXT NOT NULL COLLATE NOCASE,
+  body TEXT NOT NULL
+) STRICT;
 ";
 
 /// Reads how many steps the file has had.

@@ -261,8 +261,10 @@ pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
     let (seq, counters): (i64, String) =
         conn.query_row("SELECT seq, counters FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut rows = Vec::new();
+    all(conn, "resource_group", "SELECT id, body FROM resource_group ORDER BY id", |row| rows.push(Change::Group(row)))?;
     all(conn, "workspace", "SELECT id, body FROM workspace ORDER BY id", |row| rows.push(Change::Workspace(row)))?;
     all(conn, "cluster", "SELECT id, body FROM cluster ORDER BY id", |row| rows.push(Change::Cluster(row)))?;
+    all(conn, "file_server", "SELECT id, body FROM file_server ORDER BY id", |row| rows.push(Change::FileServer(row)))?;
     all(conn, "node", "SELECT id, body FROM node ORDER BY id", |row| rows.push(Change::Node(row)))?;
     all(conn, "experiment", "SELECT id, body FROM experiment ORDER BY id", |row| rows.push(Change::Experiment(row)))?;
     let live = "SELECT id, body FROM job WHERE state IN ('queued', 'running', 'terminating') ORDER BY id";

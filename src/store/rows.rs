@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::fault::Trouble;
 use crate::model::snapshot::{Change, RowKey};
-use crate::model::state::{Cluster, Experiment, Job, Node, Workspace};
+use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
 
 /// Writes a value for a text column.
 pub(super) fn to_json<T: Serialize>(table: &'static str, key: u64, value: &T) -> Result<String, Trouble> {
@@ -37,7 +37,9 @@ pub(super) fn apply(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), Trou
     }
     for change in last.values() {
         match change {
+            Change::Group(row) => put_group(tx, row)?,
             Change::Workspace(row) => put_workspace(tx, row)?,
+            Change::FileServer(row) => put_file_server(tx, row)?,
             Change::Cluster(row) => put_cluster(tx, row)?,
             Change::Node(row) => put_node(tx, row)?,
             Change::Experiment(row) => put_experiment(tx, row)?,
@@ -51,6 +53,8 @@ pub(super) fn apply(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), Trou
 /// Removes a row. The ended jobs of an experiment are not in the core's memory, so they go with it here.
 fn delete(tx: &Transaction<'_>, key: RowKey) -> Result<(), Trouble> {
     let (sql, id) = match key {
+        RowKey::Group(id) => ("DELETE FROM resource_group WHERE id = ?1", id.0),
+        RowKey::FileServer(id) => ("DELETE FROM file_server WHERE id = ?1", id.0),
         RowKey::Workspace(id) => ("DELETE FROM workspace WHERE id = ?1", id.0),
         RowKey::Cluster(id) => ("DELETE FROM cluster WHERE id = ?1", id.0),
         RowKey::Node(id) => ("DELETE FROM node WHERE id = ?1", id.0),
@@ -61,6 +65,26 @@ fn delete(tx: &Transaction<'_>, key: RowKey) -> Result<(), Trouble> {
         RowKey::Job(id) => ("DELETE FROM job WHERE id = ?1", id.0),
     };
     tx.prepare_cached(sql)?.execute([int(id)])?;
+    Ok(())
+}
+
+fn put_group(tx: &Transaction<'_>, row: &ResourceGroup) -> Result<(), Trouble> {
+    let body = to_json("resource_group", row.id.0, row)?;
+    tx.prepare_cached(
+        "INSERT INTO resource_group (id, name, body) VALUES (?1, ?2, ?3)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, body = excluded.body",
+    )?
+    .execute(params![int(row.id.0), row.name, body])?;
+    Ok(())
+}
+
+fn put_file_server(tx: &Transaction<'_>, row: &FileServer) -> Result<(), Trouble> {
+    let body = to_json("file_server", row.id.0, row)?;
+    tx.prepare_cached(
+        "INSERT INTO file_server (id, workspace, name, body) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO UPDATE SET workspace = excluded.workspace, name = excluded.name, body = excluded.body",
+    )?
+    .execute(params![int(row.id.0), int(row.workspace.0), row.name, body])?;
     Ok(())
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::commands::{Cmd, CommandId};
 use crate::model::fault::Fault;
-use crate::model::ids::{ClusterId, ExperimentId, JobId, NodeId, WorkspaceId};
+use crate::model::ids::{ClusterId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::names;
 use crate::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Reply, Request, Submit};
-use crate::model::spec::{ClusterSpec, Deallocation, Priority, ProviderSpec, ScaleSettings};
+use crate::model::spec::{ClusterSpec, Deallocation, Export, FileServerSpec, Priority, ProviderSpec, ScaleSettings};
 use crate::model::state::{ExecutionState, Job, NodeState};
 use crate::model::units::{Millis, NodeCount};
 use crate::tui::app::fault_toast;
@@ -53,7 +53,9 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
         C::Hold => on_jobs(subject, cx, JobAct::Hold, "hold", |job| job.state == ExecutionState::Queued && !job.held),
         C::Release => on_jobs(subject, cx, JobAct::Release, "release", |job| job.held),
         C::Priority => priority(cmd, subject, cx),
-        C::NewWorkspace => new_workspace(cmd),
+        C::NewWorkspace => new_workspace(cmd, subject, cx),
+        C::NewGroup => new_group(cmd),
+        C::NewFileServer => new_file_server(cmd, subject, cx),
         C::NewExperiment => new_experiment(cmd, subject, cx),
         C::NewCluster => new_cluster(cmd, subject, cx),
         _ => Vec::new(),
@@ -74,8 +76,11 @@ fn cluster_of(subject: Option<Subject>, cx: &Cx) -> Option<ClusterId> {
     match subject? {
         Subject::Cluster(id) => Some(id),
         Subject::Node(id) => cx.world.node(id).map(|node| node.cluster),
-        Subject::Workspace(_)
+        Subject::Group(_)
+        | Subject::Workspace(_)
         | Subject::Clusters(_)
+        | Subject::FileServers(_)
+        | Subject::FileServer(_)
         | Subject::Experiments(_)
         | Subject::Experiment(_)
         | Subject::Job(_)
@@ -157,15 +162,23 @@ fn ask(title: String, text: Vec<String>, label: &str, effects: Vec<UiEffect>, ty
     vec![UiEffect::Open(Overlay::Question(question))]
 }
 
-fn workspace_name(id: WorkspaceId, cx: &Cx) -> Option<String> {
-    cx.world.workspace(id).map(|w| w.name.clone())
+/// Returns what names a workspace in a request: with its group, when there is more than one.
+pub fn workspace_name(id: WorkspaceId, cx: &Cx) -> Option<String> {
+    cx.world.named(cx.world.workspace(id)?)
 }
 
 /// Returns the workspace that the selected thing is in; the only one, when nothing is selected.
 pub fn workspace_of(subject: Option<Subject>, cx: &Cx) -> Option<WorkspaceId> {
     let world = &cx.world;
     match subject {
-        Some(Subject::Workspace(id) | Subject::Clusters(id) | Subject::Experiments(id)) => Some(id),
+        Some(Subject::Workspace(id) | Subject::Clusters(id) | Subject::FileServers(id) | Subject::Experiments(id)) => {
+            Some(id)
+        }
+        Some(Subject::FileServer(id)) => world.file_server(id).map(|s| s.workspace),
+        Some(Subject::Group(id)) => {
+            let mut of_it = world.snapshot.workspaces.values().filter(|w| w.group == id);
+            of_it.next().filter(|_| of_it.next().is_none()).map(|w| w.id)
+        }
         Some(Subject::Cluster(id)) => world.cluster(id).map(|c| c.workspace),
         Some(Subject::Node(id)) => world.node(id).and_then(|n| world.cluster(n.cluster)).map(|c| c.workspace),
         Some(Subject::Experiment(id) | Subject::Older(id)) => world.experiment(id).map(|e| e.workspace),
@@ -363,6 +376,8 @@ fn delete(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         ([], Some(Subject::Experiment(id))) => delete_experiment(id, cx),
         ([], Some(Subject::Cluster(id))) => delete_cluster(id, cx),
         ([], Some(Subject::Workspace(id))) => delete_workspace(id, cx),
+        ([], Some(Subject::FileServer(id))) => delete_file_server(id, cx),
+        ([], Some(Subject::Group(id))) => delete_group(id, cx),
         ([], _) => say("select a job, an experiment, a cluster or a workspace to delete it"),
         (jobs, _) => delete_jobs(jobs),
     }
@@ -416,18 +431,79 @@ fn delete_workspace(id: WorkspaceId, cx: &Cx) -> Vec<UiEffect> {
     let Some(workspace) = cx.world.workspace(id) else { return Vec::new() };
     let clusters = cx.world.clusters_of(id).count();
     let experiments = cx.world.experiments_of(id).count();
-    let full = clusters + experiments > 0;
+    let full = clusters + experiments + cx.world.file_servers_of(id).count() > 0;
     let text =
         vec![format!("It holds {clusters} clusters and {experiments} experiments; they go with it, and their jobs end.")];
-    let request = Request::DeleteWorkspace { workspace: workspace.name.clone(), force: full };
+    let named = workspace_name(id, cx).unwrap_or_else(|| workspace.name.clone());
+    let request = Request::DeleteWorkspace { workspace: named, force: full };
     let name = full.then(|| workspace.name.clone());
     ask(format!("Delete workspace {}", shown(&workspace.name)), text, "Delete", vec![UiEffect::Send(request)], name)
 }
 
-fn new_workspace(cmd: &Cmd) -> Vec<UiEffect> {
+fn delete_file_server(id: FileServerId, cx: &Cx) -> Vec<UiEffect> {
+    let Some(server) = cx.world.file_server(id) else { return Vec::new() };
+    let (clusters, jobs) = cx.world.mounters(server);
+    let used = !clusters.is_empty() || !jobs.is_empty();
+    let text = match used {
+        true => {
+            format!("{} clusters and {} jobs mount it; what is mounted stays so until it ends.", clusters.len(), jobs.len())
+        }
+        false => "Nobody mounts it. The files on it stay.".to_owned(),
+    };
+    let place = Place { workspace: workspace_name(server.workspace, cx), name: Some(server.name.clone()) };
+    let request = Request::DeleteFileServer { file_server: place, force: used };
+    let name = used.then(|| server.name.clone());
+    ask(format!("Delete file server {}", shown(&server.name)), vec![text], "Delete", vec![UiEffect::Send(request)], name)
+}
+
+fn delete_group(id: GroupId, cx: &Cx) -> Vec<UiEffect> {
+    let Some(group) = cx.world.snapshot.groups.get(&id) else {
+        return refuse("this group is always there; delete its workspaces one by one");
+    };
+    let inside = cx.world.snapshot.workspaces.values().filter(|w| w.group == id).count();
+    let text = vec![format!("It holds {inside} workspaces; they go with it and with everything in them.")];
+    let request = Request::DeleteGroup { group: group.name.clone(), force: inside > 0 };
+    let name = (inside > 0).then(|| group.name.clone());
+    ask(format!("Delete resource group {}", shown(&group.name)), text, "Delete", vec![UiEffect::Send(request)], name)
+}
+
+/// `new-file-server NAME HOST PATH [nfs|sshfs]`, or `NAME dir PATH` for a directory of the nodes.
+fn new_file_server(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let (name, host, path, kind) = match cmd.args.as_slice() {
+        [name, host, path] => (name, host, path, "nfs"),
+        [name, host, path, kind] => (name, host, path, kind.as_str()),
+        _ => return refuse("the form is `new-file-server NAME HOST|dir PATH [nfs|sshfs]`"),
+    };
+    let (host, path) = (host.clone(), path.clone());
+    let export = match (host.as_str(), kind) {
+        ("dir", _) => Export::Dir { path },
+        (_, "nfs") => Export::Nfs { host, path },
+        (_, "sshfs") => Export::Sshfs { host, path },
+        (_, other) => return refuse(format!("`{}` is none of nfs, sshfs", shown(other))),
+    };
+    let workspace = workspace_of(subject, cx).and_then(|id| workspace_name(id, cx));
+    let spec = FileServerSpec::new(export);
+    vec![UiEffect::Send(Request::CreateFileServer { workspace, name: name.clone(), spec })]
+}
+
+fn new_group(cmd: &Cmd) -> Vec<UiEffect> {
+    match cmd.args.as_slice() {
+        [name] => vec![UiEffect::Send(Request::CreateGroup { name: name.clone() })],
+        _ => refuse("the form is `new-group NAME`"),
+    }
+}
+
+/// In the group that is selected, when there are several.
+fn new_workspace(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     match cmd.args.as_slice() {
         [name] => {
-            vec![UiEffect::Send(Request::CreateWorkspace { name: name.clone(), location: None, tags: Default::default() })]
+            let group = match subject {
+                Some(Subject::Group(id)) => Some(id),
+                subject => workspace_of(subject, cx).and_then(|id| cx.world.workspace(id)).map(|w| w.group),
+            };
+            let group = group.filter(|_| cx.world.is_grouped()).and_then(|id| cx.world.group_name(id));
+            let name = group.map_or_else(|| name.clone(), |group| format!("{group}/{name}"));
+            vec![UiEffect::Send(Request::CreateWorkspace { name, location: None, tags: Default::default() })]
         }
         _ => refuse("the form is `new-workspace NAME`"),
     }
@@ -485,6 +561,8 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
         Ok(Reply::Workspace(row)) => vec![UiEffect::Go(Subject::Workspace(row.id))],
         Ok(Reply::Experiment(row)) => vec![UiEffect::Go(Subject::Experiment(row.id))],
         Ok(Reply::Cluster(row)) => vec![UiEffect::Go(Subject::Cluster(row.id))],
+        Ok(Reply::Group(row)) => vec![UiEffect::Go(Subject::Group(row.id))],
+        Ok(Reply::FileServer(view)) => vec![UiEffect::Go(Subject::FileServer(view.file_server.id))],
         Ok(
             Reply::Status(_)
             | Reply::Job(_)

@@ -153,7 +153,14 @@ pub fn handler(id: CommandId) -> Handler {
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
         C::ScaleUp | C::ScaleDown | C::Scale | C::Prepare | C::Drain | C::Undrain | C::DeclareDead => Handler::Acts,
         C::NewJob | C::Rerun | C::RerunWith | C::Retry | C::Stop | C::Undo | C::Delete | C::Why => Handler::Acts,
-        C::Hold | C::Release | C::Priority | C::NewWorkspace | C::NewExperiment | C::NewCluster => Handler::Acts,
+        C::Hold
+        | C::Release
+        | C::Priority
+        | C::NewGroup
+        | C::NewWorkspace
+        | C::NewExperiment
+        | C::NewCluster
+        | C::NewFileServer => Handler::Acts,
         C::Down | C::Up | C::Left | C::Right | C::Top | C::Bottom => Handler::Focused,
         C::PageDown | C::PageUp | C::HalfDown | C::HalfUp => Handler::Focused,
         C::Mark | C::Copy => Handler::Focused,

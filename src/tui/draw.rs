@@ -89,6 +89,7 @@ impl App {
         while let Some(subject) = next {
             let step = match subject {
                 Subject::Clusters(_) => "clusters".to_owned(),
+                Subject::FileServers(_) => "file servers".to_owned(),
                 Subject::Experiments(_) => "experiments".to_owned(),
                 Subject::Older(_) => "older".to_owned(),
                 subject => name_of(subject, cx).map(|name| shown(&name)).unwrap_or_default(),

@@ -12,8 +12,23 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         Request::Scale(scale) => scale_words(scale),
         Request::Node { node, act } => node_words(node, act, world)?,
         Request::Job { job, act } => job_words(job, act, world)?,
-        Request::CreateWorkspace { name, .. } => words(&["workspace", "create", name]),
-        Request::DeleteWorkspace { workspace, .. } => words(&["workspace", "delete", workspace, "-y"]),
+        Request::CreateGroup { name } => words(&["resource-group", "create", name]),
+        Request::DeleteGroup { group, force } => forced(words(&["resource-group", "delete", group, "-y"]), *force),
+        Request::CreateWorkspace { name, .. } => in_group(&["workspace", "create"], name, &[]),
+        Request::DeleteWorkspace { workspace, force } => {
+            forced(in_group(&["workspace", "delete"], workspace, &["-y"]), *force)
+        }
+        Request::CreateFileServer { workspace, name, spec } => {
+            let mut words = words(&["file-server", "create", name, "--path", spec.export.path()]);
+            words.extend(["--export".to_owned(), spec.export.word().to_owned()]);
+            if let Some(host) = spec.export.host() {
+                words.extend(["--host".to_owned(), host.to_owned()]);
+            }
+            in_workspace(words, workspace)
+        }
+        Request::DeleteFileServer { file_server, force } => {
+            forced(named(words(&["file-server", "delete"]), file_server, &["-y"]), *force)
+        }
         Request::CreateExperiment { workspace, name } => in_workspace(words(&["experiment", "create", name]), workspace),
         Request::DeleteExperiment(place) => named(words(&["experiment", "delete"]), place, &["-y"]),
         Request::CreateCluster { workspace, name, spec } => {
@@ -30,6 +45,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         Request::Status
         | Request::PreviewScale(_)
         | Request::ShowJob(_)
+        | Request::ShowFileServer(_)
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
         | Request::ListJobs(_)
@@ -71,7 +87,31 @@ fn words(words: &[&str]) -> Vec<String> {
 
 fn in_workspace(mut words: Vec<String>, workspace: &Option<String>) -> Vec<String> {
     if let Some(workspace) = workspace {
-        words.extend(["-w".to_owned(), workspace.clone()]);
+        match workspace.split_once('/') {
+            Some((group, workspace)) => {
+                words.extend(["-g".to_owned(), group.to_owned(), "-w".to_owned(), workspace.to_owned()]);
+            }
+            None => words.extend(["-w".to_owned(), workspace.clone()]),
+        }
+    }
+    words
+}
+
+/// The words of a verb about a workspace itself, whose group stands before its name.
+fn in_group(verb: &[&str], workspace: &str, more: &[&str]) -> Vec<String> {
+    let (group, name) = workspace.split_once('/').map_or((None, workspace), |(group, name)| (Some(group), name));
+    let mut all = words(verb);
+    all.push(name.to_owned());
+    all.extend(words(more));
+    if let Some(group) = group {
+        all.extend(["-g".to_owned(), group.to_owned()]);
+    }
+    all
+}
+
+fn forced(mut words: Vec<String>, force: bool) -> Vec<String> {
+    if force {
+        words.push("--force".to_owned());
     }
     words
 }

@@ -32,7 +32,7 @@ impl Proposal {
     fn scale(&self, world: &World) -> Option<Scale> {
         let cluster = world.cluster(self.cluster)?;
         let workspace = world.workspace(cluster.workspace)?;
-        let place = Place { workspace: Some(workspace.name.clone()), name: Some(cluster.name.clone()) };
+        let place = Place { workspace: world.named(workspace), name: Some(cluster.name.clone()) };
         Some(Scale { cluster: place, target: self.target, deallocation: None, seen: Some(self.seen) })
     }
 

@@ -5,10 +5,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::ids::{ClusterId, ExperimentId, JobId, NodeId, WorkspaceId};
+use crate::model::ids::{ClusterId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
+use crate::model::names::same_name;
 use crate::model::snapshot::{Change, RowKey, Snapshot, Update};
 use crate::model::spec::Priority;
-use crate::model::state::{Cluster, ExecutionState, Experiment, Job, Node, NodeState, Workspace};
+use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Workspace};
 use crate::model::units::UnixMillis;
 
 /// Whether what is shown is so now.
@@ -95,6 +96,7 @@ pub struct World {
     older: BTreeMap<ExperimentId, Older>,
     clusters: BTreeMap<WorkspaceId, BTreeSet<(String, ClusterId)>>,
     experiments: BTreeMap<WorkspaceId, BTreeSet<(String, ExperimentId)>>,
+    file_servers: BTreeMap<WorkspaceId, BTreeSet<(String, FileServerId)>>,
     nodes: BTreeMap<ClusterId, Vec<NodeId>>,
     counts: BTreeMap<ClusterId, NodeCounts>,
     jobs: BTreeMap<ExperimentId, Vec<JobId>>,
@@ -155,7 +157,12 @@ impl World {
 
     fn unindex(&mut self, key: RowKey) {
         match key {
-            RowKey::Workspace(_) => {}
+            RowKey::Group(_) | RowKey::Workspace(_) => {}
+            RowKey::FileServer(id) => {
+                if let Some(old) = self.snapshot.file_servers.get(&id) {
+                    self.file_servers.entry(old.workspace).or_default().remove(&(old.name.clone(), id));
+                }
+            }
             RowKey::Cluster(id) => {
                 if let Some(old) = self.snapshot.clusters.get(&id) {
                     self.clusters.entry(old.workspace).or_default().remove(&(old.name.clone(), id));
@@ -181,7 +188,11 @@ impl World {
 
     fn index(&mut self, change: &Change) {
         match change {
-            Change::Workspace(_) | Change::Gone(RowKey::Workspace(_)) => {}
+            Change::Group(_) | Change::Workspace(_) => {}
+            Change::Gone(RowKey::Group(_) | RowKey::Workspace(_) | RowKey::FileServer(_)) => {}
+            Change::FileServer(row) => {
+                self.file_servers.entry(row.workspace).or_default().insert((row.name.clone(), row.id));
+            }
             Change::Cluster(row) => {
                 self.clusters.entry(row.workspace).or_default().insert((row.name.clone(), row.id));
             }
@@ -272,6 +283,67 @@ impl World {
     /// Returns a workspace.
     pub fn workspace(&self, id: WorkspaceId) -> Option<&Arc<Workspace>> {
         self.snapshot.workspaces.get(&id)
+    }
+
+    /// Returns a file server.
+    pub fn file_server(&self, id: FileServerId) -> Option<&Arc<FileServer>> {
+        self.snapshot.file_servers.get(&id)
+    }
+
+    /// Returns the file servers of a workspace by name.
+    pub fn file_servers_of(&self, id: WorkspaceId) -> impl DoubleEndedIterator<Item = FileServerId> {
+        self.file_servers.get(&id).into_iter().flatten().map(|(_, id)| *id)
+    }
+
+    /// Says whether there is a second resource group, so that groups are shown.
+    pub fn is_grouped(&self) -> bool {
+        !self.snapshot.groups.is_empty()
+    }
+
+    /// Returns the resource groups by name, the one that is always there first.
+    pub fn groups(&self) -> Vec<GroupId> {
+        let mut named: Vec<_> = self.snapshot.groups.values().collect();
+        named.sort_by(|a, b| a.name.cmp(&b.name));
+        std::iter::once(GroupId::DEFAULT).chain(named.into_iter().map(|group| group.id)).collect()
+    }
+
+    /// Returns the name of a resource group.
+    pub fn group_name(&self, id: GroupId) -> Option<&str> {
+        match id {
+            GroupId::DEFAULT => Some(DEFAULT_GROUP),
+            id => self.snapshot.groups.get(&id).map(|group| group.name.as_str()),
+        }
+    }
+
+    /// Returns what names a workspace in a request: with its group in front, when there is more than one.
+    pub fn named(&self, workspace: &Workspace) -> Option<String> {
+        match self.is_grouped() {
+            true => Some(format!("{}/{}", self.group_name(workspace.group)?, workspace.name)),
+            false => Some(workspace.name.clone()),
+        }
+    }
+
+    /// Returns who mounts a file server: clusters, and live jobs of their own.
+    pub fn mounters(&self, server: &FileServer) -> (Vec<ClusterId>, Vec<JobId>) {
+        let named = |home: WorkspaceId| {
+            move |group: Option<&str>, name: &str| {
+                let group = match group {
+                    Some(text) => {
+                        self.groups().into_iter().find(|id| self.group_name(*id).is_some_and(|n| same_name(n, text)))?
+                    }
+                    None => self.workspace(home)?.group,
+                };
+                let fits = |w: &&Arc<Workspace>| w.group == group && same_name(&w.name, name);
+                self.snapshot.workspaces.values().find(fits).map(|w| w.id)
+            }
+        };
+        let clusters = self.snapshot.clusters.values().filter(|cluster| {
+            let setup = cluster.spec.node_setup.as_ref();
+            setup.is_some_and(|setup| server.is_among(&setup.mount_volumes, cluster.workspace, named(cluster.workspace)))
+        });
+        let jobs =
+            self.live_jobs().filter(|job| server.is_among(&job.spec.mount_volumes, job.workspace, named(job.workspace)));
+        (clusters.map(|cluster| cluster.id).collect(), jobs.map(|job| job.id).collect())
     }
 
     /// Returns a cluster.
@@ -383,6 +455,8 @@ pub struct Totals {
 
 fn key_of(change: &Change) -> RowKey {
     match change {
+        Change::Group(row) => RowKey::Group(row.id),
+        Change::FileServer(row) => RowKey::FileServer(row.id),
         Change::Workspace(row) => RowKey::Workspace(row.id),
         Change::Cluster(row) => RowKey::Cluster(row.id),
         Change::Node(row) => RowKey::Node(row.id),

@@ -49,7 +49,12 @@ impl World {
     pub fn new() -> Self {
         let mut world = Self { sched: Sched::new(Settings::default()), now: UnixMillis(1), running: vec![], events: 0 };
         world.step(Event::Started);
-        world.step(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
+        world.step(Event::WorkspaceCreated {
+            group: Default::default(),
+            name: "lab".into(),
+            location: None,
+            tags: BTreeMap::new(),
+        });
         world.step(Event::ExperimentCreated { workspace: WorkspaceId(1), name: "first".into() });
         let scale_settings =
             ScaleSettings::Manual { target_node_count: NodeCount(NODES), node_deallocation_option: Deallocation::Requeue };

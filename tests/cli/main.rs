@@ -3,6 +3,7 @@
 mod files;
 mod job_files;
 mod lab;
+mod places;
 mod rig;
 mod settings;
 mod visit;

@@ -7,7 +7,9 @@ fn help_of_every_noun() {
     let user = User::new();
     insta::assert_snapshot!("help", user.run("--help").shown());
     for noun in [
+        "resource-group",
         "workspace",
+        "file-server",
         "cluster",
         "cluster node",
         "experiment",
@@ -41,6 +43,7 @@ fn help_of_the_verbs_with_many_options() {
         "cluster create",
         "cluster scale",
         "workspace update",
+        "file-server create",
     ] {
         let help = user.run(&format!("{verb} --help"));
         assert_eq!(help.code, 0, "{verb}");

@@ -157,7 +157,16 @@ fn older_jobs_are_asked_for_at_the_end_of_an_experiment() {
     let view = |id: u64| {
         let job = crate::world::ended(crate::world::job(id, 1, 1, &format!("old-{id}")), 0, 30);
         let text = || String::new();
-        Arc::new(JobView { job: Arc::new(job), workspace: text(), experiment: text(), cluster: text(), reason: text() })
+        Arc::new(JobView {
+            job: Arc::new(job),
+            group: text(),
+            workspace: text(),
+            experiment: text(),
+            cluster: text(),
+            cluster_workspace: text(),
+            cluster_group: text(),
+            reason: text(),
+        })
     };
     let page = Reply::Jobs { jobs: (41..=50).rev().map(view).collect(), more: false };
     screen.tell(Msg::Reply(ticket, Box::new(Ok(page))));

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use ostler::model::ids::*;
 use ostler::model::request::{Preview, Reply};
 use ostler::model::snapshot::Change;
-use ostler::model::spec::Deallocation;
+use ostler::model::spec::mounts::FileServerMount;
+use ostler::model::spec::{Deallocation, Export, FileServerSpec, MountVolumes, NodeSetup};
+use ostler::model::state::{FileServer, Provisioning, ResourceGroup, Workspace};
 use ostler::model::units::NodeCount;
 use ostler::tui::msg::Msg;
 use ostler::tui::pane::UiEffect;
 
 use crate::screen::Screen;
-use crate::world::{at_work, job, running, update};
+use crate::world::{ago, at_work, cluster, job, running, update, workspace};
 
 fn working(width: u16, height: u16) -> Screen {
     Screen::at_work(width, height, |_| {})
@@ -181,4 +183,66 @@ fn leaving_with_something_undone() {
     };
     answer(&mut screen, Reply::Status(status));
     insta::assert_snapshot!(screen.text());
+}
+
+/// A second resource group, and a file server that a cluster's set-up mounts.
+fn with_groups() -> Screen {
+    let mut screen = working(80, 24);
+    let group = ResourceGroup { id: GroupId(1), name: "far".to_owned(), created: ago(60), deleting_since: None };
+    let far = Workspace { group: group.id, ..workspace(2, "lab") };
+    let export = Export::Nfs { host: "ci@nas".to_owned(), path: "/srv/data".to_owned() };
+    let server = FileServer {
+        id: FileServerId(1),
+        workspace: WorkspaceId(1),
+        name: "data".to_owned(),
+        spec: FileServerSpec { mount_options: Some("ro".to_owned()), ..FileServerSpec::new(export) },
+        provisioning: Provisioning::Succeeded,
+        provisioning_since: ago(60),
+        errors: Vec::new(),
+        created: ago(60),
+    };
+    let mount = FileServerMount {
+        file_server: "default/prod/data".to_owned(),
+        relative_mount_path: "nfs".to_owned(),
+        source_directory: None,
+        mount_options: None,
+    };
+    let mut user = cluster(3, "mounting", 0);
+    user.spec.node_setup = Some(NodeSetup {
+        mount_volumes: MountVolumes { file_servers: vec![mount], ..MountVolumes::default() },
+        ..NodeSetup::default()
+    });
+    screen.tell(update(
+        2,
+        false,
+        vec![
+            Change::Group(Arc::new(group)),
+            Change::Workspace(Arc::new(far)),
+            Change::FileServer(Arc::new(server)),
+            Change::Cluster(Arc::new(user)),
+        ],
+    ));
+    screen
+}
+
+#[test]
+fn file_server_below_its_group() {
+    let mut screen = with_groups();
+    screen.keys("/ \"data\" enter");
+    insta::assert_snapshot!(screen.text());
+    // It is mounted, so its deletion asks for the name.
+    screen.keys("D");
+    assert!(screen.text().contains("1 clusters and 0 jobs mount it"), "{}", screen.text());
+}
+
+#[test]
+fn a_second_group_adds_a_level() {
+    let mut screen = with_groups();
+    screen.keys("esc g");
+    assert!(screen.text().contains("▾ default"), "{}", screen.text());
+    screen.keys("G");
+    assert!(screen.text().contains("▾ far"), "{}", screen.text());
+    // Without it there is none.
+    let screen = working(80, 24);
+    assert!(!screen.text().contains("default"), "{}", screen.text());
 }

@@ -28,11 +28,13 @@ pub fn update(seq: u64, whole: bool, changes: Vec<Change>) -> Msg {
 pub fn workspace(id: u64, name: &str) -> Workspace {
     Workspace {
         id: WorkspaceId(id),
+        group: Default::default(),
         name: name.to_owned(),
         location: None,
         tags: BTreeMap::new(),
         created: ago(86_400),
         deleting: false,
+        deleting_since: None,
     }
 }
 
@@ -58,6 +60,7 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
         waiting: 0,
         created: ago(80_000),
         deleting: false,
+        deleting_since: None,
     }
 }
 
@@ -86,6 +89,7 @@ pub fn experiment(id: u64, name: &str) -> Experiment {
         created: ago(7200),
         tally: Tally::default(),
         deleting: false,
+        deleting_since: None,
     }
 }
 

@@ -58,6 +58,8 @@ impl Disk {
 
 fn key_of(change: &Change) -> RowKey {
     match change {
+        Change::Group(row) => RowKey::Group(row.id),
+        Change::FileServer(row) => RowKey::FileServer(row.id),
         Change::Workspace(row) => RowKey::Workspace(row.id),
         Change::Cluster(row) => RowKey::Cluster(row.id),
         Change::Node(row) => RowKey::Node(row.id),

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ostler::model::ids::{Attempt, ClusterId, EffectId, Epoch, ExperimentId, JobId, NodeId, Rank, Seq, WorkspaceId};
+use ostler::model::ids::{
+    Attempt, ClusterId, EffectId, Epoch, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, Seq, WorkspaceId,
+};
 use ostler::model::launch::NodePlace;
 use ostler::model::snapshot::{Change, RowKey};
+use ostler::model::spec::file_server::{AdminAccount, Caching, DataDisks};
 use ostler::model::spec::job::{Constraints, EnvironmentVariable, LaunchShape};
 use ostler::model::spec::{
-    ClusterSpec, Deallocation, Demand, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings, Toolkit,
+    ClusterSpec, Deallocation, Demand, Export, FileServerSpec, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings,
+    Toolkit,
 };
 use ostler::model::state::{
-    AllocationState, BootId, Cluster, ExecutionState, Experiment, Facts, Job, JobError, Node, NodeState, Proof, QueueHead,
-    RankRun, RankState, Reach, StopWhy, Tally, Unusable, Workspace,
+    AllocationState, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Node, NodeState, Proof,
+    Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, StopWhy, Tally, Unusable, Workspace,
 };
 use ostler::model::units::{Bytes, Millis, NodeCount, UnixMillis};
 use ostler::sched::{Act, Effect, Event, Sighting};
@@ -52,11 +56,48 @@ pub fn resources(cpus: u64) -> Resources {
 pub fn workspace(id: u64) -> Arc<Workspace> {
     Arc::new(Workspace {
         id: WorkspaceId(id),
+        group: Default::default(),
         name: format!("lab-{id}"),
         location: Some("cellar".to_owned()),
         tags: BTreeMap::from([("team".to_owned(), "vision \"quoted\" \u{1f40e}".to_owned())]),
         created: UnixMillis(1_700_000_000_000),
         deleting: id.is_multiple_of(2),
+        deleting_since: None,
+    })
+}
+
+pub fn group(id: u64) -> Arc<ResourceGroup> {
+    let (created, deleting_since) = (UnixMillis(1), Some(UnixMillis(2)));
+    Arc::new(ResourceGroup { id: GroupId(id), name: format!("group-{id}"), created, deleting_since })
+}
+
+pub fn file_server(id: u64) -> Arc<FileServer> {
+    let export = Export::Nfs { host: "nas".to_owned(), path: "/srv/data".to_owned() };
+    let disks = DataDisks {
+        disk_size_in_gb: 10,
+        disk_count: 2,
+        storage_account_type: "Premium_LRS".to_owned(),
+        caching_type: Caching::ReadOnly,
+    };
+    let admin =
+        AdminAccount { admin_user_name: "ada".to_owned(), admin_user_ssh_public_key: Some("ssh-rsa AAAA".to_owned()) };
+    Arc::new(FileServer {
+        id: FileServerId(id),
+        workspace: WorkspaceId(1),
+        name: format!("data-{id}"),
+        spec: FileServerSpec {
+            mount_options: Some("ro,noatime".to_owned()),
+            public_address: Some("nas.example".to_owned()),
+            vm_size: Some("STANDARD_NC6".to_owned()),
+            data_disks: Some(disks),
+            admin: Some(admin),
+            public_ips_to_allow: vec!["10.0.0.0/8".to_owned()],
+            ..FileServerSpec::new(export)
+        },
+        provisioning: Provisioning::Updating,
+        provisioning_since: UnixMillis(3),
+        errors: Vec::new(),
+        created: UnixMillis(2),
     })
 }
 
@@ -82,6 +123,7 @@ pub fn cluster(id: u64) -> Arc<Cluster> {
         waiting: 3,
         created: UnixMillis(4),
         deleting: false,
+        deleting_since: None,
     })
 }
 
@@ -127,6 +169,7 @@ pub fn experiment(id: u64) -> Arc<Experiment> {
         created: UnixMillis(1),
         tally: Tally { queued: 1, running: 2, terminating: 3, succeeded: 4, failed: 5 },
         deleting: false,
+        deleting_since: None,
     })
 }
 
@@ -166,6 +209,7 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
         exit_code: state.ended().then_some(3),
         errors: vec![JobError { code: "JobFailed".to_owned(), message: "exit code 3".to_owned(), details: Vec::new() }],
         deleting: false,
+        deleting_since: None,
     }
 }
 

@@ -18,9 +18,12 @@ use super::samples::*;
 fn every_kind_of_row_comes_back_as_it_was() {
     let place = Place::new();
     let rows = vec![
+        Change::Group(group(1)),
         Change::Workspace(workspace(1)),
         Change::Workspace(workspace(2)),
         Change::Cluster(cluster(1)),
+        Change::FileServer(file_server(1)),
+        Change::FileServer(file_server(2)),
         Change::Node(node(1)),
         Change::Node(node(2)),
         Change::Node(node(3)),
@@ -53,6 +56,17 @@ fn every_kind_of_row_comes_back_as_it_was() {
     assert_eq!(past.iter().map(|p| p.event.clone()).collect::<Vec<_>>(), events());
     assert!(past.iter().all(|p| p.seq == Seq(7) && p.at == batch.at && p.epoch == Epoch(0)));
     assert_eq!(db.reader().unwrap().events(Seq(7), 100).unwrap(), vec![]);
+}
+
+#[test]
+fn groups_and_file_servers_go_as_they_came() {
+    let place = Place::new();
+    let mut db = place.open();
+    let rows = vec![Change::Group(group(1)), Change::FileServer(file_server(1)), Change::FileServer(file_server(2))];
+    db.commit(&rows_turn(1, rows)).unwrap();
+    let gone = [RowKey::Group(group(1).id), RowKey::FileServer(file_server(1).id)].map(Change::Gone);
+    db.commit(&rows_turn(2, gone.to_vec())).unwrap();
+    assert_eq!(db.load().unwrap().rows, vec![Change::FileServer(file_server(2))]);
 }
 
 #[test]
@@ -239,7 +253,11 @@ impl Fold {
                 Change::Job(row) => drop(self.rows.insert(RowKey::Job(row.id), change.clone())),
                 Change::Node(row) => drop(self.rows.insert(RowKey::Node(row.id), change.clone())),
                 Change::Gone(key) => drop(self.rows.remove(key)),
-                Change::Workspace(_) | Change::Cluster(_) | Change::Experiment(_) => {}
+                Change::Group(_)
+                | Change::Workspace(_)
+                | Change::Cluster(_)
+                | Change::FileServer(_)
+                | Change::Experiment(_) => {}
             }
             batch.rows.push(change);
         }

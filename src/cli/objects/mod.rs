@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod experiment;
+pub mod file_server;
 pub mod job;
 pub mod node;
 pub mod workspace;

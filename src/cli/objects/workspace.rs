@@ -52,7 +52,7 @@ fn tags(workspace: &Workspace) -> String {
 }
 
 /// Returns what a person is told.
-pub fn facts(workspace: &Workspace, clusters: usize, experiments: usize) -> Vec<(&'static str, String)> {
+pub fn facts(workspace: &Workspace, clusters: usize, servers: usize, experiments: usize) -> Vec<(&'static str, String)> {
     vec![
         ("name", workspace.name.clone()),
         ("id", workspace.id.to_string()),
@@ -61,6 +61,7 @@ pub fn facts(workspace: &Workspace, clusters: usize, experiments: usize) -> Vec<
         ("created", workspace.created.rfc3339()),
         ("tags", tags(workspace)),
         ("clusters", clusters.to_string()),
+        ("file servers", servers.to_string()),
         ("experiments", experiments.to_string()),
     ]
 }

@@ -76,4 +76,7 @@ pub struct Cluster {
     /// Set once deletion was asked for; it goes when its last node is gone.
     #[serde(default)]
     pub deleting: bool,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleting_since: Option<UnixMillis>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{ExperimentId, WorkspaceId};
+use crate::model::ids::{ExperimentId, GroupId, WorkspaceId};
 use crate::model::state::job::ExecutionState;
 use crate::model::units::UnixMillis;
 
@@ -14,8 +14,11 @@ use crate::model::units::UnixMillis;
 pub struct Workspace {
     /// Our identity.
     pub id: WorkspaceId,
-    /// As typed; compared without case.
+    /// As typed; compared without case, unique in its group.
     pub name: String,
+    /// The resource group it is in.
+    #[serde(default)]
+    pub group: GroupId,
     /// A free label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
@@ -27,6 +30,9 @@ pub struct Workspace {
     /// Set once deletion was asked for; it goes when the last thing in it is gone.
     #[serde(default)]
     pub deleting: bool,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleting_since: Option<UnixMillis>,
 }
 
 /// How many jobs of an experiment are in each state.
@@ -86,4 +92,7 @@ pub struct Experiment {
     /// Set once deletion was asked for.
     #[serde(default)]
     pub deleting: bool,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleting_since: Option<UnixMillis>,
 }

@@ -247,6 +247,9 @@ pub struct Job {
     /// Set once deletion was asked for; the job goes when its processes are proven dead.
     #[serde(default)]
     pub deleting: bool,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleting_since: Option<UnixMillis>,
 }
 
 /// What becomes of a job whose attempt is being stopped.

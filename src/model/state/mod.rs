@@ -3,10 +3,14 @@
 
 pub mod cluster;
 pub mod experiment;
+pub mod file_server;
+pub mod group;
 pub mod job;
 pub mod node;
 
 pub use cluster::{AllocationState, Cluster, ClusterError, QueueHead};
 pub use experiment::{Experiment, Tally, Workspace};
+pub use file_server::{FileServer, Provisioning};
+pub use group::{DEFAULT_GROUP, ResourceGroup};
 pub use job::{AfterStop, Daemon, ExecutionState, Job, JobError, Proof, RankRun, RankState, StopWhy};
 pub use node::{BootId, Facts, Node, NodeState, Reach, Unusable};

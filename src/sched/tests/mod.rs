@@ -3,6 +3,7 @@
 mod acts;
 mod attempt;
 mod cluster;
+mod places;
 mod queue;
 mod random;
 mod rig;

@@ -106,7 +106,12 @@ impl Rig {
     pub(super) fn with(settings: Settings, target: u32, option: Deallocation) -> Self {
         let sched = Sched::new(settings);
         let mut rig = Self { sched, now: UnixMillis(1_000_000), open: Vec::new(), last: Step::default() };
-        rig.on(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
+        rig.on(Event::WorkspaceCreated {
+            group: Default::default(),
+            name: "lab".into(),
+            location: None,
+            tags: BTreeMap::new(),
+        });
         rig.on(Event::ExperimentCreated { workspace: WS, name: "first".into() });
         let spec = cluster_spec(target, option);
         rig.on(Event::ClusterCreated { workspace: WS, name: "gpu".into(), uuid: Uuid::nil(), spec });

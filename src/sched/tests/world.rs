@@ -98,7 +98,12 @@ impl World {
             trace: Vec::new(),
             met: BTreeSet::new(),
         };
-        world.tell(Event::WorkspaceCreated { name: "lab".into(), location: None, tags: BTreeMap::new() });
+        world.tell(Event::WorkspaceCreated {
+            group: Default::default(),
+            name: "lab".into(),
+            location: None,
+            tags: BTreeMap::new(),
+        });
         world.tell(Event::ExperimentCreated { workspace: WS, name: "first".into() });
         let spec = cluster_spec(3, Deallocation::Requeue);
         world.tell(Event::ClusterCreated { workspace: WS, name: "gpu".into(), uuid: uuid::Uuid::nil(), spec });

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{about_cluster, about_experiment, about_job, about_node, about_workspace};
+use super::{about_cluster, about_experiment, about_file_server, about_job, about_node, about_workspace};
 use crate::commands::CommandId;
 use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
 use crate::tui::cx::Cx;
@@ -17,6 +17,8 @@ use crate::tui::widgets::table::{Column, Row};
 pub enum Kind {
     /// Nothing is selected.
     Nothing,
+    /// A resource group.
+    Group,
     /// A workspace.
     Workspace,
     /// The clusters of a workspace.
@@ -25,6 +27,10 @@ pub enum Kind {
     Cluster,
     /// A node.
     Node,
+    /// The file servers of a workspace.
+    FileServers,
+    /// A file server.
+    FileServer,
     /// The experiments of a workspace.
     Experiments,
     /// An experiment.
@@ -78,6 +84,9 @@ impl Kind {
     pub fn of(subject: Option<Subject>) -> Self {
         match subject {
             None => Self::Nothing,
+            Some(Subject::Group(_)) => Self::Group,
+            Some(Subject::FileServers(_)) => Self::FileServers,
+            Some(Subject::FileServer(_)) => Self::FileServer,
             Some(Subject::Workspace(_)) => Self::Workspace,
             Some(Subject::Clusters(_)) => Self::Clusters,
             Some(Subject::Cluster(_)) => Self::Cluster,
@@ -92,8 +101,8 @@ impl Kind {
     pub fn tabs(self) -> &'static [Tab] {
         match self {
             Self::Nothing => &[Tab::Welcome],
-            Self::Workspace => &[Tab::Overview, Tab::Events],
-            Self::Clusters | Self::Experiments => &[Tab::List],
+            Self::Workspace | Self::Group | Self::FileServer => &[Tab::Overview, Tab::Events],
+            Self::Clusters | Self::FileServers | Self::Experiments => &[Tab::List],
             Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::Events],
             Self::Node => &[Tab::Overview, Tab::Events],
             Self::Experiment => &[Tab::Jobs, Tab::Events],
@@ -115,6 +124,8 @@ pub enum Rows {
     Ranks(JobId),
     /// The clusters of a workspace.
     Clusters(WorkspaceId),
+    /// The file servers of a workspace.
+    FileServers(WorkspaceId),
     /// The experiments of a workspace.
     Experiments(WorkspaceId),
 }
@@ -162,6 +173,7 @@ impl Content {
             Rows::Jobs(id, _) => world.jobs_of(*id).get(at).map(|id| Subject::Job(*id)),
             Rows::Ranks(id) => about_job::rank_node(*id, at, cx).map(Subject::Node),
             Rows::Clusters(id) => world.clusters_of(*id).nth(at).map(Subject::Cluster),
+            Rows::FileServers(id) => world.file_servers_of(*id).nth(at).map(Subject::FileServer),
             Rows::Experiments(id) => world.experiments_of(*id).nth(at).map(Subject::Experiment),
         }
     }
@@ -186,6 +198,7 @@ impl Content {
             (Rows::Jobs(_, params), Some(Subject::Job(id))) => about_experiment::job_row(id, params, cx),
             (Rows::Ranks(id), _) => about_job::rank_row(*id, at, cx),
             (Rows::Clusters(_), Some(Subject::Cluster(id))) => about_workspace::cluster_row(id, cx),
+            (Rows::FileServers(_), Some(Subject::FileServer(id))) => about_file_server::row(id, cx),
             (Rows::Experiments(_), Some(Subject::Experiment(id))) => about_workspace::experiment_row(id, cx),
             (_, _) => Vec::new(),
         }
@@ -213,6 +226,9 @@ pub fn acts(subjects: impl Fn(Option<Subject>) -> bool, facts: &mut Facts<'_>, c
 pub fn content(subject: Option<Subject>, tab: Tab, width: u16, cx: &Cx) -> Content {
     match subject {
         None => Content::Lines(about_workspace::welcome(width, cx)),
+        Some(Subject::Group(id)) => about_file_server::group(id, tab, width, cx),
+        Some(Subject::FileServers(id)) => about_file_server::table(id, cx),
+        Some(Subject::FileServer(id)) => about_file_server::content(id, tab, width, cx),
         Some(Subject::Workspace(id)) => about_workspace::content(id, tab, width, cx),
         Some(Subject::Clusters(id)) => about_workspace::clusters(id, cx),
         Some(Subject::Experiments(id)) => about_workspace::experiments(id, cx),

@@ -230,7 +230,9 @@ impl Pane for Detail {
             Some(Subject::Node(_)) => commands.extend([C::Open, C::Prepare]),
             Some(Subject::Job(_)) => commands.extend([C::Open, C::Rerun, C::Stop, C::Why, C::Mark]),
             Some(Subject::Experiment(_) | Subject::Older(_)) => commands.extend([C::NewJob, C::Stop]),
-            Some(Subject::Workspace(_) | Subject::Clusters(_) | Subject::Experiments(_)) | None => {}
+            Some(Subject::Group(_) | Subject::FileServer(_)) => commands.push(C::Delete),
+            Some(Subject::Workspace(_) | Subject::Clusters(_) | Subject::FileServers(_) | Subject::Experiments(_))
+            | None => {}
         }
         commands.extend([C::NextPane, C::Zoom, C::Quit]);
         commands

@@ -3,6 +3,7 @@
 mod about;
 mod about_cluster;
 mod about_experiment;
+mod about_file_server;
 mod about_job;
 mod about_node;
 mod about_workspace;
@@ -41,7 +42,9 @@ pub(super) fn failure_word(job: &Job) -> &'static str {
 pub(super) fn name_of(subject: Subject, cx: &Cx) -> Option<String> {
     let world = &cx.world;
     match subject {
-        Subject::Workspace(id) | Subject::Clusters(id) | Subject::Experiments(id) => {
+        Subject::Group(id) => world.group_name(id).map(str::to_owned),
+        Subject::FileServer(id) => world.file_server(id).map(|s| s.name.clone()),
+        Subject::Workspace(id) | Subject::Clusters(id) | Subject::FileServers(id) | Subject::Experiments(id) => {
             world.workspace(id).map(|w| w.name.clone())
         }
         Subject::Cluster(id) => world.cluster(id).map(|c| c.name.clone()),

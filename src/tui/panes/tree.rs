@@ -123,7 +123,11 @@ impl Tree {
     pub fn knows(&self, subject: Subject, cx: &Cx) -> bool {
         let world = &cx.world;
         match subject {
-            Subject::Workspace(id) | Subject::Clusters(id) | Subject::Experiments(id) => world.workspace(id).is_some(),
+            Subject::Group(id) => world.is_grouped() && world.group_name(id).is_some(),
+            Subject::Workspace(id) | Subject::Clusters(id) | Subject::FileServers(id) | Subject::Experiments(id) => {
+                world.workspace(id).is_some()
+            }
+            Subject::FileServer(id) => world.file_server(id).is_some(),
             Subject::Cluster(id) => world.cluster(id).is_some(),
             Subject::Node(id) => world.node(id).is_some(),
             Subject::Experiment(id) | Subject::Older(id) => world.experiment(id).is_some(),
@@ -179,7 +183,7 @@ impl Tree {
         let experiment = cx.world.experiment(id).filter(|_| !older.done);
         let Some(experiment) = experiment.filter(|_| self.asked.insert(id)) else { return Vec::new() };
         let query = JobQuery {
-            workspace: cx.world.workspace(experiment.workspace).map(|w| w.name.clone()),
+            workspace: cx.world.workspace(experiment.workspace).and_then(|w| cx.world.named(w)),
             experiment: Some(experiment.name.clone()),
             after: older.after,
             limit: OLDER_PAGE,
@@ -324,9 +328,10 @@ impl Tree {
 /// Says whether rows can be below a thing.
 pub(super) fn holds(subject: Subject) -> bool {
     match subject {
-        Subject::Workspace(_) | Subject::Clusters(_) | Subject::Experiments(_) => true,
+        Subject::Group(_) | Subject::Workspace(_) => true,
+        Subject::Clusters(_) | Subject::FileServers(_) | Subject::Experiments(_) => true,
         Subject::Cluster(_) | Subject::Experiment(_) => true,
-        Subject::Node(_) | Subject::Job(_) | Subject::Older(_) => false,
+        Subject::FileServer(_) | Subject::Node(_) | Subject::Job(_) | Subject::Older(_) => false,
     }
 }
 
@@ -334,8 +339,11 @@ pub(super) fn holds(subject: Subject) -> bool {
 pub(in crate::tui) fn parent(subject: Subject, cx: &Cx) -> Option<Subject> {
     let world = &cx.world;
     match subject {
+        Subject::Group(_) => None,
+        Subject::Workspace(id) if world.is_grouped() => world.workspace(id).map(|w| Subject::Group(w.group)),
         Subject::Workspace(_) => None,
-        Subject::Clusters(id) | Subject::Experiments(id) => Some(Subject::Workspace(id)),
+        Subject::Clusters(id) | Subject::FileServers(id) | Subject::Experiments(id) => Some(Subject::Workspace(id)),
+        Subject::FileServer(id) => world.file_server(id).map(|s| Subject::FileServers(s.workspace)),
         Subject::Cluster(id) => world.cluster(id).map(|c| Subject::Clusters(c.workspace)),
         Subject::Node(id) => world.node(id).map(|n| Subject::Cluster(n.cluster)),
         Subject::Experiment(id) => world.experiment(id).map(|e| Subject::Experiments(e.workspace)),
@@ -485,7 +493,11 @@ impl Pane for Tree {
                 }
                 commands.extend([C::RerunWith, C::NewJob, C::Mark]);
             }
-            Some(Subject::Workspace(_) | Subject::Clusters(_) | Subject::Experiments(_)) | None => commands.push(C::NewJob),
+            Some(Subject::Group(_) | Subject::FileServer(_)) => commands.push(C::Delete),
+            Some(Subject::Workspace(_) | Subject::Clusters(_) | Subject::FileServers(_) | Subject::Experiments(_))
+            | None => {
+                commands.push(C::NewJob);
+            }
         }
         commands.extend([C::NextPane, C::Zoom, C::Quit]);
         commands

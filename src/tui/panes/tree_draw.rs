@@ -8,8 +8,8 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::tree::{Tree, holds};
-use crate::model::ids::{ClusterId, ExperimentId, JobId, NodeId};
-use crate::model::state::{AllocationState, ExecutionState, Job, NodeState, Reach};
+use crate::model::ids::{ClusterId, ExperimentId, FileServerId, JobId, NodeId};
+use crate::model::state::{AllocationState, ExecutionState, Job, NodeState, Provisioning, Reach};
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
@@ -62,7 +62,11 @@ impl Tree {
     }
 
     fn draw_row(&self, subject: Subject, cursor: bool, cx: &Cx, area: Rect, buf: &mut Buffer) {
-        let row = row(subject, self.is_open(subject), cx);
+        let mut row = row(subject, self.is_open(subject), cx);
+        // Everything is one level deeper below groups.
+        if cx.world.is_grouped() && !matches!(subject, Subject::Group(_)) {
+            row.depth += 1;
+        }
         let marked = matches!(subject, Subject::Job(id) if cx.marks.contains(&id));
         if cursor {
             let role = if cx.has_focus(PaneId::Tree) { Role::Cursor } else { Role::CursorIdle };
@@ -99,7 +103,9 @@ impl Tree {
 
     /// Shows which characters the filter matched.
     fn draw_marks(&self, subject: Subject, name: &str, x: u16, cx: &Cx, area: Rect, buf: &mut Buffer) {
-        if self.filter.is_empty() || matches!(subject, Subject::Clusters(_) | Subject::Experiments(_) | Subject::Older(_)) {
+        let unnamed =
+            matches!(subject, Subject::Clusters(_) | Subject::FileServers(_) | Subject::Experiments(_) | Subject::Older(_));
+        if self.filter.is_empty() || unnamed {
             return;
         }
         for mark in self.filter.marks(name) {
@@ -118,6 +124,10 @@ fn row(subject: Subject, open: bool, cx: &Cx) -> Row {
     let heading =
         |name: &str| Row { depth: 1, symbol: None, name: name.to_owned(), style: cx.style(Role::Muted), right: Vec::new() };
     match subject {
+        Subject::Group(id) => {
+            let name = world.group_name(id).map(shown).unwrap_or_default();
+            Row { depth: 0, symbol: None, name, style: cx.style(Role::Muted), right: Vec::new() }
+        }
         Subject::Workspace(id) => {
             let name = world.workspace(id).map_or_else(String::new, |w| shown(&w.name));
             Row { depth: 0, symbol: None, name, style: cx.style(Role::Strong), right: Vec::new() }
@@ -136,6 +146,14 @@ fn row(subject: Subject, open: bool, cx: &Cx) -> Row {
             }
             row
         }
+        Subject::FileServers(id) => {
+            let mut row = heading("file servers");
+            if !open {
+                row.right.push((0, Span::styled(world.file_servers_of(id).count().to_string(), cx.style(Role::Muted))));
+            }
+            row
+        }
+        Subject::FileServer(id) => file_server_row(id, cx),
         Subject::Cluster(id) => cluster_row(id, cx),
         Subject::Node(id) => node_row(id, cx),
         Subject::Experiment(id) => experiment_row(id, cx),
@@ -191,6 +209,23 @@ fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
         name: shown(&cluster.name),
         style: fresh(cx, Role::Text),
         right,
+    }
+}
+
+fn file_server_row(id: FileServerId, cx: &Cx) -> Row {
+    let Some(server) = cx.world.file_server(id) else { return gone(2) };
+    let (glyph, role) = match server.provisioning {
+        Provisioning::Creating | Provisioning::Updating => (Glyph::Half, Role::Preparing),
+        Provisioning::Succeeded => (Glyph::Full, Role::Good),
+        Provisioning::Failed => (Glyph::Alert, Role::Unusable),
+        Provisioning::Deleting => (Glyph::Half, Role::Leaving),
+    };
+    Row {
+        depth: 2,
+        symbol: Some((cx.glyph(glyph), cx.style(role))),
+        name: shown(&server.name),
+        style: fresh(cx, Role::Text),
+        right: vec![(0, Span::styled(server.spec.export.word(), fresh(cx, Role::Muted)))],
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ids::{ClusterId, ExperimentId, JobId, NodeId};
+use crate::model::ids::{ClusterId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::tui::cx::Cx;
 use crate::tui::filter::Filter;
 use crate::tui::subject::Subject;
@@ -38,9 +38,13 @@ impl Openings {
     /// Says whether a thing is open.
     pub fn is_open(&self, subject: Subject) -> bool {
         let default = match subject {
-            Subject::Workspace(_) | Subject::Clusters(_) | Subject::Experiments(_) => true,
+            Subject::Group(_)
+            | Subject::Workspace(_)
+            | Subject::Clusters(_)
+            | Subject::FileServers(_)
+            | Subject::Experiments(_) => true,
             Subject::Cluster(_) | Subject::Experiment(_) => false,
-            Subject::Node(_) | Subject::Job(_) | Subject::Older(_) => false,
+            Subject::Node(_) | Subject::FileServer(_) | Subject::Job(_) | Subject::Older(_) => false,
         };
         self.open.get(&subject).copied().unwrap_or(default)
     }
@@ -136,12 +140,33 @@ impl Rows {
     pub fn rebuild(&mut self, openings: &Openings, filter: &Filter, world: &World) {
         self.runs.clear();
         self.len = 0;
-        for workspace in world.snapshot.workspaces.values() {
+        if !world.is_grouped() {
+            return self.push_workspaces(None, openings, filter, world);
+        }
+        for group in world.groups() {
+            let at = self.runs.len();
+            self.push(Run::One(Subject::Group(group)), 1);
+            if openings.is_open(Subject::Group(group)) || self.filtered {
+                self.push_workspaces(Some(group), openings, filter, world);
+            }
+            // A filter leaves no group for its own sake.
+            let named = || !filter.has_fields() && world.group_name(group).is_some_and(|name| filter.name(name));
+            if self.filtered && self.runs.len() == at + 1 && !named() {
+                self.runs.pop();
+                self.len -= 1;
+            }
+        }
+    }
+
+    fn push_workspaces(&mut self, group: Option<GroupId>, openings: &Openings, filter: &Filter, world: &World) {
+        for workspace in world.snapshot.workspaces.values().filter(|w| group.is_none_or(|group| w.group == group)) {
             let id = workspace.id;
+            let servers: Vec<_> = world.file_servers_of(id).filter(|s| self.keeps_server(*s, filter, world)).collect();
             let clusters: Vec<_> = world.clusters_of(id).filter(|c| self.keeps_cluster(*c, filter, world)).collect();
             let experiments: Vec<_> =
                 world.experiments_of(id).filter(|e| self.keeps_experiment(*e, filter, world)).collect();
-            if self.filtered && clusters.is_empty() && experiments.is_empty() && !filter.name(&workspace.name) {
+            let empty = clusters.is_empty() && servers.is_empty() && experiments.is_empty();
+            if self.filtered && empty && !filter.name(&workspace.name) {
                 continue;
             }
             self.push(Run::One(Subject::Workspace(id)), 1);
@@ -149,8 +174,14 @@ impl Rows {
                 continue;
             }
             self.push_clusters(id, &clusters, openings, world);
+            self.push_servers(id, &servers, openings);
             self.push_experiments(id, &experiments, openings, world);
         }
+    }
+
+    fn keeps_server(&self, id: FileServerId, filter: &Filter, world: &World) -> bool {
+        let named = || !filter.has_fields() && world.file_server(id).is_some_and(|s| filter.name(&s.name));
+        !self.filtered || named()
     }
 
     fn keeps_cluster(&self, id: ClusterId, filter: &Filter, world: &World) -> bool {
@@ -170,13 +201,7 @@ impl Rows {
         }
     }
 
-    fn push_clusters(
-        &mut self,
-        workspace: crate::model::ids::WorkspaceId,
-        clusters: &[ClusterId],
-        openings: &Openings,
-        world: &World,
-    ) {
+    fn push_clusters(&mut self, workspace: WorkspaceId, clusters: &[ClusterId], openings: &Openings, world: &World) {
         if clusters.is_empty() {
             return;
         }
@@ -193,9 +218,22 @@ impl Rows {
         }
     }
 
+    fn push_servers(&mut self, workspace: WorkspaceId, servers: &[FileServerId], openings: &Openings) {
+        let heading = Subject::FileServers(workspace);
+        if servers.is_empty() {
+            return;
+        }
+        self.push(Run::One(heading), 1);
+        if openings.is_open(heading) || self.filtered {
+            for id in servers {
+                self.push(Run::One(Subject::FileServer(*id)), 1);
+            }
+        }
+    }
+
     fn push_experiments(
         &mut self,
-        workspace: crate::model::ids::WorkspaceId,
+        workspace: WorkspaceId,
         experiments: &[ExperimentId],
         openings: &Openings,
         world: &World,
@@ -259,12 +297,14 @@ impl Rows {
         let world = &cx.world;
         let named = |name: Option<&str>| !filter.has_fields() && name.is_some_and(|name| filter.name(name));
         match subject {
+            Subject::Group(id) => named(world.group_name(id)),
+            Subject::FileServer(id) => named(world.file_server(id).map(|s| s.name.as_str())),
             Subject::Workspace(id) => named(world.workspace(id).map(|w| w.name.as_str())),
             Subject::Cluster(id) => named(world.cluster(id).map(|c| c.name.as_str())),
             Subject::Experiment(id) => named(world.experiment(id).map(|e| e.name.as_str())),
             Subject::Node(id) => world.node(id).is_some_and(|node| filter.node(node, world)),
             Subject::Job(id) => world.job(id).is_some_and(|job| filter.job(job, world)),
-            Subject::Clusters(_) | Subject::Experiments(_) | Subject::Older(_) => false,
+            Subject::Clusters(_) | Subject::FileServers(_) | Subject::Experiments(_) | Subject::Older(_) => false,
         }
     }
 

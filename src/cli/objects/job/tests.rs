@@ -48,11 +48,15 @@ fn job(state: ExecutionState) -> Job {
         exit_code: None,
         errors: Vec::new(),
         deleting: false,
+        deleting_since: None,
     }
 }
 
 fn view(job: Job) -> JobView {
     JobView {
+        group: "default".to_owned(),
+        cluster_workspace: "lab".to_owned(),
+        cluster_group: "default".to_owned(),
         job: Arc::new(job),
         workspace: "lab".to_owned(),
         experiment: "first".to_owned(),
