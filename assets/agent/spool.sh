@@ -7,7 +7,7 @@
 #         own EPOCH BOOT DUE GRACE end     agent: accepted; due at DUE seconds of uptime
 #         sup PID START end                agent: the supervisor that will run it
 #         pid PID START end                the process itself, before it executes the job
-#         exit CODE WHY end                supervisor
+#         exit CODE WHY [WORDS] end        supervisor; with the last words of a process that leaves some
 #         fence - end                      whoever gave up on it; counts only when no pid line stands before it
 #         fence self end                   supervisor: given up before it executed the job; counts always
 #         refused WORDS end, lost WORDS end
@@ -106,10 +106,10 @@ fold() {
             own\ *\ end*) F_EPOCH=$F_1 F_BOOT=$F_2 F_DUE=$F_3 F_GRACE=$F_4 ;;
             sup\ *\ end*) F_SUP=$F_1 F_SUPS=$F_2 ;;
             pid\ *\ end*) F_PID=$F_1 F_PIDS=$F_2 ;;
-            exit\ *\ end*) [ -n "$F_END" ] || F_END="exit $F_1 $F_2" ;;
+
             fence\ self\ end*) [ -n "$F_END" ] || F_END=fenced ;;
             fence\ *\ end*) [ -n "$F_END$F_PID" ] || F_END=fenced ;;
-            refused\ *\ end* | lost\ *\ end*)
+            exit\ *\ end* | refused\ *\ end* | lost\ *\ end*)
                 if [ -z "$F_END" ]; then
                     F_END="$F_W $F_1 $F_2 $F_3 $F_4 $F_5"
                     F_END=${F_END% end*}

@@ -39,6 +39,12 @@ note() {
     put_line "$l_log" "$STAMP $KEY $1"
 }
 
+# carry: what the set-up had to say of itself before there was a place for the execution log.
+carry() {
+    [ -n "$l_log" ] && [ -s "$ROOT/setup/${KEY%.*}.log" ] || return 0
+    cat "$ROOT/setup/${KEY%.*}.log" >>"$l_log" && rm -f "$ROOT/setup/${KEY%.*}.log"
+}
+
 # words_of COMMAND...: WORDS = what it complains about, on one line. Only after it has failed once.
 words_of() {
     WORDS=$("$@" 2>&1)
@@ -66,6 +72,14 @@ wipe() {
         within "$WI_DIR" || { REFUSED="will not empty $WI_DIR: not below the spool $ROOT" && return 1; }
         [ -e "$WI_DIR" ] || continue
         if empty "$WI_DIR"; then continue; fi
+        # What a job mounted there and left is other people's data: it is unmounted, never emptied.
+        mounts_below "$WI_DIR"
+        if [ -n "$MOUNTS" ]; then
+            undo_below "$WI_DIR" >/dev/null 2>&1
+            mounts_below "$WI_DIR"
+            [ -z "$MOUNTS" ] || { REFUSED="will not empty $WI_DIR: ${MOUNTS%%"$LF"*} is mounted there" && return 1; }
+            mkdir -p -- "$WI_DIR"
+        fi
         try "cannot empty $WI_DIR" rm -rf -- "$WI_DIR" || return 1
         try "cannot make $WI_DIR" mkdir -p -- "$WI_DIR" || return 1
     done
@@ -74,7 +88,7 @@ wipe() {
 within() {
     case $1 in
     */../* | */.. | */./* | *//*) return 1 ;;
-    "$ROOT"/jobs/* | "$ROOT"/done/* | "$ROOT"/kill/* | "$ROOT"/run/* | "$ROOT"/bin/* | "$ROOT"/ask/*) return 1 ;;
+    "$ROOT"/jobs/* | "$ROOT"/done/* | "$ROOT"/kill/* | "$ROOT"/run/* | "$ROOT"/bin/* | "$ROOT"/ask/* | "$ROOT"/setup/* | "$ROOT"/mounts/*) return 1 ;;
     "$ROOT"/?*) ;;
     *) return 1 ;;
     esac
@@ -197,6 +211,7 @@ run_rank() {
         refuse "$REFUSED"
         return
     fi
+    carry
     note "starts: $l_shell -c (command of ${#l_command} bytes) in $l_workdir"
     umask 077
     : >"$ROOT/run/pid.$SLOT"
@@ -226,11 +241,23 @@ run_rank() {
         # only after all others; while one of the group lives, never.
         kill -s TERM -- "-$R_PID" 2>/dev/null
     fi
-    finish "exit $R_CODE $R_WHY end"
+    last_words
+    finish "exit $R_CODE $R_WHY${SAID:+ $SAID} end"
     # A killer tells by itself, once it has seen the last of it.
-    [ "$R_WHY" != - ] || wake "X $KEY $R_CODE -"
+    [ "$R_WHY" != - ] || wake "X $KEY $R_CODE -${SAID:+ $SAID}"
     now
     note "ended: code $R_CODE after $((NOW - R_BEGAN)) s, why $R_WHY"
+}
+
+# last_words: SAID = what a set-up or a clean-up left to be told of its failure, on one line of at most this many bytes:
+# a notice is one write to a fifo, and so shorter than PIPE_BUF.
+SAID_BYTES_MAX=900
+last_words() {
+    SAID=''
+    case $KEY in *.[sc]*) ;; *) return 0 ;; esac
+    if [ "$R_CODE" = 0 ] || [ "$R_WHY" != - ]; then return 0; fi
+    SAID=$(head -c "$SAID_BYTES_MAX" "$ROOT/ask/$KEY/said" 2>/dev/null | tr '\n\t\r' '   ')
+    SAID=${SAID% }
 }
 
 refuse() {
@@ -249,7 +276,7 @@ worker() {
     now
     CLOCK_ZERO=$(($(date +%s) - NOW))
     while read -r W_KEY; do
-        case $W_KEY in *[!0-9.mpd]* | '') continue ;; esac
+        case $W_KEY in *[!0-9.mpdsc]* | '') continue ;; esac
         run_rank "$W_KEY"
         say "$W_KEY" >"$ROOT/run/free.$SLOT"
     done

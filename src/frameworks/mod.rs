@@ -12,8 +12,10 @@
 
 mod custom;
 mod expand;
+mod mounts;
 mod mpi;
 mod plan;
+mod setup;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ use crate::model::spec::JobSpec;
 use crate::model::spec::job::LaunchShape;
 use crate::model::state::Job;
 use crate::model::state::job::Daemon;
+use crate::model::volume::Volume;
 
 use plan::Plan;
 
@@ -64,11 +67,14 @@ pub struct JobNames<'a> {
     pub workspace: &'a str,
     /// Of its experiment.
     pub experiment: &'a str,
+    /// What is mounted for it; only its set-up and clean-up look at it.
+    pub volumes: &'a [Volume],
 }
 
 /// Returns the processes of a job's launch plan.
 pub fn shape(spec: &JobSpec) -> LaunchShape {
     LaunchShape {
+        sets_up: setup::needed(spec),
         prepares: spec.job_preparation.is_some(),
         main_nodes: of(spec).map_or_else(Vec::new, |framework| framework.main_nodes(spec)),
         serving: 0,
@@ -98,6 +104,8 @@ pub fn launch(
     let plan = Plan { job, nodes, names, node_index };
     let slots = framework.slots(&job.spec, nodes);
     match rank.role {
+        RankRole::Setup => plan.set_up(rank),
+        RankRole::Cleanup => plan.clean_up(rank),
         RankRole::Prepare => plan.prepare(&slots, rank),
         RankRole::Main => plan.main(&slots, rank, framework.main(&job.spec, nodes, rank.index)),
         RankRole::Daemon => {
@@ -137,6 +145,7 @@ fn of(spec: &JobSpec) -> Option<&'static dyn Framework> {
 /// Returns the index of a rank's node within the attempt.
 fn node_of(job: &Job, rank: Rank) -> Option<u32> {
     match rank.role {
+        RankRole::Setup | RankRole::Cleanup => job.shape.sets_up.then_some(rank.index),
         RankRole::Prepare => job.spec.job_preparation.is_some().then_some(rank.index),
         RankRole::Main => job.shape.main_nodes.get(rank.index as usize).copied(),
         RankRole::Daemon => {

@@ -57,17 +57,17 @@ impl Plan<'_> {
         self.launch(slots, Process::new(rank, daemon.command.clone(), asker.env, &suffix))
     }
 
-    fn node(&self) -> &NodePlace {
+    pub(super) fn node(&self) -> &NodePlace {
         &self.nodes[self.node_index as usize]
     }
 
     /// `-{node}` for log files of which every node of a job has one; nothing with one node.
-    fn node_suffix(&self) -> String {
+    pub(super) fn node_suffix(&self) -> String {
         if self.nodes.len() > 1 { format!("-{}", file_word(&self.node().name)) } else { String::new() }
     }
 
     fn launch(&self, slots: &[u32], process: Process) -> Result<Launch, Fault> {
-        let paths = Paths::new(self.node(), &self.job.name, self.names);
+        let paths = self.paths();
         let directories = self.directories(&paths)?;
         let mut scope = self.base(&paths);
         scope.put("AZ_BATCHAI_STDOUTERR_DIR", &directories.logs);
@@ -81,8 +81,10 @@ impl Plan<'_> {
             scope.put_expanded(&variable.name, &variable.value);
         }
         let first = self.is_first_on_node(process.rank);
-        // A directory that the user named may be shared by all nodes; then one of them moves what all wrote.
-        let moves = first && (self.node_index == 0 || directories.logs.starts_with(&format!("{}/", self.node().root)));
+        let sets_up = self.job.shape.sets_up;
+        // Where the logs lie on a mount of the job, its set-up could not move them yet.
+        let moves = first && (!sets_up || self.on_job_mount(&paths, &directories.logs));
+        let wipes = first && !sets_up;
         let mut dirs =
             vec![paths.job_temp.clone(), paths.mounts.clone(), paths.job_mounts.clone(), directories.logs.clone()];
         dirs.extend(directories.outputs.into_iter().map(|(_, path)| path));
@@ -93,20 +95,37 @@ impl Plan<'_> {
             workdir: paths.job_temp.clone(),
             env: scope.literals(),
             secrets: self.job.spec.secrets.clone(),
-            wipe: if first { vec![self.wiped(&paths)] } else { Vec::new() },
+            wipe: if wipes { vec![self.wiped(&paths)] } else { Vec::new() },
             dirs,
             files: vec![(paths.hostfile.clone(), hostfile(self.nodes, slots), false)],
             stdout: format!("{}/{}", directories.logs, process.stdout),
             stderr: format!("{}/{}", directories.logs, process.stderr),
             execution_log: Some(format!("{}/execution{}.log", directories.logs, self.node_suffix())),
-            keep_former: (moves && self.job.attempt.0 > 1).then(|| (directories.logs.clone(), self.job.attempt.0 - 1)),
+            keep_former: if moves { self.former(&paths, &directories.logs) } else { None },
         })
+    }
+
+    /// Where things of the job are on this node.
+    pub(super) fn paths(&self) -> Paths {
+        Paths::new(self.node(), &self.job.name, self.names)
+    }
+
+    /// Says whether a path is on something that is mounted for the job only.
+    pub(super) fn on_job_mount(&self, paths: &Paths, path: &str) -> bool {
+        path.starts_with(&format!("{}/", paths.job_mounts))
+    }
+
+    /// What the first process on a node that finds the logs has to move. A directory that the user named may be shared by
+    /// all nodes; then one of them moves what all wrote.
+    pub(super) fn former(&self, paths: &Paths, logs: &str) -> Option<(String, u32)> {
+        let own = logs.starts_with(&format!("{}/", self.node().root)) && !self.on_job_mount(paths, logs);
+        let moves = self.job.attempt.0 > 1 && (self.node_index == 0 || own);
+        moves.then(|| (logs.to_owned(), self.job.attempt.0 - 1))
     }
 
     /// Returns the folder of the job's logs on this node.
     pub(super) fn log_folder(&self) -> Result<String, Fault> {
-        let paths = Paths::new(self.node(), &self.job.name, self.names);
-        Ok(self.directories(&paths)?.logs)
+        Ok(self.directories(&self.paths())?.logs)
     }
 
     /// Returns the job's directories on this node by the ids that people name them by.
@@ -148,7 +167,7 @@ impl Plan<'_> {
     }
 
     /// Resolves all paths of the job. They may refer to the variables of the reference and to the job's own.
-    fn directories(&self, paths: &Paths) -> Result<Directories, Fault> {
+    pub(super) fn directories(&self, paths: &Paths) -> Result<Directories, Fault> {
         let spec = &self.job.spec;
         let mut scope = self.base(paths);
         for variable in &spec.environment_variables {
@@ -180,19 +199,20 @@ impl Plan<'_> {
     }
 
     /// A job that has the node for itself empties the temp directories of all former jobs; one that shares it, its own.
-    fn wiped(&self, paths: &Paths) -> String {
+    pub(super) fn wiped(&self, paths: &Paths) -> String {
         match &self.job.spec.demand {
             Demand::WholeNode => paths.temp_root.clone(),
             Demand::Part(_) => paths.job_temp.clone(),
         }
     }
 
-    /// Says whether no other process of the attempt runs, or ran, on this node before this rank.
+    /// Says whether no other process of the attempt but its set-up runs, or ran, on this node before this rank.
     fn is_first_on_node(&self, rank: Rank) -> bool {
         let prepares = self.job.shape.prepares;
         let mut mains = self.job.shape.main_nodes.iter().enumerate().filter(|(_, node)| **node == self.node_index);
         match rank.role {
             RankRole::Prepare => true,
+            RankRole::Setup | RankRole::Cleanup => false,
             RankRole::Main => !prepares && mains.next().is_none_or(|(index, _)| index == rank.index as usize),
             RankRole::Daemon => {
                 let here = self.job.nodes.get(self.node_index as usize);
@@ -212,16 +232,16 @@ impl Process {
 }
 
 /// Where things of one job are on one node; all below the node's spool.
-struct Paths {
+pub(super) struct Paths {
     temp_root: String,
     job_temp: String,
     hostfile: String,
-    mounts: String,
-    job_mounts: String,
+    pub(super) mounts: String,
+    pub(super) job_mounts: String,
 }
 
-struct Directories {
-    logs: String,
+pub(super) struct Directories {
+    pub(super) logs: String,
     inputs: Vec<(String, String)>,
     outputs: Vec<(String, String)>,
 }

@@ -14,7 +14,7 @@ use crate::model::state::job::{ExecutionState, RankRun, RankState};
 use crate::model::state::node::BootId;
 use crate::model::units::UnixMillis;
 
-const NAMES: JobNames<'static> = JobNames { workspace: "lab", experiment: "first" };
+const NAMES: JobNames<'static> = JobNames { workspace: "lab", experiment: "first", volumes: &[] };
 
 fn spec(json: serde_json::Value) -> JobSpec {
     serde_json::from_value(json).unwrap()

@@ -92,15 +92,21 @@ pub struct Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RankRole {
+    /// What makes one node fit for the attempt before anything else of it runs there (mounts, container); the index is
+    /// that of the node in the attempt.
+    Setup,
     /// The job preparation on one node; the index is that of the node in the attempt.
     Prepare,
     /// A process of the framework's launch plan; the index is the rank.
     Main,
     /// A daemon that a launcher (mpirun) of a main rank asked for on another node; the index counts the requests.
     Daemon,
+    /// What undoes the set-up of one node after everything else of the attempt is proven gone; the index is that of the
+    /// node in the attempt.
+    Cleanup,
 }
 
-/// One supervised process of an attempt: prints as `m0`, `p2`, `d1`.
+/// One supervised process of an attempt: prints as `m0`, `p2`, `d1`, `s0`, `c0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rank {
     /// What it is there for.
@@ -119,9 +125,11 @@ impl Rank {
 impl fmt::Display for Rank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = match self.role {
+            RankRole::Setup => 's',
             RankRole::Prepare => 'p',
             RankRole::Main => 'm',
             RankRole::Daemon => 'd',
+            RankRole::Cleanup => 'c',
         };
         write!(f, "{role}{}", self.index)
     }
@@ -130,9 +138,11 @@ impl fmt::Display for Rank {
 impl FromStr for Rank {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no rank; forms: m0, p0, d0");
+        let bad = || format!("`{text}` is no rank; forms: m0, p0, d0, s0, c0");
         let mut chars = text.chars();
         let role = match chars.next() {
+            Some('s') => RankRole::Setup,
+            Some('c') => RankRole::Cleanup,
             Some('p') => RankRole::Prepare,
             Some('m') => RankRole::Main,
             Some('d') => RankRole::Daemon,
@@ -217,7 +227,7 @@ mod tests {
 
     #[test]
     fn keys_print_and_parse() {
-        for text in ["12.1.m0", "7.3.p2", "1.1.d11"] {
+        for text in ["12.1.m0", "7.3.p2", "1.1.d11", "4.1.s0", "4.1.c1"] {
             assert_eq!(text.parse::<RankKey>().unwrap().to_string(), text);
         }
         for text in ["", "12", "12.1", "12.1.x0", "12.1.m", "12.1.m0.4", "a.1.m0"] {

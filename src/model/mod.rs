@@ -12,3 +12,4 @@ pub mod snapshot;
 pub mod spec;
 pub mod state;
 pub mod units;
+pub mod volume;

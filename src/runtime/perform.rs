@@ -199,6 +199,7 @@ pub fn job_names<'a>(sched: &'a Sched, job: &Job) -> frameworks::JobNames<'a> {
     frameworks::JobNames {
         workspace: resolve::workspace_name(sched, job.workspace),
         experiment: resolve::experiment_name(sched, job.experiment),
+        volumes: &[],
     }
 }
 

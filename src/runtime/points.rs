@@ -152,6 +152,7 @@ fn moments(batch: &Batch) -> impl Iterator<Item = (&'static str, &'static str)> 
             return Some(match proof {
                 Proof::Exit { why: Some(_), .. } => ("proof.heard", "proof.committed"),
                 Proof::Exit { why: None, .. }
+                | Proof::Told { .. }
                 | Proof::Fenced
                 | Proof::Refused { .. }
                 | Proof::Rebooted { .. }

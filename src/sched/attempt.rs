@@ -1,25 +1,18 @@
-//! One attempt: preparation on every node, then the main ranks, then the end. What a rank's proof means, when an attempt
-//! is stopped, and what becomes of the job once every process is proven gone.
+//! One attempt: set-up and preparation on every node, then the main ranks, then the clean-up and the end. When an attempt
+//! is stopped, and what becomes of the job once every process is proven gone. What a proof means is in `verdict.rs`, how
+//! nodes are left in `cleanup.rs`.
 
 use super::Sched;
+use super::cleanup::CLEANUP_LIMIT;
 use super::effect::Act;
 use super::job::job_error;
+use super::verdict::{Verdict, judge, over_time_error};
 use crate::model::ids::{EffectId, JobId, NodeId, Rank, RankKey, RankRole};
 use crate::model::launch::NodePlace;
 use crate::model::state::{
     AfterStop, Daemon, ExecutionState, Job, JobError, Node, NodeState, Proof, RankRun, RankState, StopWhy,
 };
 use crate::model::units::Millis;
-
-/// What the end of one process means for a going attempt.
-enum Verdict {
-    /// It goes on.
-    GoesOn,
-    /// The job has failed: its code, when this was an end of its own; what went wrong; why the others are stopped.
-    Failed(Option<i32>, JobError, StopWhy),
-    /// It was not the job's doing: it is put back, or has failed with this error when that was done too often.
-    PutBack(JobError),
-}
 
 /// Whether the node itself told of a proof, and so waits to hear that it is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +28,7 @@ impl Sched {
     pub(super) fn start_attempt(&mut self, id: JobId, nodes: &[NodeId]) {
         let Some(job) = self.jobs.get(&id) else { return };
         assert!(job.live_ranks().next().is_none(), "I12 a new attempt only with a proof for the old one: {id}");
-        let (now, attempt, prepares) = (self.turn.now, job.attempt.next(), job.shape.prepares);
+        let (now, attempt, sets_up) = (self.turn.now, job.attempt.next(), job.shape.sets_up);
         let names = nodes.iter().map(|node| self.node_name(*node)).collect();
         let places = nodes
             .iter()
@@ -60,13 +53,28 @@ impl Sched {
                 node.state = NodeState::Running;
             });
         }
-        if prepares {
-            for index in 0..nodes.len() {
-                let rank = Rank { role: RankRole::Prepare, index: index as u32 };
-                self.start_rank(id, rank, index as u32, None);
-            }
+        if sets_up {
+            self.start_each(id, RankRole::Setup);
         } else {
-            self.start_mains(id);
+            self.start_work(id);
+        }
+    }
+
+    /// Starts what the user asked for on nodes that are set up: the preparations when there are any, else the mains.
+    fn start_work(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        match job.shape.prepares {
+            true if self.time_left(job) == Millis(0) => self.over_time(id),
+            true => self.start_each(id, RankRole::Prepare),
+            false => self.start_mains(id),
+        }
+    }
+
+    /// Starts a process of this role on every node.
+    fn start_each(&mut self, id: JobId, role: RankRole) {
+        let count = self.jobs.get(&id).map_or(0, |job| job.nodes.len() as u32);
+        for index in 0..count {
+            self.start_rank(id, Rank { role, index }, index, None);
         }
     }
 
@@ -90,7 +98,7 @@ impl Sched {
         let Some(node) = job.nodes.get(node_index as usize).or(job.nodes.last()).copied() else { return };
         let boot = self.nodes.get(&node).and_then(|node| node.boot.clone()).unwrap_or_default();
         let key = RankKey { job: id, attempt: job.attempt, rank };
-        let limit = self.time_left(job);
+        let limit = if rank.role == RankRole::Cleanup { CLEANUP_LIMIT } else { self.time_left(job) };
         let effect = self.issue(Act::StartRank { node, boot: boot.clone(), key, limit });
         self.edit_job(id, |job| {
             job.ranks.insert(rank, RankRun { node, boot, state: RankState::Starting { effect }, daemon });
@@ -197,7 +205,9 @@ impl Sched {
         self.daemon_ended(key, &proof);
         self.launcher_gone(key, node);
         let Some(job) = self.jobs.get(&key.job) else { return };
-        if job.after_stop.is_none() {
+        if key.rank.role == RankRole::Cleanup {
+            self.cleaned_up(node, &proof);
+        } else if job.after_stop.is_none() {
             match judge(job, key.rank, self.nodes.get(&node).map(|node| &**node), &was, &proof) {
                 Verdict::GoesOn => {}
                 Verdict::Failed(code, error, why) => self.fail_attempt(key.job, code, error, why),
@@ -249,13 +259,13 @@ impl Sched {
         self.advance(id);
     }
 
-    /// Orders the end of every process that is not being stopped; a start on its way is overtaken by its stop.
+    /// Orders the end of every process that is not being stopped, but never of a clean-up, which ends by itself; a start on its way is overtaken by its stop.
     fn stop_ranks(&mut self, id: JobId, why: StopWhy, after: AfterStop) {
         let Some(job) = self.jobs.get(&id) else { return };
         let (attempt, grace) = (job.attempt, self.settings.kill_grace);
         let live: Vec<_> = job
             .live_ranks()
-            .filter(|(_, run)| !matches!(run.state, RankState::Stopping { .. }))
+            .filter(|(rank, run)| rank.role != RankRole::Cleanup && !matches!(run.state, RankState::Stopping { .. }))
             .map(|(rank, run)| (*rank, run.node, run.state.clone()))
             .collect();
         let mut stops = Vec::with_capacity(live.len());
@@ -283,7 +293,8 @@ impl Sched {
             return;
         }
         if job.after_stop.is_some() {
-            if job.live_ranks().next().is_none() {
+            let working = job.live_ranks().any(|(rank, _)| rank.role != RankRole::Cleanup);
+            if !working && !self.cleans_up(id) {
                 self.conclude(id);
             }
             return;
@@ -293,10 +304,14 @@ impl Sched {
             let ranks = job.ranks.iter().filter(|(rank, _)| rank.role == role && counts(rank));
             ranks.filter(|(_, run)| !matches!(run.state, RankState::Gone(_))).count()
         };
-        let mains_begun = job.ranks.keys().any(|rank| rank.role == RankRole::Main);
-        if !mains_begun {
-            if open(RankRole::Prepare) == 0 {
-                self.start_mains(id);
+        let begun = |role: RankRole| job.ranks.keys().any(|rank| rank.role == role);
+        if !begun(RankRole::Main) {
+            if open(RankRole::Setup) > 0 || open(RankRole::Prepare) > 0 {
+                return;
+            }
+            match begun(RankRole::Prepare) {
+                true => self.start_mains(id),
+                false => self.start_work(id),
             }
         } else if open(RankRole::Main) == 0 {
             self.edit_job(id, |job| job.exit_code = Some(0));
@@ -338,66 +353,5 @@ fn let_go(node: &mut Node) {
     node.holder = None;
     if node.state == NodeState::Running {
         node.state = NodeState::Idle;
-    }
-}
-
-fn over_time_error(job: &Job) -> JobError {
-    let limit = job.spec.constraints.max_wall_clock_time;
-    job_error("WallClockTimeExceeded", format!("Job ran longer than its maxWallClockTime of {limit}"))
-}
-
-fn judge(job: &Job, rank: Rank, node: Option<&Node>, was: &RankState, proof: &Proof) -> Verdict {
-    let on = node.map_or_else(|| "a node that is gone".to_owned(), |node| format!("node {}", node.name));
-    match proof {
-        Proof::Exit { why: Some(StopWhy::Limit), .. } => Verdict::Failed(None, over_time_error(job), StopWhy::Limit),
-        Proof::Exit { code, why: None } => judge_exit(rank, *code, &on),
-        Proof::Exit { code, why: Some(_) } => match rank.role {
-            RankRole::Daemon => Verdict::GoesOn,
-            RankRole::Main | RankRole::Prepare => Verdict::PutBack(job_error(
-                "AttemptLost",
-                format!("Process {rank} on {on} was stopped there with code {code}, though nobody asked for it"),
-            )),
-        },
-        Proof::Fenced => not_started(rank, &on, "its start lock was taken"),
-        Proof::Refused { why, code: Some(code) } if rank.role != RankRole::Daemon => Verdict::Failed(
-            None,
-            job_error(code, format!("Process {rank} on {on} was not started: {why}")),
-            StopWhy::Sibling,
-        ),
-        Proof::Refused { why, .. } => not_started(rank, &on, why),
-        Proof::Lost { why } => match (was, rank.role) {
-            (_, RankRole::Daemon) => Verdict::GoesOn,
-            (RankState::Starting { .. }, RankRole::Main | RankRole::Prepare) => not_started(rank, &on, why),
-            (_, RankRole::Main | RankRole::Prepare) => {
-                Verdict::PutBack(job_error("AttemptLost", format!("Process {rank} on {on} was lost: {why}")))
-            }
-        },
-        Proof::Rebooted { .. } => Verdict::PutBack(job_error("AttemptLost", format!("{on} was rebooted"))),
-        Proof::MachineGone => Verdict::PutBack(job_error("AttemptLost", format!("The machine of {on} is gone"))),
-        Proof::DeclaredDead { by } => Verdict::PutBack(job_error("AttemptLost", format!("{by} declared {on} dead"))),
-    }
-}
-
-fn judge_exit(rank: Rank, code: i32, on: &str) -> Verdict {
-    match (rank.role, code) {
-        (RankRole::Daemon, _) | (RankRole::Main | RankRole::Prepare, 0) => Verdict::GoesOn,
-        (RankRole::Main, code) => {
-            let mut error = job_error("JobFailed", format!("Job failed with non-zero exit code {code}"));
-            error.details = vec![("exitCode".into(), code.to_string()), ("process".into(), format!("{rank} on {on}"))];
-            Verdict::Failed(Some(code), error, StopWhy::Sibling)
-        }
-        (RankRole::Prepare, code) => {
-            let message = format!("Job preparation on {on} failed with exit code {code}");
-            Verdict::Failed(Some(code), job_error("PreparationFailed", message), StopWhy::Sibling)
-        }
-    }
-}
-
-fn not_started(rank: Rank, on: &str, why: &str) -> Verdict {
-    match rank.role {
-        RankRole::Daemon => Verdict::GoesOn,
-        RankRole::Main | RankRole::Prepare => {
-            Verdict::PutBack(job_error("LaunchFailed", format!("Process {rank} could not be started on {on}: {why}")))
-        }
     }
 }

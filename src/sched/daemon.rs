@@ -85,7 +85,7 @@ impl Sched {
 
 fn code_of(proof: &Proof) -> i32 {
     match proof {
-        Proof::Exit { code, .. } => *code,
+        Proof::Exit { code, .. } | Proof::Told { code, .. } => *code,
         Proof::Fenced
         | Proof::Refused { .. }
         | Proof::Rebooted { .. }

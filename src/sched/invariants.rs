@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::cluster::{gave_up, wanted};
 use super::effect::Act;
 use super::pool::Standing;
+use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
@@ -97,7 +98,14 @@ impl Sched {
             }
         }
         let stopping = |run: &RankRun| matches!(run.state, RankState::Stopping { .. });
-        rule!(live.iter().all(|(_, run)| stopping(run) == job.after_stop.is_some()), "an attempt stops as a whole", job);
+        let (cleaning, working): (Vec<_>, Vec<_>) = live.iter().partition(|(rank, _)| rank.role == RankRole::Cleanup);
+        let stopping = working.iter().all(|(_, run)| stopping(run) == job.after_stop.is_some());
+        rule!(stopping, "an attempt stops as a whole", job);
+        rule!(
+            cleaning.is_empty() || (working.is_empty() && job.after_stop.is_some()),
+            "a node is cleaned up when nothing else of its attempt lives",
+            job
+        );
         rule!(
             job.state != ExecutionState::Terminating || job.after_stop.is_some(),
             "a terminating job is being stopped",
@@ -137,6 +145,7 @@ impl Sched {
         };
         if let Some(code) = job.exit_code {
             let known = recorded(RankRole::Main, code) || recorded(RankRole::Prepare, code);
+            let known = known || (code == NEVER_LAUNCHED && set_up_failed(job));
             rule!(known, "I08 no exit code without an exit record", job);
         }
         let decides = |rank: &Rank| rank.role == RankRole::Main && job.shape.decides(rank.index);
@@ -256,4 +265,13 @@ impl Sched {
         }
         rule!(derived.pools.len() == self.pools.len(), "no pool without a cluster", &self.pools);
     }
+}
+
+/// Says whether the set-up of a node ended with a code of its own that is not 0.
+fn set_up_failed(job: &Job) -> bool {
+    let mut setups = job.ranks.iter().filter(|(rank, _)| rank.role == RankRole::Setup);
+    setups.any(|(_, run)| match &run.state {
+        RankState::Gone(Proof::Exit { code, why: None } | Proof::Told { code, .. }) => *code != 0,
+        RankState::Gone(_) | RankState::Starting { .. } | RankState::Running | RankState::Stopping { .. } => false,
+    })
 }

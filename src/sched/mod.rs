@@ -8,6 +8,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod attempt;
+mod cleanup;
 mod cluster;
 mod daemon;
 pub mod effect;
@@ -26,6 +27,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod verdict;
 
 pub use cluster::TARGET_MAX;
 pub use daemon::DAEMONS_MAX;

@@ -187,15 +187,15 @@ impl Sched {
 
     /// Gives all processes on a node their proof, and takes the node from its attempt, which cannot go on.
     fn bury(&mut self, id: NodeId, proof: &Proof) {
-        let Some((job, attempt)) = self.nodes.get(&id).and_then(|node| node.holder) else { return };
-        for key in self.ranks_on(id) {
+        let Some((job, _)) = self.nodes.get(&id).and_then(|node| node.holder) else { return };
+        let keys = self.ranks_on(id);
+        // First, so that nothing more is started on it.
+        self.edit_node(id, |node| node.holder = None);
+        for key in keys {
             self.rank_gone(key, proof.clone(), Source::Concluded);
         }
-        if self.nodes.get(&id).is_some_and(|node| node.holder == Some((job, attempt))) {
-            let message = format!("Node {} is gone", self.node_name(id));
-            self.lose_attempt(job, "AttemptLost", message, StopWhy::Sibling);
-        }
-        self.edit_node(id, |node| node.holder = None);
+        let message = format!("Node {} is gone", self.node_name(id));
+        self.lose_attempt(job, "AttemptLost", message, StopWhy::Sibling);
     }
 
     /// Returns the processes that are believed on a node.

@@ -19,6 +19,7 @@ use crate::transport::{NodeLink, order};
 
 const SPOOL: &str = include_str!("../../assets/agent/spool.sh");
 const AGENT: &str = include_str!("../../assets/agent/agent.sh");
+const MOUNTS: &str = include_str!("../../assets/agent/mounts.sh");
 const SUPERVISOR: &str = include_str!("../../assets/agent/supervisor.sh");
 const LAUNCH: &str = include_str!("../../assets/agent/launch.sh");
 const BOOTSTRAP: &str = include_str!("../../assets/agent/bootstrap.sh");
@@ -46,7 +47,7 @@ pub enum Scripts {
 impl Bootstrap {
     /// Returns a bootstrap with a word of its own, by which its lines are known among anything else.
     pub fn new() -> Self {
-        let all = [SPOOL, AGENT, SUPERVISOR, LAUNCH].concat();
+        let all = [SPOOL, AGENT, MOUNTS, SUPERVISOR, LAUNCH].concat();
         let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, all.as_bytes()).simple().to_string();
         Self { nonce: format!("ostler-{}", Uuid::new_v4().simple()), version: hash[..16].to_owned() }
     }
@@ -62,7 +63,7 @@ impl Bootstrap {
     /// Returns what puts the scripts there.
     pub fn scripts(&self) -> String {
         let agent = [SPOOL, AGENT].concat();
-        let supervisor = [SPOOL, SUPERVISOR].concat();
+        let supervisor = [SPOOL, MOUNTS, SUPERVISOR].concat();
         let mut text = order::command("put", &[&self.agent_file(), &agent]);
         text.push_str(&order::command("put", &[&self.supervisor_file(), &supervisor]));
         text.push_str(&order::command("put", &["ostler-launch", LAUNCH]));

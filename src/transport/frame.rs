@@ -201,7 +201,12 @@ fn refused(rest: &str) -> Proof {
 
 fn parse_exit(rest: &str) -> Option<Proof> {
     let (code, why) = rest.split_once(' ')?;
+    let (why, said) = why.split_once(' ').unwrap_or((why, ""));
     let code: i32 = code.parse().ok().filter(|code| (0..=255).contains(code))?;
+    let said = words(said);
+    if why == "-" && code != 0 && !said.is_empty() {
+        return Some(Proof::Told { code, words: said });
+    }
     Some(Proof::Exit { code, why: if why == "-" { None } else { Some(parse_why(why)?) } })
 }
 
@@ -264,6 +269,14 @@ mod tests {
             ("S 12.1.m0", Said::Started { key }),
             ("X 12.1.m0 3 -", Said::Gone { key, end: proof(Proof::Exit { code: 3, why: None }) }),
             ("X 12.1.m0 143 limit", Said::Gone { key, end: proof(Proof::Exit { code: 143, why: Some(StopWhy::Limit) }) }),
+            (
+                "X 12.1.s0 1 - no\u{7} such",
+                Said::Gone {
+                    key: "12.1.s0".parse().unwrap(),
+                    end: proof(Proof::Told { code: 1, words: "no  such".into() }),
+                },
+            ),
+            ("X 12.1.m0 0 - done", Said::Gone { key, end: proof(Proof::Exit { code: 0, why: None }) }),
             ("F 12.1.m0", Said::Gone { key, end: proof(Proof::Fenced) }),
             ("L 12.1.m0 a b", Said::Gone { key, end: proof(Proof::Lost { why: "a b".into() }) }),
             ("B 12.1.m0", Said::Gone { key, end: End::OtherBoot }),

@@ -106,7 +106,7 @@ impl World {
                 uuid: uuid::Uuid::from_u128(n as u128),
                 segment: String::new(),
                 spec: spec.clone(),
-                shape: LaunchShape { prepares: false, main_nodes: vec![0], serving: 0 },
+                shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
                 token: None,
             })
             .collect();

@@ -185,7 +185,7 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
         segment: format!("g/workspaces/lab/experiments/e/jobs/Run-{id}/x"),
         cluster: ClusterId(1 + id % 2),
         spec: Arc::new(spec()),
-        shape: LaunchShape { prepares: true, main_nodes: vec![0, 0, 1], serving: 0 },
+        shape: LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0, 0, 1], serving: 0 },
         token: (!id.is_multiple_of(3)).then(|| format!("token-{id}")),
         state,
         since: UnixMillis(100 + id.cast_signed()),

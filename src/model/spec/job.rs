@@ -220,6 +220,9 @@ impl JobSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LaunchShape {
+    /// Whether every node is set up first, and cleaned up at the end.
+    #[serde(default)]
+    pub sets_up: bool,
     /// Whether every node runs a preparation first.
     pub prepares: bool,
     /// For each main rank, in order, the index of its node within the attempt.

@@ -74,6 +74,13 @@ pub enum Proof {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<StopWhy>,
     },
+    /// Its exit record with its own last words: only what sets a node up or cleans it up leaves some.
+    Told {
+        /// The exit code; never 0.
+        code: i32,
+        /// What it said, made fit to be shown.
+        words: String,
+    },
     /// We took its start lock on the node: it never started and never will.
     Fenced,
     /// The node refused to start it; the lock is held.

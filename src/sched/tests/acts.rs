@@ -50,7 +50,8 @@ impl World {
         let mut spec = spec(nodes);
         spec.scheduling_priority = [Priority::Low, Priority::Normal, Priority::High][at as usize % 3];
         let serving = u32::from(at.is_multiple_of(3) && main_nodes.len() > 1);
-        let shape = LaunchShape { prepares: at.is_multiple_of(5), main_nodes, serving };
+        let sets_up = at.is_multiple_of(4);
+        let shape = LaunchShape { sets_up, prepares: at.is_multiple_of(5), main_nodes, serving };
         self.tell(Event::JobsSubmitted { jobs: vec![new_job(&format!("job{}", self.submitted), spec, shape)] });
     }
 
@@ -159,11 +160,17 @@ impl World {
         let Some((node, key)) = pick(&self.alive(), at) else { return };
         let code = if at.is_multiple_of(4) { 1 + i32::from(at % 3) } else { 0 };
         let why = (at % 17 == 5).then_some(StopWhy::Limit);
-        self.end(node, key, Proof::Exit { code, why });
+        let proof = match key.rank.role {
+            RankRole::Setup | RankRole::Cleanup if code != 0 && at.is_multiple_of(8) => {
+                Proof::Told { code, words: "MountError targetPath=/m no such device".into() }
+            }
+            _ => Proof::Exit { code, why },
+        };
+        self.end(node, key, proof);
     }
 
     fn end(&mut self, node: NodeId, key: RankKey, proof: Proof) {
-        if let Proof::Exit { code, .. } = proof {
+        if let Proof::Exit { code, .. } | Proof::Told { code, .. } = proof {
             self.wrote.insert((key, code));
         }
         let Some(machine) = self.machines.get_mut(&node) else { return };
@@ -376,6 +383,10 @@ impl World {
             for node in self.sched.nodes().values().filter(|n| n.drained).map(|n| n.id).collect::<Vec<_>>() {
                 self.tell(Event::UndrainAsked { node });
             }
+            let unusable = |node: &&Arc<Node>| matches!(node.state, NodeState::Unusable(_)) && node.holder.is_none();
+            for node in self.sched.nodes().values().filter(unusable).map(|n| n.id).collect::<Vec<_>>() {
+                self.tell(Event::PrepareAsked { node });
+            }
             for node in self.machines.keys().copied().collect::<Vec<_>>() {
                 self.heal(Some(node), 0);
             }
@@ -386,7 +397,8 @@ impl World {
                 self.end(node, key, Proof::Exit { code: 0, why: None });
             }
             self.pass(Millis::from_mins(1));
-            if self.sched.jobs().is_empty() && self.outbox.is_empty() {
+            let usable = self.sched.nodes().values().all(|node| !unusable(&node));
+            if self.sched.jobs().is_empty() && self.outbox.is_empty() && usable {
                 break;
             }
         }

@@ -77,7 +77,7 @@ fn a_start_that_fails_puts_the_job_back_five_times() {
 
 #[test]
 fn processes_that_only_serve_end_with_the_others() {
-    let shape = LaunchShape { prepares: false, main_nodes: vec![0, 1, 0], serving: 1 };
+    let shape = LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0, 1, 0], serving: 1 };
     let main = |index| main_of(1, 1, index);
     let mut rig = Rig::up(2);
     let a = rig.submit_as(new_job("a", spec(2), shape));
@@ -95,7 +95,7 @@ fn processes_that_only_serve_end_with_the_others() {
 
     // One that ends by itself changes nothing while it ends well, and fails the job while it does not.
     for (code, state) in [(0, ExecutionState::Running), (3, ExecutionState::Failed)] {
-        let shape = LaunchShape { prepares: false, main_nodes: vec![0, 0], serving: 1 };
+        let shape = LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0, 0], serving: 1 };
         let mut rig = Rig::up(1);
         let a = rig.submit_as(new_job("a", spec(1), shape));
         (0..2).for_each(|index| rig.started(main(index)));
@@ -109,7 +109,7 @@ fn processes_that_only_serve_end_with_the_others() {
 
 #[test]
 fn preparation_runs_first_on_every_node() {
-    let shape = LaunchShape { prepares: true, main_nodes: vec![0], serving: 0 };
+    let shape = LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0], serving: 0 };
     let prepare = |index| rank_of(1, 1, RankRole::Prepare, index);
     let mut rig = Rig::up(2);
     let a = rig.submit_as(new_job("a", spec(2), shape.clone()));
@@ -140,7 +140,11 @@ fn preparation_runs_first_on_every_node() {
 #[test]
 fn a_preparation_that_used_up_the_time_ends_the_job() {
     let mut rig = Rig::up(1);
-    let a = rig.submit_as(new_job("a", spec(1), LaunchShape { prepares: true, main_nodes: vec![0], serving: 0 }));
+    let a = rig.submit_as(new_job(
+        "a",
+        spec(1),
+        LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0], serving: 0 },
+    ));
     rig.started(rank_of(1, 1, RankRole::Prepare, 0));
     rig.pass(Millis::from_mins(61));
     rig.gone(rank_of(1, 1, RankRole::Prepare, 0), exit(0));
@@ -292,7 +296,11 @@ fn an_attempt_is_lost_with_any_of_its_nodes() {
     for (name, lose) in cases {
         let mut rig = Rig::up(2);
         // Only the first node runs a process; what its command needs of the second one, nobody knows.
-        let a = rig.submit_as(new_job("a", spec(2), LaunchShape { prepares: false, main_nodes: vec![0], serving: 0 }));
+        let a = rig.submit_as(new_job(
+            "a",
+            spec(2),
+            LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
+        ));
         rig.started(main_of(1, 1, 0));
         rig.node_down(2);
         lose(&mut rig);
@@ -387,7 +395,11 @@ fn a_proof_counts_only_for_the_node_it_is_about() {
 #[test]
 fn a_launcher_gets_daemons_and_hears_of_them() {
     let mut rig = Rig::up(2);
-    let a = rig.submit_as(new_job("a", spec(2), LaunchShape { prepares: false, main_nodes: vec![0], serving: 0 }));
+    let a = rig.submit_as(new_job(
+        "a",
+        spec(2),
+        LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
+    ));
     let (by, daemon) = (main_of(1, 1, 0), rank_of(1, 1, RankRole::Daemon, 0));
     rig.started(by);
     let ask = |node_index, request| Event::DaemonAsked { by, request, node_index, command: "orted".into() };

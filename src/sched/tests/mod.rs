@@ -7,6 +7,7 @@ mod places;
 mod queue;
 mod random;
 mod rig;
+mod setup;
 mod world;
 
 use rig::*;

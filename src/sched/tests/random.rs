@@ -22,8 +22,8 @@ fn run(ops: &[Op]) -> World {
 fn everything_happens_sometimes() {
     let expected = "
         AcquireNode PrepareNode ReleaseNode StartRank StopRank AckGone AnswerDaemon Notify Started Ended
-        Exit Fenced Refused Rebooted Lost MachineGone DeclaredDead
-        JobFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost
+        Exit Told Fenced Refused Rebooted Lost MachineGone DeclaredDead
+        JobFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost SetupFailed MountError
         allocating preparing idle running unusable leaving
         SettingsChanged TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
         ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";

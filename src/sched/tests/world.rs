@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::*;
 use super::rig::{WS, cluster_spec};
-use crate::model::ids::{Attempt, RankKey};
+use crate::model::ids::{Attempt, RankKey, RankRole};
 use crate::model::spec::Deallocation;
 use crate::model::state::{Proof, RankState};
 
@@ -185,7 +185,11 @@ impl World {
     fn see_end(&mut self, job: &Arc<Job>) {
         if let Some(code) = job.exit_code {
             let by_it = |(key, wrote): &(RankKey, i32)| key.job == job.id && key.attempt == job.attempt && *wrote == code;
-            assert!(self.wrote.iter().any(by_it), "I07 no process of {job:?} wrote {code}");
+            let set_up = |(key, wrote): &(RankKey, i32)| {
+                (key.job, key.attempt, key.rank.role) == (job.id, job.attempt, RankRole::Setup) && *wrote != 0
+            };
+            let launched = code != -1 || !self.wrote.iter().any(set_up);
+            assert!(!launched || self.wrote.iter().any(by_it), "I07 no process of {job:?} wrote {code}");
         }
         let alive = self.alive();
         assert!(!alive.iter().any(|(_, key)| key.job == job.id), "I06 {} has ended and lives: {alive:?}", job.id);

@@ -284,9 +284,11 @@ pub fn rank_node(id: JobId, at: usize, cx: &Cx) -> Option<NodeId> {
 pub fn rank_row(id: JobId, at: usize, cx: &Cx) -> Row {
     let Some((rank, run)) = cx.world.job(id).and_then(|job| job.ranks.iter().nth(at)) else { return Vec::new() };
     let role = match rank.role {
+        RankRole::Setup => "set-up",
         RankRole::Prepare => "preparation",
         RankRole::Main => "rank",
         RankRole::Daemon => "daemon",
+        RankRole::Cleanup => "clean-up",
     };
     let node = cx.world.node(run.node).map_or_else(|| run.node.to_string(), |n| shown(&n.name));
     let (word, style) = rank_word(&run.state);
@@ -322,6 +324,7 @@ fn proof_word(proof: &Proof) -> (String, Role) {
         Proof::Exit { code: 0, .. } => ("exit 0".to_owned(), Role::Succeeded),
         Proof::Exit { code, why: Some(why) } => (format!("exit {code}: {}", stop_word(*why)), Role::Muted),
         Proof::Exit { code, why: None } => (format!("exit {code}"), Role::Failed),
+        Proof::Told { code, words } => (format!("exit {code}: {}", shown(words)), Role::Failed),
         Proof::Fenced => ("never started, and never will".to_owned(), Role::Muted),
         Proof::Refused { why, .. } => (format!("refused: {}", shown(why)), Role::Failed),
         Proof::Rebooted { .. } => ("gone: the node was started anew".to_owned(), Role::Failed),

@@ -28,7 +28,7 @@ fn job(state: ExecutionState) -> Job {
         segment: "s/run-001".to_owned(),
         cluster: ClusterId(1),
         spec: Arc::new(file.spec),
-        shape: LaunchShape { prepares: false, main_nodes: vec![0], serving: 0 },
+        shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
         token: None,
         state,
         since: UnixMillis(0),

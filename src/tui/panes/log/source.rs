@@ -104,7 +104,9 @@ pub fn next_node(entries: &[FileEntry], node: u32, file: &str) -> Option<(u32, S
 /// other than 0 that was not told to stop.
 pub fn failed_rank(job: &Job) -> Option<(u32, String)> {
     let failed = job.ranks.iter().find_map(|(rank, run)| match &run.state {
-        RankState::Gone(Proof::Exit { code, why: None }) if *code != 0 => Some((rank, run, *code)),
+        RankState::Gone(Proof::Exit { code, why: None } | Proof::Told { code, .. }) if *code != 0 => {
+            Some((rank, run, *code))
+        }
         RankState::Gone(_) | RankState::Starting { .. } | RankState::Running | RankState::Stopping { .. } => None,
     });
     let (rank, run, code) = failed?;
