@@ -22,6 +22,24 @@ list() {
 	fi
 }
 
+# As list, but of all folders below, however deep.
+tree() {
+	folder && cd -P "$path" || return
+	if stat -c '%s %Y %n' . >/dev/null; then
+		find . -type f ! -name "*$nl*" ! -path "*$nl*" -exec stat -c '%s %Y %n' {} +
+	else
+		find . -type f ! -name "*$nl*" ! -path "*$nl*" | while IFS= read -r file; do
+			set -- "$file" $(ls -lnid -- "$file")
+			echo "$7 0 $1"
+		done
+	fi
+}
+
+# The logs of one job on this node, which are too old; with the folder that is named after it, once it is empty.
+drop() {
+	folder && [ "$path" != "$root" ] && rm -rf -- "$path" && rmdir -- "${path%/*}"
+}
+
 # Where the text stands in standard input: the first or the last place. Only GNU grep says both at once.
 if [ "$(printf 'xa\n' | grep -a -o -b -F -m 1 -e a)" = 1:a ]; then
 	first() { grep -a -o -b -F -m 1 -e "$text" | head -n 1; }
@@ -72,6 +90,8 @@ while IFS= read -r line; do
 		set -- $line
 		(entries 1) | head -n "$2"
 		;;
+	tree) (tree) ;;
+	drop) drop ;;
 	*) exit 0 ;;
 	esac
 	printf '\n%s %s\n' "$end" "$(facts "$path")"

@@ -132,6 +132,8 @@ async fn show(session: &Session, which: Which) -> Result<i32, Failure> {
     let core = session.core().await?;
     let jobs = select::many(session, &core, picks).await?;
     if let [view] = jobs.as_slice() {
+        let view = select::whole(&core, view).await?;
+        let view = &*view;
         session.out.one(&view.job.name, &object::facts(view), &object::value(view))?;
         return Ok(0);
     }

@@ -65,6 +65,10 @@ pub async fn run(session: &Session, logs: Logs) -> Result<i32, Failure> {
     let [view] = jobs.as_slice() else {
         return Err(Fault::config(format!("`{}` means {} jobs; logs shows one", logs.job.escape_debug(), jobs.len())).into());
     };
+    let view = &select::whole(&core, view).await?;
+    if let Some(note) = &view.logs {
+        session.out.note(note);
+    }
     if logs.list {
         return list(session, &core, view).await;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::session::{Core, Session, unexpected};
 use crate::model::fault::Fault;
-use crate::model::request::{JobQuery, JobView, PAGE_MAX, Reply, Request};
+use crate::model::request::{JobQuery, JobRef, JobView, PAGE_MAX, Reply, Request};
 use crate::model::state::ExecutionState;
 
 /// The words for states, as in `state:failed`.
@@ -161,6 +161,17 @@ pub async fn pages(
 /// That there is none of that name.
 pub async fn one(session: &Session, core: &Core, word: &str) -> Result<Arc<JobView>, Failure> {
     match core.ask(Request::ShowJob(session.job(word))).await? {
+        Reply::Job(view) => Ok(view),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Asks again for one job, with what is only said of one: what is to be known of its logs.
+///
+/// # Errors
+/// That it is gone by now.
+pub async fn whole(core: &Core, view: &JobView) -> Result<Arc<JobView>, Failure> {
+    match core.ask(Request::ShowJob(JobRef::Id(view.job.id))).await? {
         Reply::Job(view) => Ok(view),
         other => Err(unexpected(&other)),
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::address::check_address;
 use crate::model::spec::fields::{Faults, Field};
-use crate::model::units::Millis;
+use crate::model::units::{Bytes, Millis};
 
 /// One key of the configuration.
 pub struct Key {
@@ -31,6 +31,7 @@ impl Key {
 
 const DAY: Millis = Millis::from_days(1);
 const YEAR: Millis = Millis::from_days(366);
+const TEN_YEARS: Millis = Millis::from_days(3660);
 
 /// All keys, in the order in which they are shown.
 pub const ALL: &[Key] = &[
@@ -82,6 +83,29 @@ pub const ALL: &[Key] = &[
         by_environment: true,
         read: |field, config, faults| span(field, faults, Millis(100), YEAR, &mut config.settings.serve_idle),
         show: |config| quoted_span(config.settings.serve_idle),
+    },
+    Key {
+        name: "log_retention",
+        about: "How long the logs of ended jobs are kept, on nodes and as copies.",
+        by_environment: true,
+        read: |field, config, faults| {
+            span(field, faults, Millis::from_secs(1), TEN_YEARS, &mut config.settings.log_retention)
+        },
+        show: |config| quoted_span(config.settings.log_retention),
+    },
+    Key {
+        name: "log_max_bytes",
+        about: "How much room the logs of ended jobs may take, on each node and as copies; above it those that ended first go.",
+        by_environment: true,
+        read: |field, config, faults| size(field, faults, &mut config.settings.log_max_bytes),
+        show: |config| quoted_size(config.settings.log_max_bytes),
+    },
+    Key {
+        name: "log_keep_bytes",
+        about: "How much of a job's logs is copied to this machine before its node is given back; what is left behind is named.",
+        by_environment: true,
+        read: |field, config, faults| size(field, faults, &mut config.settings.log_keep_bytes),
+        show: |config| quoted_size(config.settings.log_keep_bytes),
     },
     Key {
         name: "webhook",
@@ -156,6 +180,12 @@ fn span(field: &Field<'_>, faults: &mut Faults, least: Millis, most: Millis, int
     }
 }
 
+fn size(field: &Field<'_>, faults: &mut Faults, into: &mut Bytes) {
+    if let Some(size) = field.bytes(faults) {
+        *into = size;
+    }
+}
+
 /// The most tries that can be configured; more is the same as for ever.
 const TRIES_MAX: u32 = 1000;
 
@@ -200,6 +230,15 @@ fn quoted_span(span: Millis) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let unit = units.iter().find(|(_, ms)| span.0 > 0 && span.0.is_multiple_of(*ms)).unwrap_or(&("s", 1000));
     format!("\"{}{}\"", span.0 / unit.1, unit.0)
+}
+
+/// A size in units that read back as itself.
+fn quoted_size(size: Bytes) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.iter().find(|(_, bytes)| size.0 > 0 && size.0.is_multiple_of(*bytes)) {
+        Some((unit, bytes)) => format!("\"{}{unit}\"", size.0 / bytes),
+        None => format!("\"{}\"", size.0),
+    }
 }
 
 fn optional(text: Option<&str>) -> String {

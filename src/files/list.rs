@@ -27,7 +27,7 @@ impl<L: LinkSource> Desk<L> {
 }
 
 /// Reads `SIZE SECONDS ./NAME`.
-fn entry(line: &str, folder: &FilePath, node: u32) -> Option<FileEntry> {
+pub(super) fn entry(line: &str, folder: &FilePath, node: u32) -> Option<FileEntry> {
     let (size, rest) = line.split_once(' ')?;
     let (seconds, name) = rest.split_once(' ')?;
     let name = name.strip_prefix("./")?;

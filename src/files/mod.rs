@@ -7,6 +7,7 @@
 
 mod desk;
 mod follow;
+mod haul;
 mod list;
 mod path;
 mod search;
@@ -19,6 +20,7 @@ use crate::transport::link::{Link, LinkError};
 
 pub use desk::Desk;
 pub use follow::follow;
+pub use haul::{PIECE_BYTES_MAX, Piece, TreeFile};
 pub use list::LIST_FILES_MAX;
 pub use path::FilePath;
 pub use search::Direction;

@@ -23,6 +23,8 @@ const READ_BYTES: usize = 64 * 1024;
 const LINE_BYTES: usize = 1024;
 /// How long one answer may take: a node under load, a cold disk; and ssh gives up a dead connection after 15 s.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// How long the facts behind a mark can be, in bytes: two numbers of 20 digits and a word.
+const FACTS_BYTES_MAX: usize = 64;
 /// The program that answers looks.
 const LOOK: &str = concat!(include_str!("../../assets/agent/paths.sh"), include_str!("../../assets/agent/look.sh"));
 
@@ -178,6 +180,40 @@ impl Talk {
         timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| Err(lost(None)))
     }
 
+    /// Asks many questions without waiting for each answer, and hands the answers over in order, each with the number of
+    /// its question. No answer may be longer than `bytes_max`.
+    pub async fn ask_all<'q>(
+        &mut self,
+        questions: impl ExactSizeIterator<Item = (&'q FilePath, String)> + Clone,
+        bytes_max: usize,
+        mut take: impl FnMut(usize, Answer),
+    ) -> Result<(), FileError> {
+        let text = |(path, what): (&FilePath, String)| format!("root {}\npath {}\n{what}\n", path.root(), path.as_str());
+        let asked: String = questions.clone().map(text).collect();
+        let Self { channel, from, end } = self;
+        let mark = format!("\n{end} ");
+        let (first, paths) = (questions.clone().next(), questions);
+        let Some((first, _)) = first else { return Ok(()) };
+        let write = async {
+            let written = async {
+                channel.stdin.write_all(asked.as_bytes()).await?;
+                channel.stdin.flush().await
+            };
+            written.await.map_err(|error| FileError::Lost { path: first.shown().clone(), source: Some(error) })
+        };
+        let read = async {
+            let mut held = Vec::new();
+            for (at, (path, _)) in paths.enumerate() {
+                let lost = |source| FileError::Lost { path: path.shown().clone(), source };
+                let answer = next_answer(from, &mark, &mut held, bytes_max);
+                let answer = timeout(ANSWER_MAX, answer).await.unwrap_or(Ok(None)).map_err(|error| lost(Some(error)))?;
+                take(at, answer.ok_or_else(|| lost(None))?);
+            }
+            Ok(())
+        };
+        tokio::try_join!(write, read).map(|_| ())
+    }
+
     /// Says whether the answer is whole: its last line begins with our word, which no file can hold by chance.
     fn ended(&self, bytes: &mut Vec<u8>) -> Option<Answer> {
         let text = bytes.strip_suffix(b"\n")?;
@@ -186,5 +222,26 @@ impl Talk {
         let facts = Facts::parse(line.strip_prefix(&self.end)?.trim_start())?;
         bytes.truncate(begin);
         Some(Answer { bytes: std::mem::take(bytes), facts })
+    }
+}
+
+/// Reads the next of several answers; `held` has what was read of those behind it. `None` when there will be none.
+async fn next_answer(from: &mut Lines, mark: &str, held: &mut Vec<u8>, bytes_max: usize) -> io::Result<Option<Answer>> {
+    let mut looked = 0;
+    loop {
+        if let Some(begin) = memchr::memmem::find(&held[looked..], mark.as_bytes()).map(|at| at + looked)
+            && let Some(length) = memchr::memchr(b'\n', &held[begin + mark.len()..])
+        {
+            let words = String::from_utf8_lossy(&held[begin + mark.len()..][..length]).into_owned();
+            let rest = held.split_off(begin + mark.len() + length + 1);
+            let mut bytes = std::mem::replace(held, rest);
+            bytes.truncate(begin);
+            return Ok(Facts::parse(&words).map(|facts| Answer { bytes, facts }));
+        }
+        // The mark may have come in part, or without the end of its line.
+        looked = held.len().saturating_sub(mark.len() + FACTS_BYTES_MAX);
+        if held.len() > bytes_max + NOISE_BYTES_MAX || from.bytes(held).await? == 0 {
+            return Ok(None);
+        }
     }
 }

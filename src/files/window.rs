@@ -39,17 +39,17 @@ pub(super) async fn read(talk: &mut Talk, path: &FilePath, start: u64, end: u64)
     Ok(cut(answer.bytes, start, end))
 }
 
-fn question(start: u64, end: u64) -> String {
+pub(super) fn question(start: u64, end: u64) -> String {
     let skip = start / BLOCK_BYTES;
     format!("read {skip} {}", end.div_ceil(BLOCK_BYTES).saturating_sub(skip))
 }
 
-fn answer_bytes_max(start: u64, end: u64) -> usize {
+pub(super) fn answer_bytes_max(start: u64, end: u64) -> usize {
     (end - start.min(end) + 2 * BLOCK_BYTES) as usize
 }
 
 /// Cuts whole blocks to what was asked for.
-fn cut(mut bytes: Vec<u8>, start: u64, end: u64) -> Vec<u8> {
+pub(super) fn cut(mut bytes: Vec<u8>, start: u64, end: u64) -> Vec<u8> {
     let lead = (start % BLOCK_BYTES) as usize;
     let length = end.saturating_sub(start) as usize;
     bytes.truncate(lead + length);

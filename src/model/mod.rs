@@ -2,6 +2,7 @@
 
 pub mod fault;
 pub mod ids;
+pub mod kept;
 pub mod launch;
 pub mod names;
 pub mod nearest;

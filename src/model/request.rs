@@ -560,6 +560,9 @@ pub struct JobView {
     pub cluster_group: String,
     /// Why it is where it is; empty when there is nothing to say.
     pub reason: String,
+    /// What is to be known of its logs, when a node they were on was given back. Only in answers about one job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<String>,
 }
 
 /// A file server with the names of what belongs to it.

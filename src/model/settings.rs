@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::units::Millis;
+use crate::model::units::{Bytes, Millis};
 
 /// Values a user would pick differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,14 @@ pub struct Settings {
     pub prepare_retries_max: u32,
     /// How long a background core with nothing undone and nobody attached stays.
     pub serve_idle: Millis,
+    /// How long the logs of ended jobs are kept, on nodes and as copies: a month, in which somebody looks or never does.
+    pub log_retention: Millis,
+    /// How much room the logs of ended jobs may take, on each node and as copies; above it those go that ended first. A
+    /// fraction of any disk that trains something.
+    pub log_max_bytes: Bytes,
+    /// How much of a job's logs is copied here before its node is given back: a week of ten lines a second is 60 MB, so
+    /// that nearly every log is whole, and the copies of three hundred such jobs fit into `log_max_bytes`.
+    pub log_keep_bytes: Bytes,
     /// Told when a job ends: an address that takes a JSON body by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
@@ -39,6 +47,9 @@ impl Default for Settings {
             requeues_max: 5,
             prepare_retries_max: 3,
             serve_idle: Millis::from_mins(10),
+            log_retention: Millis::from_days(30),
+            log_max_bytes: Bytes(20 << 30),
+            log_keep_bytes: Bytes(64 << 20),
             webhook: None,
         }
     }

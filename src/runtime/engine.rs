@@ -19,6 +19,7 @@ use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::state::Job;
 use crate::model::units::UnixMillis;
+use crate::runtime::keep::KeepWork;
 use crate::runtime::{locate, perform, points, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
@@ -54,6 +55,8 @@ pub enum Out {
     Close(NodeId),
     /// Send an order.
     Order(NodeId, Order),
+    /// Copy a leaving node's logs; `Fact(LogsKept)` comes back.
+    Keep(EffectId, KeepWork),
     /// Tell a hook that a job has ended; `Fact(EffectDone)` comes back.
     Notify(EffectId, Arc<Job>),
     /// Look at a node and answer the call.
@@ -83,6 +86,8 @@ pub struct Located {
     pub path: String,
     /// The absolute path of the folder that it may not leave.
     pub folder: String,
+    /// What the names of its files begin with for who asks: the folder of an earlier attempt whose copy this is.
+    pub prefix: String,
     /// Whether what it belongs to has not ended.
     pub live: bool,
 }
@@ -419,7 +424,7 @@ impl<S: Store> Engine<S> {
             let ids: Vec<EffectId> = self.outbox_of.get(node).into_iter().flatten().copied().collect();
             for id in ids.into_iter().filter(|id| !fresh.contains(id)) {
                 if let Some(effect) = self.outbox.get(&id).cloned()
-                    && !matches!(effect.act, Act::PrepareNode { .. })
+                    && !matches!(effect.act, Act::PrepareNode { .. } | Act::KeepLogs { .. })
                 {
                     self.perform(&effect, outs);
                 }

@@ -1,6 +1,7 @@
 //! From the names that people use for files to places on nodes: which node, the way there, and the folder that a path may
 //! not leave. Pure but for what it reads of the engine; whether anything lies there is for `look` to see.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::frameworks;
@@ -10,6 +11,7 @@ use crate::model::nearest::nearest;
 use crate::model::request::{FileRef, FilesOf, FolderRef, JobRef, NodeRef, SETUP, STDOUTERR};
 use crate::model::state::{Job, Node, NodeState};
 use crate::runtime::engine::{Engine, Located};
+use crate::runtime::shelf::Shelf;
 use crate::runtime::validate::{Refusal, find_job};
 use crate::runtime::{perform, resolve};
 use crate::store::Store;
@@ -23,6 +25,9 @@ pub fn file<S: Store>(engine: &Engine<S>, file: &FileRef) -> Result<Located, Ref
         return Err(Fault::user("a file needs a name").into());
     }
     check_path(&file.file)?;
+    if let Some(copy) = former_copy(engine, file)? {
+        return Ok(copy);
+    }
     let mut located = match &file.of {
         FilesOf::Job(job) => of_job(engine, &find_job(engine, job)?, file.directory.as_deref(), file.node)?,
         FilesOf::Node(node) => of_node(engine, node, file.directory.as_deref())?,
@@ -61,7 +66,66 @@ pub fn folders<S: Store>(engine: &Engine<S>, folder: &FolderRef) -> Result<Vec<L
 /// As [`file`].
 pub fn logs<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Vec<Located>, Refusal> {
     let job = find_job(engine, job)?;
-    (0..job.places.len().max(1) as u32).map(|node| of_job(engine, &job, None, node)).collect()
+    let folders = (0..job.places.len().max(1) as u32).map(|node| of_job(engine, &job, None, node));
+    let mut folders = folders.collect::<Result<Vec<_>, _>>()?;
+    folders.extend(former_copies(engine, &job));
+    Ok(folders)
+}
+
+/// Says what a person should know of a job's logs: what stayed behind on nodes that were given back.
+pub fn note<S: Store>(engine: &Engine<S>, job: &Job) -> Option<String> {
+    shelf(engine).note(job, |index| gone(engine, job, index))
+}
+
+fn shelf<S: Store>(engine: &Engine<S>) -> Shelf {
+    Shelf::of(Path::new(&engine.around.state_dir))
+}
+
+/// Says whether a node of a job's last attempt was given back.
+fn gone<S: Store>(engine: &Engine<S>, job: &Job, index: usize) -> bool {
+    job.nodes.get(index).is_some_and(|node| !engine.sched.nodes().contains_key(node))
+}
+
+/// A copy of logs on this machine, read as if it were on the node.
+fn located_copy<S: Store>(engine: &Engine<S>, job: &Job, index: u32, copy: &Path, prefix: String) -> Option<Located> {
+    let folder = copy.to_str()?.to_owned();
+    let link = Box::new(perform::link_here(engine, job.cluster));
+    Some(Located {
+        job: Some(job.id),
+        directory: STDOUTERR.to_owned(),
+        node: link.node,
+        node_name: copy.file_name()?.to_string_lossy().into_owned(),
+        ours: true,
+        index,
+        link,
+        path: folder.clone(),
+        folder,
+        prefix,
+        live: !job.state.ended(),
+    })
+}
+
+/// Returns the copies of the logs of a job's earlier attempts whose nodes were given back.
+fn former_copies<S: Store>(engine: &Engine<S>, job: &Job) -> Vec<Located> {
+    let copies = shelf(engine).former(job).into_iter().flat_map(|(attempt, folders)| {
+        let numbered = (0..).zip(folders);
+        numbered.filter_map(move |(index, copy)| located_copy(engine, job, index, &copy, format!("attempt-{}/", attempt.0)))
+    });
+    copies.collect()
+}
+
+/// Finds a log of an earlier attempt among the copies.
+fn former_copy<S: Store>(engine: &Engine<S>, file: &FileRef) -> Result<Option<Located>, Refusal> {
+    let FilesOf::Job(job) = &file.of else { return Ok(None) };
+    if !file.file.starts_with("attempt-") || file.directory.as_deref().is_some_and(|directory| directory != STDOUTERR) {
+        return Ok(None);
+    }
+    let copies = former_copies(engine, &*find_job(engine, job)?).into_iter().filter(|copy| copy.index == file.node);
+    let mut found = copies.filter_map(|copy| {
+        let path = format!("{}/{}", copy.folder, file.file.strip_prefix(&copy.prefix)?);
+        Path::new(&path).is_file().then_some(Located { path, ..copy })
+    });
+    Ok(found.next())
 }
 
 /// A path below a directory: nothing that leads out of it, nothing that cannot be a line.
@@ -89,6 +153,13 @@ fn of_job<S: Store>(engine: &Engine<S>, job: &Arc<Job>, directory: Option<&str>,
             Fault::user(format!("job `{}` has {nodes} nodes, counted from 0; there is no node {node}", job.name)).into()
         );
     }
+    if directory.is_none_or(|directory| directory == STDOUTERR)
+        && gone(engine, job, node as usize)
+        && let Some(copy) = shelf(engine).copy(job, node)
+        && let Some(located) = located_copy(engine, job, node, &copy, String::new())
+    {
+        return Ok(located);
+    }
     let link = perform::link_for(engine, job, node as usize).ok_or_else(|| {
         Fault::user(format!("the cluster of job `{}` is gone, and the way to its files with it", job.name))
     })?;
@@ -108,6 +179,7 @@ fn of_job<S: Store>(engine: &Engine<S>, job: &Arc<Job>, directory: Option<&str>,
         link: Box::new(link),
         path: folder.clone(),
         folder,
+        prefix: String::new(),
         live: !job.state.ended(),
     })
 }
@@ -143,6 +215,7 @@ fn of_node<S: Store>(engine: &Engine<S>, node: &NodeRef, directory: Option<&str>
         link: Box::new(link),
         path: folder.clone(),
         folder,
+        prefix: String::new(),
         live: matches!(node.state, NodeState::Preparing),
     })
 }

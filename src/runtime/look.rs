@@ -105,7 +105,9 @@ async fn list(folders: Vec<(Located, NodeDesk)>) -> Result<Reply, Fault> {
         match desk.list(&path, folder.index).await {
             Ok(found) => {
                 any = true;
-                files.extend(found);
+                files.extend(
+                    found.into_iter().map(|file| FileEntry { name: format!("{}{}", folder.prefix, file.name), ..file }),
+                );
             }
             Err(error) => failed = Some(error.fault()),
         }

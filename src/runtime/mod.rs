@@ -6,6 +6,7 @@ pub mod call;
 pub mod clock;
 pub mod engine;
 pub mod hooks;
+pub mod keep;
 pub mod locate;
 pub mod look;
 pub mod perform;
@@ -13,12 +14,14 @@ mod places;
 pub mod points;
 pub mod publish;
 pub mod resolve;
+pub mod retention;
+pub mod shelf;
 pub mod submit;
 pub mod validate;
 pub mod views;
 pub mod way;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +39,9 @@ use crate::model::state::NodeState;
 use crate::runtime::call::Call;
 use crate::runtime::clock::Clock;
 use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
+use crate::runtime::keep::{KeepWork, Keeper};
 use crate::runtime::publish::Publisher;
+use crate::runtime::shelf::Shelf;
 use crate::sched::Event;
 use crate::store::Store;
 use crate::transport::agent::{self, AgentHandle};
@@ -49,6 +54,8 @@ pub const INPUTS_PER_TURN_MAX: usize = 1_024;
 /// How long news that nobody waits for may wait for a commit that it can share: a commit costs some 4 ms here, and an eye
 /// sees nothing shorter than this.
 const NEWS_WAIT: Duration = Duration::from_millis(10);
+/// When logs to remove are looked for first: when the nodes are back in sight, and in the shortest visit of a person.
+const SWEEP_FIRST: Duration = Duration::from_secs(60);
 /// How long an orderly stop waits for links to close before it ends all the same.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -107,7 +114,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
     let (inputs, inputs_in) = mpsc::channel(REPORTS_WAITING_MAX);
     let (reports, reports_in) = mpsc::channel(REPORTS_WAITING_MAX);
     let tokio = tokio::runtime::Handle::current();
-    let state_dir = options.state_dir;
+    let (state_dir, report_dir) = (options.state_dir.clone(), options.state_dir);
     let doors = Doors { calls, inputs: inputs_in, reports: reports_in, stopping };
     let run = move || {
         let core = Loop {
@@ -124,9 +131,12 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             followers: BTreeMap::new(),
             ends: BTreeMap::new(),
             publisher: Publisher::new(Instant::now()),
+            sweep_at: Instant::now() + SWEEP_FIRST,
+            sweeping: None,
+            state_dir,
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tokio.block_on(core.run(first, doors))));
-        let result = result.unwrap_or_else(|panic| Err(broken(&state_dir, panic.as_ref())));
+        let result = result.unwrap_or_else(|panic| Err(broken(&report_dir, panic.as_ref())));
         // The receiver may be gone: then nobody wants to know.
         let _ = ended.send(result);
     };
@@ -171,6 +181,10 @@ struct Loop {
     /// Tells followers that their job has ended.
     ends: BTreeMap<RowKey, watch::Sender<bool>>,
     publisher: Publisher,
+    /// When logs to remove are looked for next.
+    sweep_at: Instant,
+    sweeping: Option<tokio::task::JoinHandle<()>>,
+    state_dir: PathBuf,
 }
 
 /// Where the loop hears from.
@@ -197,6 +211,7 @@ impl Loop {
         let mut taken = Vec::new();
         let mut patience = None;
         loop {
+            self.sweep_if_due();
             let going = self.gather(&mut doors, &mut taken, patience).await;
             if going == Going::Over {
                 break;
@@ -267,7 +282,7 @@ impl Loop {
     /// Returns when a turn or a publication is due by itself.
     fn wake_at(&self) -> Option<Instant> {
         let deadline = self.engine.next_deadline().map(|at| self.clock.instant_of(at));
-        deadline.into_iter().chain(self.publisher.due()).min()
+        deadline.into_iter().chain(self.publisher.due()).chain([self.sweep_at]).min()
     }
 
     /// Takes a call; says whether it asks for the end.
@@ -291,6 +306,7 @@ impl Loop {
                 Going::On
             }
             Call::Settings(settings) => {
+                self.sweep_at = Instant::now();
                 taken.push(Input::Settings(settings));
                 Going::On
             }
@@ -352,6 +368,7 @@ impl Loop {
                     points::handed(moment);
                 }
             }
+            Out::Keep(effect, work) => self.keep(effect, work),
             Out::Notify(effect, job) => self.notify(effect, job),
             Out::Look(call, work) => {
                 let Some(reply) = self.replies.remove(&call) else { return };
@@ -379,6 +396,58 @@ impl Loop {
                 self.agents.insert(node, agent::spawn(link, self.reports.clone()));
             }
         }
+    }
+
+    fn keeper(&self) -> Keeper {
+        Keeper {
+            shelf: Shelf::of(&self.state_dir),
+            reader: self.engine.store().reader(),
+            settings: self.engine.sched().settings().clone(),
+        }
+    }
+
+    fn keep(&mut self, effect: EffectId, work: KeepWork) {
+        let way = way::Waiting(way::Way::to(&work.link, &self.agents), keep::LINK_TIME_MAX);
+        let (keeper, inputs, now) = (self.keeper(), self.inputs.clone(), self.clock.now());
+        self.tokio.spawn(async move {
+            let kept = keep::keep(&work, way, &keeper, now).await;
+            if kept.failed.is_some() || kept.left_count > 0 {
+                tracing::warn!(node = %work.name, ?kept, "logs stayed behind on a node that is given back");
+            }
+            retention::sweep_copies(&keeper, now).await;
+            let _ = inputs.send(Input::Fact(Event::LogsKept { effect, kept })).await;
+        });
+    }
+
+    /// Looks for logs to remove, when that is due and the last look is over.
+    fn sweep_if_due(&mut self) {
+        if Instant::now() < self.sweep_at {
+            return;
+        }
+        let (keeper, now, state_dir) = (self.keeper(), self.clock.now(), self.state_dir.clone());
+        self.sweep_at = Instant::now() + retention::every(&keeper.settings);
+        if self.sweeping.as_ref().is_some_and(|sweeping| !sweeping.is_finished()) {
+            return;
+        }
+        let nodes: Vec<_> = self.engine.sched().nodes().values().cloned().collect();
+        let clusters = self.engine.sched().clusters();
+        let live = nodes.iter().filter_map(|node| Some(perform::node_uuid(clusters.get(&node.cluster)?.uuid, node.id)));
+        let live: BTreeSet<String> = live.map(|uuid| uuid.to_string()).collect();
+        let roots = nodes.iter().filter_map(|node| {
+            let root = node.facts.as_ref().map(|facts| facts.root.clone()).filter(|root| !root.is_empty())?;
+            Some((root, way::Waiting(way::Way::Agent(self.agents.get(&node.id)?.clone()), Duration::ZERO)))
+        });
+        let roots: Vec<_> = roots.collect();
+        self.sweeping = Some(self.tokio.spawn(async move {
+            retention::sweep_copies(&keeper, now).await;
+            let settings = keeper.settings.clone();
+            let spools = move || retention::sweep_spools(&state_dir, &live, &settings, std::time::SystemTime::now());
+            let _ = tokio::task::spawn_blocking(spools).await;
+            for (root, way) in roots {
+                // A node that does not answer is looked at the next time.
+                let _ = retention::sweep_node(&crate::files::Desk::new(way), &root, &keeper, now).await;
+            }
+        }));
     }
 
     fn notify(&mut self, effect: EffectId, job: Arc<crate::model::state::Job>) {

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::frameworks;
-use crate::model::ids::{NodeId, RankKey};
+use crate::model::ids::{ClusterId, NodeId, RankKey};
+use crate::model::kept::Kept;
 use crate::model::launch::Launch;
 use crate::model::state::{Cluster, Job, Node, NodeState, Proof};
 use crate::providers;
 use crate::runtime::engine::{Engine, Out};
+use crate::runtime::keep::KeepWork;
 use crate::runtime::resolve;
 use crate::sched::{Act, DaemonAnswer, Effect, Event, Sched, Sighting};
 use crate::store::Store;
@@ -46,6 +48,10 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
             Some(link) => Done::Out(Out::Open(Box::new(link))),
             None => Done::Later,
         },
+        Act::KeepLogs { node } => match keep_work(engine, *node) {
+            Some(work) => Done::Out(Out::Keep(id, work)),
+            None => Done::Fact(Event::LogsKept { effect: id, kept: Kept::default() }),
+        },
         Act::ReleaseNode { node } => Done::OutThenFact(Out::Close(*node), Event::NodeReleased { effect: id }),
         Act::StartRank { node, boot, key, limit } => match launch(engine, *key) {
             Err(why) => {
@@ -80,6 +86,13 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
             _ => Done::Fact(Event::EffectDone { effect: id }),
         },
     }
+}
+
+fn keep_work<S: Store>(engine: &Engine<S>, node: NodeId) -> Option<KeepWork> {
+    let node = engine.sched.nodes().get(&node)?;
+    let root = node.facts.as_ref()?.root.clone();
+    let link = Box::new(link_of(engine, node)?);
+    (!root.is_empty()).then(|| KeepWork { link, name: node.name.clone(), root })
 }
 
 fn order<S: Store>(engine: &Engine<S>, node: NodeId, order: Order) -> Done {
@@ -177,6 +190,18 @@ fn link_to<S: Store>(engine: &Engine<S>, cluster: &Cluster, node: NodeId, host: 
         },
         local_root: local.then(|| format!("{}/nodes/{}/{uuid}", engine.around.state_dir, cluster.uuid)),
         spool: (cluster.uuid.to_string(), uuid.to_string()),
+        epoch: engine.epoch,
+    }
+}
+
+/// Returns the way to files of this machine that are no node's.
+pub fn link_here<S: Store>(engine: &Engine<S>, cluster: ClusterId) -> NodeLink {
+    NodeLink {
+        node: NodeId(0),
+        cluster,
+        address: Address::Local,
+        spool: (String::new(), String::new()),
+        local_root: None,
         epoch: engine.epoch,
     }
 }

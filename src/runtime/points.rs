@@ -141,6 +141,7 @@ fn moments(batch: &Batch) -> impl Iterator<Item = (&'static str, &'static str)> 
         Act::StopRank { .. } => Some(("stop.deciding", "stop.committed")),
         Act::AcquireNode { .. }
         | Act::PrepareNode { .. }
+        | Act::KeepLogs { .. }
         | Act::ReleaseNode { .. }
         | Act::AckGone { .. }
         | Act::AnswerDaemon { .. }

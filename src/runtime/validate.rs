@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::fault::Fault;
 use crate::model::ids::JobId;
 use crate::model::names::check_name;
-use crate::model::request::{JobAct, JobRef, NodeAct, Place, Reply, Request, Scale, Status};
+use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status};
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::{ClusterSpec, ProviderSpec};
 use crate::model::state::{ExecutionState, Job};
@@ -169,7 +169,8 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::Job { job, act } => act_on_job(engine, now, &job, act),
         Request::ShowJob(job) => {
             let job = find_job(engine, &job)?;
-            Ok(Checked::Reply(Reply::Job(Arc::new(views::job(&engine.sched, job)))))
+            let logs = locate::note(engine, &job);
+            Ok(Checked::Reply(Reply::Job(Arc::new(JobView { logs, ..views::job(&engine.sched, job) }))))
         }
         Request::WhyJob(job) => why(engine, &job),
         Request::AwaitJob { job, timeout } => {

@@ -61,6 +61,16 @@ impl LinkSource for Brief {
     }
 }
 
+/// As [`Brief`], for so long.
+#[derive(Clone)]
+pub struct Waiting(pub Way, pub Duration);
+
+impl LinkSource for Waiting {
+    async fn link(&self) -> Option<Link> {
+        tokio::time::timeout(self.1, self.0.link()).await.ok().flatten()
+    }
+}
+
 /// A node's desk, shared by the looks at it.
 pub type NodeDesk = Arc<Desk<Brief>>;
 

@@ -25,6 +25,8 @@ pub enum Act {
     AcquireNode { cluster: ClusterId, node: NodeId },
     /// Bring link and agent up. → `NodeUp`; while it cannot be, `NodeDown` says why and it stays in the outbox.
     PrepareNode { node: NodeId },
+    /// Copy the logs of the jobs that ran on a leaving node, before it is released; in bounded time. → `LogsKept`.
+    KeepLogs { node: NodeId },
     /// Give the machine back. Only of a node without a holder. → `NodeReleased`.
     ReleaseNode { node: NodeId },
     /// Start one process. `limit`: what is left of the attempt's time. → `RankStarted` | `RankGone`.
@@ -55,6 +57,7 @@ impl Act {
         match self {
             Self::AcquireNode { node, .. }
             | Self::PrepareNode { node }
+            | Self::KeepLogs { node }
             | Self::ReleaseNode { node }
             | Self::StartRank { node, .. }
             | Self::StopRank { node, .. }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::model::ids::{
     ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, RankKey, WorkspaceId,
 };
+use crate::model::kept::Kept;
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
@@ -178,6 +179,11 @@ pub enum Event {
         why: Unusable,
         hard: bool,
     },
+    /// Answers `KeepLogs`: what was copied, and what is left behind.
+    LogsKept {
+        effect: EffectId,
+        kept: Kept,
+    },
     /// Answers `ReleaseNode`.
     NodeReleased {
         effect: EffectId,
@@ -220,6 +226,7 @@ impl Event {
         match self {
             Self::NodeAcquired { effect, .. }
             | Self::AcquireFailed { effect, .. }
+            | Self::LogsKept { effect, .. }
             | Self::NodeReleased { effect }
             | Self::RankStarted { effect, .. }
             | Self::EffectDone { effect } => Some(*effect),

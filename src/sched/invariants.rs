@@ -188,7 +188,7 @@ impl Sched {
             NodeState::Leaving => node.holder.is_some() || act.is_some(),
         };
         rule!(right, "a node's state is true", node);
-        let released = matches!(act, Some(Act::ReleaseNode { .. }));
+        let released = matches!(act, Some(Act::KeepLogs { .. } | Act::ReleaseNode { .. }));
         rule!(
             !released || (node.holder.is_none() && node.state == NodeState::Leaving),
             "I14 no node is released from under a process",
@@ -201,7 +201,10 @@ impl Sched {
         let there = |node| self.nodes.get(node).is_some_and(|node| !node.host.is_empty());
         let rank = |key: &RankKey| self.live_rank(*key);
         let alive = match act {
-            Act::AcquireNode { node, .. } | Act::PrepareNode { node } | Act::ReleaseNode { node } => of_node(node),
+            Act::AcquireNode { node, .. }
+            | Act::PrepareNode { node }
+            | Act::KeepLogs { node }
+            | Act::ReleaseNode { node } => of_node(node),
             Act::StartRank { key, .. } => rank(key).is_some_and(|run| run.state == RankState::Starting { effect: id }),
             Act::StopRank { node, key, .. } => match rank(key).filter(|run| run.node == *node) {
                 Some(run) => matches!(run.state, RankState::Stopping { effect, .. } if effect == id),

@@ -200,6 +200,7 @@ impl Sched {
             Event::AcquireFailed { effect, code, message } => self.on_acquire_failed(effect, code, message),
             Event::NodeUp { node, effect, boot, facts, inventory } => self.on_up(node, effect, boot, facts, inventory),
             Event::NodeDown { node, why, hard } => self.on_down(node, why, hard),
+            Event::LogsKept { effect, kept: _ } => self.on_logs_kept(effect),
             Event::NodeReleased { effect } => self.on_released(effect),
             Event::NodeGone { node } => self.on_gone(node),
             Event::RankStarted { effect, key } => self.on_rank_started(effect, key),
@@ -257,6 +258,7 @@ impl Sched {
             Some(
                 Act::AcquireNode { .. }
                 | Act::PrepareNode { .. }
+                | Act::KeepLogs { .. }
                 | Act::ReleaseNode { .. }
                 | Act::StartRank { .. }
                 | Act::StopRank { .. },

@@ -169,6 +169,7 @@ impl Sched {
         self.edit_node(id, |node| {
             node.state = NodeState::Leaving;
             node.effect = None;
+            node.boot = None;
         });
         self.release_if_free(id);
     }
@@ -206,17 +207,29 @@ impl Sched {
         here.map(|(rank, _)| RankKey { job, attempt, rank: *rank }).collect()
     }
 
-    /// Orders the release of a leaving node once nothing holds it.
+    /// Orders the release of a leaving node once nothing holds it: first its logs are copied, when it was ever up and is
+    /// not declared dead, since then nobody could.
     pub(super) fn release_if_free(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         if node.state != NodeState::Leaving || node.holder.is_some() || node.host.is_empty() {
             return;
         }
+        let was_up = node.boot.is_some();
         match node.effect.and_then(|effect| Some((effect, self.outbox.get(effect)?))) {
-            Some((_, Act::ReleaseNode { .. })) => return,
+            Some((_, Act::KeepLogs { .. } | Act::ReleaseNode { .. })) => return,
             Some((effect, _)) => drop(self.close(effect)),
             None => {}
         }
+        let act = if was_up { Act::KeepLogs { node: id } } else { Act::ReleaseNode { node: id } };
+        let effect = self.issue(act);
+        self.edit_node(id, |node| node.effect = Some(effect));
+    }
+
+    /// What could be copied of a leaving node's logs is copied: now it is given back.
+    pub(super) fn on_logs_kept(&mut self, effect: EffectId) {
+        let Some(Act::KeepLogs { node }) = self.outbox.get(effect) else { return self.ignore() };
+        let id = *node;
+        self.close(effect);
         let effect = self.issue(Act::ReleaseNode { node: id });
         self.edit_node(id, |node| node.effect = Some(effect));
     }

@@ -149,6 +149,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
     fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
         (**self).jobs(page)
     }
+
+    fn reader(&self) -> Option<Reader> {
+        (**self).reader()
+    }
 }
 
 /// `request::JobQuery` with names resolved.

@@ -86,7 +86,7 @@ impl World {
                 Some(Event::RankStarted { effect: id, key: *key })
             }
             Act::AckGone { .. } | Act::Notify { .. } => Some(Event::EffectDone { effect: id }),
-            Act::ReleaseNode { .. } | Act::StopRank { .. } | Act::AnswerDaemon { .. } => None,
+            Act::KeepLogs { .. } | Act::ReleaseNode { .. } | Act::StopRank { .. } | Act::AnswerDaemon { .. } => None,
         }
     }
 

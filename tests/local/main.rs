@@ -1,5 +1,7 @@
 //! The whole core in this process, on a real store, with nodes of this machine: what a front end asks and is told.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -166,6 +166,7 @@ fn older_jobs_are_asked_for_at_the_end_of_an_experiment() {
             cluster_workspace: text(),
             cluster_group: text(),
             reason: text(),
+            logs: None,
         })
     };
     let page = Reply::Jobs { jobs: (41..=50).rev().map(view).collect(), more: false };

@@ -25,6 +25,8 @@ use crate::rng::Rng;
 const LATENCY: (u64, u64) = (1, 80);
 /// How long the core's side takes to notice that a link is gone, in milliseconds.
 const NOTICE: (u64, u64) = (5, 20_000);
+/// How long the copy of a node's logs takes, in milliseconds: least and most.
+const KEEPING: (u64, u64) = (1, 60_000);
 /// How long a link waits before it tries again.
 const RETRY: Millis = Millis(2_000);
 
@@ -47,6 +49,8 @@ pub enum Happening {
     Tick { life: u64 },
     /// A core is started.
     Start,
+    /// The logs of a node are copied, or it was given up.
+    Kept { life: u64, effect: ostler::model::ids::EffectId },
     /// Somebody does something.
     Person,
     /// Something breaks, or is mended.
@@ -201,6 +205,12 @@ impl World {
                 }
             }
             Happening::Start => self.start(),
+            Happening::Kept { life, effect } => {
+                if life == self.life {
+                    let kept = ostler::model::kept::Kept::default();
+                    self.turn(vec![Input::Fact(ostler::sched::Event::LogsKept { effect, kept })]);
+                }
+            }
             Happening::Person if self.calm => {}
             Happening::Fault if self.calm => {}
             Happening::Person => crate::people::act(self),
@@ -358,6 +368,10 @@ impl World {
             Out::Order(node, order) => self.send(node, order),
             Out::Notify(effect, _) => {
                 self.turn(vec![Input::Fact(ostler::sched::Event::EffectDone { effect })]);
+            }
+            Out::Keep(effect, _) => {
+                let took = self.rng.range(KEEPING.0, KEEPING.1);
+                self.at(took, Happening::Kept { life, effect });
             }
             Out::Look(..) | Out::Located(..) => {}
         }

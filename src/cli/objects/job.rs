@@ -127,6 +127,9 @@ pub fn value(view: &JobView) -> Value {
     set("requeues", json!(job.requeues));
     set("held", json!(job.held));
     set("jobOutputDirectoryPathSegment", json!(job.segment));
+    if let Some(note) = &view.logs {
+        set("logsNote", json!(note));
+    }
     for (key, value) in spec(&job.spec, job.priority) {
         set(&key, value);
     }
@@ -245,6 +248,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("ended", maybe(job.ended)),
         ("took", took),
         ("output segment", job.segment.clone()),
+        ("logs", view.logs.clone().unwrap_or_default()),
     ]
 }
 

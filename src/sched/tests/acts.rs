@@ -7,6 +7,7 @@ use super::super::*;
 use super::rig::{EXP, GPU, WS, facts, new_job, refused, spec};
 use super::world::{Machine, Op, Record, World, pick};
 use crate::model::ids::{RankKey, RankRole};
+use crate::model::kept::Kept;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{Deallocation, Priority};
 use crate::model::state::{BootId, ExecutionState, NodeState, Proof, StopWhy, Unusable};
@@ -68,6 +69,7 @@ impl World {
         let answer = match act {
             Act::AcquireNode { node, .. } => Some(self.acquire(id, node)),
             Act::PrepareNode { node } => return self.prepare(id, node),
+            Act::KeepLogs { .. } => Some(Event::LogsKept { effect: id, kept: Kept::default() }),
             Act::ReleaseNode { node } => {
                 assert!(self.machines[&node].spool.values().all(|r| *r != Record::Alive), "I14 {node} is in use");
                 self.machines.remove(&node);

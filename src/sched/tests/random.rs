@@ -21,7 +21,7 @@ fn run(ops: &[Op]) -> World {
 #[test]
 fn everything_happens_sometimes() {
     let expected = "
-        AcquireNode PrepareNode ReleaseNode StartRank StopRank AckGone AnswerDaemon Notify Started Ended
+        AcquireNode PrepareNode KeepLogs ReleaseNode StartRank StopRank AckGone AnswerDaemon Notify Started Ended
         Exit Told Fenced Refused Rebooted Lost MachineGone DeclaredDead
         JobFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost SetupFailed MountError
         allocating preparing idle running unusable leaving

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::super::*;
 use crate::model::ids::{Attempt, Rank, RankKey, RankRole};
+use crate::model::kept::Kept;
 use crate::model::spec::job::{Constraints, LaunchShape};
 use crate::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, Resources, ScaleSettings};
 use crate::model::state::{BootId, ExecutionState, Facts, Proof, RankState, StopWhy, Unusable};
@@ -201,8 +202,16 @@ impl Rig {
         self.on(Event::RankGone { key, effect: stop.map(|stop| stop.id), proof });
     }
 
-    /// Answers every release.
+    /// Answers every copy of logs.
+    pub(super) fn keep_all(&mut self) {
+        while let Some(effect) = self.find(|act| matches!(act, Act::KeepLogs { .. })) {
+            self.on(Event::LogsKept { effect: effect.id, kept: Kept::default() });
+        }
+    }
+
+    /// Answers every copy of logs and every release.
     pub(super) fn release_all(&mut self) {
+        self.keep_all();
         while let Some(effect) = self.find(|act| matches!(act, Act::ReleaseNode { .. })) {
             self.on(Event::NodeReleased { effect: effect.id });
         }

@@ -62,6 +62,7 @@ fn view(job: Job) -> JobView {
         experiment: "first".to_owned(),
         cluster: "gpu".to_owned(),
         reason: String::new(),
+        logs: None,
     }
 }
 
