@@ -2,6 +2,7 @@
 
 use super::rig::*;
 use super::*;
+use crate::model::kept::Kept;
 use crate::model::spec::Deallocation;
 use crate::model::state::{AllocationState, ExecutionState, NodeState, Proof, Reach, StopWhy, Unusable};
 use crate::model::units::{Millis, NodeCount};
@@ -321,4 +322,34 @@ fn a_preview_says_in_one_line_what_will_be() {
     for (said, expected) in cases {
         assert_eq!(said, expected);
     }
+}
+
+#[test]
+fn logs_are_kept_before_a_node_is_released_and_never_for_ever() {
+    let mut rig = Rig::up(1);
+    let keep = |rig: &Rig| rig.find(|act| matches!(act, Act::KeepLogs { .. }));
+    let release = |rig: &Rig| rig.find(|act| matches!(act, Act::ReleaseNode { .. }));
+    scale(&mut rig, 0, None);
+    let effect = keep(&rig).expect("first a copy").id;
+    assert!(release(&rig).is_none());
+    // The same while it is out of sight: whoever copies answers in bounded time.
+    rig.node_down(1);
+    scale(&mut rig, 1, None);
+    assert_eq!((rig.nodes().as_str(), keep(&rig).map(|effect| effect.id)), ("leaving allocating", Some(effect)));
+    let kept = Kept { failed: Some("out of reach".into()), ..Kept::default() };
+    rig.on(Event::LogsKept { effect, kept: kept.clone() });
+    assert!(release(&rig).is_some() && keep(&rig).is_none());
+    rig.on(Event::LogsKept { effect, kept });
+    assert_eq!(rig.sched.ignored(), 1, "a second answer says nothing");
+    rig.release_all();
+    assert_eq!(rig.nodes(), "allocating");
+}
+
+#[test]
+fn nobody_waits_for_the_logs_of_a_node_that_was_never_up() {
+    let mut rig = Rig::asked(1);
+    let ask = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
+    rig.on(Event::NodeAcquired { effect: ask.id, name: "n".into(), host: "n".into() });
+    scale(&mut rig, 0, None);
+    assert!(rig.find(|act| matches!(act, Act::ReleaseNode { .. })).is_some(), "{:?}", rig.open);
 }
