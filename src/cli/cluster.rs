@@ -12,9 +12,10 @@ use super::session::{Core, Session, unexpected};
 use crate::model::fault::Fault;
 use crate::model::names::check_name;
 use crate::model::request::{Preview, Reply, Request, Scale};
-use crate::model::spec::cluster_file::{ClusterFile, DEALLOCATIONS};
+use crate::model::spec::ClusterFile;
 use crate::model::spec::doc::{Doc, Value};
 use crate::model::spec::fields::Faults;
+use crate::model::spec::scale_file::DEALLOCATIONS;
 use crate::model::spec::{Deallocation, ScaleSettings};
 use crate::model::units::NodeCount;
 
@@ -178,7 +179,7 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     let sentence = format!("create cluster `{name}` with a target of {}", file.spec.scale_settings.target());
     let named = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
     let workspace = session.within_group(named);
-    let request = Request::CreateCluster { workspace, name, spec: file.spec };
+    let request = Request::CreateCluster { workspace, name, spec: Box::new(file.spec) };
     match core.act(&sentence, request).await? {
         None => {}
         Some(Reply::Cluster(cluster)) => {

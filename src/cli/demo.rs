@@ -152,7 +152,9 @@ async fn fill(client: &Client, ground: &Ground) -> Result<(), Fault> {
     let tags = [("purpose".to_owned(), "demo".to_owned())].into();
     client.request(Request::CreateWorkspace { name: WORKSPACE.to_owned(), location: None, tags }).await?;
     let spec = ClusterSpec::new(ProviderSpec::Local, NODES);
-    client.request(Request::CreateCluster { workspace: workspace.clone(), name: CLUSTER.to_owned(), spec }).await?;
+    client
+        .request(Request::CreateCluster { workspace: workspace.clone(), name: CLUSTER.to_owned(), spec: Box::new(spec) })
+        .await?;
     client.request(Request::CreateExperiment { workspace, name: EXPERIMENT.to_owned() }).await?;
     client.request(Request::SubmitAll(jobs(&ground.data_dir()))).await?;
     Ok(())

@@ -7,6 +7,7 @@ pub mod launch;
 pub mod names;
 pub mod nearest;
 pub mod request;
+pub mod resource_id;
 pub mod settings;
 pub mod shown;
 pub mod snapshot;

@@ -72,7 +72,7 @@ pub enum Request {
     DeleteExperiment(Place),
     /// Makes a cluster.
     #[serde(rename_all = "camelCase")]
-    CreateCluster { workspace: Option<String>, name: String, spec: ClusterSpec },
+    CreateCluster { workspace: Option<String>, name: String, spec: Box<ClusterSpec> },
     /// Deletes a cluster. Refused while jobs wait or run there unless `force`, which ends them.
     #[serde(rename_all = "camelCase")]
     DeleteCluster { cluster: Place, force: bool },

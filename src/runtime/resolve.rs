@@ -7,6 +7,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{ClusterId, ExperimentId, GroupId, NodeId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::request::{NodeRef, Place};
+use crate::model::resource_id::ResourceId;
 use crate::model::state::{Cluster, DEFAULT_GROUP, Experiment, FileServer, Node, Workspace};
 use crate::sched::Sched;
 
@@ -37,11 +38,18 @@ pub fn group(sched: &Sched, name: &str) -> Result<GroupId, Fault> {
     })
 }
 
-/// Finds a workspace by `NAME`, `GROUP/NAME` or `GROUP/`; without a name, the only one.
+/// Finds a workspace by `NAME`, `GROUP/NAME`, `GROUP/` or full id; without a name, the only one.
 ///
 /// # Errors
 /// There is none of that name, or none is named and there is not exactly one, or several groups have it.
 pub fn workspace<'a>(sched: &'a Sched, text: Option<&str>) -> Result<&'a Arc<Workspace>, Fault> {
+    if let Some(text) = text.filter(|text| ResourceId::is_meant(text)) {
+        let id = ResourceId::parse(text).map_err(|why| no_id("workspace", text, &why))?;
+        return match &id.child {
+            None => in_id(sched, &id, text),
+            Some(child) => Err(no_id("workspace", text, &format!("it names a {}", child.kind()))),
+        };
+    }
     let (wanted, name) = text.map_or((None, None), parts);
     let all = sched.workspaces().values();
     if let Some(wanted) = wanted {
@@ -65,6 +73,9 @@ pub fn workspace<'a>(sched: &'a Sched, text: Option<&str>) -> Result<&'a Arc<Wor
 /// # Errors
 /// As [`workspace`].
 pub fn workspaces(sched: &Sched, text: Option<&str>) -> Result<Vec<WorkspaceId>, Fault> {
+    if text.is_some_and(ResourceId::is_meant) {
+        return Ok(vec![workspace(sched, text)?.id]);
+    }
     match text.map_or((None, None), parts) {
         (None, None) => Ok(sched.workspaces().keys().copied().collect()),
         (Some(wanted), None) => {
@@ -85,21 +96,54 @@ pub fn file_server<'a>(sched: &'a Sched, place: &Place) -> Result<&'a Arc<FileSe
     one_of("file-server", &workspace.name, place.name.as_deref(), all, |s| &s.name, "NAME")
 }
 
-/// Finds a cluster.
+/// Finds the workspace that an id names, level by level, so that the fault says at which level the way ends.
+fn in_id<'a>(sched: &'a Sched, id: &ResourceId, text: &str) -> Result<&'a Arc<Workspace>, Fault> {
+    let within = match &id.group {
+        Some(group) => format!("{group}/{}", id.workspace),
+        None => id.workspace.clone(),
+    };
+    workspace(sched, Some(&within))
+        .map_err(|fault| fault.cause(format!("it was asked for by the id `{}`", text.escape_debug())))
+}
+
+/// Returns what names a workspace among those of all groups.
+fn qualified(sched: &Sched, workspace: &Workspace) -> String {
+    format!("{}/{}", sched.group_name(workspace.group), workspace.name)
+}
+
+fn no_id(kind: &str, text: &str, why: &str) -> Fault {
+    Fault::user(format!("`{}` is no id of a {kind}", text.escape_debug())).cause(why)
+}
+
+/// Finds a cluster, by name or by id; an id counts over the workspace that the place names.
 ///
 /// # Errors
 /// As [`workspace`].
 pub fn cluster<'a>(sched: &'a Sched, place: &Place) -> Result<&'a Arc<Cluster>, Fault> {
+    if let Some(text) = place.name.as_deref().filter(|text| ResourceId::is_meant(text)) {
+        let (id, name) = ResourceId::cluster(text).map_err(|why| no_id("cluster", text, &why))?;
+        let workspace = in_id(sched, &id, text)?;
+        let place = Place { workspace: Some(qualified(sched, workspace)), name: Some(name) };
+        return cluster(sched, &place)
+            .map_err(|fault| fault.cause(format!("it was asked for by the id `{}`", text.escape_debug())));
+    }
     let workspace = workspace(sched, place.workspace.as_deref())?;
     let all = clusters_in(sched, workspace.id);
     one_of("cluster", &workspace.name, place.name.as_deref(), all, |c| &c.name, "--cluster")
 }
 
-/// Finds an experiment.
+/// Finds an experiment, by name or by id; an id counts over the workspace that the place names.
 ///
 /// # Errors
 /// As [`workspace`].
 pub fn experiment<'a>(sched: &'a Sched, place: &Place) -> Result<&'a Arc<Experiment>, Fault> {
+    if let Some(text) = place.name.as_deref().filter(|text| ResourceId::is_meant(text)) {
+        let (id, name) = ResourceId::experiment(text).map_err(|why| no_id("experiment", text, &why))?;
+        let workspace = in_id(sched, &id, text)?;
+        let place = Place { workspace: Some(qualified(sched, workspace)), name: Some(name) };
+        return experiment(sched, &place)
+            .map_err(|fault| fault.cause(format!("it was asked for by the id `{}`", text.escape_debug())));
+    }
     let workspace = workspace(sched, place.workspace.as_deref())?;
     let all = experiments_in(sched, workspace.id);
     one_of("experiment", &workspace.name, place.name.as_deref(), all, |e| &e.name, "--experiment")

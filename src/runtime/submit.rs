@@ -8,6 +8,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{ExperimentId, JobId};
 use crate::model::names::{NAME_CHARS_MAX, check_name};
 use crate::model::request::{Place, Submit};
+use crate::model::resource_id::ResourceId;
 use crate::model::spec::JobSpec;
 use crate::model::state::{Cluster, Experiment, Job};
 use crate::runtime::engine::Engine;
@@ -90,7 +91,7 @@ fn check_one<S: Store>(engine: &mut Engine<S>, submit: Submit, batch: &mut Names
     let uuid = (engine.draw)();
     let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
     let group = resolve::group_name_of(&engine.sched, experiment.workspace);
-    let segment = format!("{group}/workspaces/{workspace}/experiments/{}/jobs/{name}/{uuid}", experiment.name);
+    let segment = ResourceId::segment(group, workspace, &experiment.name, &name, uuid);
     Ok(One::New(Box::new(NewJob {
         experiment: experiment.id,
         cluster: cluster.id,

@@ -7,6 +7,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::JobId;
 use crate::model::names::check_name;
 use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status};
+use crate::model::resource_id::{Child, ResourceId};
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::{ClusterSpec, ProviderSpec};
 use crate::model::state::{ExecutionState, Job};
@@ -159,7 +160,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
             let event = Event::ExperimentDeleteAsked { experiment: experiment.id };
             done(event, After::Accepted(note))
         }
-        Request::CreateCluster { workspace, name, spec } => create_cluster(engine, workspace, name, spec),
+        Request::CreateCluster { workspace, name, spec } => create_cluster(engine, workspace, name, *spec),
         Request::DeleteCluster { cluster, force } => delete_cluster(engine, &cluster, force),
         Request::Scale(scale) => rescale(engine, &scale),
         Request::PreviewScale(scale) => preview(engine, &scale),
@@ -358,6 +359,13 @@ fn act_on_node<S: Store>(
 pub fn find_job<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Arc<Job>, Refusal> {
     match job {
         JobRef::Id(id) => engine.job(*id)?.ok_or_else(|| Fault::user(format!("no job `{id}`")).into()),
+        JobRef::Named { job, .. } if ResourceId::is_meant(job) => {
+            let wrong = |why: String| Fault::user(format!("`{}` is no id of a job", job.escape_debug())).cause(why);
+            let (id, experiment, name) = ResourceId::job(job).map_err(wrong)?;
+            let experiment = ResourceId { child: Some(Child::Experiment(experiment)), ..id };
+            let experiment = Place { name: Some(experiment.to_string()), ..Place::default() };
+            find_job(engine, &JobRef::Named { experiment, job: name })
+        }
         JobRef::Named { experiment, job } if experiment.name.is_some() => {
             let experiment = resolve::experiment(&engine.sched, experiment)?;
             let found = engine.job_named(experiment.id, job)?;

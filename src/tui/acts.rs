@@ -541,8 +541,15 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     let scale_settings =
         ScaleSettings::Manual { target_node_count: target, node_deallocation_option: Deallocation::default() };
     let workspace = workspace_of(subject, cx).and_then(|id| workspace_name(id, cx));
-    let spec = ClusterSpec { provider, scale_settings, vm_size: None, node_setup: None };
-    vec![UiEffect::Send(Request::CreateCluster { workspace, name: name.clone(), spec })]
+    let spec = ClusterSpec {
+        provider,
+        scale_settings,
+        vm_size: None,
+        node_setup: None,
+        machines: Default::default(),
+        kept: Default::default(),
+    };
+    vec![UiEffect::Send(Request::CreateCluster { workspace, name: name.clone(), spec: Box::new(spec) })]
 }
 
 /// Returns what the answer to an order says on the screen.

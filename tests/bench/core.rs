@@ -58,7 +58,14 @@ impl World {
         world.step(Event::ExperimentCreated { workspace: WorkspaceId(1), name: "first".into() });
         let scale_settings =
             ScaleSettings::Manual { target_node_count: NodeCount(NODES), node_deallocation_option: Deallocation::Requeue };
-        let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings, vm_size: None, node_setup: None };
+        let spec = ClusterSpec {
+            provider: ProviderSpec::Local,
+            scale_settings,
+            vm_size: None,
+            node_setup: None,
+            machines: Default::default(),
+            kept: Default::default(),
+        };
         let uuid = uuid::Uuid::from_u128(1);
         world.step(Event::ClusterCreated { workspace: WorkspaceId(1), name: "pool".into(), uuid, spec });
         world

@@ -81,8 +81,15 @@ impl Core {
         core.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
         let scale_settings =
             ScaleSettings::Manual { target_node_count: NodeCount(nodes), node_deallocation_option: Deallocation::Requeue };
-        let spec = ClusterSpec { provider, scale_settings, vm_size: None, node_setup: None };
-        core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec }).await;
+        let spec = ClusterSpec {
+            provider,
+            scale_settings,
+            vm_size: None,
+            node_setup: None,
+            machines: Default::default(),
+            kept: Default::default(),
+        };
+        core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }).await;
         core.until_idle(nodes).await;
         core
     }

@@ -6,9 +6,9 @@ const BAD_JOB: &str = r#"{
   // nearly right
   "properties": {
     "nodecount": 2,
-    "cluster": {"id": "/subscriptions/x/clusters/g pu"},
-    "pyTorchSettings": {"pythonScriptFilePath": "train.py"},
-    "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/logs",
+    "cluster": {"id": "/subscriptions/x/clusters/gpu"},
+    "customToolkitSettings": {"commandline": "train.py"},
+    "stdOutErrPathPrefix": "$AZ_BATCHAI_LOGS/logs",
     "environmentVariables": [
       {"name": "1X", "value": "a"},
       {"name": "GOOD", "value": "x", "sort": 1},
@@ -27,12 +27,13 @@ fn all_faults_of_a_job_file() {
     insta::assert_snapshot!(user.run("job create -f job.json").shown(), @r##"
 $ ostler job create -f job.json
 ! warning: job.json:4:5: unknown key `nodecount`; it is not used; did you mean `nodeCount`?
+! warning: job.json:6:31: customToolkitSettings: unknown key `commandline`; it is not used; did you mean `commandLine`?
 ! warning: job.json:10:38: environmentVariables[1]: unknown key `sort`; it is not used
 ! error: `job.json` has 8 faults
 ! job.json:3:17: nodeCount: is missing
-! job.json:5:23: cluster.id: the name has the character U+0020 at position 2; names have 1 to 64 letters, digits, - or _
-! job.json:6:24: pyTorchSettings: is not supported; this version runs `customToolkitSettings` and `customMpiSettings`
-! job.json:7:28: stdOutErrPathPrefix: `$AZ_BATCHAI_MOUNT_ROOT` is not there: this version mounts nothing
+! job.json:5:23: cluster.id: `clusters` does not belong there; the form is workspaces/WORKSPACE/clusters/CLUSTER, or all of it from /subscriptions on
+! job.json:6:30: customToolkitSettings.commandLine: is missing
+! job.json:7:28: stdOutErrPathPrefix: `$AZ_BATCHAI_LOGS` is not set when logs are opened; use `$AZ_BATCHAI_JOB_TEMP_DIR` or an absolute path, or leave it out to keep logs in the node's spool
 ! job.json:9:16: environmentVariables[0].name: `1X` is not a variable name; it needs letters, digits and _
 ! job.json:11:16: environmentVariables[2].name: `OSTLER_HOME`: variables beginning with OSTLER_ are set by ostler
 ! job.json:13:77: outputDirectories[0].pathSuffix: `../up` must stay inside the output directory
@@ -45,13 +46,16 @@ $ ostler job create -f job.json
 #[test]
 fn all_faults_of_a_cluster_file() {
     let user = User::new();
-    user.file("gpu.yaml", "hosts: [node1, '-oProxyCommand=x', node1]\nscaleSettings:\n  autoScale: {minimumNodeCount: 0, maximumNodeCount: 4}\nvmPriority: low\n");
+    user.file(
+        "gpu.yaml",
+        "hosts: [node1, '-oProxyCommand=x', node1]\nscaleSettings:\n  manual: {targetNodeCount: -4}\nvmPriority: low\n",
+    );
     insta::assert_snapshot!(user.run("cluster create gpu -f gpu.yaml").shown(), @r##"
 $ ostler cluster create gpu -f gpu.yaml
 ! error: `gpu.yaml` has 4 faults
 ! gpu.yaml:1:16: hosts[1]: host `-oProxyCommand=x` refused: a host may not begin with `-`
 ! gpu.yaml:1:36: hosts[2]: the host `node1` is named twice
-! gpu.yaml:3:14: scaleSettings.autoScale: is not supported: this version scales by hand; use `manual` with `targetNodeCount`
+! gpu.yaml:3:29: scaleSettings.manual.targetNodeCount: must be 0 to 10000, got -4
 ! gpu.yaml:4:13: vmPriority: `low` is none of `dedicated`, `lowpriority`
 = 1
 "##);

@@ -99,7 +99,7 @@ fn a_job_carries_the_group_it_is_in() {
     let ran = user.run("-g far job create -n a -o json -- true");
     let job = json(&ran);
     let segment = job["jobOutputDirectoryPathSegment"].as_str().unwrap_or_default().to_owned();
-    assert!(segment.starts_with("far/workspaces/lab/experiments/e/jobs/a/"), "{}", ran.shown());
+    assert!(segment.starts_with("ostler/far/workspaces/lab/experiments/e/jobs/a/"), "{}", ran.shown());
     assert_eq!(user.run("-g far job list -o name").stdout, "a\n");
     assert_eq!(user.run("-g default job list -o name").stdout, "");
     let ran = user.run("-w lab job show a");

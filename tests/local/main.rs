@@ -52,7 +52,7 @@ impl Core {
         self.ask(Request::CreateWorkspace { name: "lab".into(), location: None, tags: BTreeMap::new() }).await;
         self.ask(Request::CreateExperiment { workspace: None, name: "first".into() }).await;
         let spec = ClusterSpec::new(ProviderSpec::Local, NodeCount(nodes));
-        self.ask(Request::CreateCluster { workspace: None, name: "here".into(), spec }).await;
+        self.ask(Request::CreateCluster { workspace: None, name: "here".into(), spec: Box::new(spec) }).await;
     }
 
     async fn submit(&self, spec: JobSpec) -> JobRef {

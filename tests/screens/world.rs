@@ -52,6 +52,8 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
             },
             vm_size: None,
             node_setup: None,
+            machines: Default::default(),
+            kept: Default::default(),
         },
         allocation: AllocationState::Steady,
         allocation_since: ago(3600),

@@ -22,8 +22,15 @@ pub fn settle(world: &mut World) {
     let hosts = (1..=HOSTS).map(|n| format!("host{n}")).collect();
     let scale_settings =
         ScaleSettings::Manual { target_node_count: NodeCount(3), node_deallocation_option: Deallocation::Requeue };
-    let spec = ClusterSpec { provider: ProviderSpec::Hosts { hosts }, scale_settings, vm_size: None, node_setup: None };
-    world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec }, None);
+    let spec = ClusterSpec {
+        provider: ProviderSpec::Hosts { hosts },
+        scale_settings,
+        vm_size: None,
+        node_setup: None,
+        machines: Default::default(),
+        kept: Default::default(),
+    };
+    world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }, None);
 }
 
 /// Says whether everything that [`settle`] makes is there.

@@ -115,6 +115,8 @@ pub fn cluster(id: u64) -> Arc<Cluster> {
             },
             vm_size: Some("STANDARD_NC6".to_owned()),
             node_setup: None,
+            machines: Default::default(),
+            kept: Default::default(),
         },
         allocation: AllocationState::Resizing,
         allocation_since: UnixMillis(5),

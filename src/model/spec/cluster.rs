@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
+use super::machine::Machines;
 use super::node_setup::NodeSetup;
 use crate::model::units::NodeCount;
 
@@ -69,6 +71,12 @@ pub struct ClusterSpec {
     /// What is done on each node before it takes jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_setup: Option<NodeSetup>,
+    /// What the file said of its machines.
+    #[serde(flatten)]
+    pub machines: Box<Machines>,
+    /// What the file said beside all this.
+    #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    pub kept: Kept,
 }
 
 impl ClusterSpec {
@@ -76,6 +84,6 @@ impl ClusterSpec {
     pub fn new(provider: ProviderSpec, target: NodeCount) -> Self {
         let scale_settings =
             ScaleSettings::Manual { target_node_count: target, node_deallocation_option: Deallocation::default() };
-        Self { provider, scale_settings, vm_size: None, node_setup: None }
+        Self { provider, scale_settings, vm_size: None, node_setup: None, machines: Box::default(), kept: Kept::default() }
     }
 }

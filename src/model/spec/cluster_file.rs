@@ -4,29 +4,19 @@
 use std::collections::BTreeSet;
 
 use crate::model::names::{HOSTS_MAX, check_host, check_name, expand_hosts};
-use crate::model::spec::cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
+use crate::model::spec::cluster::{ClusterSpec, ProviderSpec};
 use crate::model::spec::doc::{Doc, Value};
 use crate::model::spec::fields::{Faults, Field, Fields, quoted};
-use crate::model::units::NodeCount;
-
-/// The most nodes a cluster may be asked to have: as many as one list of hosts may give.
-pub const CLUSTER_NODES_MAX: u32 = HOSTS_MAX as u32;
-
-/// The words for [`Deallocation`], as published.
-pub const DEALLOCATIONS: [(&str, Deallocation); 3] = [
-    ("requeue", Deallocation::Requeue),
-    ("terminate", Deallocation::Terminate),
-    ("waitforjobcompletion", Deallocation::WaitForJobCompletion),
-];
+use crate::model::spec::kept::Kept;
+use crate::model::spec::{machine_file, node_setup_file, scale_file};
 
 /// What published answers hold beside what was asked for.
 const READ_ONLY: &[&str] = &[
     "$schema",
-    "comment",
     "id",
+    "resourceId",
     "type",
     "apiVersion",
-    "location",
     "resourceGroup",
     "allocationState",
     "allocationStateTransitionTime",
@@ -40,6 +30,9 @@ const READ_ONLY: &[&str] = &[
     "queuedJobCount",
     "nodes",
 ];
+
+/// What has no effect and needs no word: notes of people, and the labels that every resource of the older API had.
+const LABELS: &[&str] = &["comment", "location", "tags"];
 
 /// A cluster as its file describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,12 +57,14 @@ impl ClusterFile {
         let before = faults.errors.len();
         let mut top = Field::root(doc).map(faults)?;
         top.ignore(READ_ONLY);
+        top.keep(LABELS, faults);
         let mut name = name_of(&mut top, "name", faults);
         let mut workspace = name_of(&mut top, "workspace", faults);
         let spec = match top.take("properties") {
             Some(properties) => {
                 let mut inner = properties.map(faults)?.at_top();
                 inner.ignore(READ_ONLY);
+                inner.keep(LABELS, faults);
                 name = name_of(&mut inner, "name", faults).or(name);
                 workspace = name_of(&mut inner, "workspace", faults).or(workspace);
                 top.finish(faults);
@@ -78,7 +73,9 @@ impl ClusterFile {
             None => read_properties(top, faults),
         };
         faults.sort();
-        (faults.errors.len() == before).then_some(Self { name, workspace, spec: spec? })
+        let kept = std::mem::take(&mut faults.kept);
+        let spec = ClusterSpec { kept, ..spec? };
+        (faults.errors.len() == before).then_some(Self { name, workspace, spec })
     }
 }
 
@@ -96,10 +93,18 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<ClusterSpec> {
     let vm_size = fields.take("vmSize").and_then(|field| field.text(faults));
     let provider = provider(&mut fields, faults);
-    let scale = fields.need(faults, "scaleSettings").and_then(|field| scale_settings(&field, faults));
-    unused(&mut fields, faults);
+    let scale = fields.need(faults, "scaleSettings").and_then(|field| scale_file::read(&field, faults));
+    let machines = machine_file::read(&mut fields, faults);
+    let node_setup = fields.take("nodeSetup").and_then(|field| node_setup_file::read(&field, faults));
     fields.finish(faults);
-    Some(ClusterSpec { provider: provider?, scale_settings: scale?, vm_size, node_setup: None })
+    Some(ClusterSpec {
+        provider: provider?,
+        scale_settings: scale?,
+        vm_size,
+        node_setup,
+        machines: Box::new(machines),
+        kept: Kept::default(),
+    })
 }
 
 fn provider(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<ProviderSpec> {
@@ -156,63 +161,6 @@ fn hosts(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<String>> {
         field.fault(faults, format!("names {} hosts, the limit is {HOSTS_MAX}", hosts.len()));
     }
     (faults.errors.len() == before).then_some(hosts)
-}
-
-fn scale_settings(field: &Field<'_>, faults: &mut Faults) -> Option<ScaleSettings> {
-    let mut inner = field.map(faults)?;
-    let manual = inner.take("manual");
-    let auto = inner.take("autoScale");
-    if let Some(auto) = &auto {
-        auto.fault(faults, "is not supported: this version scales by hand; use `manual` with `targetNodeCount`");
-    }
-    if manual.is_none() && auto.is_none() {
-        field.fault(faults, "has no `manual` with `targetNodeCount`");
-    }
-    let settings = manual.and_then(|manual| {
-        let mut manual = manual.map(faults)?;
-        let target = manual.need(faults, "targetNodeCount").and_then(|field| field.count(faults, 0, CLUSTER_NODES_MAX));
-        let option = manual.take("nodeDeallocationOption").and_then(|field| field.word(faults, &DEALLOCATIONS));
-        manual.finish(faults);
-        Some(ScaleSettings::Manual {
-            target_node_count: NodeCount(target?),
-            node_deallocation_option: option.unwrap_or_default(),
-        })
-    });
-    inner.finish(faults);
-    settings
-}
-
-/// What is published and has no effect on machines that exist: said, and never passed over in silence. A set-up task or
-/// a mount would change what jobs find, so those are faults.
-fn unused(fields: &mut Fields<'_>, faults: &mut Faults) {
-    for (key, why) in [
-        ("userAccountSettings", "sign-in is ssh's own matter (your ~/.ssh/config, or `user@host`)"),
-        ("virtualMachineConfiguration", "the nodes are machines that exist"),
-        ("subnet", "the nodes are machines that exist"),
-    ] {
-        if let Some(field) = fields.take(key) {
-            field.warn(faults, format!("is not used: {why}"));
-        }
-    }
-    let priority = fields.take("vmPriority").and_then(|field| {
-        let low = field.word(faults, &[("dedicated", false), ("lowpriority", true)])?;
-        low.then_some(field)
-    });
-    if let Some(field) = priority {
-        field.warn(faults, "is not used: the nodes are machines that exist and are all alike");
-    }
-    let Some(setup) = fields.take("nodeSetup") else { return };
-    let Some(mut inner) = setup.map(faults) else { return };
-    for key in ["setupTask", "mountVolumes"] {
-        let found = inner.take(key);
-        if let Some(field) = found.filter(|field| !matches!(field.value(), Value::Map(entries) if entries.is_empty())) {
-            field.fault(faults, "is not supported by this version; leave it out and prepare the nodes beforehand");
-        }
-    }
-    if let Some(field) = inner.take("performanceCountersSettings") {
-        field.warn(faults, "is not used: counters are not sent anywhere");
-    }
-    inner.finish(faults);
 }
 
 #[cfg(test)]

@@ -169,6 +169,22 @@ impl Doc {
         Self { place: Place::FLAG, value: Value::Map(Vec::new()) }
     }
 
+    /// Returns the tree as JSON, without places. A number that JSON has no form for becomes the text it was written as.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(truth, _) => Json::Bool(*truth),
+            Value::Number(text) => serde_json::from_str::<serde_json::Number>(text.trim_start_matches('+'))
+                .map_or_else(|_| Json::String(text.clone()), Json::Number),
+            Value::Text(text) => Json::String(text.clone()),
+            Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect())
+            }
+        }
+    }
+
     /// Reads a file's bytes. `name` decides the language by its extension.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 use crate::model::nearest::nearest;
 use crate::model::spec::doc::{Doc, Entry, Place, Value};
+use crate::model::spec::kept::{KEPT_BYTES_MAX, Kept};
 use crate::model::units::{Bytes, Millis};
 
 /// The most letters of a foreign text that a message repeats.
@@ -37,6 +38,8 @@ pub struct Faults {
     pub errors: Vec<FileFault>,
     /// What a person should know, although the file loads.
     pub warnings: Vec<FileFault>,
+    /// What the file says and nobody reads, for `show` and `export`.
+    pub kept: Kept,
 }
 
 impl Faults {
@@ -174,6 +177,40 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// Returns a whole number between two bounds, both allowed, that may be negative.
+    pub fn signed(&self, faults: &mut Faults, least: i64, most: i64) -> Option<i64> {
+        let number = match &self.doc.value {
+            Value::Number(text) => whole(text),
+            Value::Null | Value::Bool(..) | Value::Text(_) | Value::List(_) | Value::Map(_) => None,
+        };
+        let Some(number) = number else {
+            self.wants(faults, "a whole number");
+            return None;
+        };
+        match i64::try_from(number) {
+            Ok(number) if (least..=most).contains(&number) => Some(number),
+            Ok(_) | Err(_) => {
+                self.fault(faults, format!("must be {least} to {most}, got {number}"));
+                None
+            }
+        }
+    }
+
+    /// Returns what is named by `{id: …}`, as the published bodies do, or by a plain text.
+    pub fn id(&self, faults: &mut Faults) -> Option<Field<'d>> {
+        match &self.doc.value {
+            Value::Map(_) => {
+                let mut inner = self.map(faults)?;
+                let id = inner.need(faults, "id");
+                // The published tools add it to every object they print.
+                inner.ignore(&["resourceGroup"]);
+                inner.finish(faults);
+                id
+            }
+            Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::List(_) => Some(self.clone()),
+        }
+    }
+
     /// Returns thousandths of a number that may have a fraction.
     pub fn thousandths(&self, faults: &mut Faults) -> Option<u64> {
         let number = match &self.doc.value {
@@ -266,6 +303,13 @@ impl<'d> Field<'d> {
     }
 }
 
+fn keep(path: &str, doc: &Doc, place: Place, faults: &mut Faults) {
+    if doc.value != Value::Null && !faults.kept.put(path, doc.to_json()) {
+        let what = format!("is too large to be kept; {KEPT_BYTES_MAX} bytes of unknown properties are kept of one file");
+        faults.warnings.push(FileFault { place, field: path.to_owned(), what });
+    }
+}
+
 fn whole(text: &str) -> Option<i128> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     digits.parse().ok().or_else(|| {
@@ -329,8 +373,21 @@ impl<'d> Fields<'d> {
     }
 
     /// Warns of every key that nobody asked for, with the known key that was probably meant.
+    /// Its value is kept.
     pub fn finish(self, faults: &mut Faults) {
         faults.warnings.extend(self.unknown("; it is not used"));
+        for entry in &self.entries {
+            let path = self.path_of(&entry.key);
+            keep(&path, &entry.value, entry.place, faults);
+        }
+    }
+
+    /// Says that these keys are known and mean nothing here; what they are set to is kept without a word.
+    pub fn keep(&mut self, keys: &[&'static str], faults: &mut Faults) {
+        for entry in self.entries.iter().filter(|entry| keys.contains(&entry.key.as_str())) {
+            keep(&self.path_of(&entry.key), &entry.value, entry.place, faults);
+        }
+        self.ignore(keys);
     }
 
     /// Like [`Fields::finish`], but an unknown key is a fault.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerSettings;
+use super::kept::Kept;
 use super::mounts::MountVolumes;
 use super::secret::Secret;
 use crate::model::units::{Bytes, Millis, NodeCount};
@@ -187,6 +188,9 @@ pub struct JobSpec {
     /// What each node has to give.
     #[serde(default)]
     pub demand: Demand,
+    /// What the file said beside all this.
+    #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    pub kept: Kept,
 }
 
 impl JobSpec {
@@ -207,6 +211,7 @@ impl JobSpec {
             secrets: Vec::new(),
             constraints: Constraints::default(),
             demand: Demand::WholeNode,
+            kept: Kept::default(),
         }
     }
 

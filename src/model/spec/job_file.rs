@@ -1,20 +1,22 @@
 //! Reads a job from a file: the published body, with or without the `properties` level, and our own additions
 //! (`name`, `workspace`, `experiment`, `resources`, a cluster by plain name).
 //!
-//! What is published and has no effect here is never passed over in silence: what would change the run (other toolkits,
-//! containers, mounts, secrets) is a fault by name, what would not is a warning. What the published tools print in
-//! answers (states, times) is accepted and means nothing, so that their output can be used as a file.
+//! Each published object has a reader of its own (`toolkit_file`, `mounts_file`, …); this one puts them together. What is
+//! published and has no effect here is never passed over in silence: it is named in a warning, and kept. What older
+//! versions of the API had (reference §0.3) is understood. What the published tools print in answers (states, times) is
+//! accepted and means nothing, so that their output can be used as a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::names::{check_name, check_variable};
-use crate::model::spec::doc::{Doc, Value};
+use crate::model::resource_id::ResourceId;
+use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::{Faults, Field, Fields, quoted};
 use crate::model::spec::job::{
     Constraints, Demand, EnvironmentVariable, InputDirectory, JobPreparation, JobSpec, OutputDirectory, Priority, Resources,
-    Toolkit,
 };
-use crate::model::spec::mounts::MountVolumes;
+use crate::model::spec::kept::Kept;
+use crate::model::spec::{container_file, mounts_file, secret_file, toolkit_file};
 use crate::model::units::{Millis, NodeCount};
 
 /// The most nodes one job may ask for: ten times the largest fleet that is measured.
@@ -27,24 +29,13 @@ pub const ENVIRONMENT_BYTES_MAX: usize = 256 << 10;
 /// The longest command line, in bytes: one argument of execve may have 128 KiB on Linux (MAX_ARG_STRLEN), and ours travels as one.
 pub const COMMAND_BYTES_MAX: usize = 120 << 10;
 
-/// Published toolkits that this version does not run.
-const OTHER_TOOLKITS: &[&str] = &[
-    "cntkSettings",
-    "pyTorchSettings",
-    "tensorFlowSettings",
-    "caffeSettings",
-    "caffe2Settings",
-    "chainerSettings",
-    "horovodSettings",
-];
 /// What published answers hold beside what was asked for.
 const READ_ONLY: &[&str] = &[
     "$schema",
-    "comment",
     "id",
+    "resourceId",
     "type",
     "apiVersion",
-    "location",
     "resourceGroup",
     "toolType",
     "jobOutputDirectoryPathSegment",
@@ -61,7 +52,10 @@ const READ_ONLY: &[&str] = &[
     "held",
     "waitOutcome",
 ];
-const RUNS: &str = "this version runs `customToolkitSettings` and `customMpiSettings`";
+/// What has no effect and needs no word: notes of people, and the labels that every resource of the older API had.
+const LABELS: &[&str] = &["comment", "location", "tags"];
+/// The bounds of the older API's `priority`.
+const OLD_PRIORITY: std::ops::RangeInclusive<i64> = -1000..=1000;
 const MOUNT_ROOTS: &[&str] = &["AZ_BATCHAI_MOUNT_ROOT", "AZ_BATCHAI_JOB_MOUNT_ROOT"];
 const TEMP_DIRS: &[&str] = &["AZ_BATCHAI_JOB_TEMP", "AZ_BATCHAI_JOB_TEMP_DIR"];
 
@@ -83,24 +77,26 @@ impl JobFile {
     pub fn read(doc: &Doc, faults: &mut Faults) -> Option<Self> {
         let before = faults.errors.len();
         let mut top = Field::root(doc).map(faults)?;
-        top.ignore(READ_ONLY);
+        known(&mut top, faults);
         let mut name = name_of(&mut top, "name", faults);
         let mut workspace = name_of(&mut top, "workspace", faults);
-        let mut experiment = name_of(&mut top, "experiment", faults);
+        let mut experiment = experiment_of(&mut top, faults);
         let spec = match top.take("properties") {
             Some(properties) => {
                 let mut inner = properties.map(faults)?.at_top();
-                inner.ignore(READ_ONLY);
+                known(&mut inner, faults);
                 name = name_of(&mut inner, "name", faults).or(name);
                 workspace = name_of(&mut inner, "workspace", faults).or(workspace);
-                experiment = name_of(&mut inner, "experiment", faults).or(experiment);
+                experiment = experiment_of(&mut inner, faults).or(experiment);
                 top.finish(faults);
                 read_properties(inner, faults)
             }
             None => read_properties(top, faults),
         };
         faults.sort();
-        (faults.errors.len() == before).then_some(Self { name, workspace, experiment, spec: spec? })
+        let kept = std::mem::take(&mut faults.kept);
+        let spec = JobSpec { kept, ..spec? };
+        (faults.errors.len() == before).then_some(Self { name, workspace, experiment, spec })
     }
 }
 
@@ -115,13 +111,45 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
     fields.take(key).and_then(|field| field.checked(faults, check_name))
 }
 
-fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpec> {
+fn known(fields: &mut Fields<'_>, faults: &mut Faults) {
+    fields.ignore(READ_ONLY);
+    fields.keep(LABELS, faults);
+}
+
+/// Ours, or that of the older API, where an experiment was a word on the job.
+fn experiment_of(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<String> {
+    let ours = name_of(fields, "experiment", faults);
+    let old = name_of(fields, "experimentName", faults);
+    ours.or(old)
+}
+
+/// `schedulingPriority`, or the older API's number, of which only the sign has a meaning here.
+fn priority(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Priority> {
     let priorities = [("low", Priority::Low), ("normal", Priority::Normal), ("high", Priority::High)];
-    let scheduling_priority = fields.take("schedulingPriority").and_then(|field| field.word(faults, &priorities));
+    let new = fields.take("schedulingPriority").and_then(|field| field.word(faults, &priorities));
+    let old = fields.take("priority").and_then(|field| {
+        let number = field.signed(faults, *OLD_PRIORITY.start(), *OLD_PRIORITY.end())?;
+        let (word, priority) = match number {
+            ..0 => ("low", Priority::Low),
+            0 => ("normal", Priority::Normal),
+            1.. => ("high", Priority::High),
+        };
+        let counts =
+            if new.is_some() { "`schedulingPriority` counts".to_owned() } else { format!("read as {}", quoted(word)) };
+        field.warn(faults, format!("is of an older API, in which priorities were numbers; {counts}"));
+        Some(priority)
+    });
+    new.or(old)
+}
+
+fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpec> {
+    let scheduling_priority = priority(&mut fields, faults);
     let cluster = fields.take("cluster").and_then(|field| cluster_name(&field, faults));
     let node_count = fields.need(faults, "nodeCount").and_then(|field| field.count(faults, 1, JOB_NODES_MAX));
-    refuse_unsupported(&mut fields, faults);
-    let toolkit = toolkit(&mut fields, faults);
+    let toolkit = toolkit_file::read(&mut fields, faults);
+    let mount_volumes = fields.take("mountVolumes").map(|field| mounts_file::read(&field, faults)).unwrap_or_default();
+    let container_settings = fields.take("containerSettings").and_then(|field| container_file::read(&field, faults));
+    let secrets = fields.take("secrets").map(|field| secret_file::read(&field, faults)).unwrap_or_default();
     let job_preparation = fields.take("jobPreparation").and_then(|field| {
         let mut inner = field.map(faults)?;
         let command_line = command_line(&mut inner, faults);
@@ -131,7 +159,11 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let environment_variables =
         fields.take("environmentVariables").map(|field| environment(&field, faults)).unwrap_or_default();
     let std_out_err_path_prefix = fields.take("stdOutErrPathPrefix").and_then(|field| {
-        let known = environment_variables.iter().map(|v| v.name.as_str()).chain(TEMP_DIRS.iter().copied()).collect();
+        let known = environment_variables
+            .iter()
+            .map(|v| v.name.as_str())
+            .chain(TEMP_DIRS.iter().chain(MOUNT_ROOTS).copied())
+            .collect();
         log_prefix(&field, &known, faults)
     });
     let input_directories = fields.take("inputDirectories").map(|field| inputs(&field, faults)).unwrap_or_default();
@@ -143,99 +175,31 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         cluster,
         scheduling_priority: scheduling_priority.unwrap_or_default(),
         node_count: NodeCount(node_count?),
-        mount_volumes: MountVolumes::default(),
-        container_settings: None,
+        mount_volumes,
+        container_settings,
         toolkit: toolkit?,
         job_preparation,
         std_out_err_path_prefix,
         input_directories,
         output_directories,
         environment_variables,
-        secrets: Vec::new(),
+        secrets,
         constraints,
         demand: demand.unwrap_or_default(),
+        kept: Kept::default(),
     })
 }
 
-/// `{id: "/subscriptions/…/clusters/gpu"}`, where the last segment names the cluster, or a plain name.
+/// `{id: "/subscriptions/…/clusters/gpu"}`, or a plain name. An id is kept whole: it may name another workspace.
 fn cluster_name(field: &Field<'_>, faults: &mut Faults) -> Option<String> {
-    let id = match field.value() {
-        Value::Map(_) => {
-            let mut inner = field.map(faults)?;
-            let id = inner.need(faults, "id");
-            // The published tools add it to every object they print.
-            inner.ignore(&["resourceGroup"]);
-            inner.finish(faults);
-            id?
-        }
-        Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::List(_) => field.clone(),
-    };
-    let text = id.text(faults)?;
-    let name = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-    match check_name(&name) {
-        Ok(()) => Some(name),
-        Err(why) => {
-            id.fault(faults, why);
-            None
-        }
-    }
+    field.id(faults)?.checked(faults, |text| match ResourceId::is_meant(text) {
+        true => ResourceId::cluster(text).map(|_| ()),
+        false => check_name(text),
+    })
 }
 
-fn refuse_unsupported(fields: &mut Fields<'_>, faults: &mut Faults) {
-    for &key in OTHER_TOOLKITS {
-        if let Some(field) = fields.take(key) {
-            field.fault(faults, format!("is not supported; {RUNS}"));
-        }
-    }
-    for (key, why) in [
-        ("containerSettings", "jobs run on the host in this version; leave it out"),
-        ("mountVolumes", "this version mounts nothing; leave it out and use paths that the nodes have"),
-        ("secrets", "this version keeps no secrets; leave it out"),
-    ] {
-        let Some(field) = fields.take(key) else { continue };
-        let empty = match field.value() {
-            Value::List(items) => items.is_empty(),
-            Value::Map(entries) => entries.iter().all(|entry| entry.value.value == Value::Null),
-            Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) => false,
-        };
-        if !empty {
-            field.fault(faults, format!("is not supported: {why}"));
-        }
-    }
-}
-
-fn toolkit(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Toolkit> {
-    let other = OTHER_TOOLKITS.iter().any(|key| fields.had(key));
-    let custom = fields.take("customToolkitSettings");
-    let mpi = fields.take("customMpiSettings");
-    match (custom, mpi) {
-        (Some(field), None) => {
-            let mut inner = field.map(faults)?;
-            let command_line = command_line(&mut inner, faults);
-            inner.finish(faults);
-            Some(Toolkit::Custom { command_line: command_line? })
-        }
-        (None, Some(field)) => {
-            let mut inner = field.map(faults)?;
-            let command_line = command_line(&mut inner, faults);
-            let process_count = inner.take("processCount").map(|field| field.count(faults, 1, PROCESSES_MAX));
-            inner.finish(faults);
-            Some(Toolkit::Mpi { command_line: command_line?, process_count: process_count.flatten() })
-        }
-        (Some(_), Some(mpi)) => {
-            mpi.fault(faults, "stands beside `customToolkitSettings`; a job has exactly one toolkit");
-            None
-        }
-        // The fault that names the other toolkit is enough.
-        (None, None) if other => None,
-        (None, None) => {
-            fields.whole().fault(faults, format!("has no toolkit, so there is nothing to run; {RUNS}"));
-            None
-        }
-    }
-}
-
-fn command_line(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<String> {
+/// Reads the required `commandLine` of a map.
+pub(super) fn command_line(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<String> {
     fields.need(faults, "commandLine")?.checked(faults, |text| {
         if text.trim().is_empty() {
             return Err("is empty; there is nothing to run".to_owned());
@@ -250,7 +214,8 @@ fn command_line(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<String> 
     })
 }
 
-fn environment(field: &Field<'_>, faults: &mut Faults) -> Vec<EnvironmentVariable> {
+/// Reads a list of variables; their names are checked and no two the same.
+pub(super) fn environment(field: &Field<'_>, faults: &mut Faults) -> Vec<EnvironmentVariable> {
     let mut seen = BTreeSet::new();
     let mut variables = Vec::new();
     for item in field.list(faults) {
@@ -308,13 +273,9 @@ fn log_prefix(field: &Field<'_>, known: &BTreeSet<&str>, faults: &mut Faults) ->
     Some(text)
 }
 
-/// A path on a node: absolute or beginning with a variable, not below a mount that is not there.
+/// A path on a node: absolute or beginning with a variable. Whether anything is mounted there is the launch plan's matter.
 fn path(field: &Field<'_>, faults: &mut Faults) -> Option<String> {
     let text = field.text(faults)?;
-    if let Some(root) = references(&text).into_iter().find(|name| MOUNT_ROOTS.contains(name)) {
-        field.fault(faults, format!("`${root}` is not there: this version mounts nothing"));
-        return None;
-    }
     if !text.starts_with(['/', '$']) {
         field.fault(faults, format!("{} must be an absolute path or begin with a variable", quoted(&text)));
         return None;
@@ -373,14 +334,26 @@ fn outputs(field: &Field<'_>, faults: &mut Faults) -> Vec<OutputDirectory> {
                 if inside { Ok(()) } else { Err(format!("{} must stay inside the output directory", quoted(text))) }
             })
         });
-        // Published and without effect in the versions that have them.
-        inner.ignore(&["type", "createNew"]);
+        older_output(&mut inner, faults);
         inner.finish(faults);
         if let (Some(id), Some(path_prefix)) = (id, path_prefix) {
             found.push(OutputDirectory { id, path_prefix, path_suffix: path_suffix.filter(|suffix| !suffix.is_empty()) });
         }
     }
     found
+}
+
+/// What the older API had: a label, and whether the directory is made. Here it always is, as in the newer one.
+fn older_output(fields: &mut Fields<'_>, faults: &mut Faults) {
+    fields.keep(&["type"], faults);
+    let create = fields.take("createNew").and_then(|field| field.truth(faults).map(|truth| (field, truth)));
+    if let Some((field, false)) = create {
+        field.warn(
+            faults,
+            "is of an older API and not used: the directory is made, below the job's own part of the path; \
+             an inputDirectories entry names a directory as it is",
+        );
+    }
 }
 
 fn constraints(field: &Field<'_>, faults: &mut Faults) -> Option<Constraints> {

@@ -34,10 +34,17 @@ fn a_job_that_ends_in_a_turn_is_known_in_that_turn() {
     };
     // No node, so that the job waits.
     let scale = ScaleSettings::Manual { target_node_count: NodeCount(0), node_deallocation_option: Deallocation::Requeue };
-    let spec = ClusterSpec { provider: ProviderSpec::Local, scale_settings: scale, vm_size: None, node_setup: None };
+    let spec = ClusterSpec {
+        provider: ProviderSpec::Local,
+        scale_settings: scale,
+        vm_size: None,
+        node_setup: None,
+        machines: Default::default(),
+        kept: Default::default(),
+    };
     ask(vec![Request::CreateWorkspace { name: "w".to_owned(), location: None, tags: BTreeMap::new() }]);
     ask(vec![Request::CreateExperiment { workspace: None, name: "e".to_owned() }]);
-    ask(vec![Request::CreateCluster { workspace: None, name: "c".to_owned(), spec }]);
+    ask(vec![Request::CreateCluster { workspace: None, name: "c".to_owned(), spec: Box::new(spec) }]);
     let first = ask(vec![Request::Submit(Box::new(submit(Some("t"))))]);
     let Reply::Submitted(jobs) = &first[0] else { panic!("{first:?}") };
 

@@ -1,6 +1,9 @@
 //! Each accepted and each refused key of a cluster.
 
 use super::*;
+use crate::model::spec::machine::VmPriority;
+use crate::model::spec::{Deallocation, ScaleSettings};
+use crate::model::units::NodeCount;
 
 fn read(name: &str, text: &str) -> (Option<ClusterFile>, Vec<String>, Vec<String>) {
     let doc = Doc::parse(name, text.as_bytes()).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
@@ -29,6 +32,8 @@ fn the_three_languages_say_the_same() {
             },
             vm_size: Some("STANDARD_NC6".to_owned()),
             node_setup: None,
+            machines: Default::default(),
+            kept: Default::default(),
         },
     };
     for (name, text) in [("c.json", json), ("c.yaml", yaml), ("c.toml", toml)] {
@@ -78,23 +83,35 @@ fn single_faults() {
 }
 
 #[test]
-fn published_properties_without_effect_are_said() {
+fn published_properties_without_effect_are_said_and_kept() {
     let (cluster, errors, warnings) = read(
         "c.yaml",
-        "hosts: a\nscaleSettings: {manual: {targetNodeCount: 1}}\nvmPriority: lowpriority\nuserAccountSettings: {adminUserName: x}\n\
-         virtualMachineConfiguration: {}\nsubnet: {id: x}\nnodeSetup: {performanceCountersSettings: {}}\nvmsize: x\n",
+        "hosts: a\nscaleSettings: {manual: {targetNodeCount: 1}}\nvmPriority: lowpriority\n\
+         userAccountSettings: {adminUserName: admin, adminUserPassword: hunter2}\n\
+         virtualMachineConfiguration: {imageReference: {publisher: Canonical, offer: UbuntuServer, sku: 16.04-LTS}}\n\
+         subnet: {id: /subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n}\n\
+         location: eastus\ncomment: hi\nvmsize: x\n",
     );
-    assert!(cluster.is_some(), "{errors:?}");
-    let fields: Vec<&str> = warnings.iter().map(|w| w.split(": ").nth(1).unwrap_or_default()).collect();
+    let spec = cluster.unwrap_or_else(|| panic!("{errors:?}")).spec;
+    let lines: Vec<&str> = warnings.iter().map(|w| w.split_once(": ").map_or("", |(_, rest)| rest)).collect();
     assert_eq!(
-        fields,
+        lines,
         [
-            "vmPriority",
-            "userAccountSettings",
-            "virtualMachineConfiguration",
-            "subnet",
-            "nodeSetup.performanceCountersSettings",
-            "unknown key `vmsize`; it is not used; did you mean `vmSize`?"
+            "vmPriority: is kept as a label: the nodes are machines that exist, and nobody takes them away",
+            "userAccountSettings: is kept as a label: sign-in is ssh's own matter (your ~/.ssh/config, or `user@host` in the list of hosts)",
+            "userAccountSettings.adminUserName: `admin` was refused by the service, whose nodes have a group of that name",
+            "userAccountSettings.adminUserPassword: is accepted and not kept: sign-in is ssh's own matter, and nothing here uses a password",
+            "virtualMachineConfiguration: is kept as a label: the nodes are machines that exist, with the system they have",
+            "subnet: is kept as a label: the nodes are machines that exist, with the network they have",
+            "unknown key `vmsize`; it is not used; did you mean `vmSize`?",
         ]
     );
+    assert_eq!(spec.machines.vm_priority, VmPriority::LowPriority);
+    assert_eq!(spec.machines.subnet.as_ref().map(|s| s.id.ends_with("/subnets/n")), Some(true));
+    for (path, value) in [("location", "eastus"), ("comment", "hi"), ("vmsize", "x")] {
+        assert_eq!(spec.kept.get(path), Some(&serde_json::json!(value)), "{path}");
+    }
+    let stored = serde_json::to_string(&spec).unwrap();
+    assert!(!stored.contains("hunter2"), "{stored}");
+    assert_eq!(serde_json::from_str::<ClusterSpec>(&stored).unwrap(), spec);
 }

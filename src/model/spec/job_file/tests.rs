@@ -1,6 +1,8 @@
 //! Each accepted and each refused key, with the words of its fault.
 
 use super::*;
+use crate::model::spec::Toolkit;
+use crate::model::spec::doc::Value;
 use crate::model::spec::fields::FileFault;
 
 fn lines(faults: &[FileFault]) -> Vec<String> {
@@ -47,7 +49,7 @@ const FULL_YAML: &str = "
 name: train-1
 experiment: first
 schedulingPriority: high
-cluster: gpu
+cluster: /subscriptions/s/resourceGroups/g/providers/Microsoft.BatchAI/workspaces/w/clusters/gpu
 nodeCount: 2
 customMpiSettings:
   commandLine: python train.py --lr $LR
@@ -73,7 +75,7 @@ name = "train-1"
 experiment = "first"
 [properties]
 schedulingPriority = "high"
-cluster.id = "gpu"
+cluster.id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.BatchAI/workspaces/w/clusters/gpu"
 nodeCount = 2
 stdOutErrPathPrefix = "$AZ_BATCHAI_JOB_TEMP_DIR"
 environmentVariables = [{name = "LR", value = "0.10"}, {name = "PATH2", value = "$HOME/bin"}]
@@ -103,12 +105,17 @@ gpus = 1
 #[test]
 fn the_three_languages_say_the_same() {
     let json = good("job.json", FULL_JSON);
-    assert_eq!(json, good("job.yaml", FULL_YAML));
-    assert_eq!(json, good("job.toml", FULL_TOML));
+    assert_eq!(json.spec.kept.get("comment"), Some(&serde_json::json!("all there is")));
+    let plain = JobFile { spec: JobSpec { kept: Kept::default(), ..json.spec.clone() }, ..json.clone() };
+    assert_eq!(plain, good("job.yaml", FULL_YAML));
+    assert_eq!(plain, good("job.toml", FULL_TOML));
     assert_eq!(json.name.as_deref(), Some("train-1"));
     assert_eq!(json.experiment.as_deref(), Some("first"));
     let spec = &json.spec;
-    assert_eq!(spec.cluster.as_deref(), Some("gpu"));
+    assert_eq!(
+        spec.cluster.as_deref(),
+        Some("/subscriptions/s/resourceGroups/g/providers/Microsoft.BatchAI/workspaces/w/clusters/gpu")
+    );
     assert_eq!(spec.scheduling_priority, Priority::High);
     assert_eq!(spec.node_count, NodeCount(2));
     let command_line = "python train.py --lr $LR".to_owned();
@@ -151,24 +158,21 @@ fn all_faults_of_a_file_at_once() {
   "nodecount": 2,
   "schedulingPriority": "urgent",
   "cluster": {"id": "/a/b c"},
-  "tensorFlowSettings": {"pythonScriptFilePath": "x"},
-  "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/x",
+  "customToolkitSettings": {"commandLine": ""},
+  "stdOutErrPathPrefix": "x",
   "environmentVariables": [{"name": "1X", "value": "a"}, {"name": "A"}, {"name": "B", "value": []}, 7],
   "inputDirectories": [{"id": "D", "path": "/a"}, {"id": "D", "path": "/b"}, {"id": "a-b", "path": "rel"}],
   "outputDirectories": [{"id": "O", "pathPrefix": "/a", "pathSuffix": "../../x"}],
-  "constraints": {"maxWallClockTime": 600},
-  "containerSettings": {"imageSourceRegistry": {"image": "x"}},
-  "mountVolumes": {"azureFileShares": [{}]},
-  "secrets": [{"name": "S", "value": "v"}]
+  "constraints": {"maxWallClockTime": 600}
 }}"#,
     );
     assert_eq!(job, None);
     let expected = [
         "1:16: nodeCount: is missing",
         "3:25: schedulingPriority: `urgent` is none of `low`, `normal`, `high`",
-        "4:21: cluster.id: the name has the character U+0020 at position 2; names have 1 to 64 letters, digits, - or _",
-        "5:25: tensorFlowSettings: is not supported; this version runs `customToolkitSettings` and `customMpiSettings`",
-        "6:26: stdOutErrPathPrefix: `$AZ_BATCHAI_MOUNT_ROOT` is not there: this version mounts nothing",
+        "4:21: cluster.id: `a` does not belong there; the form is workspaces/WORKSPACE/clusters/CLUSTER, or all of it from /subscriptions on",
+        "5:44: customToolkitSettings.commandLine: is empty; there is nothing to run",
+        "6:26: stdOutErrPathPrefix: `x` must be an absolute path or begin with a variable",
         "7:37: environmentVariables[0].name: `1X` is not a variable name; it needs letters, digits and _",
         "7:58: environmentVariables[1].value: is missing",
         "7:96: environmentVariables[2].value: wants a text, got a list",
@@ -178,9 +182,6 @@ fn all_faults_of_a_file_at_once() {
         "8:100: inputDirectories[2].path: `rel` must be an absolute path or begin with a variable",
         "9:71: outputDirectories[0].pathSuffix: `../../x` must stay inside the output directory",
         "10:39: constraints.maxWallClockTime: `600` has no unit; forms: 90s, 1h30m, 7d, P7D, 7.00:00:00",
-        "11:24: containerSettings: is not supported: jobs run on the host in this version; leave it out",
-        "12:19: mountVolumes: is not supported: this version mounts nothing; leave it out and use paths that the nodes have",
-        "13:14: secrets: is not supported: this version keeps no secrets; leave it out",
     ];
     assert_eq!(errors, expected);
     assert_eq!(warnings, ["2:3: unknown key `nodecount`; it is not used; did you mean `nodeCount`?"]);
@@ -250,11 +251,6 @@ fn single_faults() {
         assert_eq!(errors.len(), 1, "{text}: {errors:?}");
         assert!(errors[0].contains(expected), "{text}: {}", errors[0]);
     }
-    for other in OTHER_TOOLKITS {
-        let (job, errors, _) = read("x.json", &toolkit(&format!(r#""{other}": {{}}"#)));
-        assert_eq!((job, errors.len()), (None, 1), "{other}: {errors:?}");
-        assert!(errors[0].contains("is not supported; this version runs"), "{other}");
-    }
 }
 
 #[test]
@@ -278,6 +274,37 @@ fn the_command_line_counts_over_the_file() {
         let job = JobFile::read(&doc, &mut faults).unwrap_or_else(|| panic!("{faults:?}"));
         assert_eq!((job.spec.node_count, job.spec.constraints.max_wall_clock_time), (NodeCount(3), Millis::from_mins(120)));
     }
+}
+
+#[test]
+fn what_older_versions_of_the_api_had_is_understood() {
+    let old = |fields: &str| {
+        let text = format!("nodeCount: 1\ncustomToolkitSettings: {{commandLine: x}}\n{fields}\n");
+        let (job, errors, warnings) = read("old.yaml", &text);
+        (job.unwrap_or_else(|| panic!("{errors:?}")), warnings)
+    };
+    for (number, word, priority) in
+        [(-1000, "low", Priority::Low), (0, "normal", Priority::Normal), (1000, "high", Priority::High)]
+    {
+        let (job, warnings) = old(&format!("priority: {number}"));
+        assert_eq!(job.spec.scheduling_priority, priority);
+        let expected = format!("3:11: priority: is of an older API, in which priorities were numbers; read as `{word}`");
+        assert_eq!(warnings, [expected]);
+    }
+    let (job, warnings) = old("priority: 5\nschedulingPriority: low");
+    assert_eq!(job.spec.scheduling_priority, Priority::Low);
+    assert!(warnings[0].contains("`schedulingPriority` counts"), "{warnings:?}");
+    let (job, warnings) = old("experimentName: mnist\nlocation: eastus\ntags: {a: b}");
+    assert_eq!((job.experiment.as_deref(), warnings.len()), (Some("mnist"), 0));
+    assert_eq!(job.spec.kept.get("tags"), Some(&serde_json::json!({"a": "b"})));
+    let (job, warnings) = old(
+        "outputDirectories: [{id: M, pathPrefix: /m, type: 'model, logs', createNew: false}, {id: N, pathPrefix: /n, createNew: true}]",
+    );
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("outputDirectories[0].createNew: is of an older API and not used"), "{warnings:?}");
+    assert_eq!(job.spec.kept.get("outputDirectories[0].type"), Some(&serde_json::json!("model, logs")));
+    let (_, errors, _) = read("x.yaml", "nodeCount: 1\ncustomToolkitSettings: {commandLine: x}\npriority: 1001\n");
+    assert_eq!(errors, ["3:11: priority: must be -1000 to 1000, got 1001"]);
 }
 
 #[test]

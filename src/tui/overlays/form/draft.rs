@@ -4,7 +4,7 @@
 use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
-use crate::model::spec::{ContainerSettings, Demand, JobSpec, MountVolumes, Priority, Secret, Toolkit};
+use crate::model::spec::{ContainerSettings, Demand, JobSpec, Kept, MountVolumes, Priority, Secret, Toolkit};
 use crate::model::units::{Millis, NodeCount};
 
 /// A field of the form, in the order in which it stands there.
@@ -160,6 +160,8 @@ pub struct Rest {
     pub secrets: Vec<Secret>,
     /// See [`JobSpec::demand`].
     pub demand: Demand,
+    /// What its file said beside all that.
+    pub kept: Kept,
 }
 
 impl Rest {
@@ -249,6 +251,7 @@ impl Draft {
                 container_settings: spec.container_settings.clone(),
                 secrets: spec.secrets.clone(),
                 demand: spec.demand.clone(),
+                kept: spec.kept.clone(),
             },
         }
     }
@@ -322,6 +325,7 @@ impl Draft {
             secrets: self.rest.secrets.clone(),
             constraints: Constraints { max_wall_clock_time },
             demand: self.rest.demand.clone(),
+            kept: self.rest.kept.clone(),
         }
     }
 
