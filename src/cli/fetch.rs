@@ -72,7 +72,8 @@ impl Source {
         if faults.errors.is_empty() {
             return Ok(());
         }
-        let concerned = |field: &str| faults.errors.iter().any(|fault| fault.field == field && fault.what == "is missing");
+        let concerned =
+            |field: &str| faults.errors.iter().any(|fault| fault.field == field && fault.what.starts_with("is missing"));
         let hints = options.iter().filter(|(field, _)| concerned(field)).map(|(_, option)| (*option).to_owned()).collect();
         Err(FileReport { hints, ..self.report(faults.errors) }.into())
     }

@@ -1,6 +1,7 @@
 //! `ostler job create`: from a file, from a command line, or both: options count over the file.
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
 
 use super::failure::Failure;
@@ -14,9 +15,9 @@ use super::{job_wait, select};
 use crate::model::fault::Fault;
 use crate::model::names::check_name;
 use crate::model::request::{JobRef, Place, Reply, Request, Submit};
-use crate::model::spec::JobFile;
 use crate::model::spec::doc::{self, Doc, Entry, Value};
 use crate::model::spec::fields::Faults;
+use crate::model::spec::{JobFile, ToolKind, Toolkit};
 
 /// Options of `create`.
 #[derive(Args, Clone, Debug)]
@@ -39,12 +40,19 @@ pub struct Create {
     /// Its place among waiting jobs
     #[arg(long, value_name = "PRIORITY", value_parser = ["low", "normal", "high"])]
     priority: Option<String>,
-    /// Run the command under mpirun over all nodes, instead of on the first alone
-    #[arg(long, requires = "command")]
+    /// What runs the command: custom on the first node alone, mpi under mpirun over all; pytorch and its like take a script
+    /// with its arguments, and settings beyond that from a file
+    #[arg(long, visible_alias = "kind", value_name = "KIND", requires = "command", value_parser = framework())]
+    framework: Option<ToolKind>,
+    /// The same as --framework mpi
+    #[arg(long, requires = "command", conflicts_with = "framework")]
     mpi: bool,
-    /// The number of MPI processes; the number of nodes when absent
+    /// The number of processes: of the job (mpi, pytorch, horovod …), or of each node (torchrun, deepspeed, jax …)
     #[arg(long, value_name = "N")]
     processes: Option<u32>,
+    /// By what the processes of a pytorch job talk
+    #[arg(long, value_name = "BACKEND", value_parser = ["tcp", "gloo", "mpi", "nccl"])]
+    backend: Option<String>,
     /// CPUs that each node has to give; the whole node when nothing of the kind is said
     #[arg(long, value_name = "N")]
     cpus: Option<String>,
@@ -69,6 +77,11 @@ pub struct Create {
     /// The command: one word is run by the node's shell as it is, several are quoted first
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
+}
+
+fn framework() -> impl TypedValueParser<Value = ToolKind> {
+    let named = |name: String| ToolKind::ALL.into_iter().find(|kind| kind.tool_type() == name);
+    PossibleValuesParser::new(ToolKind::ALL.map(ToolKind::tool_type)).try_map(move |name| named(name).ok_or("no such kind"))
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -108,6 +121,12 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     }
     Ok(0)
 }
+
+/// What options give, by the field that misses it.
+const HINTS: &[(&str, &str)] = &[
+    ("nodeCount", "--nodes N sets the number of nodes"),
+    ("pyTorchSettings.communicationBackend", "--backend gloo talks over TCP, with GPUs or without"),
+];
 
 /// Says what would be submitted; programs get it as a file that could be.
 fn plan(session: &Session, submit: &Submit) -> Result<i32, Failure> {
@@ -161,7 +180,7 @@ async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
     overlay(&mut doc, create)?;
     let mut faults = Faults::default();
     let read = JobFile::read(&doc, &mut faults);
-    source.judge(session.out, faults, &[("nodeCount", "--nodes N sets the number of nodes")])?;
+    source.judge(session.out, faults, HINTS)?;
     let Some(file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };
     let name = create.name.clone().or(file.name);
     if let Some(name) = &name {
@@ -197,18 +216,7 @@ fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
     if let Some(priority) = &create.priority {
         doc.put_property(&["schedulingPriority"], text(priority));
     }
-    if !create.command.is_empty() {
-        let command = command_line(&create.command)?;
-        let (toolkit, other) = match create.mpi {
-            true => ("customMpiSettings", "customToolkitSettings"),
-            false => ("customToolkitSettings", "customMpiSettings"),
-        };
-        doc.put_property(&[other], Value::Null);
-        doc.put_property(&[toolkit, "commandLine"], Value::Text(command));
-    }
-    if let Some(processes) = create.processes {
-        doc.put_property(&["customMpiSettings", "processCount"], number(processes));
-    }
+    put_toolkit(doc, create)?;
     for (key, value) in [("cpus", &create.cpus), ("gpus", &create.gpus)] {
         if let Some(value) = value {
             doc.put_property(&["resources", key], Value::Number(value.clone()));
@@ -218,6 +226,43 @@ fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
         doc.put_property(&["resources", "memory"], text(memory));
     }
     set_variables(doc, &create.variables);
+    Ok(())
+}
+
+/// Puts the command, and what its framework is told, in the place of every framework of the file.
+fn put_toolkit(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
+    let named = create.framework.or(create.mpi.then_some(ToolKind::Mpi));
+    if !create.command.is_empty() {
+        let kind = named.unwrap_or_default();
+        for other in ToolKind::ALL.into_iter().filter(|other| *other != kind) {
+            doc.put_property(&[other.key()], Value::Null);
+        }
+        let mut toolkit = Toolkit::of_line(kind, &command_line(&create.command)?, None, None);
+        if let Toolkit::PyTorch(settings) = &mut toolkit {
+            settings.communication_backend = None;
+        }
+        for (key, text) in toolkit.texts() {
+            doc.put_property(&[kind.key(), key], Value::Text(text.to_owned()));
+        }
+    }
+    let has = |kind: &ToolKind| {
+        let inner = doc.get("properties").unwrap_or(doc);
+        inner.get(kind.key()).is_some_and(|settings| settings.value != Value::Null)
+    };
+    let kind = ToolKind::ALL.into_iter().find(has).unwrap_or_default();
+    if let Some(processes) = create.processes {
+        let key = kind.counting().key().ok_or_else(|| {
+            Fault::config(format!("--processes: a job of kind {} has no number of processes", kind.tool_type()))
+                .hint("--framework mpi runs the command that often under mpirun")
+        })?;
+        doc.put_property(&[kind.key(), key], Value::Number(processes.to_string()));
+    }
+    if let Some(backend) = &create.backend {
+        if kind != ToolKind::PyTorch {
+            return Err(Fault::config("--backend: goes only with --framework pytorch"));
+        }
+        doc.put_property(&[kind.key(), "communicationBackend"], Value::Text(backend.clone()));
+    }
     Ok(())
 }
 

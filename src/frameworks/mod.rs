@@ -7,15 +7,35 @@
 //!   ever below a path that we empty.
 //! - 2026-11: a launcher's daemons get the whole environment of the job on their own node, so nothing is passed by
 //!   `mpirun -x`: paths differ from node to node.
-//! - 2026-11: AZ_BATCHAI_SHARED_JOB_TEMP is not set: nothing proves yet that the nodes of a job share a directory.
+//! - 2026-11: AZ_BATCHAI_SHARED_JOB_TEMP is set for jobs of one node; nothing proves yet that several share a directory.
+//! - 2026-11: what users write (scripts, arguments, command lines) is pasted unquoted and read by the shell of each process,
+//!   so variables are expanded per process (reference §6.3).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod accelerate;
+mod caffe;
+mod caffe2;
+mod chainer;
+mod cntk;
 mod custom;
+mod cx;
+mod dask;
+mod deepspeed;
 mod expand;
+mod horovod;
+mod jax;
 mod mounts;
 mod mpi;
+mod mpirun;
 mod plan;
+mod python;
+mod pytorch;
+mod ranks;
+mod ray;
 mod setup;
+mod shell;
+mod tensorflow;
+mod torchrun;
 
 #[cfg(test)]
 mod tests;
@@ -23,27 +43,53 @@ mod tests;
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
-use crate::model::spec::JobSpec;
 use crate::model::spec::job::LaunchShape;
+use crate::model::spec::{JobSpec, Toolkit};
 use crate::model::state::Job;
 use crate::model::state::job::Daemon;
 use crate::model::volume::Volume;
 
+pub use cx::Cx;
+use cx::{interpreter, line};
 use plan::Plan;
 
-/// A framework: how the published settings object of one tool type becomes processes.
-pub trait Framework: Sync {
-    /// Returns the published `toolType` it serves.
-    fn tool_type(&self) -> &'static str;
+/// A framework: how the settings object of one kind becomes processes. Each has a file; [`of`] knows them all.
+pub trait Framework {
+    /// Returns which main ranks there are, and on which nodes.
+    fn mains(&self, spec: &JobSpec) -> Mains;
 
-    /// For each main rank, in order, the index of its node.
-    fn main_nodes(&self, spec: &JobSpec) -> Vec<u32>;
-
-    /// Returns how many processes of the job each node holds, for the hostfile; at least 1 for every node.
-    fn slots(&self, spec: &JobSpec, nodes: &[NodePlace]) -> Vec<u32>;
+    /// Returns how many processes of the job each node holds, for the hostfile; at least 1 for every node. Unless a
+    /// framework knows better: one for each GPU, else one, which is what those who call `mpirun` themselves want.
+    fn slots(&self, cx: &Cx<'_>) -> Vec<u32> {
+        cx.nodes.iter().map(|node| node.gpus.max(1)).collect()
+    }
 
     /// Returns what main rank `index` runs.
-    fn main(&self, spec: &JobSpec, nodes: &[NodePlace], index: u32) -> MainProcess;
+    ///
+    /// # Errors
+    /// What only the nodes tell to be impossible.
+    fn main(&self, cx: &Cx<'_>, index: u32) -> Result<MainProcess, Fault>;
+}
+
+/// The main ranks of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mains {
+    /// For each rank, in order, the index of its node.
+    pub nodes: Vec<u32>,
+    /// How many of the last ones only serve the others.
+    pub serving: u32,
+}
+
+impl Mains {
+    /// Returns one rank on the first node.
+    fn first() -> Self {
+        Self::on(vec![0])
+    }
+
+    /// Returns ranks that all decide.
+    fn on(nodes: Vec<u32>) -> Self {
+        Self { nodes, serving: 0 }
+    }
 }
 
 /// What a framework decides about one main rank.
@@ -53,12 +99,28 @@ pub struct MainProcess {
     pub command: String,
     /// Variables beside those that every process has.
     pub env: Vec<(String, String)>,
-    /// What is between `stdout` and `.txt` in the names of its log files.
-    pub log_suffix: String,
 }
 
-/// All frameworks.
-pub const ALL: &[&dyn Framework] = &[&custom::Custom, &mpi::Mpi];
+/// Returns the framework of a job.
+fn of(toolkit: &Toolkit) -> Box<dyn Framework + '_> {
+    match toolkit {
+        Toolkit::Custom { command_line } => Box::new(custom::Custom(command_line)),
+        Toolkit::Mpi { command_line, process_count } => Box::new(mpi::Mpi { command_line, process_count: *process_count }),
+        Toolkit::TensorFlow(settings) => Box::new(tensorflow::TensorFlow(settings)),
+        Toolkit::Horovod(settings) => Box::new(horovod::Horovod(settings)),
+        Toolkit::Cntk(settings) => Box::new(cntk::Cntk(settings)),
+        Toolkit::Caffe(settings) => Box::new(caffe::Caffe(settings)),
+        Toolkit::Caffe2(settings) => Box::new(caffe2::Caffe2(settings)),
+        Toolkit::PyTorch(settings) => Box::new(pytorch::PyTorch(settings)),
+        Toolkit::Chainer(settings) => Box::new(chainer::Chainer(settings)),
+        Toolkit::Torchrun(settings) => Box::new(torchrun::Torchrun(settings)),
+        Toolkit::DeepSpeed(settings) => Box::new(deepspeed::DeepSpeed(settings)),
+        Toolkit::Accelerate(settings) => Box::new(accelerate::Accelerate(settings)),
+        Toolkit::Jax(settings) => Box::new(jax::Jax(settings)),
+        Toolkit::Ray(settings) => Box::new(ray::Ray(settings)),
+        Toolkit::Dask(settings) => Box::new(dask::Dask(settings)),
+    }
+}
 
 /// The names that a job's paths are made of.
 #[derive(Clone, Copy, Debug)]
@@ -73,12 +135,8 @@ pub struct JobNames<'a> {
 
 /// Returns the processes of a job's launch plan.
 pub fn shape(spec: &JobSpec) -> LaunchShape {
-    LaunchShape {
-        sets_up: setup::needed(spec),
-        prepares: spec.job_preparation.is_some(),
-        main_nodes: of(spec).map_or_else(Vec::new, |framework| framework.main_nodes(spec)),
-        serving: 0,
-    }
+    let Mains { nodes, serving } = of(&spec.toolkit).mains(spec);
+    LaunchShape { sets_up: setup::needed(spec), prepares: spec.job_preparation.is_some(), main_nodes: nodes, serving }
 }
 
 /// Returns everything about a job that can be known before it runs to be impossible to launch; each message names its field.
@@ -98,19 +156,21 @@ pub fn launch(
     daemon: Option<&Daemon>,
     names: &JobNames<'_>,
 ) -> Result<Launch, Fault> {
-    let framework = of(&job.spec).ok_or_else(|| Fault::internal(format!("no framework serves job `{}`", job.name)))?;
+    let framework = of(&job.spec.toolkit);
     let node_index = node_of(job, rank).filter(|index| (*index as usize) < nodes.len());
     let node_index = node_index.ok_or_else(|| Fault::internal(format!("job `{}` has no process `{rank}`", job.name)))?;
     let plan = Plan { job, nodes, names, node_index };
-    let slots = framework.slots(&job.spec, nodes);
+    let shared = plan.shared();
+    let cx = Cx { spec: &job.spec, nodes, job: job.id, attempt: job.attempt, shared: shared.as_deref() };
+    let slots = framework.slots(&cx);
     match rank.role {
         RankRole::Setup => plan.set_up(rank),
         RankRole::Cleanup => plan.clean_up(rank),
         RankRole::Prepare => plan.prepare(&slots, rank),
-        RankRole::Main => plan.main(&slots, rank, framework.main(&job.spec, nodes, rank.index)),
+        RankRole::Main => plan.main(&slots, rank, framework.main(&cx, rank.index)?),
         RankRole::Daemon => {
             let daemon = daemon.ok_or_else(|| Fault::internal(format!("nobody asked for process `{rank}`")))?;
-            let asker = framework.main(&job.spec, nodes, daemon.asked_by.index);
+            let asker = framework.main(&cx, daemon.asked_by.index)?;
             plan.daemon(&slots, rank, daemon, asker)
         }
     }
@@ -136,10 +196,6 @@ pub fn directories(job: &Job, node_index: u32, names: &JobNames<'_>) -> Result<V
         return Err(Fault::internal(format!("job `{}` has no node {node_index}", job.name)));
     }
     Plan { job, nodes: &job.places, names, node_index }.by_id()
-}
-
-fn of(spec: &JobSpec) -> Option<&'static dyn Framework> {
-    ALL.iter().copied().find(|framework| framework.tool_type() == spec.toolkit.tool_type())
 }
 
 /// Returns the index of a rank's node within the attempt.

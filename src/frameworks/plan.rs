@@ -1,8 +1,8 @@
 //! Owns what all frameworks share: where things are on a node, the variables of the reference (§7), and the log names (§6.8.3).
 
 use crate::frameworks::expand::{Piece, Scope, pieces};
-use crate::frameworks::mpi::launcher_environment;
-use crate::frameworks::{JobNames, MainProcess};
+use crate::frameworks::mpirun::launcher_environment;
+use crate::frameworks::{Cx, JobNames, MainProcess, shell};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
@@ -47,7 +47,10 @@ impl Plan<'_> {
 
     /// Returns a main rank.
     pub(super) fn main(&self, slots: &[u32], rank: Rank, main: MainProcess) -> Result<Launch, Fault> {
-        self.launch(slots, Process::new(rank, main.command, main.env, &main.log_suffix))
+        let shape = &self.job.shape;
+        let mains = u32::try_from(shape.main_nodes.len()).unwrap_or(u32::MAX);
+        let suffix = self.job.spec.toolkit.log_suffix(rank.index, mains.saturating_sub(shape.serving));
+        self.launch(slots, Process::new(rank, main.command, main.env, &suffix))
     }
 
     /// Returns a daemon that a launcher asked for. What it says itself goes to `stdout-launch-{node}.txt`; what the job's
@@ -87,17 +90,19 @@ impl Plan<'_> {
         let wipes = first && !sets_up;
         let mut dirs =
             vec![paths.job_temp.clone(), paths.mounts.clone(), paths.job_mounts.clone(), directories.logs.clone()];
+        dirs.extend(self.shared());
         dirs.extend(directories.outputs.into_iter().map(|(_, path)| path));
+        let prepared = self.job.shape.prepares && process.rank.role != RankRole::Prepare;
         Ok(Launch {
             node_index: self.node_index,
             shell: self.node().shell.clone(),
-            command: format!("{}{}", scope.exports(), process.command),
+            command: format!("{}{}{}", shell::start_up(prepared), scope.exports(), process.command),
             workdir: paths.job_temp.clone(),
             env: scope.literals(),
             secrets: self.job.spec.secrets.clone(),
             wipe: if wipes { vec![self.wiped(&paths)] } else { Vec::new() },
             dirs,
-            files: vec![(paths.hostfile.clone(), hostfile(self.nodes, slots), false)],
+            files: hostfiles(&paths.hostfile, self.nodes, slots),
             stdout: format!("{}/{}", directories.logs, process.stdout),
             stderr: format!("{}/{}", directories.logs, process.stderr),
             execution_log: Some(format!("{}/execution{}.log", directories.logs, self.node_suffix())),
@@ -121,6 +126,12 @@ impl Plan<'_> {
         let own = logs.starts_with(&format!("{}/", self.node().root)) && !self.on_job_mount(paths, logs);
         let moves = self.job.attempt.0 > 1 && (self.node_index == 0 || own);
         moves.then(|| (logs.to_owned(), self.job.attempt.0 - 1))
+    }
+
+    /// Returns the directory that all nodes of the job share: that of its only node.
+    pub(super) fn shared(&self) -> Option<String> {
+        let paths = self.paths();
+        (self.nodes.len() == 1).then(|| format!("{}/shared", paths.job_temp))
     }
 
     /// Returns the folder of the job's logs on this node.
@@ -151,6 +162,9 @@ impl Plan<'_> {
         scope.put("AZ_BATCHAI_JOB_MOUNT_ROOT", &paths.job_mounts);
         scope.put("AZ_BATCHAI_JOB_TEMP_DIR", &paths.temp_root);
         scope.put("AZ_BATCHAI_JOB_TEMP", &paths.job_temp);
+        if let Some(shared) = self.shared() {
+            scope.put(SHARED_JOB_TEMP, shared);
+        }
         scope.put("AZ_BATCHAI_MPI_HOST_FILE", &paths.hostfile);
         if self.nodes.len() > 1 {
             let hosts: Vec<&str> = self.nodes.iter().map(|node| node.address.as_str()).collect();
@@ -162,6 +176,10 @@ impl Plan<'_> {
         scope.put("AZ_BATCHAI_NUM_GPUS", node.gpus.to_string());
         scope.put("AZ_BATCHAI_NUM_GPUS_PER_NODE", node.gpus.to_string());
         scope.put("AZ_BATCHAI_JOB_MASTER_NODE_IP", self.nodes.first().map_or("", |first| first.address.as_str()));
+        // Where the processes of today's launchers meet.
+        let cx = Cx { spec: &self.job.spec, nodes: self.nodes, job: self.job.id, attempt: self.job.attempt, shared: None };
+        scope.put("MASTER_ADDR", cx.master());
+        scope.put("MASTER_PORT", cx.port().to_string());
         scope.put("OSTLER_SHELL", &node.shell);
         scope
     }
@@ -260,9 +278,9 @@ impl Paths {
     }
 }
 
-/// Open MPI's form, one line per address: it refuses a host that is listed twice with slots, and two nodes of a cluster
-/// may be one machine.
-fn hostfile(nodes: &[NodePlace], slots: &[u32]) -> String {
+/// The hostfile in Open MPI's form, and beside it the same in Hydra's. One line per address: Open MPI refuses a host that is
+/// listed twice with slots, and two nodes of a cluster may be one machine.
+fn hostfiles(path: &str, nodes: &[NodePlace], slots: &[u32]) -> Vec<(String, String, bool)> {
     let mut lines: Vec<(&str, u32)> = Vec::new();
     for (node, slots) in nodes.iter().zip(slots) {
         match lines.iter_mut().find(|(address, _)| *address == node.address) {
@@ -270,7 +288,9 @@ fn hostfile(nodes: &[NodePlace], slots: &[u32]) -> String {
             None => lines.push((&node.address, *slots)),
         }
     }
-    lines.iter().map(|(address, slots)| format!("{address} slots={slots}\n")).collect()
+    let open = lines.iter().map(|(address, slots)| format!("{address} slots={slots}\n")).collect();
+    let hydra = lines.iter().map(|(address, slots)| format!("{address}:{slots}\n")).collect();
+    vec![(path.to_owned(), open, false), (format!("{path}.hydra"), hydra, false)]
 }
 
 /// A node's name as a part of a file name.
@@ -295,7 +315,11 @@ fn not_absolute(field: &str, path: &str) -> Fault {
 /// See [`super::check`].
 pub(super) fn check(spec: &JobSpec) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (field, text) in texts(spec) {
+    for (key, what) in spec.toolkit.faults(spec.node_count.0) {
+        let dot = if key.is_empty() { "" } else { "." };
+        faults.push(Fault::user(format!("{}{dot}{key}: {what}", spec.toolkit.kind().key())));
+    }
+    for (field, text) in texts(spec).into_iter().filter(|_| spec.node_count.0 > 1) {
         if pieces(text).contains(&Piece::Name(SHARED_JOB_TEMP)) {
             faults.push(
                 Fault::user(format!(
@@ -330,6 +354,9 @@ fn check_path(spec: &JobSpec, field: &str, path: &str) -> Option<Fault> {
     for name in ["AZ_BATCHAI_MPI_HOST_FILE", "AZ_BATCHAI_NUM_GPUS", "AZ_BATCHAI_NUM_GPUS_PER_NODE", "AZ_BATCH_HOST_LIST"] {
         scope.put(name, "x");
     }
+    if spec.node_count.0 == 1 {
+        scope.put(SHARED_JOB_TEMP, "/x");
+    }
     for variable in &spec.environment_variables {
         scope.put_expanded(&variable.name, &variable.value);
     }
@@ -344,11 +371,9 @@ fn check_path(spec: &JobSpec, field: &str, path: &str) -> Option<Fault> {
 
 /// Every text of a job that may refer to a variable, with the name of its field.
 fn texts(spec: &JobSpec) -> Vec<(String, &str)> {
-    let toolkit = match spec.toolkit.tool_type() {
-        "mpi" => "customMpiSettings.commandLine",
-        _ => "customToolkitSettings.commandLine",
-    };
-    let mut found = vec![(toolkit.to_owned(), spec.toolkit.command_line())];
+    let key = spec.toolkit.kind().key();
+    let mut found: Vec<(String, &str)> =
+        spec.toolkit.texts().into_iter().map(|(name, text)| (format!("{key}.{name}"), text)).collect();
     found.extend(spec.job_preparation.iter().map(|p| ("jobPreparation.commandLine".to_owned(), p.command_line.as_str())));
     let variables = spec.environment_variables.iter().enumerate();
     found.extend(variables.map(|(at, v)| (format!("environmentVariables[{at}].value"), v.value.as_str())));

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+mod plans;
+
 use super::*;
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
 use crate::model::spec::Priority;
@@ -167,8 +169,8 @@ fn processes_spread_evenly() {
         if let Some(count) = count {
             json["customMpiSettings"]["processCount"] = serde_json::json!(count);
         }
-        let slots = mpi::Mpi.slots(&spec(json), &places(nodes));
-        let slots: Vec<String> = slots.iter().map(u32::to_string).collect();
+        let plan = launch(&job(spec(json), 1), &places(nodes), Rank::main(0), None, &NAMES).unwrap();
+        let slots: Vec<&str> = plan.files[0].1.lines().filter_map(|line| line.split_once("slots=")).map(|s| s.1).collect();
         assert_eq!(slots.join(" "), expected, "{count:?} on {nodes}");
     }
 }
@@ -226,7 +228,7 @@ fn what_cannot_be_launched_is_said_with_its_field() {
     });
     assert_eq!(faults(good), Vec::<String>::new());
     let bad = serde_json::json!({
-        "nodeCount": 1,
+        "nodeCount": 2,
         "customToolkitSettings": {"commandLine": "ls ${AZ_BATCHAI_SHARED_JOB_TEMP}/x"},
         "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs",
         "environmentVariables": [{"name": "P", "value": "$HOME"}],

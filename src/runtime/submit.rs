@@ -64,7 +64,8 @@ struct Names {
     next: BTreeMap<ExperimentId, u64>,
 }
 
-fn check_one<S: Store>(engine: &mut Engine<S>, submit: Submit, batch: &mut Names) -> Result<One, Refusal> {
+fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut Names) -> Result<One, Refusal> {
+    submit.spec.resolve();
     let experiment = resolve::experiment(&engine.sched, &submit.experiment)?.clone();
     let cluster = cluster_of(engine, &submit, &experiment)?;
     if let Some(token) = &submit.token
@@ -125,9 +126,6 @@ fn known(job: &Job, submit: &Submit, token: &str) -> Result<One, Refusal> {
 fn check_spec(spec: &JobSpec) -> Result<(), Fault> {
     if spec.node_count.0 == 0 {
         return Err(Fault::user("nodeCount: a job has at least 1 node"));
-    }
-    if spec.toolkit.command_line().trim().is_empty() {
-        return Err(Fault::user("commandLine: there is nothing to run").hint("ostler job create -- CMD ARGS"));
     }
     let mut faults = frameworks::check(spec).into_iter();
     let Some(mut first) = faults.next() else { return Ok(()) };

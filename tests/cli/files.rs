@@ -71,6 +71,10 @@ fn faults_of_options_have_no_place() {
         "cluster create gpu --hosts 'node[1-2]'",
         "cluster create g/pu --provider local --target 1",
         "job create -n 'a b' -- true",
+        "job create --framework pytorch --nodes 2 -- train.py --lr 0.1",
+        "job create --framework keras -- train.py",
+        "job create --framework custom --processes 2 -- train.py",
+        "job create --framework mpi --backend gloo -- train.py",
     ]), @r##"
 $ ostler job create --nodes 0 --env A-B=1 --time 10 -- echo hi
 ! error: the command line has 3 faults
@@ -104,6 +108,96 @@ $ ostler cluster create g/pu --provider local --target 1
 $ ostler job create -n 'a b' -- true
 ! error: the name has the character U+0020 at position 2; names have 1 to 64 letters, digits, - or _
 = 2
+
+$ ostler job create --framework pytorch --nodes 2 -- train.py --lr 0.1
+! error: the command line has a fault
+! pyTorchSettings.communicationBackend: is missing: a job of 2 processes needs one of TCP, Gloo, MPI, NCCL
+!   hint: --backend gloo talks over TCP, with GPUs or without
+= 2
+
+$ ostler job create --framework keras -- train.py
+! error: invalid value 'keras' for '--framework <KIND>'
+!   [possible values: custom, mpi, pytorch, torchrun, tensorflow, horovod, deepspeed, accelerate, jax, ray, dask, cntk, caffe, caffe2, chainer]
+! 
+! For more information, try '--help'.
+= 2
+
+$ ostler job create --framework custom --processes 2 -- train.py
+! error: --processes: a job of kind custom has no number of processes
+!   hint: --framework mpi runs the command that often under mpirun
+= 2
+
+$ ostler job create --framework mpi --backend gloo -- train.py
+! error: --backend: goes only with --framework pytorch
+= 2
+"##);
+}
+
+#[test]
+fn frameworks_from_the_command_line() {
+    let user = User::new();
+    insta::assert_snapshot!(user.tour(&[
+        "job create --dry-run -o json --framework torchrun --nodes 2 --processes 4 -- train.py --lr 0.1 'a b'",
+        "job create --dry-run -o json --framework pytorch --nodes 2 --backend gloo -- train.py",
+        "job create --dry-run -o json --framework caffe -- solver.prototxt -gpu 0",
+        "job create --dry-run -o json --mpi --processes 4 -- ./a.out x",
+    ]), @r##"
+$ ostler job create --dry-run -o json --framework torchrun --nodes 2 --processes 4 -- train.py --lr 0.1 'a b'
+{
+  "schedulingPriority": "normal",
+  "constraints": {
+    "maxWallClockTime": "P7D"
+  },
+  "torchrunSettings": {
+    "pythonScriptFilePath": "train.py",
+    "commandLineArgs": "--lr 0.1 'a b'",
+    "processesPerNode": 4
+  },
+  "nodeCount": 2
+}
+= 0
+
+$ ostler job create --dry-run -o json --framework pytorch --nodes 2 --backend gloo -- train.py
+{
+  "schedulingPriority": "normal",
+  "constraints": {
+    "maxWallClockTime": "P7D"
+  },
+  "pyTorchSettings": {
+    "pythonScriptFilePath": "train.py",
+    "communicationBackend": "Gloo"
+  },
+  "nodeCount": 2
+}
+= 0
+
+$ ostler job create --dry-run -o json --framework caffe -- solver.prototxt -gpu 0
+{
+  "schedulingPriority": "normal",
+  "constraints": {
+    "maxWallClockTime": "P7D"
+  },
+  "caffeSettings": {
+    "configFilePath": "solver.prototxt",
+    "commandLineArgs": "-gpu 0"
+  },
+  "nodeCount": 1
+}
+= 0
+
+$ ostler job create --dry-run -o json --mpi --processes 4 -- ./a.out x
+{
+  "schedulingPriority": "normal",
+  "constraints": {
+    "maxWallClockTime": "P7D"
+  },
+  "customMpiSettings": {
+    "commandLine": "./a.out x",
+    "processCount": 4
+  },
+  "nodeCount": 1
+}
+= 0
 "##);
 }
 

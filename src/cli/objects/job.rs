@@ -233,7 +233,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("errors", job.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
         ("attempt", job.attempt.0.to_string()),
         ("tool", job.spec.toolkit.tool_type().to_owned()),
-        ("command", job.spec.toolkit.command_line().to_owned()),
+        ("command", job.spec.toolkit.command_line().into_owned()),
         ("preparation", job.spec.job_preparation.as_ref().map(|p| p.command_line.clone()).unwrap_or_default()),
         ("node count", job.spec.node_count.to_string()),
         ("nodes", job.node_names.join(" ")),

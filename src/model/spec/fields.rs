@@ -100,6 +100,11 @@ impl<'d> Field<'d> {
         faults.errors.push(FileFault { place: self.doc.place, field: self.path.clone(), what: what.into() });
     }
 
+    /// Notes what is wrong with a key that this map lacks.
+    pub fn fault_of(&self, faults: &mut Faults, key: &str, what: impl Into<String>) {
+        self.child(key, self.doc).fault(faults, what);
+    }
+
     /// Notes what a person should know of this value.
     pub fn warn(&self, faults: &mut Faults, what: impl Into<String>) {
         faults.warnings.push(FileFault { place: self.doc.place, field: self.path.clone(), what: what.into() });

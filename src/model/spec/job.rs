@@ -8,6 +8,7 @@ use super::container::ContainerSettings;
 use super::kept::Kept;
 use super::mounts::MountVolumes;
 use super::secret::Secret;
+use super::toolkit::Toolkit;
 use crate::model::units::{Bytes, Millis, NodeCount};
 
 /// The time limit of an attempt when the file names none (published default).
@@ -50,43 +51,6 @@ pub enum Demand {
     WholeNode,
     /// A part of the node.
     Part(Resources),
-}
-
-/// The framework of a job: exactly one of the published settings objects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Toolkit {
-    /// A command line on the first node only.
-    #[serde(rename = "customToolkitSettings", rename_all = "camelCase")]
-    Custom {
-        /// The command line, run by a shell.
-        command_line: String,
-    },
-    /// A command line under `mpirun` over all nodes.
-    #[serde(rename = "customMpiSettings", rename_all = "camelCase")]
-    Mpi {
-        /// The command line that every MPI process runs.
-        command_line: String,
-        /// The number of MPI processes; the number of nodes when absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        process_count: Option<u32>,
-    },
-}
-
-impl Toolkit {
-    /// Returns the published `toolType`.
-    pub fn tool_type(&self) -> &'static str {
-        match self {
-            Self::Custom { .. } => "custom",
-            Self::Mpi { .. } => "mpi",
-        }
-    }
-
-    /// Returns the command line of the user.
-    pub fn command_line(&self) -> &str {
-        match self {
-            Self::Custom { command_line } | Self::Mpi { command_line, .. } => command_line,
-        }
-    }
 }
 
 /// A command that runs on every node of the job before the framework starts.
@@ -218,6 +182,11 @@ impl JobSpec {
     /// Returns a job of one node that runs a command line, with every published default.
     pub fn command(command_line: impl Into<String>) -> Self {
         Self::new(Toolkit::Custom { command_line: command_line.into() })
+    }
+
+    /// Fills in the published defaults that depend on other properties, so that what is stored says them.
+    pub fn resolve(&mut self) {
+        self.toolkit.resolve(self.node_count.0);
     }
 }
 

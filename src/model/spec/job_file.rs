@@ -146,7 +146,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let scheduling_priority = priority(&mut fields, faults);
     let cluster = fields.take("cluster").and_then(|field| cluster_name(&field, faults));
     let node_count = fields.need(faults, "nodeCount").and_then(|field| field.count(faults, 1, JOB_NODES_MAX));
-    let toolkit = toolkit_file::read(&mut fields, faults);
+    let toolkit = toolkit_file::read(&mut fields, node_count, faults);
     let mount_volumes = fields.take("mountVolumes").map(|field| mounts_file::read(&field, faults)).unwrap_or_default();
     let container_settings = fields.take("containerSettings").and_then(|field| container_file::read(&field, faults));
     let secrets = fields.take("secrets").map(|field| secret_file::read(&field, faults)).unwrap_or_default();

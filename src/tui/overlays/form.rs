@@ -19,13 +19,15 @@ use crate::model::fault::Fault;
 use crate::model::ids::ExperimentId;
 use crate::model::names::same_name;
 use crate::model::request::{Place, Reply, Request, Submit};
+use crate::model::spec::ToolKind;
+use crate::model::spec::toolkit::Counting;
 use crate::model::units::UnixMillis;
 use crate::tui::cx::Cx;
 use crate::tui::msg::{Asker, Mouse, MouseAct, Ticket};
 use crate::tui::pane::{News, Pane, Toast, ToastKind, UiEffect};
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
-use draft::{Complaint, Draft, Field, Filled, Kind, PRIORITIES, Rest, Surroundings};
+use draft::{Complaint, Draft, Field, Filled, PRIORITIES, Rest, Surroundings};
 use edit::{Edit, Lines, PASTE_CHARS_MAX};
 use text::TextFault;
 
@@ -59,7 +61,7 @@ pub struct Form {
     opened: UnixMillis,
     workspace: Option<String>,
     edits: BTreeMap<Field, Edit>,
-    kind: Kind,
+    kind: ToolKind,
     priority: crate::model::spec::Priority,
     rest: Rest,
     stop: Stop,
@@ -196,9 +198,10 @@ impl Form {
         self.draft() != self.first || self.text.as_ref().is_some_and(|text| text.edit.text() != text::to_text(&self.draft()))
     }
 
-    /// Returns the stops in order; the number of processes is one of MPI jobs only.
+    /// Returns the stops in order; the number of processes is one of kinds that count them.
     fn stops(&self) -> Vec<Stop> {
-        let fields = Field::ALL.into_iter().filter(|field| *field != Field::Processes || self.kind == Kind::Mpi);
+        let fields =
+            Field::ALL.into_iter().filter(|field| *field != Field::Processes || self.kind.counting() != Counting::Fixed);
         fields.map(Stop::Field).chain([Stop::Submit]).collect()
     }
 
@@ -236,7 +239,10 @@ impl Form {
 
     fn choose(&mut self, field: Field, by: isize, cx: &Cx) {
         match field {
-            Field::Kind => self.kind = if self.kind == Kind::Custom { Kind::Mpi } else { Kind::Custom },
+            Field::Kind => {
+                let at = ToolKind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or(0) as isize;
+                self.kind = ToolKind::ALL[(at + by).rem_euclid(ToolKind::ALL.len() as isize) as usize];
+            }
             Field::Priority => {
                 let at = PRIORITIES.iter().position(|(_, p)| *p == self.priority).unwrap_or(1) as isize;
                 self.priority = PRIORITIES[(at + by).rem_euclid(PRIORITIES.len() as isize) as usize].1;

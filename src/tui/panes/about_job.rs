@@ -59,7 +59,7 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         .take(PARAMS_LISTED_MAX)
         .map(|(name, value)| vec![Span::styled(format!("{name} "), muted), Span::styled(value, cx.style(Role::Text))]);
     facts.pieces("params", pieces, &format!(" {} ", cx.glyph(Glyph::Dot)));
-    facts.text("command", &shown(job.spec.toolkit.command_line()), cx.style(Role::Text));
+    facts.text("command", &shown(&job.spec.toolkit.command_line()), cx.style(Role::Text));
     let ago = |at| format!("{} ago", cx.now.since(at));
     let mut times = vec![format!("submitted {}", ago(job.created))];
     times.extend(job.started.map(|at| format!("started {}", ago(at))));
@@ -204,7 +204,7 @@ pub fn params(job: &Job) -> Vec<(String, String)> {
     let mut params: Vec<_> = variables.map(|v| (shown(&v.name), shown(&v.value))).collect();
     let line = job.spec.toolkit.command_line();
     // A script is no list of options.
-    let words = if line.contains([';', '|', '&', '\n', '`']) { None } else { shlex::split(line) };
+    let words = if line.contains([';', '|', '&', '\n', '`']) { None } else { shlex::split(&line) };
     let words = words.unwrap_or_default();
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
@@ -225,7 +225,7 @@ fn params_tab(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     let spec = &job.spec;
     let (text, muted) = (cx.style(Role::Text), cx.style(Role::Muted));
     let mut facts = Facts::new(cx, width);
-    facts.text("command", &shown(spec.toolkit.command_line()), text);
+    facts.text("command", &shown(&spec.toolkit.command_line()), text);
     facts.text("kind", spec.toolkit.tool_type(), text);
     facts.text("nodes", &spec.node_count.to_string(), text);
     if let Demand::Part(part) = &spec.demand {

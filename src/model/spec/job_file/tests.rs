@@ -1,7 +1,6 @@
 //! Each accepted and each refused key, with the words of its fault.
 
 use super::*;
-use crate::model::spec::Toolkit;
 use crate::model::spec::doc::Value;
 use crate::model::spec::fields::FileFault;
 
@@ -119,7 +118,7 @@ fn the_three_languages_say_the_same() {
     assert_eq!(spec.scheduling_priority, Priority::High);
     assert_eq!(spec.node_count, NodeCount(2));
     let command_line = "python train.py --lr $LR".to_owned();
-    assert_eq!(spec.toolkit, Toolkit::Mpi { command_line, process_count: Some(8) });
+    assert_eq!(spec.toolkit, crate::model::spec::Toolkit::Mpi { command_line, process_count: Some(8) });
     assert_eq!(spec.constraints.max_wall_clock_time, Millis::from_mins(24 * 60 + 30));
     assert_eq!(spec.environment_variables[0].value, "0.10");
     assert_eq!(spec.output_directories[0].path_suffix.as_deref(), Some("best/run"));
@@ -158,7 +157,7 @@ fn all_faults_of_a_file_at_once() {
   "nodecount": 2,
   "schedulingPriority": "urgent",
   "cluster": {"id": "/a/b c"},
-  "customToolkitSettings": {"commandLine": ""},
+  "tensorFlowSettings": {"pythonScriptFile": "x"},
   "stdOutErrPathPrefix": "x",
   "environmentVariables": [{"name": "1X", "value": "a"}, {"name": "A"}, {"name": "B", "value": []}, 7],
   "inputDirectories": [{"id": "D", "path": "/a"}, {"id": "D", "path": "/b"}, {"id": "a-b", "path": "rel"}],
@@ -171,7 +170,7 @@ fn all_faults_of_a_file_at_once() {
         "1:16: nodeCount: is missing",
         "3:25: schedulingPriority: `urgent` is none of `low`, `normal`, `high`",
         "4:21: cluster.id: `a` does not belong there; the form is workspaces/WORKSPACE/clusters/CLUSTER, or all of it from /subscriptions on",
-        "5:44: customToolkitSettings.commandLine: is empty; there is nothing to run",
+        "5:25: tensorFlowSettings.pythonScriptFilePath: is missing",
         "6:26: stdOutErrPathPrefix: `x` must be an absolute path or begin with a variable",
         "7:37: environmentVariables[0].name: `1X` is not a variable name; it needs letters, digits and _",
         "7:58: environmentVariables[1].value: is missing",
@@ -184,7 +183,11 @@ fn all_faults_of_a_file_at_once() {
         "10:39: constraints.maxWallClockTime: `600` has no unit; forms: 90s, 1h30m, 7d, P7D, 7.00:00:00",
     ];
     assert_eq!(errors, expected);
-    assert_eq!(warnings, ["2:3: unknown key `nodecount`; it is not used; did you mean `nodeCount`?"]);
+    let expected = [
+        "2:3: unknown key `nodecount`; it is not used; did you mean `nodeCount`?",
+        "5:26: tensorFlowSettings: unknown key `pythonScriptFile`; it is not used; did you mean `pythonScriptFilePath`?",
+    ];
+    assert_eq!(warnings, expected);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
-use crate::model::spec::{ContainerSettings, Demand, JobSpec, Kept, MountVolumes, Priority, Secret, Toolkit};
+use crate::model::spec::toolkit::{Counting, PROCESSES_PER_NODE_MAX};
+use crate::model::spec::{ContainerSettings, Demand, JobSpec, Kept, MountVolumes, Priority, Secret, ToolKind, Toolkit};
 use crate::model::units::{Millis, NodeCount};
 
 /// A field of the form, in the order in which it stands there.
@@ -20,7 +21,7 @@ pub enum Field {
     Nodes,
     /// Which framework.
     Kind,
-    /// How many MPI processes.
+    /// How many processes, of the job or of each node.
     Processes,
     /// The command line.
     Command,
@@ -68,15 +69,17 @@ impl Field {
     }
 
     /// Returns what may be typed, shown below the field while it has the keys.
-    pub fn hint(self) -> &'static str {
+    pub fn hint(self, kind: ToolKind) -> &'static str {
         match self {
             Self::Experiment => "the group it belongs to; a new name makes a new one",
             Self::Name => "letters, digits, - or _; empty: made from the experiment's count",
             Self::Cluster => "where it runs",
             Self::Nodes => "all are given at once or none",
-            Self::Kind => "custom runs the command on the first node, mpi under mpirun over all nodes · ←→",
-            Self::Processes => "MPI processes; empty: as many as nodes",
-            Self::Command => "run by a shell; Enter makes a new line",
+            Self::Kind => kind.what(),
+            Self::Processes if kind.counting() == Counting::PerNode => "on each node; empty: as many as its devices",
+            Self::Processes => "of the whole job; empty: as many as nodes",
+            Self::Command if kind.takes_command() => "run by a shell; Enter makes a new line",
+            Self::Command => "the script and its arguments; the interpreter is put before it",
             Self::Preparation => "runs on every node before; may be empty",
             Self::Environment => "one NAME=value a line; a value may use $NAME",
             Self::Limit => "90s, 1h30m, 7d; one attempt, preparation included",
@@ -87,26 +90,6 @@ impl Field {
     /// Says whether the field takes more than one line.
     pub fn many_lines(self) -> bool {
         matches!(self, Self::Command | Self::Preparation | Self::Environment)
-    }
-}
-
-/// Which framework the form has chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// `customToolkitSettings`.
-    #[default]
-    Custom,
-    /// `customMpiSettings`.
-    Mpi,
-}
-
-impl Kind {
-    /// Returns the published `toolType`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Custom => "custom",
-            Self::Mpi => "mpi",
-        }
     }
 }
 
@@ -126,7 +109,7 @@ pub struct Draft {
     /// See [`Field::Nodes`].
     pub nodes: String,
     /// See [`Field::Kind`].
-    pub kind: Kind,
+    pub kind: ToolKind,
     /// See [`Field::Processes`].
     pub processes: String,
     /// See [`Field::Command`].
@@ -146,6 +129,8 @@ pub struct Draft {
 /// The parts of a job that the form does not show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
+    /// The settings of the framework, when they say more than the line and the number of processes.
+    pub toolkit: Option<Toolkit>,
     /// See [`JobSpec::std_out_err_path_prefix`].
     pub std_out_err_path_prefix: Option<String>,
     /// See [`JobSpec::input_directories`].
@@ -168,6 +153,7 @@ impl Rest {
     /// Returns the names of what is set, for the line that says that it is kept.
     pub fn names(&self) -> Vec<&'static str> {
         let set = [
+            (self.toolkit.is_some(), self.toolkit.as_ref().map_or("", |toolkit| toolkit.kind().key())),
             (self.std_out_err_path_prefix.is_some(), "stdOutErrPathPrefix"),
             (!self.input_directories.is_empty(), "inputDirectories"),
             (!self.output_directories.is_empty(), "outputDirectories"),
@@ -225,10 +211,11 @@ pub type Complaint = (Field, String);
 impl Draft {
     /// Returns the draft of a job like `spec`, without a name.
     pub fn of(spec: &JobSpec) -> Self {
-        let (kind, processes) = match &spec.toolkit {
-            Toolkit::Custom { .. } => (Kind::Custom, String::new()),
-            Toolkit::Mpi { process_count, .. } => (Kind::Mpi, process_count.map(|n| n.to_string()).unwrap_or_default()),
-        };
+        let kind = spec.toolkit.kind();
+        // As many as nodes is what is meant by nothing, and follows the number of nodes when that is changed.
+        let said = |count: &u32| kind.counting() != Counting::Total || *count != spec.node_count.0;
+        let processes = spec.toolkit.processes().filter(said);
+        let typed = Toolkit::of_line(kind, &spec.toolkit.typed_line(), spec.toolkit.processes(), None);
         let environment: Vec<String> =
             spec.environment_variables.iter().map(|v| format!("{}={}", v.name, v.value)).collect();
         Self {
@@ -237,13 +224,14 @@ impl Draft {
             cluster: spec.cluster.clone().unwrap_or_default(),
             nodes: spec.node_count.to_string(),
             kind,
-            processes,
-            command: spec.toolkit.command_line().to_owned(),
+            processes: processes.map(|count| count.to_string()).unwrap_or_default(),
+            command: spec.toolkit.typed_line(),
             preparation: spec.job_preparation.as_ref().map(|p| p.command_line.clone()).unwrap_or_default(),
             environment: environment.join("\n"),
             limit: exact(spec.constraints.max_wall_clock_time),
             priority: spec.scheduling_priority,
             rest: Rest {
+                toolkit: (typed != spec.toolkit).then(|| spec.toolkit.clone()),
                 std_out_err_path_prefix: spec.std_out_err_path_prefix.clone(),
                 input_directories: spec.input_directories.clone(),
                 output_directories: spec.output_directories.clone(),
@@ -273,9 +261,10 @@ impl Draft {
         keep(Field::Cluster, check_cluster(self.cluster.trim(), around));
         let nodes = count(self.nodes.trim(), "nodes", JOB_NODES_MAX);
         keep(Field::Nodes, nodes.clone().map(drop));
-        let processes = match (self.kind, self.processes.trim()) {
-            (Kind::Custom, _) | (Kind::Mpi, "") => Ok(None),
-            (Kind::Mpi, text) => count(text, "processes", PROCESSES_MAX).map(Some),
+        let processes = match (self.kind.counting(), self.processes.trim()) {
+            (Counting::Fixed, _) | (Counting::Total | Counting::PerNode, "") => Ok(None),
+            (Counting::Total, text) => count(text, "processes", PROCESSES_MAX).map(Some),
+            (Counting::PerNode, text) => count(text, "processes", PROCESSES_PER_NODE_MAX).map(Some),
         };
         keep(Field::Processes, processes.clone().map(drop));
         keep(Field::Command, check_command(&self.command));
@@ -287,11 +276,21 @@ impl Draft {
         match (nodes, processes, variables, limit) {
             (Ok(nodes), Ok(processes), Ok(variables), Ok(limit)) if wrong.is_empty() => {
                 let new_experiment = !around.has_experiment(self.experiment.trim());
+                let spec = self.spec(nodes, processes, variables, limit);
+                let faults: Vec<Complaint> = spec
+                    .toolkit
+                    .faults(nodes)
+                    .into_iter()
+                    .map(|(key, what)| (field_of(key), format!("{key} {what}")))
+                    .collect();
+                if !faults.is_empty() {
+                    return Err(faults);
+                }
                 Ok(Filled {
                     experiment: self.experiment.trim().to_owned(),
                     new_experiment,
                     name: Some(self.name.trim().to_owned()).filter(|name| !name.is_empty()),
-                    spec: self.spec(nodes, processes, variables, limit),
+                    spec,
                 })
             }
             _ => Err(wrong),
@@ -301,11 +300,11 @@ impl Draft {
     fn spec(
         &self,
         nodes: u32,
-        process_count: Option<u32>,
+        processes: Option<u32>,
         environment_variables: Vec<EnvironmentVariable>,
         max_wall_clock_time: Millis,
     ) -> JobSpec {
-        let command_line = self.command.trim_end().to_owned();
+        let line = self.command.trim_end();
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         JobSpec {
             cluster: some(&self.cluster),
@@ -313,10 +312,7 @@ impl Draft {
             node_count: NodeCount(nodes),
             mount_volumes: self.rest.mount_volumes.clone(),
             container_settings: self.rest.container_settings.clone(),
-            toolkit: match self.kind {
-                Kind::Custom => Toolkit::Custom { command_line },
-                Kind::Mpi => Toolkit::Mpi { command_line, process_count },
-            },
+            toolkit: Toolkit::of_line(self.kind, line, processes, self.rest.toolkit.as_ref()),
             job_preparation: some(&self.preparation).map(|command_line| JobPreparation { command_line }),
             std_out_err_path_prefix: self.rest.std_out_err_path_prefix.clone(),
             input_directories: self.rest.input_directories.clone(),
@@ -344,6 +340,15 @@ impl Draft {
             Field::Experiment | Field::Name | Field::Cluster | Field::Kind | Field::Processes => None,
             Field::Command | Field::Preparation | Field::Environment | Field::Limit | Field::Priority => None,
         }
+    }
+}
+
+/// Returns the field that a key of the settings is typed in.
+fn field_of(key: &str) -> Field {
+    match key {
+        "commandLine" | "pythonScriptFilePath" | "configFilePath" => Field::Command,
+        "processCount" | "processesPerNode" => Field::Processes,
+        _ => Field::Kind,
     }
 }
 
@@ -477,7 +482,7 @@ mod tests {
             ("twice", |d| d.environment = "A=1\n\nA=2".into(), Field::Environment, "line 3: `A` is there twice"),
             ("no unit", |d| d.limit = "10".into(), Field::Limit, "no unit"),
             ("no time", |d| d.limit = "0s".into(), Field::Limit, "no time"),
-            ("processes", |d| (d.kind, d.processes) = (Kind::Mpi, "x".into()), Field::Processes, "`x` is no number"),
+            ("processes", |d| (d.kind, d.processes) = (ToolKind::Mpi, "x".into()), Field::Processes, "`x` is no number"),
         ];
         for (name, break_it, field, what) in cases {
             let mut draft = good();

@@ -136,7 +136,7 @@ fn draw_field(form: &Form, row: &FieldRow, cx: &Cx, inside: Rect, buf: &mut Buff
     };
     buf.set_stringn(inside.x, area.y, field.label(), usize::from(LABEL_WIDTH - 1), cx.style(label));
     match field {
-        Field::Kind => draw_choice(form.kind.word(), focused, cx, area, buf),
+        Field::Kind => draw_choice(form.kind.tool_type(), focused, cx, area, buf),
         Field::Priority => {
             let word = PRIORITIES.iter().find(|(_, p)| *p == form.priority).map_or("normal", |(word, _)| word);
             draw_choice(word, focused, cx, area, buf);
@@ -218,7 +218,7 @@ fn advice(form: &Form, cx: &Cx) -> (String, Role) {
     match form.field() {
         Some(field) => match form.with_surroundings(cx, |around| draft.note(field, around)) {
             Some(note) => (shown(&note), Role::Warning),
-            None => (field.hint().to_owned(), Role::Muted),
+            None => (field.hint(form.kind).to_owned(), Role::Muted),
         },
         None => {
             let kept = form.rest.names();

@@ -3,11 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::draft::{Draft, Kind, PRIORITIES};
+use super::draft::{Draft, PRIORITIES};
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::Faults;
 use crate::model::spec::job_file::JobFile;
-use crate::model::spec::{Demand, Resources};
+use crate::model::spec::{Demand, Resources, Toolkit};
 
 /// Returns the draft as JSON.
 pub fn to_text(draft: &Draft) -> String {
@@ -17,15 +17,7 @@ pub fn to_text(draft: &Draft) -> String {
     let priority = PRIORITIES.iter().find(|(_, priority)| *priority == draft.priority).map_or("normal", |(word, _)| word);
     put("schedulingPriority", json!(priority));
     put("nodeCount", number(&draft.nodes));
-    let mut settings = Map::from_iter([("commandLine".to_owned(), json!(draft.command))]);
-    let toolkit = match draft.kind {
-        Kind::Custom => "customToolkitSettings",
-        Kind::Mpi => "customMpiSettings",
-    };
-    if draft.kind == Kind::Mpi && !draft.processes.trim().is_empty() {
-        settings.insert("processCount".to_owned(), number(&draft.processes));
-    }
-    put(toolkit, Value::Object(settings));
+    put(draft.kind.key(), settings(draft));
     if !draft.preparation.trim().is_empty() {
         put("jobPreparation", json!({"commandLine": draft.preparation}));
     }
@@ -41,6 +33,20 @@ pub fn to_text(draft: &Draft) -> String {
     top.insert("properties".to_owned(), Value::Object(properties));
     // A tree of texts and numbers always prints.
     serde_json::to_string_pretty(&Value::Object(top)).unwrap_or_default()
+}
+
+/// The settings object of the chosen kind, a number of processes that is none included.
+fn settings(draft: &Draft) -> Value {
+    let toolkit = Toolkit::of_line(draft.kind, &draft.command, None, draft.rest.toolkit.as_ref());
+    // An enum of objects always becomes one.
+    let mut whole = serde_json::to_value(&toolkit).unwrap_or_default();
+    let mut settings = whole.get_mut(draft.kind.key()).map(Value::take).unwrap_or_default();
+    if let (Some(key), Some(object)) = (draft.kind.counting().key(), settings.as_object_mut())
+        && !draft.processes.trim().is_empty()
+    {
+        object.insert(key.to_owned(), number(&draft.processes));
+    }
+    settings
 }
 
 fn put_rest(draft: &Draft, put: &mut impl FnMut(&str, Value)) {
@@ -98,7 +104,8 @@ pub fn from_text(text: &str) -> Result<Draft, Vec<TextFault>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::spec::Priority;
+    use crate::model::spec::toolkit::Counting;
+    use crate::model::spec::{Priority, ToolKind};
 
     fn draft() -> Draft {
         Draft {
@@ -106,7 +113,7 @@ mod tests {
             name: "run-2".into(),
             cluster: "gpu".into(),
             nodes: "4".into(),
-            kind: Kind::Mpi,
+            kind: ToolKind::Mpi,
             processes: "8".into(),
             command: "./a\n\"quoted\" \u{1b}[0m".into(),
             preparation: "make".into(),
@@ -122,8 +129,13 @@ mod tests {
         let text = to_text(&draft());
         assert!(!text.contains('\u{1b}'), "control characters are written out");
         assert_eq!(from_text(&text), Ok(draft()));
-        let custom = Draft { kind: Kind::Custom, processes: String::new(), name: String::new(), ..draft() };
+        let custom = Draft { kind: ToolKind::Custom, processes: String::new(), name: String::new(), ..draft() };
         assert_eq!(from_text(&to_text(&custom)), Ok(custom));
+        for kind in ToolKind::ALL {
+            let processes = if kind.counting() == Counting::Fixed { String::new() } else { "3".to_owned() };
+            let of_kind = Draft { kind, processes, command: "train.py --lr 0.1".into(), ..draft() };
+            assert_eq!(from_text(&to_text(&of_kind)), Ok(of_kind));
+        }
     }
 
     #[test]

@@ -1,0 +1,30 @@
+//! CNTK (reference §6.5.4): a Python script, or a BrainScript file for the `cntk` program; under `mpirun` when there is
+//! more than one process. With BrainScript the user himself says `parallelTrain=true`, as published.
+
+use crate::frameworks::python::script_line;
+use crate::frameworks::{Cx, Framework, MainProcess, Mains, line, mpirun};
+use crate::model::fault::Fault;
+use crate::model::spec::JobSpec;
+use crate::model::spec::toolkit::FileOrScript;
+
+pub(super) struct Cntk<'a>(pub(super) &'a FileOrScript);
+
+impl Framework for Cntk<'_> {
+    fn mains(&self, _spec: &JobSpec) -> Mains {
+        Mains::first()
+    }
+
+    fn slots(&self, cx: &Cx<'_>) -> Vec<u32> {
+        mpirun::spread(cx, self.0.process_count).slots()
+    }
+
+    fn main(&self, cx: &Cx<'_>, _index: u32) -> Result<MainProcess, Fault> {
+        let args = self.0.command_line_args.as_deref().unwrap_or_default();
+        let run = match (&self.0.config_file_path, &self.0.python_script_file_path) {
+            (Some(config), _) => line(&["cntk", &format!("configFile={}", config.trim()), args]),
+            (None, script) => script_line(script, &self.0.python_interpreter_path, args),
+        };
+        let keras = vec![("KERAS_BACKEND".to_owned(), "cntk".to_owned())];
+        Ok(mpirun::one_or_many(cx, self.0.process_count, &run, keras))
+    }
+}

@@ -1,0 +1,201 @@
+//! What each framework launches, on one node and on several, as a person would check it against the reference (§6.5).
+
+use super::*;
+
+/// Variables that every process has and that other snapshots show.
+const COMMON: &[&str] = &[
+    "AZ_BATCHAI_MOUNT_ROOT",
+    "AZ_BATCHAI_JOB_MOUNT_ROOT",
+    "AZ_BATCHAI_JOB_TEMP_DIR",
+    "AZ_BATCHAI_JOB_TEMP",
+    "AZ_BATCHAI_MPI_HOST_FILE",
+    "AZ_BATCHAI_STDOUTERR_DIR",
+    "AZ_BATCHAI_NUM_GPUS",
+    "AZ_BATCHAI_NUM_GPUS_PER_NODE",
+    "AZ_BATCHAI_JOB_MASTER_NODE_IP",
+    "AZ_BATCH_HOST_LIST",
+    "OSTLER_SHELL",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+];
+
+fn with_gpus(mut nodes: Vec<NodePlace>, gpus: u32) -> Vec<NodePlace> {
+    nodes.iter_mut().for_each(|node| node.gpus = gpus);
+    nodes
+}
+
+/// Every main rank of a job: where, into which files, which command behind the start-up text, which variables of its own.
+fn plan_on(json: serde_json::Value, nodes: &[NodePlace]) -> String {
+    let mut spec = spec(json);
+    assert_eq!(check(&spec), Vec::new());
+    spec.resolve();
+    let job = job(spec, 1);
+    let mut text = format!("{}\n", serde_json::to_string(&job.spec.toolkit).unwrap());
+    for index in 0..job.shape.main_nodes.len() as u32 {
+        let plan = match launch(&job, nodes, Rank::main(index), None, &NAMES) {
+            Ok(plan) => plan,
+            Err(fault) => return format!("{text}{fault:?}\n"),
+        };
+        let out = plan.stdout.rsplit('/').next().unwrap();
+        let role = if job.shape.decides(index) { "" } else { ", serves" };
+        let command = plan.command.split_once("cd \"$AZ_BATCHAI_JOB_TEMP\"\nfi\n").unwrap().1;
+        let _ = writeln!(text, "m{index} on node{} > {out}{role}\n  {command}", plan.node_index + 1);
+        let own = |name: &str| !COMMON.contains(&name) && !name.starts_with("OMPI_MCA_") && !name.contains("HYDRA_");
+        for (name, value) in plan.env.iter().filter(|(name, _)| own(name)) {
+            let _ = writeln!(text, "  {name}={value}");
+        }
+        if index == 0 {
+            let _ = writeln!(text, "  hostfile {:?}", plan.files[0].1);
+        }
+    }
+    let root = |n: u32| format!("/home/ci/.local/state/ostler-node/c/n{n}");
+    (1..=4).fold(text, |text, n| text.replace(&root(n), "ROOT")) + "\n"
+}
+
+fn plan(json: serde_json::Value) -> String {
+    let nodes = json["nodeCount"].as_u64().unwrap() as u32;
+    plan_on(json, &places(nodes))
+}
+
+/// The same settings on one node and on two.
+fn both(settings: serde_json::Value) -> String {
+    let mut one = settings.clone();
+    one["nodeCount"] = 1.into();
+    let mut two = settings;
+    two["nodeCount"] = 2.into();
+    plan(one) + &plan(two)
+}
+
+#[test]
+fn tensorflow() {
+    let settings = serde_json::json!({"tensorFlowSettings": {
+        "pythonScriptFilePath": "$AZ_BATCHAI_INPUT_S/mnist.py",
+        "masterCommandLineArgs": "--job_name=worker --task_index=$AZ_BATCHAI_TASK_INDEX",
+        "workerCommandLineArgs": "--job_name=worker",
+        "parameterServerCommandLineArgs": "--job_name=ps",
+    }});
+    let mut more = settings.clone();
+    more["nodeCount"] = 3.into();
+    more["tensorFlowSettings"]["workerCount"] = 5.into();
+    more["tensorFlowSettings"]["parameterServerCount"] = 2.into();
+    let mut workers_only = settings.clone();
+    workers_only["nodeCount"] = 2.into();
+    workers_only["tensorFlowSettings"]["parameterServerCount"] = 0.into();
+    let few_gpus = plan_on(more.clone(), &with_gpus(places(3), 1));
+    assert!(few_gpus.contains("5 workers, but the nodes have 3 GPUs"), "{few_gpus}");
+    insta::assert_snapshot!(both(settings) + &plan(more) + &plan(workers_only));
+}
+
+#[test]
+fn recorded_hosts_of_tensorflow() {
+    // Three nodes, one server, three workers: as a user printed them (reference §6.5.1).
+    let json = serde_json::json!({"nodeCount": 3, "tensorFlowSettings": {"pythonScriptFilePath": "x"}});
+    let nodes: Vec<NodePlace> = places(3)
+        .into_iter()
+        .enumerate()
+        .map(|(at, node)| NodePlace { address: format!("10.0.0.{}", at + 4), ..node })
+        .collect();
+    let text = plan_on(json, &nodes);
+    assert!(text.contains("AZ_BATCHAI_PS_HOSTS=10.0.0.4:2222\n"), "{text}");
+    assert!(text.contains("AZ_BATCHAI_WORKER_HOSTS=10.0.0.4:2223,10.0.0.5:2222,10.0.0.6:2222\n"), "{text}");
+    let config = r#"TF_CONFIG={"cluster":{"ps":["10.0.0.4:2222"],"worker":["10.0.0.4:2223","10.0.0.5:2222","10.0.0.6:2222"]},"task":{"type":"worker","index":2},"environment":"cloud"}"#;
+    assert!(text.contains(config), "{text}");
+}
+
+#[test]
+fn horovod_and_chainer() {
+    let horovod = serde_json::json!({"nodeCount": 2, "horovodSettings": {
+        "pythonScriptFilePath": "train.py", "commandLineArgs": "--it 's'", "processCount": 8,
+    }});
+    let chainer = serde_json::json!({"nodeCount": 1, "chainerSettings": {"pythonScriptFilePath": "train.py"}});
+    insta::assert_snapshot!(plan(horovod) + &plan(chainer));
+}
+
+#[test]
+fn cntk() {
+    let python =
+        serde_json::json!({"cntkSettings": {"pythonScriptFilePath": "net.py", "commandLineArgs": "$AZ_BATCHAI_OUTPUT_M"}});
+    let script = serde_json::json!({"nodeCount": 1, "cntkSettings": {
+        "configFilePath": "$AZ_BATCHAI_INPUT_CONFIG/net.cntk", "commandLineArgs": "rootDir=. parallelTrain=true",
+    }});
+    insta::assert_snapshot!(both(python) + &plan(script));
+}
+
+#[test]
+fn caffe_and_caffe2() {
+    let solver = serde_json::json!({"caffeSettings": {"configFilePath": "solver.prototxt", "commandLineArgs": "-gpu 0"}});
+    let script = serde_json::json!({"nodeCount": 1, "caffeSettings": {"pythonScriptFilePath": "a.py", "pythonInterpreterPath": "/opt/py"}});
+    let caffe2 = serde_json::json!({"caffe2Settings": {"pythonScriptFilePath": "r.py", "commandLineArgs": "--shard_id $AZ_BATCHAI_TASK_INDEX"}});
+    insta::assert_snapshot!(both(solver) + &plan(script) + &both(caffe2));
+}
+
+#[test]
+fn pytorch() {
+    let mut all = String::new();
+    for backend in ["Gloo", "TCP", "MPI"] {
+        let settings =
+            serde_json::json!({"pyTorchSettings": {"pythonScriptFilePath": "t.py", "communicationBackend": backend}});
+        all.push_str(&both(settings));
+    }
+    let uneven = serde_json::json!({"nodeCount": 2, "pyTorchSettings": {
+        "pythonScriptFilePath": "t.py", "processCount": 3, "communicationBackend": "NCCL",
+    }});
+    insta::assert_snapshot!(all + &plan(uneven));
+}
+
+#[test]
+fn launchers_on_every_node() {
+    let program =
+        serde_json::json!({"pythonScriptFilePath": "t.py", "commandLineArgs": "--lr 1", "launcherArgs": "--extra"});
+    let mut all = String::new();
+    for key in ["torchrunSettings", "deepSpeedSettings", "accelerateSettings"] {
+        all.push_str(&both(serde_json::json!({ key: program.clone() })));
+        let two = serde_json::json!({"nodeCount": 2, key: program.clone()});
+        all.push_str(&plan_on(two, &with_gpus(places(2), 2)));
+    }
+    let torchrun = serde_json::json!({"nodeCount": 1, "torchrunSettings": {
+        "pythonScriptFilePath": "t.py", "pythonInterpreterPath": "/opt/venv/bin/python", "processesPerNode": 4, "maxRestarts": 3,
+    }});
+    insta::assert_snapshot!(all + &plan(torchrun));
+}
+
+#[test]
+fn jax_ray_dask() {
+    let jax = serde_json::json!({"jaxSettings": {"pythonScriptFilePath": "j.py"}});
+    let jax_two_each =
+        serde_json::json!({"nodeCount": 2, "jaxSettings": {"pythonScriptFilePath": "j.py", "processesPerNode": 2}});
+    let ray = serde_json::json!({"raySettings": {"commandLine": "python r.py", "headArgs": "--num-cpus=1", "workerArgs": "--num-cpus=2"}});
+    let dask = serde_json::json!({"daskSettings": {"commandLine": "python d.py", "pythonInterpreterPath": "/opt/py"}});
+    insta::assert_snapshot!(both(jax) + &plan(jax_two_each) + &both(ray) + &both(dask));
+}
+
+#[test]
+fn every_kind_runs_on_any_number_of_nodes() {
+    for kind in crate::model::spec::ToolKind::ALL {
+        for nodes in 1..=3 {
+            let toolkit = Toolkit::of_line(kind, "a.py --x $AZ_BATCHAI_TASK_INDEX", None, None);
+            let mut spec = JobSpec { node_count: crate::model::units::NodeCount(nodes), ..JobSpec::new(toolkit) };
+            spec.resolve();
+            let job = job(spec, 1);
+            let Mains { nodes: mains, serving } = of(&job.spec.toolkit).mains(&job.spec);
+            assert!(serving < mains.len() as u32, "{kind:?}: somebody decides");
+            let mut outs: Vec<String> = (0..mains.len() as u32)
+                .map(|index| launch(&job, &places(nodes), Rank::main(index), None, &NAMES).unwrap().stdout)
+                .collect();
+            outs.sort();
+            outs.dedup();
+            assert_eq!(outs.len(), mains.len(), "{kind:?}: each process has a log of its own");
+        }
+    }
+}
+
+#[test]
+fn jobs_that_may_meet_on_a_machine_use_other_ports() {
+    let tf = serde_json::json!({"nodeCount": 2, "tensorFlowSettings": {"pythonScriptFilePath": "x"}});
+    let mut local = places(2);
+    local.iter_mut().for_each(|node| node.address = "127.0.0.1".to_owned());
+    let text = plan_on(tf, &local);
+    // Job 7, and all processes on one address.
+    assert!(text.contains("AZ_BATCHAI_PS_HOSTS=127.0.0.1:2446\n"), "{text}");
+    assert!(text.contains("AZ_BATCHAI_WORKER_HOSTS=127.0.0.1:2447,127.0.0.1:2448\n"), "{text}");
+}
