@@ -251,7 +251,7 @@ arm_watch() {
     { read -r AW_PID AW_START AW_NEXT AW_REST <run/watch; } 2>/dev/null
     if ! alive "$AW_PID" "$AW_START"; then
         # shellcheck disable=SC2086
-        aside $SETSID $AGENT_SH "$SUPERVISOR" watch "$ROOT" "$BOOT" "$SETSID"
+        aside $SETSID $AGENT_SH "$SUPERVISOR" watch "$ROOT" "$BOOT" "$SETSID" "$AGENT_SH"
     elif [ "$AW_NEXT" -gt "$1" ] || [ "$AW_NEXT" = 0 ]; then
         kill -s USR1 "$AW_PID"
     fi

@@ -225,6 +225,13 @@ signal_all() {
     return $SA_HIT
 }
 
+# kill_note KEY LINE: a new file under the name, so that nobody ever sees it empty; without room for that an empty mark,
+# since that it is there matters most.
+kill_note() {
+    if say "$2" >"$ROOT/kill/.$1.$KR_SELF" && mv -f "$ROOT/kill/.$1.$KR_SELF" "$ROOT/kill/$1"; then return; fi
+    true >>"$ROOT/kill/$1"
+}
+
 # kill_rank KEY WHY GRACE: ends a process and all that carries its cookie, verifies it, and tells. GRACE in seconds.
 # Safe to run twice, and after whoever began it was killed.
 kill_rank() {
@@ -233,7 +240,7 @@ kill_rank() {
     KR_SELF=$S_PID
     now
     KR_UNTIL=$((NOW + $3))
-    say "$2 $3 $KR_SELF $S_START end" >"$ROOT/kill/$1"
+    kill_note "$1" "$2 $3 $KR_SELF $S_START end"
     KR_TERM=0 KR_PAUSE=0
     while :; do
         status_raw "$1"
@@ -259,7 +266,7 @@ kill_rank() {
         KR_TRIES=$((KR_TRIES + 1))
         if [ "$KR_TRIES" -gt 50 ]; then pause 2; else pause 0; fi
     done
-    say "done $2 - - end" >"$ROOT/kill/$1"
+    kill_note "$1" "done $2 - - end"
     status "$1"
     notice "$1"
     [ -z "$NOTICE" ] || wake "$NOTICE"

@@ -2,7 +2,8 @@
 #
 #   sh FILE worker ROOT BOOT SETSID UMASK SLOT    reads one key a line from its standard input (a pipe whose other end
 #                                                 only the agent holds) and runs it; ends at the end of input
-#   sh FILE watch ROOT BOOT SETSID                ends processes that are over their time limit
+#   sh FILE watch ROOT BOOT SETSID SHELL          ends processes that are over their time limit
+#   sh FILE partner ROOT BOOT SETSID SHELL PID START   starts another watch when that one was killed
 #
 # A worker is the leader of a session of its own, and every process it runs leads a session of its own again, so a
 # group kill never meets a supervisor, and the exit code of a killed process is still seen and written down.
@@ -322,8 +323,38 @@ alone() {
     fi
 }
 
+# The watch and its partner look after one another, because nobody else is there when the agent is not: a watch that
+# was killed is back after PARTNER_SECONDS, a partner after LOOK_SECONDS_MAX.
+PARTNER_SECONDS=2
+
+keep_partner() {
+    if [ -z "$SHELL_WORDS" ] || alive "$PARTNER" "$PARTNER_START"; then return 0; fi
+    # shellcheck disable=SC2086
+    $SETSID $SHELL_WORDS "$SELF" partner "$ROOT" "$BOOT" "$SETSID" "$SHELL_WORDS" $$ "$W_START" </dev/null >/dev/null 2>&1 &
+    PARTNER=$!
+    stat_of "$PARTNER" || S_START=0
+    PARTNER_START=$S_START
+    say "$PARTNER $PARTNER_START end" >"$ROOT/run/partner"
+}
+
+# leave: in order, and then nobody is to come back.
+leave() {
+    safekill KILL "$PARTNER" "$PARTNER_START"
+    exit 0
+}
+
+# partner PID START: of the watch.
+partner() {
+    while alive "$1" "$2"; do sleep $PARTNER_SECONDS; done
+    PA_PID=''
+    { read -r PA_PID PA_REST <"$ROOT/run/watch"; } 2>/dev/null
+    [ "$PA_PID" = "$1" ] || exit 0 # it left in order, or there is another
+    # shellcheck disable=SC2086
+    exec $SHELL_WORDS "$SELF" watch "$ROOT" "$BOOT" "$SETSID" "$SHELL_WORDS"
+}
+
 watch() {
-    WATCHING=1
+    WATCHING=1 PARTNER='' PARTNER_START=''
     trap 'AGAIN=1; [ -z "$SLEEPER" ] || kill -s KILL "$SLEEPER" 2>/dev/null' USR1
     trap ':' HUP INT QUIT TERM PIPE
     SLEEPER=''
@@ -338,8 +369,8 @@ watch() {
             # Nothing to watch. Whoever starts something after this line finds us gone and starts another.
             say "0 0 0 end" >"$ROOT/run/watch"
             over_due
-            if [ "$NEXT" = 0 ] && [ "$AGAIN" = 0 ]; then exit 0; fi
-            alone || exit 0
+            if [ "$NEXT" = 0 ] && [ "$AGAIN" = 0 ]; then leave; fi
+            alone || leave
             continue
         fi
         now
@@ -349,6 +380,7 @@ watch() {
         # The node was given back: what is just ending is all there is, and nobody tells us of it any more.
         [ -e "$ROOT/run/agent" ] || W_FOR=1
         say "$$ $W_START $NEXT end" >"$ROOT/run/watch"
+        keep_partner
         # Ended by KILL: between its fork and its exec it still has our handlers, and would forget any other signal.
         sleep "$W_FOR" &
         SLEEPER=$!
@@ -364,5 +396,6 @@ ROOT=$2 BOOT=$3
 cd "$ROOT" || exit 1
 case $1 in
 worker) shift && worker "$@" ;;
-watch) SETSID=$4 && watch ;;
+watch) SETSID=$4 SHELL_WORDS=${5-} SELF=$0 && watch ;;
+partner) SETSID=$4 SHELL_WORDS=$5 SELF=$0 && partner "$6" "$7" ;;
 esac

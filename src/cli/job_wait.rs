@@ -1,5 +1,6 @@
 //! `ostler job wait`: until jobs have ended. For one job its own exit code, so that a script can go on as if it had run here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,6 +12,7 @@ use super::output::Format;
 use super::select;
 use super::session::{Core, Session, unexpected};
 use crate::model::request::{JobView, Reply, Request};
+use crate::model::snapshot::Change;
 use crate::model::units::Millis;
 
 /// Options of `wait`.
@@ -52,6 +54,42 @@ pub async fn run(session: &Session, wait: Wait) -> Result<i32, Failure> {
 /// # Errors
 /// The core's refusal.
 pub async fn until_ended(
+    session: &Session,
+    core: &Core,
+    jobs: Vec<Arc<JobView>>,
+    timeout: Option<Millis>,
+) -> Result<i32, Failure> {
+    let told = tell_changes(session, core, jobs.clone());
+    tokio::select! {
+        code = all_ended(session, core, jobs, timeout) => code,
+        failed = told => Err(failed),
+    }
+}
+
+/// Says every change of a job's state with its time, until nobody waits any more; returns why it cannot.
+async fn tell_changes(session: &Session, core: &Core, jobs: Vec<Arc<JobView>>) -> Failure {
+    let mut states: BTreeMap<_, _> = jobs.iter().map(|view| (view.job.id, view.job.state)).collect();
+    let mut updates = match core.client().subscribe().await {
+        Ok(updates) => updates,
+        Err(fault) => return fault.into(),
+    };
+    while let Some(update) = updates.recv().await {
+        for change in &update.changes {
+            if let Change::Job(job) = change
+                && let Some(before) = states.get_mut(&job.id)
+                && *before != job.state
+            {
+                let line = format!("{} {}: {} -> {}", job.since.rfc3339(), job.name, before.word(), job.state.word());
+                *before = job.state;
+                session.out.note(&line);
+            }
+        }
+    }
+    // Without updates the answers alone are waited for.
+    std::future::pending().await
+}
+
+async fn all_ended(
     session: &Session,
     core: &Core,
     jobs: Vec<Arc<JobView>>,

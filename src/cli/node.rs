@@ -69,15 +69,9 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Undrain { nodes } => each(session, &nodes, "undrain", NodeAct::Undrain).await,
         Verb::DeclareDead { nodes } => {
             session.confirm(&format!("declare {} dead, so that their jobs may start elsewhere", nodes.join(", ")))?;
-            each(session, &nodes, "declare dead", NodeAct::DeclareDead { by: person() }).await
+            each(session, &nodes, "declare dead", NodeAct::DeclareDead { by: crate::config::person::person() }).await
         }
     }
-}
-
-/// Who sits at this terminal, as far as the system says.
-fn person() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    user.unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 fn node_ref(session: &Session, word: &str) -> NodeRef {

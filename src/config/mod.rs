@@ -9,6 +9,7 @@
 pub mod address;
 pub mod context;
 pub mod keys;
+pub mod person;
 pub mod places;
 
 use std::collections::BTreeMap;

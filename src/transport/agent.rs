@@ -161,8 +161,15 @@ impl Task {
         loop {
             let began = Instant::now();
             let over = self.once().await;
-            self.set_link(None);
-            let Over::Lost(error) = over else { return };
+            let link = self.set_link(None);
+            let Over::Lost(error) = over else {
+                // A node that was given back keeps no connection of ours; otherwise it stays for whoever comes next.
+                let how = *self.closing.borrow();
+                if let (Some(link), Some(Close::Agent)) = (link, how) {
+                    link.close().await;
+                }
+                return;
+            };
             if began.elapsed() >= GOOD_SESSION {
                 failures = 0;
             }
@@ -328,8 +335,9 @@ impl Task {
         self.reports.send((self.link.node, report)).await.map_err(|_| ())
     }
 
-    fn set_link(&self, link: Option<Link>) {
-        *self.shared.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    /// Sets the link that others may use; returns the one before.
+    fn set_link(&self, link: Option<Link>) -> Option<Link> {
+        std::mem::replace(&mut *self.shared.link.lock().unwrap_or_else(PoisonError::into_inner), link)
     }
 
     /// Waits for the next attempt; `None` waits to be asked. Orders are dropped meanwhile.

@@ -20,9 +20,6 @@ use crate::tui::pane::{Toast, ToastKind, UiEffect};
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
 
-/// The name given with a person's word that a node is dead, where the login name is not known to the screen.
-const BY: &str = "a person at the screen";
-
 /// What an act comes to.
 #[derive(Debug)]
 pub enum Acted {
@@ -147,7 +144,7 @@ fn declare_dead(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         format!("You say that nothing of ostler's runs on {name} any more, and that it will not come back by itself."),
         "Its jobs may then start again elsewhere. If it does still run them, they run twice.".to_owned(),
     ];
-    let act = NodeAct::DeclareDead { by: BY.to_owned() };
+    let act = NodeAct::DeclareDead { by: crate::config::person::person() };
     ask(format!("Declare {name} dead"), text, "Declare dead", vec![node_request(id, act)], Some(name))
 }
 

@@ -23,6 +23,9 @@ crate::in_every_shell!(
     the_limit_holds_without_an_agent,
     a_stop_is_taken_up_by_the_next_agent,
     exits_are_never_torn,
+    a_watch_that_is_killed_comes_back,
+    who_is_stopped_while_it_prepares_gives_itself_up,
+    a_kill_request_is_never_seen_empty,
     nothing_is_left_on_the_node,
 );
 
@@ -276,4 +279,87 @@ async fn the_watch_leaves_a_lock_alone_that_is_not_yet_written(shell: Shell) {
     assert!(watch.status().unwrap().success());
     assert_eq!(std::fs::read_to_string(&record).unwrap(), "", "still nobody's");
     assert!(!spool.path().join("kill/1.1.m0").exists(), "and not given up");
+}
+
+/// Nobody is there but the node's own processes, and one of them is killed.
+async fn a_watch_that_is_killed_comes_back(shell: Shell) {
+    let mut node = Node::up(shell).await;
+    let one = key("1.1.m0");
+    let launch = node.launch(one, "sleep 1000");
+    node.start_launch(one, launch, Millis::from_secs(5));
+    node.started(one).await;
+    let pid = |file: &str| {
+        let text = std::fs::read_to_string(node.root().join(file)).unwrap_or_default();
+        text.split(' ').next().and_then(|pid| pid.parse::<i32>().ok()).filter(|pid| *pid > 1 && lives(*pid))
+    };
+    until("the watch and its partner", || pid("run/watch").is_some() && pid("run/partner").is_some()).await;
+    let agent = node.agent_pid();
+    node.agent.close(false);
+    node.agent.ended().await;
+    until("the agent is gone", || !lives(agent)).await;
+    let (watch, partner) = (pid("run/watch").unwrap(), pid("run/partner").unwrap());
+    kill(watch, Signal::KILL);
+    until("another watch", || pid("run/watch").is_some_and(|now| now != watch)).await;
+    // And the other way round.
+    until("another partner", || pid("run/partner").is_some_and(|now| now != partner)).await;
+    kill(pid("run/partner").unwrap(), Signal::KILL);
+    until("the time limit", || node.record(one).iter().any(|line| line[0] == "exit" && line[2] == "limit")).await;
+    until("the watch leaves, and its partner with it", || pid("run/watch").is_none() && pid("run/partner").is_none()).await;
+}
+
+/// Its supervisor is still in its preparation when it is to be stopped: it never becomes the job, and says so itself.
+async fn who_is_stopped_while_it_prepares_gives_itself_up(shell: Shell) {
+    let mut node = Node::up(shell).await;
+    let one = key("1.1.m0");
+    let fifo = node.path("fifo");
+    std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    let mut launch = node.launch(one, "echo ran");
+    launch.execution_log = Some(fifo.clone());
+    node.start_launch(one, launch, Millis::from_secs(600));
+    until("its supervisor", || node.record(one).iter().any(|line| line[0] == "sup")).await;
+    node.stop(one, Millis::from_secs(600));
+    let request = node.root().join("kill/1.1.m0");
+    until("the kill request", || request.exists()).await;
+    // Now its log takes lines, and it goes on.
+    std::thread::spawn(move || {
+        while let Ok(mut log) = std::fs::File::open(&fifo) {
+            let _ = std::io::copy(&mut log, &mut std::io::sink());
+        }
+    });
+    assert_eq!(node.gone(one).await, Proof::Fenced);
+    let record = node.record(one);
+    assert!(record.iter().any(|line| line[..] == ["fence", "self", "end"]), "{record:?}");
+    assert_eq!(node.stdout(one), "");
+}
+
+async fn a_kill_request_is_never_seen_empty(shell: Shell) {
+    let mut node = Node::up(shell).await;
+    let folder = node.root().join("kill");
+    let (stop, stopping) = std::sync::mpsc::channel::<()>();
+    let looker = std::thread::spawn(move || {
+        let mut seen = 0;
+        while stopping.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+                let name = entry.file_name().into_string().unwrap();
+                if name.starts_with('.') {
+                    continue;
+                }
+                // It may be cleaned away in between.
+                if let Ok(text) = std::fs::read_to_string(entry.path()) {
+                    assert!(text.ends_with("end\n"), "{name}: {text:?}");
+                    seen += 1;
+                }
+            }
+        }
+        seen
+    });
+    for job in 1..15 {
+        let key = key(&format!("{job}.1.m0"));
+        node.start(key, "sleep 1000");
+        node.started(key).await;
+        node.stop(key, GRACE);
+        node.gone(key).await;
+    }
+    stop.send(()).unwrap();
+    assert!(looker.join().unwrap() > 0);
 }
