@@ -8,9 +8,9 @@ use super::failure::{Failure, warnings_text};
 use super::output::Out;
 use crate::config::address::check_address;
 use crate::model::fault::{Fault, FaultKind};
-use crate::model::spec::FileReport;
 use crate::model::spec::doc::{Doc, FILE_BYTES_MAX, Place};
 use crate::model::spec::fields::{Faults, FileFault};
+use crate::model::spec::{FileReport, SecretText};
 
 /// How long an address may take to answer in full: a person waits.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
@@ -59,7 +59,10 @@ impl Source {
         // The query of an address is not part of the file's name.
         let name =
             if self.name.contains("://") { self.name.split(['?', '#']).next().unwrap_or_default() } else { &self.name };
-        let doc = Doc::parse(name, &self.bytes).map_err(|faults| self.report(faults))?;
+        let doc = Doc::parse(name, &self.bytes).map_err(|faults| {
+            let report = self.report(faults);
+            FileReport { text: without_likely(&report.text), ..report }
+        })?;
         Ok(doc)
     }
 
@@ -75,7 +78,8 @@ impl Source {
         let concerned =
             |field: &str| faults.errors.iter().any(|fault| fault.field == field && fault.what.starts_with("is missing"));
         let hints = options.iter().filter(|(field, _)| concerned(field)).map(|(_, option)| (*option).to_owned()).collect();
-        Err(FileReport { hints, ..self.report(faults.errors) }.into())
+        let report = self.report(faults.errors);
+        Err(FileReport { hints, text: without(&report.text, &faults.values), ..report }.into())
     }
 
     fn report(&self, faults: Vec<FileFault>) -> FileReport {
@@ -84,6 +88,37 @@ impl Source {
         let kind = if faults.iter().all(|fault| fault.place == Place::FLAG) { FaultKind::Config } else { FaultKind::User };
         FileReport { name: self.name.clone(), text, faults, kind, hints: Vec::new() }
     }
+}
+
+/// Returns a text with every value that nobody may see as stars, so that places in it stay where they are.
+fn without(text: &str, values: &[SecretText]) -> String {
+    let stars = |part: &str| part.chars().map(|c| if c.is_whitespace() { c } else { '*' }).collect::<String>();
+    let mut text = text.to_owned();
+    // A value of several lines may be indented in the file, so each line counts by itself.
+    let mut lines: Vec<&str> = values.iter().flat_map(|value| value.reveal().lines()).map(str::trim).collect();
+    lines.sort_unstable_by_key(|line| std::cmp::Reverse(line.len()));
+    for line in lines.into_iter().filter(|line| !line.is_empty()) {
+        // In JSON and quoted YAML some characters stand there as escapes.
+        let escaped = serde_json::Value::from(line).to_string();
+        for form in [line, escaped.trim_matches('"')] {
+            text = text.replace(form, &stars(form));
+        }
+    }
+    text
+}
+
+/// The same for a text that could not be read, where nobody knows what is a value: everything behind a key that may hold one.
+fn without_likely(text: &str) -> String {
+    const KEYS: [&str; 3] = ["value", "password", "accountKey"];
+    let values: Vec<SecretText> = text
+        .lines()
+        .filter_map(|line| {
+            let at = KEYS.iter().filter_map(|key| line.find(key).map(|at| at + key.len())).min()?;
+            let behind = line[at..].trim_start_matches(['"', '\'']).trim_start().strip_prefix([':', '='])?;
+            Some(SecretText::new(behind.trim().trim_end_matches(',')))
+        })
+        .collect();
+    without(text, &values)
 }
 
 fn eprint_text(text: &str) {
@@ -135,4 +170,21 @@ async fn fetch(address: &str) -> Result<Vec<u8>, Fault> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drawn_file_shows_no_values() {
+        let text = "secrets:\n- name: A\n  value: |\n    first line\n    it's \"2\"\n- {name: B, value: \"a\\\"b\"}\n";
+        let values = ["first line\nit's \"2\"\n".to_owned(), "a\"b".to_owned()].map(SecretText::new);
+        let shown = without(text, &values);
+        assert!(!shown.contains("first") && !shown.contains("it's") && !shown.contains("a\\\"b"), "{shown}");
+        assert_eq!((shown.len(), shown.lines().count()), (text.len(), text.lines().count()));
+        let broken = "{\"secrets\": [\n {\"name\": \"A\", \"value\": \"hush\"},\n}";
+        let shown = without_likely(broken);
+        assert!(!shown.contains("hush") && shown.contains("\"name\": \"A\""), "{shown}");
+    }
 }

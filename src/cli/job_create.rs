@@ -9,6 +9,7 @@ use super::fetch::Source;
 use super::logs;
 use super::node::command_line;
 use super::objects::job as object;
+use super::secret::{self, Answers};
 use super::session::{Core, Session, unexpected};
 use super::workspace::pair;
 use super::{job_wait, select};
@@ -17,6 +18,7 @@ use crate::model::names::check_name;
 use crate::model::request::{JobRef, Place, Reply, Request, Submit};
 use crate::model::spec::doc::{self, Doc, Entry, Value};
 use crate::model::spec::fields::Faults;
+use crate::model::spec::secret::sources_of_job;
 use crate::model::spec::{JobFile, ToolKind, Toolkit};
 
 /// Options of `create`.
@@ -37,6 +39,10 @@ pub struct Create {
     /// A variable, as NAME=VALUE, or NAME to take it from here; may be repeated
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     variables: Vec<(String, String)>,
+    /// A variable whose value is never shown, as NAME=env:VAR, NAME=file:PATH or NAME=cmd:COMMAND, where the core looks at
+    /// each start, or NAME to be asked for it; may be repeated
+    #[arg(long = "secret", value_name = "NAME[=SOURCE]")]
+    secrets: Vec<String>,
     /// Its place among waiting jobs
     #[arg(long, value_name = "PRIORITY", value_parser = ["low", "normal", "high"])]
     priority: Option<String>,
@@ -181,7 +187,13 @@ async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
     let mut faults = Faults::default();
     let read = JobFile::read(&doc, &mut faults);
     source.judge(session.out, faults, HINTS)?;
-    let Some(file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };
+    let Some(mut file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };
+    let answers = match create.file.as_deref() {
+        _ if session.globals.dry_run => Answers::Unasked,
+        Some("-") => Answers::Taken,
+        Some(_) | None => Answers::Input,
+    };
+    secret::settle(sources_of_job(&mut file.spec), answers)?;
     let name = create.name.clone().or(file.name);
     if let Some(name) = &name {
         check_name(name).map_err(Fault::config)?;
@@ -226,7 +238,7 @@ fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
         doc.put_property(&["resources", "memory"], text(memory));
     }
     set_variables(doc, &create.variables);
-    Ok(())
+    secret::overlay(doc, &create.secrets)
 }
 
 /// Puts the command, and what its framework is told, in the place of every framework of the file.

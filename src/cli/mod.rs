@@ -29,6 +29,7 @@ mod objects;
 pub mod output;
 mod resource_group;
 pub mod screen;
+mod secret;
 mod select;
 mod serve;
 pub mod session;

@@ -1,11 +1,13 @@
 //! The one table of what can be configured: name, reason, how it is read, how it is shown.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::Config;
 use super::address::check_address;
 use crate::model::spec::fields::{Faults, Field};
+use crate::model::spec::{SecretSource, secret_file};
 use crate::model::units::{Bytes, Millis};
 
 /// One key of the configuration.
@@ -119,6 +121,18 @@ pub const ALL: &[Key] = &[
         show: |config| optional(config.settings.webhook.as_deref()),
     },
     Key {
+        name: "secrets",
+        about: "Where the value of a key vault's secret comes from, as a table for each vault: `[secrets.VAULT]` with `NAME = { fromCommand = \"pass show x\" }`, `{ fromFile = \"/path\" }` or `{ fromEnv = \"X\" }`.",
+        by_environment: false,
+        read: local_secrets,
+        show: |config| {
+            let vaults = config.settings.secrets.iter();
+            let vaults = vaults.map(|(vault, secrets)| format!("{} = {{ {} }}", toml_key(vault), shown_secrets(secrets)));
+            let text = vaults.collect::<Vec<_>>().join(", ");
+            if text.is_empty() { "{}".to_owned() } else { format!("{{ {text} }}") }
+        },
+    },
+    Key {
         name: "ssh_config",
         about: "The ssh configuration file to use instead of your own, as `ssh -F FILE` takes it.",
         by_environment: true,
@@ -223,6 +237,39 @@ fn own_keys(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
         };
         config.ui.keys.insert(entry.key.clone(), keys);
     }
+}
+
+fn local_secrets(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
+    let mut found = BTreeMap::new();
+    for (vault, field) in field.entries(faults) {
+        let mut secrets = BTreeMap::new();
+        for (name, field) in field.entries(faults) {
+            if let Some(source) = secret_file::configured(&field, faults) {
+                secrets.insert(name, source);
+            }
+        }
+        found.insert(vault, secrets);
+    }
+    config.settings.secrets = found;
+}
+
+fn shown_secrets(secrets: &BTreeMap<String, SecretSource>) -> String {
+    let each = secrets.iter().map(|(name, source)| {
+        let (key, text) = match source {
+            SecretSource::Environment(text) => ("fromEnv", text.as_str()),
+            SecretSource::File(text) => ("fromFile", text.as_str()),
+            SecretSource::Command(text) => ("fromCommand", text.as_str()),
+            SecretSource::Given(_) | SecretSource::Kept(_) | SecretSource::Prompt | SecretSource::Vault { .. } => ("", ""),
+        };
+        format!("{} = {{ {key} = {} }}", toml_key(name), toml_text(text))
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// A key of a table: bare where TOML allows it.
+fn toml_key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if bare { name.to_owned() } else { toml_text(name) }
 }
 
 /// A span in units that read back as itself.

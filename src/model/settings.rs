@@ -1,7 +1,10 @@
 //! What the config file decides and the core has to know, as plain data with the reason of each default.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::model::spec::SecretSource;
 use crate::model::units::{Bytes, Millis};
 
 /// Values a user would pick differently.
@@ -35,6 +38,9 @@ pub struct Settings {
     /// Told when a job ends: an address that takes a JSON body by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// What stands for a secret of a key vault: vault → secret → where its value comes from. Never a value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, BTreeMap<String, SecretSource>>,
 }
 
 impl Default for Settings {
@@ -51,6 +57,7 @@ impl Default for Settings {
             log_max_bytes: Bytes(20 << 30),
             log_keep_bytes: Bytes(64 << 20),
             webhook: None,
+            secrets: BTreeMap::new(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::state::Job;
 use crate::model::units::UnixMillis;
 use crate::runtime::keep::KeepWork;
+use crate::runtime::secrets::Vault;
 use crate::runtime::{locate, perform, points, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
@@ -143,6 +144,8 @@ pub struct Engine<S> {
     pub(super) started_at: UnixMillis,
     /// Draws a uuid; randomness is handed in.
     pub(super) draw: Box<dyn FnMut() -> Uuid + Send>,
+    /// Values that are never shown.
+    pub(super) vault: Vault,
     seq: Seq,
     /// Effects issued and not answered.
     outbox: BTreeMap<EffectId, Effect>,
@@ -184,9 +187,11 @@ impl<S: Store> Engine<S> {
         let whole = crate::model::snapshot::Update { seq: loaded.seq, epoch, at: now, whole: true, changes };
         snapshot.apply(&whole);
         let sched = Sched::restore(settings.clone(), loaded.counters, loaded.rows, &loaded.outbox);
+        let vault = Vault::new(std::path::Path::new(&around.state_dir));
         let mut engine = Self {
             sched,
             store,
+            vault,
             settings: settings.clone(),
             around,
             epoch,
@@ -379,6 +384,7 @@ impl<S: Store> Engine<S> {
         for key in &work.touched {
             turn.changes.insert(*key, self.sched.row(*key).unwrap_or(Change::Gone(*key)));
         }
+        let sealed = self.vault.take(&turn.changes);
         if !work.events.is_empty() {
             self.seq = self.seq.next();
             let batch = Batch {
@@ -390,6 +396,7 @@ impl<S: Store> Engine<S> {
                 issued: work.issued.iter().filter_map(|id| self.outbox.get(id).cloned()).collect(),
                 answered: work.answered,
                 counters: self.sched.counters(),
+                sealed,
             };
             crash_point("turn-before-commit");
             points::deciding(&batch);

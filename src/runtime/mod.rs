@@ -15,6 +15,7 @@ pub mod points;
 pub mod publish;
 pub mod resolve;
 pub mod retention;
+pub mod secrets;
 pub mod shelf;
 pub mod submit;
 pub mod validate;
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -41,11 +42,12 @@ use crate::runtime::clock::Clock;
 use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
 use crate::runtime::keep::{KeepWork, Keeper};
 use crate::runtime::publish::Publisher;
+use crate::runtime::secrets::source;
 use crate::runtime::shelf::Shelf;
 use crate::sched::Event;
 use crate::store::Store;
 use crate::transport::agent::{self, AgentHandle};
-use crate::transport::{NodeLink, Report};
+use crate::transport::{NodeLink, Order, Report};
 
 /// How many reports of nodes may wait for the loop before their senders wait: a busy second of a large fleet.
 pub const REPORTS_WAITING_MAX: usize = 16_384;
@@ -134,6 +136,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             sweep_at: Instant::now() + SWEEP_FIRST,
             sweeping: None,
             state_dir,
+            looks: Arc::new(Semaphore::new(source::LOOKS_AT_ONCE)),
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tokio.block_on(core.run(first, doors))));
         let result = result.unwrap_or_else(|panic| Err(broken(&report_dir, panic.as_ref())));
@@ -185,6 +188,8 @@ struct Loop {
     sweep_at: Instant,
     sweeping: Option<tokio::task::JoinHandle<()>>,
     state_dir: PathBuf,
+    /// Looks for values outside, a few at a time.
+    looks: Arc<Semaphore>,
 }
 
 /// Where the loop hears from.
@@ -362,11 +367,17 @@ impl Loop {
                 }
             }
             Out::Order(node, order) => {
-                if let Some(agent) = self.agents.get(&node) {
-                    let moment = points::due(&order);
-                    agent.send(order);
-                    points::handed(moment);
+                let Some(agent) = self.agents.get(&node) else { return };
+                if !source::is_wanted(&order) {
+                    return send(agent, order);
                 }
+                // What is ordered meanwhile may overtake it: a stop then takes the start lock. Should the link be lost
+                // meanwhile, the order is in the outbox and comes again.
+                let (agent, gate) = (agent.clone(), self.looks.clone());
+                self.tokio.spawn(async move {
+                    let order = source::settled(order, &gate).await;
+                    send(&agent, order);
+                });
             }
             Out::Keep(effect, work) => self.keep(effect, work),
             Out::Notify(effect, job) => self.notify(effect, job),
@@ -495,6 +506,12 @@ impl Loop {
         // A link that does not close in time is closed by the end of the process.
         let _ = tokio::time::timeout(CLOSE_WAIT, all).await;
     }
+}
+
+fn send(agent: &AgentHandle, order: Order) {
+    let moment = points::due(&order);
+    agent.send(order);
+    points::handed(moment);
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -12,7 +12,7 @@ use crate::model::state::{Cluster, Job, Node, NodeState, Proof};
 use crate::providers;
 use crate::runtime::engine::{Engine, Out};
 use crate::runtime::keep::KeepWork;
-use crate::runtime::resolve;
+use crate::runtime::{resolve, secrets};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, Sched, Sighting};
 use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
@@ -57,18 +57,17 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
             Err(why) => {
                 Done::Fact(Event::RankGone { key: *key, effect: Some(id), proof: Proof::Refused { why, code: None } })
             }
-            Ok(launch) => order(
-                engine,
-                *node,
-                Order::Start {
-                    effect: id,
-                    key: *key,
-                    boot: boot.clone(),
-                    limit: *limit,
-                    grace: engine.settings.kill_grace,
-                    launch: Box::new(launch),
-                },
-            ),
+            Ok(mut launch) => match secrets::fill(engine, &mut launch.secrets) {
+                Ok(()) => {
+                    let (boot, limit, grace) = (boot.clone(), *limit, engine.settings.kill_grace);
+                    let launch = Box::new(launch);
+                    order(engine, *node, Order::Start { effect: id, key: *key, boot, limit, grace, launch })
+                }
+                Err(why) => {
+                    let code = secrets::UNAVAILABLE.to_owned();
+                    order(engine, *node, Order::Refuse { effect: id, key: *key, code, why })
+                }
+            },
         },
         Act::StopRank { node, key, why, grace } => {
             order(engine, *node, Order::Stop { effect: id, key: *key, why: *why, grace: *grace })

@@ -9,11 +9,11 @@ use crate::model::ids::{ExperimentId, JobId};
 use crate::model::names::{NAME_CHARS_MAX, check_name};
 use crate::model::request::{Place, Submit};
 use crate::model::resource_id::ResourceId;
-use crate::model::spec::JobSpec;
+use crate::model::spec::{JobSpec, secret};
 use crate::model::state::{Cluster, Experiment, Job};
 use crate::runtime::engine::Engine;
-use crate::runtime::resolve;
 use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
+use crate::runtime::{resolve, secrets};
 use crate::sched::{Event, NewJob};
 use crate::store::Store;
 
@@ -71,7 +71,7 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
     if let Some(token) = &submit.token
         && let Some(job) = engine.job_with_token(token)?
     {
-        return known(&job, &submit, token);
+        return known(engine, &job, &submit, token);
     }
     refuse_deleting("experiment", &experiment.name, experiment.deleting)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
@@ -88,6 +88,7 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
         }
         None => next_name(engine, &experiment, batch)?,
     };
+    secrets::keep(engine, secret::sources_of_job(&mut submit.spec))?;
     batch.taken.insert((experiment.id, name.to_ascii_lowercase()), ());
     let uuid = (engine.draw)();
     let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
@@ -114,9 +115,9 @@ fn cluster_of<S: Store>(engine: &Engine<S>, submit: &Submit, experiment: &Experi
     resolve::cluster(&engine.sched, &place).cloned()
 }
 
-fn known(job: &Job, submit: &Submit, token: &str) -> Result<One, Refusal> {
+fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) -> Result<One, Refusal> {
     let same_name = submit.name.as_ref().is_none_or(|name| *name == job.name);
-    if same_name && *job.spec == submit.spec {
+    if same_name && secrets::same_but_for_keeping(engine, &job.spec, &submit.spec) {
         return Ok(One::Known(job.id));
     }
     let token = token.escape_debug();

@@ -9,12 +9,13 @@ use crate::model::names::check_name;
 use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status};
 use crate::model::resource_id::{Child, ResourceId};
 use crate::model::snapshot::{Change, RowKey};
+use crate::model::spec::secret::sources_of_cluster;
 use crate::model::spec::{ClusterSpec, ProviderSpec};
 use crate::model::state::{ExecutionState, Job};
 use crate::model::units::{NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
-use crate::runtime::{locate, perform, places, resolve, submit, views};
+use crate::runtime::{locate, perform, places, resolve, secrets, submit, views};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
 
@@ -258,7 +259,7 @@ fn create_cluster<S: Store>(
     engine: &mut Engine<S>,
     workspace: Option<String>,
     name: String,
-    spec: ClusterSpec,
+    mut spec: ClusterSpec,
 ) -> Result<Checked, Refusal> {
     let workspace = resolve::workspace(&engine.sched, workspace.as_deref())?.clone();
     let place = Place { workspace: Some(workspace.name.clone()), name: Some(name.clone()) };
@@ -268,6 +269,7 @@ fn create_cluster<S: Store>(
     if let ProviderSpec::Hosts { hosts } = &spec.provider {
         check_hosts(hosts)?;
     }
+    secrets::keep(engine, sources_of_cluster(&mut spec))?;
     let uuid = (engine.draw)();
     done(Event::ClusterCreated { workspace: workspace.id, name, uuid, spec }, After::NewCluster)
 }

@@ -25,6 +25,7 @@ pub(super) struct Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { what: "the first layout", sql: SCHEMA_1 },
     Migration { what: "resource groups and file servers", sql: GROUPS_AND_FILE_SERVERS },
+    Migration { what: "sealed values", sql: SEALED },
 ];
 
 /// The schema that this version of the program writes.
@@ -110,6 +111,17 @@ CREATE TABLE file_server (
   name TEXT NOT NULL COLLATE NOCASE,
   body TEXT NOT NULL
 ) STRICT;
+";
+
+/// Encrypted values, each with the row it goes with.
+const SEALED: &str = "
+CREATE TABLE sealed (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sealed_owner ON sealed (kind, owner);
 ";
 
 /// Reads how many steps the file has had.

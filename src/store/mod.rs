@@ -29,8 +29,10 @@ pub use query::{PastEvent, Reader};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::model::ids::{ClusterId, Counters, EffectId, Epoch, ExperimentId, JobId, Seq};
-use crate::model::snapshot::Change;
+use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{ExecutionState, Job};
 use crate::model::units::UnixMillis;
 use crate::sched::{Effect, Event};
@@ -54,6 +56,19 @@ pub struct Batch {
     pub answered: Vec<EffectId>,
     /// The core's counters after the turn.
     pub counters: Counters,
+    /// Sealed values that rows of this turn refer to; each goes when its owner's row does.
+    pub sealed: Vec<Sealed>,
+}
+
+/// A value that is kept encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// What its row refers to it by.
+    pub id: Uuid,
+    /// The job or cluster that it belongs to.
+    pub owner: RowKey,
+    /// Nonce, cipher text and tag; the key is not in the store.
+    pub bytes: Vec<u8>,
 }
 
 /// What a start of the core finds.
@@ -115,6 +130,12 @@ pub trait Store: Send {
     /// As [`Store::load`].
     fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError>;
 
+    /// Reads a sealed value as last committed.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    fn sealed(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// Returns a handle that reads beside the writer, where the store has such a thing.
     fn reader(&self) -> Option<Reader> {
         None
@@ -152,6 +173,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
     fn reader(&self) -> Option<Reader> {
         (**self).reader()
+    }
+
+    fn sealed(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).sealed(id)
     }
 }
 

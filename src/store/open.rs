@@ -100,6 +100,7 @@ impl Db {
         take_turn(&tx, batch)?;
         events::append(&tx, batch)?;
         rows::apply(&tx, &batch.rows)?;
+        rows::keep(&tx, &batch.sealed)?;
         outbox::apply(&tx, batch)?;
         crash_point("store.commit.before");
         tx.commit()?;
@@ -168,6 +169,10 @@ impl Store for Db {
 
     fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
         self.reader.jobs(page)
+    }
+
+    fn sealed(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reader.sealed(id)
     }
 
     fn reader(&self) -> Option<Reader> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::fault::Trouble;
 use super::open;
@@ -130,6 +131,17 @@ impl Reader {
                 jobs.extend(one_job(conn, "SELECT id, body FROM job WHERE id = ?1", &[&id])?);
             }
             Ok((jobs, more))
+        })
+    }
+
+    /// Reads a sealed value.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn sealed(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(|conn| {
+            let mut select = conn.prepare_cached("SELECT body FROM sealed WHERE id = ?1")?;
+            Ok(select.query_row([id.to_string()], |row| row.get(0)).optional()?)
         })
     }
 

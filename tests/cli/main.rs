@@ -5,6 +5,7 @@ mod job_files;
 mod lab;
 mod places;
 mod rig;
+mod secrets;
 mod settings;
 mod visit;
 mod web;

@@ -10,6 +10,7 @@ use ostler::model::state::Job;
 use ostler::model::units::UnixMillis;
 use ostler::sched::Effect;
 use ostler::store::{Batch, JobPage, Loaded, Store, StoreError};
+use uuid::Uuid;
 
 /// What is on the disk.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Content {
     pub rows: BTreeMap<RowKey, Change>,
     /// Effects that are not answered.
     pub outbox: BTreeMap<EffectId, Effect>,
+    /// Sealed values with their owners.
+    pub sealed: BTreeMap<Uuid, (RowKey, Vec<u8>)>,
     /// The next commit fails.
     pub fail_next: bool,
 }
@@ -90,6 +93,11 @@ impl Store for Disk {
                     row => drop(c.rows.insert(key, row.clone())),
                 }
             }
+            for value in &batch.sealed {
+                c.sealed.insert(value.id, (value.owner, value.bytes.clone()));
+            }
+            let rows = &c.rows;
+            c.sealed.retain(|_, (owner, _)| rows.contains_key(owner));
             for effect in &batch.issued {
                 c.outbox.insert(effect.id, effect.clone());
             }
@@ -137,6 +145,10 @@ impl Store for Disk {
 
     fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
         Ok(self.find(|job| job.token.as_deref() == Some(token)))
+    }
+
+    fn sealed(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.with(|c| c.sealed.get(&id).map(|(_, bytes)| bytes.clone())))
     }
 
     fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {

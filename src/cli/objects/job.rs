@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{error, iso_span, maybe_time, time};
 use crate::cli::output::{Column, Look, Row};
 use crate::model::request::JobView;
-use crate::model::spec::{Demand, JobSpec, Priority};
+use crate::model::spec::secret::sources_of_job;
+use crate::model::spec::{Demand, JobSpec, Priority, Secret, SecretSource};
 use crate::model::state::{ExecutionState, Job};
 
 /// The columns of a list of jobs.
@@ -58,7 +59,7 @@ impl Outcome {
         match job.errors.first().map(|error| error.code.as_str()) {
             Some("JobTerminated") => Self::Terminated,
             Some("WallClockTimeExceeded") => Self::TimeLimit,
-            Some("LaunchFailed") => Self::NeverLaunched,
+            Some("LaunchFailed" | "SecretUnavailable") => Self::NeverLaunched,
             Some("AttemptLost") => Self::Lost,
             Some(_) | None => match job.exit_code {
                 Some(code) if code != 0 => Self::Exited(code),
@@ -160,14 +161,15 @@ fn execution_info(job: &Job) -> Value {
 
 /// Returns what was asked for, as a file would say it.
 pub fn spec(spec: &JobSpec, priority: Priority) -> Map<String, Value> {
-    // The stored form has the published names already; spans are numbers there.
-    let mut map = match serde_json::to_value(spec) {
+    // The stored form has the published names already; spans are numbers there, and values have no business here.
+    let mut map = match serde_json::to_value(without_values(spec)) {
         Ok(Value::Object(map)) => map,
         Ok(_) | Err(_) => Map::new(),
     };
     for key in ["cluster", "nodeCount", "demand"] {
         map.remove(key);
     }
+    publish_sources(spec, &mut map);
     map.insert("schedulingPriority".to_owned(), json!(priority_word(priority)));
     map.insert("constraints".to_owned(), json!({"maxWallClockTime": iso_span(spec.constraints.max_wall_clock_time)}));
     if let Demand::Part(part) = &spec.demand {
@@ -179,6 +181,41 @@ pub fn spec(spec: &JobSpec, priority: Priority) -> Map<String, Value> {
         map.insert("resources".to_owned(), resources);
     }
     map
+}
+
+fn without_values(spec: &JobSpec) -> JobSpec {
+    let mut spec = spec.clone();
+    for (_, source) in sources_of_job(&mut spec) {
+        if matches!(source, SecretSource::Given(_)) {
+            *source = SecretSource::Prompt;
+        }
+    }
+    spec
+}
+
+/// Puts the published forms of secrets in the place of the stored ones: names and sources, and null for values.
+fn publish_sources(spec: &JobSpec, map: &mut Map<String, Value>) {
+    if !spec.secrets.is_empty() {
+        map.insert("secrets".to_owned(), spec.secrets.iter().map(Secret::shown).collect());
+    }
+    let credentials = spec.container_settings.as_ref().and_then(|c| c.image_source_registry.credentials.as_ref());
+    if let Some(credentials) = credentials {
+        let mut shown = Map::new();
+        shown.insert("username".to_owned(), json!(credentials.username));
+        shown.extend(credentials.password.shown("password", "passwordSecretReference"));
+        map["containerSettings"]["imageSourceRegistry"]["credentials"] = Value::Object(shown);
+    }
+    let shares = spec.mount_volumes.azure_file_shares.iter().map(|share| share.credentials.as_ref());
+    let blobs = spec.mount_volumes.azure_blob_file_systems.iter().map(|blob| blob.credentials.as_ref());
+    let lists: [(&str, Vec<_>); 2] = [("azureFileShares", shares.collect()), ("azureBlobFileSystems", blobs.collect())];
+    for (list, sources) in lists {
+        for (at, source) in sources.into_iter().enumerate() {
+            if let Some(source) = source {
+                let shown = source.shown("accountKey", "accountKeySecretReference");
+                map["mountVolumes"][list][at]["credentials"] = Value::Object(shown);
+            }
+        }
+    }
 }
 
 /// Returns the state as people read it.
@@ -242,6 +279,10 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         (
             "environment",
             job.spec.environment_variables.iter().map(|v| format!("{}={}", v.name, v.value)).collect::<Vec<_>>().join("\n"),
+        ),
+        (
+            "secrets",
+            job.spec.secrets.iter().map(|s| format!("{}: {}", s.name, s.source.words())).collect::<Vec<_>>().join("\n"),
         ),
         ("created", job.created.rfc3339()),
         ("started", maybe(job.started)),

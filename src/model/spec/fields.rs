@@ -6,6 +6,7 @@
 use crate::model::nearest::nearest;
 use crate::model::spec::doc::{Doc, Entry, Place, Value};
 use crate::model::spec::kept::{KEPT_BYTES_MAX, Kept};
+use crate::model::spec::secret::SecretText;
 use crate::model::units::{Bytes, Millis};
 
 /// The most letters of a foreign text that a message repeats.
@@ -40,6 +41,8 @@ pub struct Faults {
     pub warnings: Vec<FileFault>,
     /// What the file says and nobody reads, for `show` and `export`.
     pub kept: Kept,
+    /// Values of the file that no report may show.
+    pub values: Vec<SecretText>,
 }
 
 impl Faults {
@@ -289,6 +292,19 @@ impl<'d> Field<'d> {
             }
             Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
                 self.wants(faults, "a list");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Returns every key of a map whose keys are the user's own, with its value.
+    pub fn entries(&self, faults: &mut Faults) -> Vec<(String, Field<'d>)> {
+        match &self.doc.value {
+            Value::Map(entries) => {
+                entries.iter().map(|entry| (entry.key.clone(), self.child(&entry.key, &entry.value))).collect()
+            }
+            Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
+                self.wants(faults, "a table");
                 Vec::new()
             }
         }

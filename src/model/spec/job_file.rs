@@ -149,7 +149,6 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let toolkit = toolkit_file::read(&mut fields, node_count, faults);
     let mount_volumes = fields.take("mountVolumes").map(|field| mounts_file::read(&field, faults)).unwrap_or_default();
     let container_settings = fields.take("containerSettings").and_then(|field| container_file::read(&field, faults));
-    let secrets = fields.take("secrets").map(|field| secret_file::read(&field, faults)).unwrap_or_default();
     let job_preparation = fields.take("jobPreparation").and_then(|field| {
         let mut inner = field.map(faults)?;
         let command_line = command_line(&mut inner, faults);
@@ -158,6 +157,8 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     });
     let environment_variables =
         fields.take("environmentVariables").map(|field| environment(&field, faults)).unwrap_or_default();
+    let secrets =
+        fields.take("secrets").map(|field| secret_file::read(&field, &environment_variables, faults)).unwrap_or_default();
     let std_out_err_path_prefix = fields.take("stdOutErrPathPrefix").and_then(|field| {
         let known = environment_variables
             .iter()

@@ -24,7 +24,7 @@ mod node_setup_file;
 pub mod report;
 pub mod scale_file;
 pub mod secret;
-mod secret_file;
+pub mod secret_file;
 pub mod toolkit;
 mod toolkit_file;
 
