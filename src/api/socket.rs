@@ -131,6 +131,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::ReadFile(_)
         | Request::SearchFile(_)
         | Request::ShowFileServer(_)
+        | Request::Usage
         | Request::ListLogs(_)
         | Request::ListFiles(_) => true,
         Request::CreateGroup { .. }

@@ -6,9 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    cluster, completions, config, context, doctor, experiment, file_server, job, names, resource_group, serve, theme,
+    cluster, completions, config, context, doctor, experiment, file_server, job, names, resource_group, serve, theme, usage,
     workspace,
 };
+use crate::model::fault::Fault;
 
 /// Launches jobs over ssh on pools of nodes, and lets you watch and scale them
 ///
@@ -113,6 +114,9 @@ pub enum Noun {
     /// Jobs: submit, watch, wait, stop
     #[command(subcommand)]
     Job(job::Verb),
+    /// How much there is of each kind, and how much there may be
+    #[command(visible_alias = "list-usages")]
+    Usage(usage::Usage),
     /// What is meant when no workspace, experiment or cluster is named
     #[command(subcommand)]
     Context(context::Verb),
@@ -132,6 +136,37 @@ pub enum Noun {
     Attach,
     /// Show ostler at work on a throw-away directory: real training runs on nodes that are this machine
     Demo(Demo),
+}
+
+/// The name of a thing as `az batchai` takes it; ours stands without an option.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Named {
+    /// The same as NAME, or a full resource id, as `az batchai` has it
+    #[arg(short = 'n', long = "name", visible_alias = "ids", value_name = "NAME|ID")]
+    named: Option<String>,
+}
+
+impl Named {
+    /// Returns the name, however it was given.
+    ///
+    /// # Errors
+    /// When both were given.
+    pub fn or(self, plain: Option<String>) -> Result<Option<String>, Fault> {
+        match (plain, self.named) {
+            (Some(plain), Some(named)) if plain != named => {
+                Err(Fault::config(format!("two names are given: `{plain}` and `{named}`")))
+            }
+            (plain, named) => Ok(plain.or(named)),
+        }
+    }
+
+    /// Returns the name, which must be there.
+    ///
+    /// # Errors
+    /// When none or both were given.
+    pub fn need(self, plain: Option<String>) -> Result<String, Fault> {
+        self.or(plain)?.ok_or_else(|| Fault::config("no name is given").hint("NAME, or -n NAME"))
+    }
 }
 
 /// Options of `demo`.

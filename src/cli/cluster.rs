@@ -2,8 +2,10 @@
 
 use clap::{Args, Subcommand};
 
+use super::args::Named;
 use super::failure::Failure;
 use super::fetch::Source;
+use super::leave::{self, NoWait};
 use super::lists::Lists;
 use super::names;
 use super::node;
@@ -29,6 +31,8 @@ pub enum Verb {
         /// Its name; that of the context when absent
         #[arg(add = names::clusters())]
         name: Option<String>,
+        #[command(flatten)]
+        named: Named,
     },
     /// List the clusters
     #[command(visible_alias = "ls")]
@@ -42,10 +46,14 @@ pub enum Verb {
     Delete {
         /// Its name
         #[arg(add = names::clusters())]
-        name: String,
+        name: Option<String>,
+        #[command(flatten)]
+        named: Named,
         /// End the jobs that wait or run there
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        leave: NoWait,
     },
     /// The nodes of a cluster
     #[command(subcommand)]
@@ -130,26 +138,31 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     }
     let core = session.core().await?;
     match verb {
-        Verb::Show { name } => {
+        Verb::Show { name, named } => {
+            let name = named.or(name)?;
             let lists = Lists::read(&core, session.workspace().as_ref()).await?;
             let cluster = lists.cluster(name.as_ref().or(session.context.cluster.as_ref()))?;
-            let (workspace, nodes) = (lists.workspace_name(cluster.workspace), lists.nodes_of(cluster));
+            let (workspace, nodes) = (lists.home(cluster.workspace), lists.nodes_of(cluster));
             let facts = object::facts(cluster, workspace, &nodes);
             session.out.one(&cluster.name, &facts, &object::value(cluster, workspace, &nodes))?;
         }
         Verb::List => {
             let lists = Lists::read(&core, session.workspace().as_ref()).await?;
             let mut list = session.out.list(object::COLUMNS);
-            let row = |c: &std::sync::Arc<_>| object::row(c, lists.workspace_name(c.workspace), &lists.nodes_of(c));
+            let row = |c: &std::sync::Arc<_>| object::row(c, lists.home(c.workspace), &lists.nodes_of(c));
             list.page(lists.clusters.iter().map(row).collect())?;
             list.end()?;
         }
-        Verb::Delete { name, force } => {
+        Verb::Delete { name, named, force, leave } => {
+            let name = named.need(name)?;
             let more = if force { " and end the jobs on it" } else { "" };
             session.confirm(&format!("delete cluster `{name}`{more}"))?;
+            let lists = Lists::read(&core, session.workspace().as_ref()).await?;
+            let id = lists.cluster(Some(&name)).ok().map(|cluster| cluster.id);
             let request = Request::DeleteCluster { cluster: session.cluster(Some(&name)), force };
             if core.act(&format!("delete cluster `{name}`{more}"), request).await?.is_some() {
-                session.out.note(&format!("cluster `{name}` is being deleted; it goes when its last node is free"));
+                let still = |lists: &Lists| id.is_some_and(|id| lists.clusters.iter().any(|c| c.id == id));
+                leave::until_gone(session, &core, &format!("cluster `{name}`"), leave, still).await?;
             }
         }
         Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::Node(_) => {}
@@ -184,7 +197,7 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
         None => {}
         Some(Reply::Cluster(cluster)) => {
             let lists = Lists::read(&core, None).await?;
-            let value = object::value(&cluster, lists.workspace_name(cluster.workspace), &lists.nodes_of(&cluster));
+            let value = object::value(&cluster, lists.home(cluster.workspace), &lists.nodes_of(&cluster));
             let said = format!("cluster `{}` created, target {}", cluster.name, cluster.spec.scale_settings.target());
             session.out.done(&said, &cluster.name, &value)?;
         }
@@ -259,6 +272,6 @@ async fn show_scaled(session: &Session, core: &Core, name: Option<&String>) -> R
     let lists = Lists::read(core, session.workspace().as_ref()).await?;
     let cluster = lists.cluster(name.or(session.context.cluster.as_ref()))?;
     let ScaleSettings::Manual { .. } = &cluster.spec.scale_settings;
-    let value = object::value(cluster, lists.workspace_name(cluster.workspace), &lists.nodes_of(cluster));
+    let value = object::value(cluster, lists.home(cluster.workspace), &lists.nodes_of(cluster));
     session.out.done("", &cluster.name, &value)
 }

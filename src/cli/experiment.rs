@@ -2,7 +2,9 @@
 
 use clap::Subcommand;
 
+use super::args::Named;
 use super::failure::Failure;
+use super::leave::{self, NoWait};
 use super::lists::Lists;
 use super::names;
 use super::objects::experiment as object;
@@ -15,13 +17,17 @@ pub enum Verb {
     /// Make an experiment
     Create {
         /// Its name: letters, digits, - and _
-        name: String,
+        name: Option<String>,
+        #[command(flatten)]
+        named: Named,
     },
     /// Show one experiment
     Show {
         /// Its name; that of the context when absent
         #[arg(add = names::experiments())]
         name: Option<String>,
+        #[command(flatten)]
+        named: Named,
     },
     /// List the experiments
     #[command(visible_alias = "ls")]
@@ -31,7 +37,11 @@ pub enum Verb {
     Delete {
         /// Its name
         #[arg(add = names::experiments())]
-        name: String,
+        name: Option<String>,
+        #[command(flatten)]
+        named: Named,
+        #[command(flatten)]
+        leave: NoWait,
     },
 }
 
@@ -44,23 +54,25 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let workspace = session.workspace();
     let workspace = workspace.as_ref();
     match verb {
-        Verb::Create { name } => {
+        Verb::Create { name, named } => {
+            let name = named.need(name)?;
             let sentence = format!("create experiment `{name}`");
             let request = Request::CreateExperiment { workspace: workspace.cloned(), name };
             match core.act(&sentence, request).await? {
                 None => {}
                 Some(Reply::Experiment(experiment)) => {
                     let lists = Lists::read(&core, None).await?;
-                    let value = object::value(&experiment, lists.workspace_name(experiment.workspace));
+                    let value = object::value(&experiment, lists.home(experiment.workspace));
                     session.out.done(&format!("experiment `{}` created", experiment.name), &experiment.name, &value)?;
                 }
                 Some(other) => return Err(unexpected(&other)),
             }
         }
-        Verb::Show { name } => {
+        Verb::Show { name, named } => {
+            let name = named.or(name)?;
             let lists = Lists::read(&core, workspace).await?;
             let experiment = lists.experiment(name.as_ref().or(session.context.experiment.as_ref()))?;
-            let workspace = lists.workspace_name(experiment.workspace);
+            let workspace = lists.home(experiment.workspace);
             session.out.one(
                 &experiment.name,
                 &object::facts(experiment, workspace),
@@ -70,14 +82,19 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::List => {
             let lists = Lists::read(&core, workspace).await?;
             let mut list = session.out.list(object::COLUMNS);
-            list.page(lists.experiments.iter().map(|e| object::row(e, lists.workspace_name(e.workspace))).collect())?;
+            list.page(lists.experiments.iter().map(|e| object::row(e, lists.home(e.workspace))).collect())?;
             list.end()?;
         }
-        Verb::Delete { name } => {
+        Verb::Delete { name, named, leave } => {
+            let name = named.need(name)?;
             session.confirm(&format!("delete experiment `{name}` with all its jobs"))?;
             let request = Request::DeleteExperiment(session.experiment(Some(&name)));
+            let lists = Lists::read(&core, workspace).await?;
+            let id = lists.experiment(Some(&name)).ok().map(|experiment| experiment.id);
             if core.act(&format!("delete experiment `{name}`"), request).await?.is_some() {
-                session.out.note(&format!("experiment `{name}` is being deleted; files of its jobs stay"));
+                let still = |lists: &Lists| id.is_some_and(|id| lists.experiments.iter().any(|e| e.id == id));
+                leave::until_gone(session, &core, &format!("experiment `{name}`"), leave, still).await?;
+                session.out.note("files of its jobs stay");
             }
         }
     }

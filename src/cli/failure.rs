@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
-use super::output::{Painter, Style, clean};
+use super::output::{Format, Out, Painter, Style, clean};
 use crate::model::fault::Fault;
 use crate::model::spec::FileReport;
 use crate::model::spec::doc::Place;
@@ -49,8 +49,30 @@ impl From<std::io::Error> for Failure {
 }
 
 impl Failure {
-    /// Says it on standard error and returns the exit code.
-    pub fn tell(&self, paint: Painter) -> i32 {
+    /// Says it on standard error, as JSON where data is JSON, and returns the exit code.
+    pub fn tell(&self, out: Out) -> i32 {
+        match out.format {
+            Format::Json | Format::Jsonl => self.tell_json(),
+            Format::Table | Format::Wide | Format::Yaml | Format::Tsv | Format::Name => self.tell_text(out.paint_err),
+        }
+    }
+
+    fn tell_json(&self) -> i32 {
+        let (fault, details) = match self {
+            Self::Fault(fault) => (fault.clone(), cause_details(fault)),
+            Self::File(report) => (Fault::from(report.clone()), file_details(report)),
+            Self::Closed => return 0,
+            Self::Output(error) => {
+                let fault = Fault::user("cannot write to standard output").because(error);
+                (fault.clone(), cause_details(&fault))
+            }
+        };
+        // Nobody can be told that standard error is closed.
+        let _ = writeln!(std::io::stderr().lock(), "{}", fault_json(&fault, details));
+        fault.exit_code()
+    }
+
+    fn tell_text(&self, paint: Painter) -> i32 {
         let mut err = std::io::stderr().lock();
         // Nobody can be told that standard error is closed.
         match self {
@@ -73,6 +95,38 @@ impl Failure {
             }
         }
     }
+}
+
+/// Returns a fault as programs get it: the published error object, with hints beside.
+fn fault_json(fault: &Fault, details: Vec<serde_json::Value>) -> serde_json::Value {
+    serde_json::json!({
+        "error": {
+            "code": fault.code_word(),
+            "message": fault.message,
+            "target": fault.target,
+            "details": details,
+            "hints": fault.hints,
+        }
+    })
+}
+
+fn cause_details(fault: &Fault) -> Vec<serde_json::Value> {
+    fault.causes.iter().map(|cause| serde_json::json!({"message": cause})).collect()
+}
+
+/// One for each fault of the file, with its field and place.
+fn file_details(report: &FileReport) -> Vec<serde_json::Value> {
+    let detail = |fault: &FileFault| {
+        let place = (fault.place != Place::FLAG).then_some(fault.place);
+        serde_json::json!({
+            "code": "InvalidProperty",
+            "message": fault.what,
+            "target": fault.field,
+            "line": place.map(|place| place.line),
+            "column": place.map(|place| place.column),
+        })
+    };
+    report.faults.iter().map(detail).collect()
 }
 
 /// Returns a fault as it is told.

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
+use super::leave::NoWait;
 use super::objects::job as object;
 use super::select;
 use super::session::{Session, unexpected};
@@ -38,7 +39,7 @@ pub enum Verb {
     File(file::Verb),
     /// Stop jobs for good
     #[command(visible_alias = "stop")]
-    Terminate(Which),
+    Terminate(Ending),
     /// Run failed jobs again: the same job, a new attempt
     Retry(Which),
     /// Submit new jobs that ask for the same
@@ -51,7 +52,7 @@ pub enum Verb {
     Priority(SetPriority),
     /// Delete the records of jobs, stopping those that live; their files stay
     #[command(visible_alias = "rm")]
-    Delete(Which),
+    Delete(Ending),
 }
 
 /// Which jobs are meant.
@@ -63,6 +64,15 @@ pub struct Which {
     /// All jobs of the experiment or workspace
     #[arg(long)]
     pub all: bool,
+}
+
+/// Which jobs are told to end, and whether that is waited for.
+#[derive(Args, Clone, Debug)]
+pub struct Ending {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    leave: NoWait,
 }
 
 /// Options of `list`.
@@ -114,7 +124,10 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Wait(wait) => job_wait::run(session, wait).await,
         Verb::Logs(logs) => logs::run(session, logs).await,
         Verb::File(verb) => file::run(session, verb).await,
-        Verb::Terminate(which) => job_acts::run(session, which, "terminate", JobAct::Terminate { hold: Millis(0) }).await,
+        Verb::Terminate(end) => {
+            let act = JobAct::Terminate { hold: Millis(0) };
+            job_acts::run_and_wait(session, end.which, "terminate", act, end.leave).await
+        }
         Verb::Retry(which) => job_acts::run(session, which, "retry", JobAct::Retry).await,
         Verb::Rerun(which) => job_acts::rerun(session, which).await,
         Verb::Hold(which) => job_acts::run(session, which, "hold", JobAct::Hold).await,
@@ -123,7 +136,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let priority = priority(&set.priority);
             job_acts::run(session, set.which, "change the priority of", JobAct::Priority { priority }).await
         }
-        Verb::Delete(which) => job_acts::run(session, which, "delete", JobAct::Delete).await,
+        Verb::Delete(end) => job_acts::run_and_wait(session, end.which, "delete", JobAct::Delete, end.leave).await,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::job::Which;
 use super::job_create::by_id;
+use super::leave::{self, NoWait};
 use super::node::partly;
 use super::select;
 use super::session::{Core, Session, unexpected};
@@ -16,6 +17,14 @@ use crate::model::request::{JobAct, JobView, Place, Reply, Request, Submit};
 /// # Errors
 /// The core's refusal; of several jobs, all refusals.
 pub async fn run(session: &Session, which: Which, verb: &str, act: JobAct) -> Result<i32, Failure> {
+    run_and_wait(session, which, verb, act, NoWait { no_wait: true }).await
+}
+
+/// Does the same to all jobs that are meant and waits until those that end have ended.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_and_wait(session: &Session, which: Which, verb: &str, act: JobAct, leave: NoWait) -> Result<i32, Failure> {
     let picks = select::picks(&which.jobs, which.all)?;
     let core = session.core().await?;
     let jobs = select::many(session, &core, picks).await?;
@@ -42,7 +51,20 @@ pub async fn run(session: &Session, which: Which, verb: &str, act: JobAct) -> Re
             Err(other) => return Err(other),
         }
     }
+    if ends && !leave.no_wait && !session.globals.dry_run {
+        wait_for(session, &core, &jobs).await?;
+    }
     partly(failed, jobs.len())
+}
+
+/// Waits for jobs that were told to end, and says how each did.
+async fn wait_for(session: &Session, core: &Core, jobs: &[Arc<JobView>]) -> Result<(), Failure> {
+    for view in jobs.iter().filter(|view| !view.job.state.ended()) {
+        if let Some(ended) = leave::until_ended(session, core, view.job.id).await? {
+            session.out.note(&super::job_wait::standing(&ended));
+        }
+    }
+    Ok(())
 }
 
 /// Of jobs that were meant by a pattern, only those whom the act concerns; those that were named are all tried.

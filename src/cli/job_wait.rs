@@ -23,6 +23,15 @@ pub struct Wait {
     /// Give up after this long, with exit code 124; the jobs go on
     #[arg(long, value_name = "SPAN", value_parser = span)]
     timeout: Option<Millis>,
+    /// Look at least this often; a change of state that falls between two looks is not printed
+    #[arg(long, value_name = "SPAN", value_parser = pause, default_value = "1s")]
+    interval: Millis,
+}
+
+/// Reads the time between two looks; a plain number is seconds, as `az batchai` has it.
+fn pause(text: &str) -> Result<Millis, String> {
+    let span = text.parse().map(Millis::from_secs).or_else(|_| Millis::parse(text))?;
+    if span.0 == 0 { Err("it must be more than nothing".to_owned()) } else { Ok(span) }
 }
 
 /// Reads a span of time.
@@ -41,12 +50,74 @@ pub async fn run(session: &Session, wait: Wait) -> Result<i32, Failure> {
     let picks = select::picks(&wait.which.jobs, wait.which.all)?;
     let core = session.core().await?;
     let jobs = select::many(session, &core, picks).await?;
-    if let [view] = jobs.as_slice()
-        && !view.job.state.ended()
-    {
-        session.out.note(&standing(view));
+    if let [view] = jobs.as_slice() {
+        return watch(session, &core, view.clone(), &wait).await;
     }
     until_ended(session, &core, jobs, wait.timeout).await
+}
+
+/// Waits for one job and prints its times, each change of its state, and its errors when it failed.
+async fn watch(session: &Session, core: &Core, first: Arc<JobView>, wait: &Wait) -> Result<i32, Failure> {
+    let deadline = wait.timeout.map(|span| tokio::time::Instant::now() + span.to_std());
+    let mut told = Told::default();
+    told.news(session, &first);
+    let mut view = first;
+    while !view.job.state.ended() {
+        let left = deadline.map(|at| at.saturating_duration_since(tokio::time::Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            break;
+        }
+        let look = left.map_or(wait.interval.to_std(), |left| left.min(wait.interval.to_std()));
+        // At least a millisecond, so that a deadline that is near is not mistaken for none.
+        let timeout = Some(Millis(u64::try_from(look.as_millis()).unwrap_or(u64::MAX).max(1)));
+        view = match core.ask(Request::AwaitJob { job: by_id(&view), timeout }).await? {
+            Reply::Job(view) => view,
+            other => return Err(unexpected(&other)),
+        };
+        told.news(session, &view);
+    }
+    session.out.note(&standing(&view));
+    let ended = [view];
+    write(session, &ended)?;
+    Ok(code(&ended))
+}
+
+/// What was said of a job already.
+#[derive(Default)]
+struct Told {
+    submitted: bool,
+    started: Option<crate::model::units::UnixMillis>,
+    state: Option<crate::model::state::ExecutionState>,
+}
+
+impl Told {
+    /// Says what is new.
+    fn news(&mut self, session: &Session, view: &JobView) {
+        let job = &view.job;
+        if !std::mem::replace(&mut self.submitted, true) {
+            session.out.note(&format!("{}: submitted {}", job.name, job.created.rfc3339()));
+        }
+        if job.started.is_some() && self.started != job.started {
+            self.started = job.started;
+            let at = job.started.map(|at| at.rfc3339()).unwrap_or_default();
+            session.out.note(&format!("{}: started {at} (attempt {})", job.name, job.attempt.0));
+        }
+        if self.state != Some(job.state) {
+            self.state = Some(job.state);
+            // The last state is said with how it came out.
+            if !job.state.ended() {
+                let reason = if view.reason.is_empty() { String::new() } else { format!(": {}", view.reason) };
+                session.out.note(&format!("{}: {} since {}{reason}", job.name, job.state.word(), job.since.rfc3339()));
+            } else if job.state == crate::model::state::ExecutionState::Failed {
+                for error in &job.errors {
+                    session.out.note(&format!("{}: {}: {}", job.name, error.code, error.message));
+                    for (name, value) in &error.details {
+                        session.out.note(&format!("  {name}: {value}"));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Waits for all of them, writes them, and returns the exit code.

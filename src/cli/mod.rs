@@ -21,6 +21,7 @@ mod job;
 mod job_acts;
 mod job_create;
 mod job_wait;
+mod leave;
 mod lists;
 mod logs;
 mod names;
@@ -34,6 +35,7 @@ mod select;
 mod serve;
 pub mod session;
 mod theme;
+mod usage;
 mod watch;
 mod workspace;
 
@@ -69,7 +71,7 @@ pub fn run(screen: &Screen) -> i32 {
     let environment = environment();
     match dispatch(cli, &environment, out, screen) {
         Ok(code) => code,
-        Err(failure) => failure.tell(out.paint_err),
+        Err(failure) => failure.tell(out),
     }
 }
 
@@ -148,6 +150,7 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         Noun::Cluster(verb) => cluster::run(session, verb).await,
         Noun::Experiment(verb) => experiment::run(session, verb).await,
         Noun::Job(verb) => job::run(session, verb).await,
+        Noun::Usage(_) => usage::run(session).await,
         Noun::Doctor(_) => doctor::run(session, environment).await,
         // Done before this.
         Noun::Context(_)

@@ -9,7 +9,7 @@ use super::output::Out;
 use crate::api::Client;
 use crate::config::context::Context;
 use crate::config::{Config, Sources, places};
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::JobId;
 use crate::model::request::{JobQuery, JobRef, Place, Reply, Request};
 
@@ -113,7 +113,10 @@ impl Session {
         let stdin = std::io::stdin();
         let mut err = std::io::stderr();
         if !stdin.is_terminal() || !err.is_terminal() {
-            return Err(Fault::config(format!("{question} needs a yes, and there is nobody to ask")).hint("add -y").into());
+            return Err(Fault::config(format!("{question} needs a yes, and there is nobody to ask"))
+                .code(FaultCode::ConfirmationRequired)
+                .hint("add -y")
+                .into());
         }
         let _ = write!(err, "{question}? [y/N] ");
         let _ = err.flush();
@@ -121,7 +124,7 @@ impl Session {
         let read = stdin.lock().read_line(&mut answer);
         match (read, answer.trim().to_ascii_lowercase().as_str()) {
             (Ok(_), "y" | "yes") => Ok(()),
-            (_, _) => Err(Fault::user("not done").into()),
+            (_, _) => Err(Fault::user("not done").code(FaultCode::Refused).into()),
         }
     }
 
@@ -171,7 +174,7 @@ impl Core {
     /// The core's refusal, or that changes are not wanted.
     pub async fn act(&self, sentence: &str, request: Request) -> Result<Option<Reply>, Failure> {
         if self.readonly {
-            return Err(Fault::user(format!("`--readonly`: will not {sentence}")).into());
+            return Err(Fault::user(format!("`--readonly`: will not {sentence}")).code(FaultCode::Refused).into());
         }
         if self.dry_run {
             self.out.note(&format!("would {sentence}"));

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+use super::args::Named;
 use super::failure::Failure;
+use super::leave::{self, NoWait};
 use super::lists::Lists;
 use super::names;
 use super::objects::workspace as object;
 use super::session::{Session, unexpected};
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultCode};
 use crate::model::request::{Reply, Request};
 use crate::model::state::Workspace;
 
@@ -20,7 +22,9 @@ pub enum Verb {
     /// Make a workspace
     Create {
         /// Its name: letters, digits, - and _
-        name: String,
+        name: Option<String>,
+        #[command(flatten)]
+        named: Named,
         /// A free label
         #[arg(short, long)]
         location: Option<String>,
@@ -33,6 +37,8 @@ pub enum Verb {
         /// Its name; that of the context when absent
         #[arg(add = names::workspaces())]
         name: Option<String>,
+        #[command(flatten)]
+        named: Named,
     },
     /// List all workspaces
     #[command(visible_alias = "ls")]
@@ -42,6 +48,8 @@ pub enum Verb {
         /// Its name; that of the context when absent
         #[arg(add = names::workspaces())]
         name: Option<String>,
+        #[command(flatten)]
+        named: Named,
         /// A tag to set, as NAME=VALUE; may be repeated
         #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair, required_unless_present = "untags")]
         tags: Vec<(String, String)>,
@@ -54,10 +62,14 @@ pub enum Verb {
     Delete {
         /// Its name
         #[arg(add = names::workspaces())]
-        name: String,
+        name: Option<String>,
+        #[command(flatten)]
+        named: Named,
         /// Stop and delete everything in it first
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        leave: NoWait,
     },
 }
 
@@ -79,7 +91,8 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let core = session.core().await?;
     match verb {
-        Verb::Create { name, location, tags } => {
+        Verb::Create { name, named, location, tags } => {
+            let name = named.need(name)?;
             let sentence = format!("create workspace `{name}`");
             let tags: BTreeMap<String, String> = tags.into_iter().collect();
             let name = session.within_group(Some(name)).unwrap_or_default();
@@ -87,31 +100,32 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             if let Some(reply) = core.act(&sentence, request).await? {
                 let workspace = made(&reply)?;
                 let said = format!("workspace `{}` created", workspace.name);
-                session.out.done(&said, &workspace.name, &object::value(workspace))?;
+                let lists = Lists::read(&core, None).await?;
+                let value = object::value(workspace, lists.group_name(workspace.group));
+                session.out.done(&said, &workspace.name, &value)?;
             }
         }
-        Verb::Show { name } => {
+        Verb::Show { name, named } => {
+            let name = named.or(name)?;
             let lists = Lists::read(&core, None).await?;
             let named = name.or_else(|| session.context.workspace.clone());
             let workspace = lists.workspace(session.within_group(named).as_ref())?;
             let clusters = lists.clusters.iter().filter(|c| c.workspace == workspace.id).count();
             let servers = lists.file_servers.iter().filter(|s| s.workspace == workspace.id).count();
             let experiments = lists.experiments.iter().filter(|e| e.workspace == workspace.id).count();
-            session.out.one(
-                &workspace.name,
-                &object::facts(workspace, clusters, servers, experiments),
-                &object::value(workspace),
-            )?;
+            let value = object::value(workspace, lists.group_name(workspace.group));
+            session.out.one(&workspace.name, &object::facts(workspace, clusters, servers, experiments), &value)?;
         }
         Verb::List => {
             // All of them, or those of the group that is named.
             let group = session.context.resource_group.as_ref().map(|group| format!("{group}/"));
             let lists = Lists::read(&core, group.as_ref()).await?;
             let mut list = session.out.list(object::COLUMNS);
-            list.page(lists.workspaces.iter().map(|workspace| object::row(workspace)).collect())?;
+            list.page(lists.workspaces.iter().map(|w| object::row(w, lists.group_name(w.group))).collect())?;
             list.end()?;
         }
-        Verb::Update { name, tags, untags } => {
+        Verb::Update { name, named, tags, untags } => {
+            let name = named.or(name)?;
             let named = name.or_else(|| session.context.workspace.clone());
             let name = session.within_group(named);
             let set = tags.into_iter().map(|(name, value)| (name, Some(value)));
@@ -121,13 +135,17 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
                 session.out.note("tags changed");
             }
         }
-        Verb::Delete { name, force } => {
+        Verb::Delete { name, named, force, leave } => {
+            let name = named.need(name)?;
             let more = if force { " with everything in it" } else { "" };
             session.confirm(&format!("delete workspace `{name}`{more}"))?;
             let workspace = session.within_group(Some(name.clone())).unwrap_or_default();
+            let lists = Lists::read(&core, None).await?;
+            let id = lists.workspace(Some(&workspace)).ok().map(|workspace| workspace.id);
             let request = Request::DeleteWorkspace { workspace, force };
             if core.act(&format!("delete workspace `{name}`{more}"), request).await?.is_some() {
-                session.out.note(&format!("workspace `{name}` deleted"));
+                let still = |lists: &Lists| id.is_some_and(|id| lists.workspaces.iter().any(|w| w.id == id));
+                leave::until_gone(session, &core, &format!("workspace `{name}`"), leave, still).await?;
             }
         }
     }
@@ -141,7 +159,8 @@ fn made(reply: &Reply) -> Result<&Arc<Workspace>, Failure> {
 /// The fault when a name is not there, with the names that are.
 pub fn missing<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Fault {
     let known: Vec<&str> = known.into_iter().collect();
-    let fault = Fault::user(format!("there is no {kind} `{}`", name.escape_debug()));
+    let fault =
+        Fault::user(format!("there is no {kind} `{}`", name.escape_debug())).code(FaultCode::ResourceNotFound).target(name);
     match (crate::model::nearest::nearest(name, known.iter().copied()), known.is_empty()) {
         (Some(meant), _) => fault.hint(format!("did you mean `{meant}`?")),
         (None, false) => fault.hint(format!("{kind}s: {}", known.join(", "))),

@@ -110,6 +110,27 @@ pub const ALL: &[Key] = &[
         show: |config| quoted_size(config.settings.log_keep_bytes),
     },
     Key {
+        name: "clusters_max",
+        about: "How many clusters there may be: a bound against slips, as many as the published service gave at most.",
+        by_environment: true,
+        read: |field, config, faults| limit(field, faults, &mut config.settings.clusters_max),
+        show: |config| config.settings.clusters_max.to_string(),
+    },
+    Key {
+        name: "nodes_per_cluster_max",
+        about: "How many nodes a cluster may be asked to have: the published limit; ten times that is measured.",
+        by_environment: true,
+        read: |field, config, faults| limit(field, faults, &mut config.settings.nodes_per_cluster_max),
+        show: |config| config.settings.nodes_per_cluster_max.to_string(),
+    },
+    Key {
+        name: "workspaces_per_group_max",
+        about: "How many workspaces a resource group may hold: the published limit.",
+        by_environment: true,
+        read: |field, config, faults| limit(field, faults, &mut config.settings.workspaces_per_group_max),
+        show: |config| config.settings.workspaces_per_group_max.to_string(),
+    },
+    Key {
         name: "webhook",
         about: "Told when a job ends: an address that takes a JSON body by POST.",
         by_environment: true,
@@ -205,6 +226,15 @@ const TRIES_MAX: u32 = 1000;
 
 fn count(field: &Field<'_>, faults: &mut Faults, into: &mut u32) {
     if let Some(count) = field.count(faults, 0, TRIES_MAX) {
+        *into = count;
+    }
+}
+
+/// The largest limit of a number of things: as many hosts as one list may name.
+const LIMIT_MAX: u32 = 10_000;
+
+fn limit(field: &Field<'_>, faults: &mut Faults, into: &mut u32) {
+    if let Some(count) = field.count(faults, 0, LIMIT_MAX) {
         *into = count;
     }
 }

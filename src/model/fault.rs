@@ -22,6 +22,51 @@ pub enum FaultKind {
     Internal,
 }
 
+/// What went wrong as a word for programs, stable from the first release; the messages are for people and may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FaultCode {
+    /// What was asked cannot be done, for the reason in the message.
+    InvalidRequest,
+    /// A name that does not fit the rule for names.
+    InvalidName,
+    /// The call or the configuration is wrong.
+    InvalidArguments,
+    /// A file is wrong; `details` has its faults.
+    InvalidFile,
+    /// Nothing has that name or id.
+    ResourceNotFound,
+    /// Several things could be meant.
+    AmbiguousName,
+    /// The name is taken.
+    ResourceAlreadyExists,
+    /// It holds other things.
+    ResourceNotEmpty,
+    /// Others use it.
+    ResourceInUse,
+    /// It is on its way out.
+    ResourceBeingDeleted,
+    /// It cannot be changed once it is made.
+    PropertyChangeNotAllowed,
+    /// It changed since it was looked at.
+    Conflict,
+    /// As many clusters as are allowed are there (published).
+    ClusterQuotaReached,
+    /// As many of a kind as are allowed are there, or more are asked for.
+    QuotaReached,
+    /// Nobody could be asked.
+    ConfirmationRequired,
+    /// Changes are not wanted (`--readonly`), or the answer was no.
+    Refused,
+    /// A node, login host or server is out of reach.
+    Unreachable,
+    /// Some of what was asked was done.
+    PartlyDone,
+    /// The store cannot be read or written.
+    StorageFailed,
+    /// A mistake of ours.
+    InternalError,
+}
+
 /// A failure with its cause and the next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +75,12 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What failed, for which thing; one sentence without a full stop, literals in backticks.
     pub message: String,
+    /// What went wrong, for programs; that of the kind when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<FaultCode>,
+    /// What it is about: a name, a field, a host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The chain of causes, nearest first; none repeats the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
@@ -41,7 +92,7 @@ pub struct Fault {
 impl Fault {
     /// Returns a fault with a message and nothing else.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { kind, message: message.into(), code: None, target: None, causes: Vec::new(), hints: Vec::new() }
     }
 
     /// Returns a fault of [`FaultKind::User`].
@@ -62,6 +113,30 @@ impl Fault {
     /// Returns a fault of [`FaultKind::Internal`].
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(FaultKind::Internal, message)
+    }
+
+    /// Says for programs what went wrong.
+    pub fn code(mut self, code: FaultCode) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// Says for programs what it is about.
+    pub fn target(mut self, target: impl Into<String>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// Returns the word for programs.
+    pub fn code_word(&self) -> FaultCode {
+        self.code.unwrap_or(match self.kind {
+            FaultKind::User => FaultCode::InvalidRequest,
+            FaultKind::Config => FaultCode::InvalidArguments,
+            FaultKind::Remote => FaultCode::Unreachable,
+            FaultKind::Partly => FaultCode::PartlyDone,
+            FaultKind::Store => FaultCode::StorageFailed,
+            FaultKind::Internal => FaultCode::InternalError,
+        })
     }
 
     /// Adds the next command to type.

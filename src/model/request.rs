@@ -121,6 +121,8 @@ pub enum Request {
     /// Runs a command on a node; answered when it has ended: [`Reply::Ran`].
     #[serde(rename_all = "camelCase")]
     Exec { node: NodeRef, command: String },
+    /// How much there is of each kind and how much there may be: [`Reply::Usages`].
+    Usage,
     /// Ends the host process in order; jobs on nodes go on.
     Stop,
 }
@@ -515,6 +517,8 @@ pub enum Reply {
         #[serde(default)]
         file_servers: Vec<Arc<FileServer>>,
     },
+    /// To [`Request::Usage`].
+    Usages(Vec<Usage>),
     /// To [`Request::PreviewScale`].
     Preview(Preview),
     /// To [`Request::ReadFile`].
@@ -563,6 +567,18 @@ pub struct JobView {
     /// What is to be known of its logs, when a node they were on was given back. Only in answers about one job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<String>,
+}
+
+/// How much there is of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// What is counted.
+    pub name: String,
+    /// How many there are.
+    pub value: u64,
+    /// How many there may be; `None` when there is no limit.
+    pub limit: Option<u64>,
 }
 
 /// A file server with the names of what belongs to it.

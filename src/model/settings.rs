@@ -35,6 +35,12 @@ pub struct Settings {
     /// How much of a job's logs is copied here before its node is given back: a week of ten lines a second is 60 MB, so
     /// that nearly every log is whole, and the copies of three hundred such jobs fit into `log_max_bytes`.
     pub log_keep_bytes: Bytes,
+    /// How many clusters there may be (what the published service gave at most).
+    pub clusters_max: u32,
+    /// How many nodes a cluster may be asked to have (published limit; ten times that is measured).
+    pub nodes_per_cluster_max: u32,
+    /// How many workspaces a resource group may hold (published limit).
+    pub workspaces_per_group_max: u32,
     /// Told when a job ends: an address that takes a JSON body by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
@@ -56,6 +62,9 @@ impl Default for Settings {
             log_retention: Millis::from_days(30),
             log_max_bytes: Bytes(20 << 30),
             log_keep_bytes: Bytes(64 << 20),
+            clusters_max: 200,
+            nodes_per_cluster_max: 100,
+            workspaces_per_group_max: 800,
             webhook: None,
             secrets: BTreeMap::new(),
         }

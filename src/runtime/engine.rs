@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{EffectId, Epoch, ExperimentId, JobId, NodeId, Seq};
 use crate::model::request::{FileRef, Reply, Request};
 use crate::model::settings::Settings;
@@ -507,7 +507,7 @@ impl<S: Store> Engine<S> {
                 }
                 Change::Gone(_) => {
                     for call in self.waiting.remove(id).unwrap_or_default() {
-                        replies.push((call, Reply::Refused(Fault::user(format!("{id} was deleted")))));
+                        replies.push((call, Reply::Refused(gone(*id))));
                     }
                 }
                 _ => {}
@@ -600,6 +600,10 @@ impl<S: Store> Engine<S> {
     fn ended_only(&self, row: Option<Arc<Job>>) -> Result<Option<Arc<Job>>, StoreError> {
         Ok(row.filter(|job| job.state.ended()))
     }
+}
+
+fn gone(id: JobId) -> Fault {
+    Fault::user(format!("{id} was deleted")).code(FaultCode::ResourceNotFound).target(id.to_string())
 }
 
 /// What a turn gathers before its commit.

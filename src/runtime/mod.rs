@@ -18,6 +18,7 @@ pub mod retention;
 pub mod secrets;
 pub mod shelf;
 pub mod submit;
+mod usage;
 pub mod validate;
 pub mod views;
 pub mod way;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::GroupId;
 use crate::model::names::{check_host, same_name};
 use crate::model::request::Place;
@@ -10,8 +10,8 @@ use crate::model::spec::file_server_file::{check_export_path, check_options};
 use crate::model::spec::{Export, FileServerSpec};
 use crate::model::state::DEFAULT_GROUP;
 use crate::runtime::engine::Engine;
-use crate::runtime::resolve;
 use crate::runtime::validate::{After, Checked, Refusal, accepted, done, named, refuse_deleting};
+use crate::runtime::{resolve, usage};
 use crate::sched::Event;
 use crate::store::Store;
 
@@ -27,6 +27,8 @@ pub(super) fn delete_group<S: Store>(engine: &Engine<S>, name: &str, force: bool
     let group = resolve::group(&engine.sched, name)?;
     if group == GroupId::DEFAULT {
         return Err(Fault::user(format!("the resource group `{DEFAULT_GROUP}` is always there"))
+            .code(FaultCode::PropertyChangeNotAllowed)
+            .target(DEFAULT_GROUP)
             .hint("delete its workspaces one by one")
             .into());
     }
@@ -34,7 +36,11 @@ pub(super) fn delete_group<S: Store>(engine: &Engine<S>, name: &str, force: bool
     if inside > 0 && !force {
         let hint = format!("ostler resource-group delete {name} --force deletes them with everything in them");
         let what = if inside == 1 { "1 workspace".to_owned() } else { format!("{inside} workspaces") };
-        return Err(Fault::user(format!("resource group `{name}` holds {what}")).hint(hint).into());
+        return Err(Fault::user(format!("resource group `{name}` holds {what}"))
+            .code(FaultCode::ResourceNotEmpty)
+            .target(name)
+            .hint(hint)
+            .into());
     }
     accepted(Event::GroupDeleteAsked { group })
 }
@@ -51,6 +57,7 @@ pub(super) fn create_workspace<S: Store>(
     };
     let taken = engine.sched.workspaces().values().any(|w| w.group == group && same_name(&w.name, name));
     named(name, "workspace", taken)?;
+    usage::check_workspaces(engine, group)?;
     let leaving = engine.sched.groups().get(&group).is_some_and(|g| g.deleting_since.is_some());
     refuse_deleting("resource group", engine.sched.group_name(group), leaving)?;
     done(Event::WorkspaceCreated { group, name: name.to_owned(), location, tags }, After::NewWorkspace)
@@ -65,7 +72,7 @@ pub(super) fn delete_workspace<S: Store>(engine: &Engine<S>, name: &str, force: 
         let more = if servers > 0 { format!(", {servers} file servers") } else { String::new() };
         let what = format!("workspace `{}` holds {clusters} clusters{more} and {experiments} experiments", workspace.name);
         let hint = format!("ostler workspace delete {} --force deletes them with all their jobs", workspace.name);
-        return Err(Fault::user(what).hint(hint).into());
+        return Err(Fault::user(what).code(FaultCode::ResourceNotEmpty).target(&workspace.name).hint(hint).into());
     }
     accepted(Event::WorkspaceDeleteAsked { workspace: workspace.id })
 }
@@ -109,8 +116,13 @@ pub(super) fn delete_file_server<S: Store>(engine: &Engine<S>, place: &Place, fo
         };
         let who = all.into_iter().take(NAMES_LISTED_MAX).collect::<Vec<_>>().join(", ");
         return Err(Fault::user(format!("file server `{}` is mounted by {who}{more}", server.name))
+            .code(FaultCode::ResourceInUse)
+            .target(&server.name)
             .hint("delete those first, or delete it all the same with --force: what is mounted stays so until it ends")
             .into());
     }
     accepted(Event::FileServerDeleteAsked { file_server: server.id })
 }
+
+#[cfg(test)]
+mod tests;

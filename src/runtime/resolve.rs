@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{ClusterId, ExperimentId, GroupId, NodeId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::request::{NodeRef, Place};
@@ -62,6 +62,7 @@ pub fn workspace<'a>(sched: &'a Sched, text: Option<&str>) -> Result<&'a Arc<Wor
         if of_name.len() > 1 {
             let groups: Vec<&str> = of_name.iter().map(|w| sched.group_name(w.group)).collect();
             return Err(Fault::user(format!("several resource groups have a workspace `{name}`: {}", groups.join(", ")))
+                .code(FaultCode::AmbiguousName)
                 .hint("say which: -g GROUP"));
         }
     }
@@ -91,6 +92,13 @@ pub fn workspaces(sched: &Sched, text: Option<&str>) -> Result<Vec<WorkspaceId>,
 /// # Errors
 /// As [`workspace`].
 pub fn file_server<'a>(sched: &'a Sched, place: &Place) -> Result<&'a Arc<FileServer>, Fault> {
+    if let Some(text) = place.name.as_deref().filter(|text| ResourceId::is_meant(text)) {
+        let (id, name) = ResourceId::file_server(text).map_err(|why| no_id("file-server", text, &why))?;
+        let workspace = in_id(sched, &id, text)?;
+        let place = Place { workspace: Some(qualified(sched, workspace)), name: Some(name) };
+        return file_server(sched, &place)
+            .map_err(|fault| fault.cause(format!("it was asked for by the id `{}`", text.escape_debug())));
+    }
     let workspace = workspace(sched, place.workspace.as_deref())?;
     let all = sched.file_servers().values().filter(|server| server.workspace == workspace.id);
     one_of("file-server", &workspace.name, place.name.as_deref(), all, |s| &s.name, "NAME")
@@ -217,8 +225,10 @@ fn one_of<'a, T>(
             match (all.next(), names.len()) {
                 (Some(only), 1) => Ok(only),
                 (_, 0) => Err(Fault::user(format!("there is no {kind} yet{}", within(parent)))
+                    .code(FaultCode::ResourceNotFound)
                     .hint(format!("ostler {kind} create NAME"))),
                 (_, _) => Err(Fault::user(format!("which {kind}{}? there are {}", within(parent), listed(&names)))
+                    .code(FaultCode::AmbiguousName)
                     .hint(format!("name it with {flag}, or set it once: ostler context set {flag} NAME"))),
             }
         }
@@ -231,7 +241,9 @@ fn within(parent: &str) -> String {
 
 /// Returns the fault for a name that nothing has.
 pub fn missing(kind: &str, parent: &str, name: &str, names: &[&str]) -> Fault {
-    let fault = Fault::user(format!("no {kind} `{}`{}", name.escape_debug(), within(parent)));
+    let fault = Fault::user(format!("no {kind} `{}`{}", name.escape_debug(), within(parent)))
+        .code(FaultCode::ResourceNotFound)
+        .target(name);
     match names.iter().min_by_key(|known| distance(known, name)) {
         Some(near) if distance(near, name) <= 2 => fault.hint(format!("did you mean `{near}`? there are {}", listed(names))),
         Some(_) => fault.hint(format!("there are {}", listed(names))),

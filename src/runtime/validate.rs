@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::JobId;
 use crate::model::names::check_name;
 use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status};
@@ -12,15 +12,12 @@ use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::secret::sources_of_cluster;
 use crate::model::spec::{ClusterSpec, ProviderSpec};
 use crate::model::state::{ExecutionState, Job};
-use crate::model::units::{NodeCount, UnixMillis};
+use crate::model::units::UnixMillis;
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
-use crate::runtime::{locate, perform, places, resolve, secrets, submit, views};
+use crate::runtime::{locate, perform, places, resolve, secrets, submit, usage, views};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
-
-/// The most nodes of one cluster: ten times the published limit, and what the core is measured with.
-pub const NODES_PER_CLUSTER_MAX: u32 = 1_000;
 
 /// What a request comes to.
 pub enum Checked {
@@ -204,6 +201,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
                 .ok_or_else(|| Fault::user(format!("node `{}` has no machine yet", node.name)))?;
             Ok(Checked::Outside(FileWork::Exec { link: Box::new(link), command }))
         }
+        Request::Usage => Ok(Checked::Reply(Reply::Usages(usage::usages(engine)))),
         Request::Stop => Ok(Checked::Reply(Reply::Accepted { note: None })),
     }
 }
@@ -221,9 +219,13 @@ fn noted(note: impl Into<String>) -> Result<Checked, Refusal> {
 }
 
 pub(super) fn named(name: &str, kind: &str, taken: bool) -> Result<(), Fault> {
-    check_name(name).map_err(|why| Fault::user(format!("{kind}: {why}")))?;
+    let bad = |why| Fault::user(format!("{kind}: {why}")).code(FaultCode::InvalidName).target(name);
+    check_name(name).map_err(bad)?;
     if taken {
-        return Err(Fault::user(format!("{kind} `{name}` already exists")).hint("choose another name, or delete it first"));
+        return Err(Fault::user(format!("{kind} `{name}` already exists"))
+            .code(FaultCode::ResourceAlreadyExists)
+            .target(name)
+            .hint("choose another name, or delete it first"));
     }
     Ok(())
 }
@@ -252,7 +254,10 @@ fn create_experiment<S: Store>(engine: &Engine<S>, workspace: Option<String>, na
 /// # Errors
 /// When `deleting`.
 pub fn refuse_deleting(kind: &str, name: &str, deleting: bool) -> Result<(), Fault> {
-    if deleting { Err(Fault::user(format!("{kind} `{name}` is being deleted"))) } else { Ok(()) }
+    if !deleting {
+        return Ok(());
+    }
+    Err(Fault::user(format!("{kind} `{name}` is being deleted")).code(FaultCode::ResourceBeingDeleted).target(name))
 }
 
 fn create_cluster<S: Store>(
@@ -265,20 +270,14 @@ fn create_cluster<S: Store>(
     let place = Place { workspace: Some(workspace.name.clone()), name: Some(name.clone()) };
     named(&name, "cluster", resolve::cluster(&engine.sched, &place).is_ok())?;
     refuse_deleting("workspace", &workspace.name, workspace.deleting)?;
-    check_target(spec.scale_settings.target())?;
+    usage::check_clusters(engine)?;
+    usage::check_target(engine, spec.scale_settings.target())?;
     if let ProviderSpec::Hosts { hosts } = &spec.provider {
         check_hosts(hosts)?;
     }
     secrets::keep(engine, sources_of_cluster(&mut spec))?;
     let uuid = (engine.draw)();
     done(Event::ClusterCreated { workspace: workspace.id, name, uuid, spec }, After::NewCluster)
-}
-
-fn check_target(target: NodeCount) -> Result<(), Fault> {
-    if target.0 > NODES_PER_CLUSTER_MAX {
-        return Err(Fault::user(format!("a cluster has at most {NODES_PER_CLUSTER_MAX} nodes, asked for {target}")));
-    }
-    Ok(())
 }
 
 fn check_hosts(hosts: &[String]) -> Result<(), Fault> {
@@ -300,7 +299,9 @@ fn delete_cluster<S: Store>(engine: &Engine<S>, place: &Place, force: bool) -> R
     let live = engine.sched.jobs().values().filter(|job| job.cluster == cluster.id && !job.state.ended()).count();
     if live > 0 && !force {
         return Err(Fault::user(format!("{live} jobs wait or run on cluster `{}`", cluster.name))
-            .hint("stop them first, or delete the cluster with --yes, which ends them")
+            .code(FaultCode::ResourceInUse)
+            .target(&cluster.name)
+            .hint("stop them first, or delete the cluster with --force, which ends them")
             .into());
     }
     accepted(Event::ClusterDeleteAsked { cluster: cluster.id })
@@ -309,12 +310,14 @@ fn delete_cluster<S: Store>(engine: &Engine<S>, place: &Place, force: bool) -> R
 fn rescale<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, &scale.cluster)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
-    check_target(scale.target)?;
+    usage::check_target(engine, scale.target)?;
     let now = cluster.spec.scale_settings.target();
     if let Some(seen) = scale.seen
         && seen != now
     {
         return Err(Fault::user(format!("the target of `{}` is {now} by now, not {seen}", cluster.name))
+            .code(FaultCode::Conflict)
+            .target(&cluster.name)
             .hint("look again and repeat it")
             .into());
     }
@@ -326,7 +329,7 @@ fn rescale<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refus
 
 fn preview<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, &scale.cluster)?;
-    check_target(scale.target)?;
+    usage::check_target(engine, scale.target)?;
     let free = providers::free(&cluster.spec.provider, &perform::taken_hosts(&engine.sched, None));
     let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free);
     Ok(Checked::Reply(Reply::Preview(preview)))
@@ -360,7 +363,9 @@ fn act_on_node<S: Store>(
 /// There is none, or several of that name in the workspace.
 pub fn find_job<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Arc<Job>, Refusal> {
     match job {
-        JobRef::Id(id) => engine.job(*id)?.ok_or_else(|| Fault::user(format!("no job `{id}`")).into()),
+        JobRef::Id(id) => engine.job(*id)?.ok_or_else(|| {
+            Fault::user(format!("no job `{id}`")).code(FaultCode::ResourceNotFound).target(id.to_string()).into()
+        }),
         JobRef::Named { job, .. } if ResourceId::is_meant(job) => {
             let wrong = |why: String| Fault::user(format!("`{}` is no id of a job", job.escape_debug())).cause(why);
             let (id, experiment, name) = ResourceId::job(job).map_err(wrong)?;
@@ -391,7 +396,10 @@ pub fn find_job<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Arc<Job>, 
 }
 
 fn no_job(name: &str, place: &str) -> Fault {
-    Fault::user(format!("no job `{}` in {place}", name.escape_debug())).hint("ostler job list shows what there is")
+    Fault::user(format!("no job `{}` in {place}", name.escape_debug()))
+        .code(FaultCode::ResourceNotFound)
+        .target(name)
+        .hint("ostler job list shows what there is")
 }
 
 fn act_on_job<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef, act: JobAct) -> Result<Checked, Refusal> {

@@ -573,6 +573,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Jobs { .. }
             | Reply::Why(_)
             | Reply::Lists { .. }
+            | Reply::Usages(_)
             | Reply::Preview(_)
             | Reply::Window(_)
             | Reply::Found { .. }

@@ -46,6 +46,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::PreviewScale(_)
         | Request::ShowJob(_)
         | Request::ShowFileServer(_)
+        | Request::Usage
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
         | Request::ListJobs(_)

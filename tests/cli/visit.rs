@@ -198,3 +198,42 @@ fn the_shell_is_offered_names() {
         assert!(ran.stdout.lines().any(|line| line == expected), "{}", ran.shown());
     }
 }
+
+#[test]
+fn a_wait_says_when_what_happened() {
+    let lab = Lab::new();
+    assert_eq!(lab.run("job create -n w -- 'sleep 1; exit 5'").code, 0);
+    let ran = lab.run("job wait w --interval 1");
+    assert_eq!(ran.code, 5, "{}", ran.shown());
+    for said in ["w: submitted 2", "w: started 2", "w: JobFailed: ", "w: failed (exit 5) after "] {
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.shown());
+    }
+    assert!(ran.stderr.contains("w: running since 2") || ran.stderr.contains("w: queued since 2"), "{}", ran.shown());
+    assert_eq!(lab.run("job wait w --interval 0").code, 2);
+    // Ends are waited for, or left.
+    assert_eq!(lab.run("job create -n long -- sleep 600").code, 0);
+    lab.until("job show long -o json", |ran| json(ran)["executionState"] == "running");
+    let ran = lab.run("job terminate long");
+    assert!(ran.code == 0 && ran.stderr.contains("long: terminated"), "{}", ran.shown());
+    assert_eq!(json(&lab.run("job show long -o json"))["executionState"], "failed");
+    assert_eq!(lab.run("job create -n left -- sleep 600").code, 0);
+    let ran = lab.run("job terminate left --no-wait");
+    assert!(ran.code == 0 && !ran.stderr.contains("terminated"), "{}", ran.shown());
+    let ran = lab.run("cluster delete -n pool -y --force");
+    assert!(ran.code == 0 && ran.stderr.contains("cluster `pool` deleted"), "{}", ran.shown());
+    assert_eq!(lab.run("cluster list -o name").stdout, "");
+}
+
+#[test]
+fn an_experiment_goes_with_its_jobs_on_several_clusters() {
+    let lab = Lab::new();
+    assert_eq!(lab.run("cluster create second --provider local --target 1").code, 0);
+    for (name, cluster) in [("a", "pool"), ("b", "second")] {
+        assert_eq!(lab.run(&format!("job create -n {name} -c {cluster} -e first -- sleep 600")).code, 0);
+        lab.until(&format!("job show {name} -o json"), |ran| json(ran)["executionState"] == "running");
+    }
+    let ran = lab.run("experiment delete -n first -y");
+    assert!(ran.code == 0 && ran.stderr.contains("experiment `first` deleted"), "{}", ran.shown());
+    assert_eq!(lab.run("job list -w lab -o name").stdout, "");
+    lab.until("cluster show second -o json", |ran| json(ran)["nodeStateCounts"]["idleNodeCount"] == 1);
+}

@@ -10,6 +10,7 @@ fn help_of_every_noun() {
         "resource-group",
         "workspace",
         "file-server",
+        "usage",
         "cluster",
         "cluster node",
         "experiment",

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{error, node, time};
+use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
+use crate::model::resource_id::Child;
 use crate::model::spec::{ProviderSpec, ScaleSettings};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState};
 
 /// The columns of a list of clusters.
 pub const COLUMNS: &[Column] = &[
     Column { title: "NAME", look: Look::Text },
+    Column { title: "RESOURCE GROUP", look: Look::Unless("default") },
     Column { title: "WORKSPACE", look: Look::Text },
     Column { title: "STATE", look: Look::State },
     Column { title: "TARGET", look: Look::Number },
@@ -23,7 +26,7 @@ pub const COLUMNS: &[Column] = &[
     Column { title: "UNUSABLE", look: Look::Number },
     Column { title: "QUEUED", look: Look::Number },
     Column { title: "PROVIDER", look: Look::Wide },
-    Column { title: "VM SIZE", look: Look::Wide },
+    Column { title: "VM SIZE", look: Look::Unless("") },
     Column { title: "ERROR", look: Look::Text },
 ];
 
@@ -84,7 +87,7 @@ fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
 }
 
 /// Returns the object.
-pub fn value(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Value {
+pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
     let counts = Counts::of(nodes);
     let (provider, hosts) = provider(cluster);
     let errors: Vec<Value> = cluster.errors.iter().map(|e| error(&e.code, &e.message, &e.details)).collect();
@@ -93,8 +96,11 @@ pub fn value(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Value {
     let mut value = json!({
         "name": cluster.name,
         "id": cluster.id.to_string(),
-        "workspace": workspace,
+        "resourceId": home.id(Some(Child::Cluster(cluster.name.clone()))),
+        "resourceGroup": home.group,
+        "workspace": home.workspace,
         "provisioningState": super::workspace::provisioning(cluster.deleting),
+        "provisioningStateTransitionTime": time(cluster.deleting_since.unwrap_or(cluster.created)),
         "allocationState": allocation(cluster),
         "allocationStateTransitionTime": time(cluster.allocation_since),
         "creationTime": time(cluster.created),
@@ -121,12 +127,13 @@ pub fn value(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Value {
 }
 
 /// Returns the line of a list.
-pub fn row(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Row {
+pub fn row(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Row {
     let counts = Counts::of(nodes);
     Row {
         cells: vec![
             cluster.name.clone(),
-            workspace.to_owned(),
+            home.group.to_owned(),
+            home.workspace.to_owned(),
             state(cluster).to_owned(),
             cluster.spec.scale_settings.target().to_string(),
             counts.total().to_string(),
@@ -140,13 +147,13 @@ pub fn row(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Row {
             cluster.spec.vm_size.clone().unwrap_or_default(),
             cluster.errors.first().map(|e| e.message.clone()).unwrap_or_default(),
         ],
-        value: value(cluster, workspace, nodes),
+        value: value(cluster, home, nodes),
         name: cluster.name.clone(),
     }
 }
 
 /// Returns what a person is told.
-pub fn facts(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Vec<(&'static str, String)> {
+pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'static str, String)> {
     let counts = Counts::of(nodes);
     let (provider, hosts) = provider(cluster);
     let line = |node: &Arc<Node>| {
@@ -157,7 +164,7 @@ pub fn facts(cluster: &Cluster, workspace: &str, nodes: &[Arc<Node>]) -> Vec<(&'
     vec![
         ("name", cluster.name.clone()),
         ("id", cluster.id.to_string()),
-        ("workspace", workspace.to_owned()),
+        ("workspace", home.workspace.to_owned()),
         ("state", state(cluster).to_owned()),
         ("target", cluster.spec.scale_settings.target().to_string()),
         (

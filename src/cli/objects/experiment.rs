@@ -4,12 +4,15 @@ use serde_json::{Value, json};
 
 use super::time;
 use super::workspace::provisioning;
+use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
+use crate::model::resource_id::Child;
 use crate::model::state::Experiment;
 
 /// The columns of a list of experiments.
 pub const COLUMNS: &[Column] = &[
     Column { title: "NAME", look: Look::Text },
+    Column { title: "RESOURCE GROUP", look: Look::Unless("default") },
     Column { title: "WORKSPACE", look: Look::Text },
     Column { title: "STATE", look: Look::State },
     Column { title: "QUEUED", look: Look::Number },
@@ -20,24 +23,28 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// Returns the object.
-pub fn value(experiment: &Experiment, workspace: &str) -> Value {
+pub fn value(experiment: &Experiment, home: Home<'_>) -> Value {
     json!({
         "name": experiment.name,
         "id": experiment.id.to_string(),
-        "workspace": workspace,
+        "resourceId": home.id(Some(Child::Experiment(experiment.name.clone()))),
+        "resourceGroup": home.group,
+        "workspace": home.workspace,
         "provisioningState": provisioning(experiment.deleting),
+        "provisioningStateTransitionTime": time(experiment.deleting_since.unwrap_or(experiment.created)),
         "creationTime": time(experiment.created),
         "jobCounts": experiment.tally,
     })
 }
 
 /// Returns the line of a list.
-pub fn row(experiment: &Experiment, workspace: &str) -> Row {
+pub fn row(experiment: &Experiment, home: Home<'_>) -> Row {
     let tally = &experiment.tally;
     Row {
         cells: vec![
             experiment.name.clone(),
-            workspace.to_owned(),
+            home.group.to_owned(),
+            home.workspace.to_owned(),
             provisioning(experiment.deleting).to_owned(),
             tally.queued.to_string(),
             (tally.running + tally.terminating).to_string(),
@@ -45,18 +52,18 @@ pub fn row(experiment: &Experiment, workspace: &str) -> Row {
             tally.failed.to_string(),
             experiment.created.rfc3339(),
         ],
-        value: value(experiment, workspace),
+        value: value(experiment, home),
         name: experiment.name.clone(),
     }
 }
 
 /// Returns what a person is told.
-pub fn facts(experiment: &Experiment, workspace: &str) -> Vec<(&'static str, String)> {
+pub fn facts(experiment: &Experiment, home: Home<'_>) -> Vec<(&'static str, String)> {
     let tally = &experiment.tally;
     vec![
         ("name", experiment.name.clone()),
         ("id", experiment.id.to_string()),
-        ("workspace", workspace.to_owned()),
+        ("workspace", home.workspace.to_owned()),
         ("state", provisioning(experiment.deleting).to_owned()),
         ("created", experiment.created.rfc3339()),
         (

@@ -3,15 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::{error, time};
+use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::request::FileServerView;
+use crate::model::resource_id::Child;
 use crate::model::spec::FileServerSpec;
 use crate::model::state::FileServer;
 
 /// The columns of a list of file servers.
 pub const COLUMNS: &[Column] = &[
     Column { title: "NAME", look: Look::Text },
-    Column { title: "RESOURCE GROUP", look: Look::Wide },
+    Column { title: "RESOURCE GROUP", look: Look::Unless("default") },
     Column { title: "WORKSPACE", look: Look::Text },
     Column { title: "STATE", look: Look::State },
     Column { title: "SIZE", look: Look::Text },
@@ -29,6 +31,7 @@ pub fn value(server: &FileServer, group: &str, workspace: &str) -> Value {
     let mut set = |key: &str, value: Value| drop(map.insert(key.to_owned(), value));
     set("name", json!(server.name));
     set("id", json!(server.id.to_string()));
+    set("resourceId", Home { group, workspace }.id(Some(Child::FileServer(server.name.clone()))));
     set("resourceGroup", json!(group));
     set("workspace", json!(workspace));
     set("provisioningState", json!(server.provisioning.word()));

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{error, iso_span, maybe_time, time};
+use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::request::JobView;
+use crate::model::resource_id::Child;
 use crate::model::spec::secret::sources_of_job;
 use crate::model::spec::{Demand, JobSpec, Priority, Secret, SecretSource};
 use crate::model::state::{ExecutionState, Job};
@@ -16,6 +18,8 @@ pub const COLUMNS: &[Column] = &[
     Column { title: "EXPERIMENT", look: Look::Wide },
     Column { title: "WORKSPACE", look: Look::Wide },
     Column { title: "CLUSTER", look: Look::Text },
+    Column { title: "CLUSTER RG", look: Look::Unless("default") },
+    Column { title: "CLUSTER WORKSPACE", look: Look::Wide },
     Column { title: "TOOL", look: Look::Text },
     Column { title: "NODES", look: Look::Number },
     Column { title: "STATE", look: Look::State },
@@ -112,10 +116,14 @@ pub fn value(view: &JobView) -> Value {
     let mut set = |key: &str, value: Value| drop(map.insert(key.to_owned(), value));
     set("name", json!(job.name));
     set("id", json!(job.id.to_string()));
+    let child = Child::Job { experiment: view.experiment.clone(), job: job.name.clone() };
+    set("resourceId", Home { group: &view.group, workspace: &view.workspace }.id(Some(child)));
+    set("resourceGroup", json!(view.group));
     set("workspace", json!(view.workspace));
     set("experiment", json!(view.experiment));
     set("cluster", json!(view.cluster));
     set("provisioningState", json!(super::workspace::provisioning(job.deleting)));
+    set("provisioningStateTransitionTime", time(job.deleting_since.unwrap_or(job.created)));
     set("executionState", json!(job.state.word()));
     set("executionStateTransitionTime", time(job.since));
     set("executionInfo", execution_info(job));
@@ -233,6 +241,8 @@ pub fn row(view: &JobView) -> Row {
             view.experiment.clone(),
             view.workspace.clone(),
             view.cluster.clone(),
+            view.cluster_group.clone(),
+            view.cluster_workspace.clone(),
             job.spec.toolkit.tool_type().to_owned(),
             job.spec.node_count.to_string(),
             state(job).to_owned(),

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::time;
+use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::state::Workspace;
 
 /// The columns of a list of workspaces.
 pub const COLUMNS: &[Column] = &[
     Column { title: "NAME", look: Look::Text },
+    Column { title: "RESOURCE GROUP", look: Look::Unless("default") },
     Column { title: "LOCATION", look: Look::Text },
     Column { title: "STATE", look: Look::State },
     Column { title: "CREATED", look: Look::Wide },
@@ -21,28 +23,32 @@ pub fn provisioning(deleting: bool) -> &'static str {
 }
 
 /// Returns the object.
-pub fn value(workspace: &Workspace) -> Value {
+pub fn value(workspace: &Workspace, group: &str) -> Value {
     json!({
         "name": workspace.name,
         "id": workspace.id.to_string(),
+        "resourceId": Home { group, workspace: &workspace.name }.id(None),
         "location": workspace.location,
         "tags": workspace.tags,
+        "resourceGroup": group,
         "provisioningState": provisioning(workspace.deleting),
+        "provisioningStateTransitionTime": time(workspace.deleting_since.unwrap_or(workspace.created)),
         "creationTime": time(workspace.created),
     })
 }
 
 /// Returns the line of a list.
-pub fn row(workspace: &Workspace) -> Row {
+pub fn row(workspace: &Workspace, group: &str) -> Row {
     Row {
         cells: vec![
             workspace.name.clone(),
+            group.to_owned(),
             workspace.location.clone().unwrap_or_default(),
             provisioning(workspace.deleting).to_owned(),
             workspace.created.rfc3339(),
             tags(workspace),
         ],
-        value: value(workspace),
+        value: value(workspace, group),
         name: workspace.name.clone(),
     }
 }

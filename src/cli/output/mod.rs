@@ -55,6 +55,8 @@ pub enum Look {
     State,
     /// Only in `wide`, to the left.
     Wide,
+    /// In `wide`, and wherever a row of the first page says something else than this, to the left.
+    Unless(&'static str),
 }
 
 /// One thing of a list, in every form that a format may want.

@@ -16,20 +16,31 @@ pub(super) struct Table {
     limit: Option<usize>,
     paint: Painter,
     widths: Option<Vec<usize>>,
+    /// Which columns are shown, once the first page has decided.
+    shown: Vec<bool>,
 }
 
 impl Table {
     pub(super) fn new(columns: &'static [Column], wide: bool, limit: Option<usize>, paint: Painter) -> Self {
-        Self { columns, wide, limit, paint, widths: None }
+        Self { columns, wide, limit, paint, widths: None, shown: Vec::new() }
     }
 
-    fn shown(&self, column: &Column) -> bool {
-        self.wide || column.look != Look::Wide
+    fn decide(&self, rows: &[Row]) -> Vec<bool> {
+        let shown = |(at, column): (usize, &Column)| match column.look {
+            Look::Text | Look::Number | Look::State => true,
+            Look::Wide => self.wide,
+            Look::Unless(usual) => self.wide || rows.iter().any(|row| row.cells.get(at).is_some_and(|cell| cell != usual)),
+        };
+        self.columns.iter().enumerate().map(shown).collect()
     }
 
     pub(super) fn page(&mut self, out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
+        if self.widths.is_none() {
+            self.shown = self.decide(rows);
+        }
         let rows: Vec<Vec<String>> = rows.iter().map(|row| self.cells(row)).collect();
-        let shown: Vec<Column> = self.columns.iter().copied().filter(|column| self.shown(column)).collect();
+        let pairs = self.columns.iter().copied().zip(&self.shown);
+        let shown: Vec<Column> = pairs.filter(|(_, shown)| **shown).map(|(column, _)| column).collect();
         let widths = match &self.widths {
             Some(widths) => widths.clone(),
             None => {
@@ -46,8 +57,8 @@ impl Table {
     }
 
     fn cells(&self, row: &Row) -> Vec<String> {
-        let pairs = self.columns.iter().zip(&row.cells);
-        pairs.filter(|(column, _)| self.shown(column)).map(|(_, cell)| clean(cell)).collect()
+        let pairs = self.shown.iter().zip(&row.cells);
+        pairs.filter(|(shown, _)| **shown).map(|(_, cell)| clean(cell)).collect()
     }
 
     fn line(
@@ -71,14 +82,14 @@ impl Table {
             let fill = " ".repeat(width.saturating_sub(cell.width()));
             let padded = match column.look {
                 Look::Number => format!("{fill}{cell}"),
-                Look::Text | Look::State | Look::Wide if at == last => cell.clone(),
-                Look::Text | Look::State | Look::Wide => format!("{cell}{fill}"),
+                Look::Text | Look::State | Look::Wide | Look::Unless(_) if at == last => cell.clone(),
+                Look::Text | Look::State | Look::Wide | Look::Unless(_) => format!("{cell}{fill}"),
             };
             used += padded.width() + GAP.len();
             let painted = match (style, column.look) {
                 (Some(style), _) => self.paint.style(style, &padded),
                 (None, Look::State) => self.paint.state(&cell, &padded),
-                (None, Look::Text | Look::Number | Look::Wide) => padded,
+                (None, Look::Text | Look::Number | Look::Wide | Look::Unless(_)) => padded,
             };
             line.push_str(&painted);
             if at < last {

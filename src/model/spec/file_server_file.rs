@@ -23,6 +23,7 @@ const READ_ONLY: &[&str] = &[
     "id",
     "type",
     "apiVersion",
+    "resourceId",
     "location",
     "resourceGroup",
     "creationTime",

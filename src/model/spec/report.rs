@@ -1,6 +1,6 @@
 //! A file with all its faults: drawn with lines and carets where someone looks, one line each where no one does.
 
-use crate::model::fault::{Fault, FaultKind};
+use crate::model::fault::{Fault, FaultCode, FaultKind};
 use crate::model::spec::doc::Place;
 use crate::model::spec::fields::FileFault;
 
@@ -38,7 +38,7 @@ impl From<FileReport> for Fault {
             && only.place == Place::FLAG
             && only.field.is_empty()
         {
-            return Self { kind, message: only.what.clone(), causes: Vec::new(), hints: report.hints };
+            return Self { hints: report.hints, ..Self::new(kind, only.what.clone()) };
         }
         let name = if report.text.is_empty() { report.name.clone() } else { format!("`{}`", report.name) };
         let lines = report.lines();
@@ -46,6 +46,6 @@ impl From<FileReport> for Fault {
             1 => format!("{name} has a fault"),
             n => format!("{name} has {n} faults"),
         };
-        Self { kind, message, causes: lines, hints: report.hints }
+        Self { causes: lines, hints: report.hints, ..Self::new(kind, message).code(FaultCode::InvalidFile) }
     }
 }
