@@ -1,12 +1,13 @@
 //! One client of the server: reads its frames in order, gives them to the core in that order, and writes what comes back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 use tokio_util::task::AbortOnDropHandle;
@@ -15,6 +16,7 @@ use super::embedded::{Embedded, NotTaken};
 use super::wire::{ANSWER_BYTES_MAX, Merged, ToClient, ToServer, decode, encode, update_parts};
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, Reply};
+use crate::model::task::{NEWS_WAITING_MAX, Task};
 
 /// How many requests of one client may be under way: a command that waits for a thousand jobs.
 pub const REQUESTS_UNDER_WAY_MAX: usize = 1024;
@@ -70,6 +72,8 @@ pub(super) struct Connection {
     requests: JoinSet<()>,
     streams: JoinSet<()>,
     open: BTreeMap<u64, AbortHandle>,
+    /// How many news of each task the client still has room for.
+    rooms: BTreeMap<u64, Arc<Semaphore>>,
     taken: u64,
 }
 
@@ -79,7 +83,16 @@ impl Connection {
         let (pieces, pieces_out) = mpsc::channel(PIECES_WAITING_MAX);
         let writing = AbortOnDropHandle::new(tokio::spawn(write(writer, replies_out, pieces_out)));
         let out = Out { replies, pieces };
-        Self { core, out, writing, requests: JoinSet::new(), streams: JoinSet::new(), open: BTreeMap::new(), taken: 0 }
+        Self {
+            core,
+            out,
+            writing,
+            requests: JoinSet::new(),
+            streams: JoinSet::new(),
+            open: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            taken: 0,
+        }
     }
 
     /// Serves until the client or the server leaves.
@@ -94,7 +107,7 @@ impl Connection {
                 biased;
                 _ = async { leave.wait_for(|leave| *leave).await.is_ok() } => break,
                 Some(_) = self.requests.join_next() => {}
-                Some(_) = self.streams.join_next() => self.open.retain(|_, stream| !stream.is_finished()),
+                Some(_) = self.streams.join_next() => self.forget_ended(),
                 frame = reader.next() => {
                     let Some(Ok(frame)) = frame else { return };
                     match decode(&frame) {
@@ -145,17 +158,35 @@ impl Connection {
                 let stream = log(id, file, from, self.core.clone(), self.out.clone());
                 self.open.insert(id, self.streams.spawn(stream));
             }
-            ToServer::Subscribe { .. } | ToServer::Follow { .. } => {
+            ToServer::Task { id, task } if self.may_open(id) => {
+                let room = Arc::new(Semaphore::new(NEWS_WAITING_MAX));
+                let stream = task_news(id, task, self.core.clone(), self.out.clone(), Arc::clone(&room));
+                self.rooms.insert(id, room);
+                self.open.insert(id, self.streams.spawn(stream));
+            }
+            ToServer::Took { id, count } => {
+                if let Some(room) = self.rooms.get(&id) {
+                    // More than there ever was would be the client's mistake.
+                    room.add_permits(count.min(NEWS_WAITING_MAX.saturating_sub(room.available_permits())));
+                }
+            }
+            ToServer::Subscribe { .. } | ToServer::Follow { .. } | ToServer::Task { .. } => {
                 tracing::warn!("a client opens too many streams");
                 return false;
             }
             ToServer::End { id } => {
+                self.rooms.remove(&id);
                 if let Some(stream) = self.open.remove(&id) {
                     stream.abort();
                 }
             }
         }
         true
+    }
+
+    fn forget_ended(&mut self) {
+        self.open.retain(|_, stream| !stream.is_finished());
+        self.rooms.retain(|id, _| self.open.contains_key(id));
     }
 
     fn may_open(&self, id: u64) -> bool {
@@ -235,6 +266,26 @@ async fn log(id: u64, file: FileRef, from: From, core: Embedded, out: Out) {
     out.say(ToClient::Opened { id, fault: None }).await;
     while let Some(delta) = deltas.recv().await {
         if !out.piece(ToClient::Delta { id, delta }).await {
+            return;
+        }
+    }
+    // Behind the pieces, not before them as a reply would go.
+    out.piece(ToClient::Ended { id }).await;
+}
+
+async fn task_news(id: u64, task: Task, core: Embedded, out: Out, room: Arc<Semaphore>) {
+    let mut news = match core.begin_task(task).await {
+        Ok(news) => news,
+        Err(fault) => return out.say(ToClient::Opened { id, fault: Some(fault) }).await,
+    };
+    out.say(ToClient::Opened { id, fault: None }).await;
+    while let Some(piece) = news.recv().await {
+        // While the client has no room, nothing is taken from the task either, which then waits.
+        match room.acquire().await {
+            Ok(turn) => turn.forget(),
+            Err(_) => return,
+        }
+        if !out.piece(ToClient::News { id, news: piece }).await {
             return;
         }
     }

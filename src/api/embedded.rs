@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
 use crate::model::snapshot::Update;
+use crate::model::task::{NEWS_WAITING_MAX, Task, TaskNews};
 use crate::runtime::call::{Call, DELTAS_WAITING_MAX, UPDATES_WAITING_MAX};
 
 /// The sending end of the runtime's channel.
@@ -54,6 +55,14 @@ impl Embedded {
         let (deltas, receiver) = mpsc::channel(DELTAS_WAITING_MAX);
         let (opened, answer) = oneshot::channel();
         self.call(Call::Follow(file, from, deltas, opened)).await.map_err(|NotTaken| stopped())?;
+        answer.await.map_err(|_| stopped())??;
+        Ok(receiver)
+    }
+
+    pub(super) async fn begin_task(&self, task: Task) -> Result<mpsc::Receiver<TaskNews>, Fault> {
+        let (news, receiver) = mpsc::channel(NEWS_WAITING_MAX);
+        let (opened, answer) = oneshot::channel();
+        self.call(Call::Task(Box::new(task), news, opened)).await.map_err(|NotTaken| stopped())?;
         answer.await.map_err(|_| stopped())??;
         Ok(receiver)
     }

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
 use crate::model::snapshot::Update;
+use crate::model::task::{Task, TaskNews};
 use crate::runtime::call::Call;
 
 /// A front end's way to the core. Cheap to clone.
@@ -75,6 +76,18 @@ impl Client {
         match &self.inside {
             Inside::Embedded(core) => core.open_log(file, from).await,
             Inside::Socket(core) => core.open_log(file, from).await,
+        }
+    }
+
+    /// Begins a task: a copy of files or a command on a node. Dropping the receiver ends it. Whoever does not take the news
+    /// holds the task up.
+    ///
+    /// # Errors
+    /// That what it is about is unknown or not allowed, or the core cannot be reached.
+    pub async fn begin_task(&self, task: Task) -> Result<mpsc::Receiver<TaskNews>, Fault> {
+        match &self.inside {
+            Inside::Embedded(core) => core.begin_task(task).await,
+            Inside::Socket(core) => core.begin_task(task).await,
         }
     }
 }

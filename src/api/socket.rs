@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 pub use super::dial::Unconnected;
 use super::dial::{FRAMES_WAITING_MAX, Wire};
-use super::stream::{Feed, Pieces};
+use super::stream::{Feed, NewsQueue, Pieces};
 use super::wire::{Merged, REQUEST_BYTES_MAX, ServerHello, ToClient, ToServer, decode, encode};
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request, Submit};
 use crate::model::snapshot::Update;
+use crate::model::task::{Task, TaskNews};
 use crate::runtime::call::{DELTAS_WAITING_MAX, UPDATES_WAITING_MAX};
 
 /// How long a lost connection is tried again.
@@ -38,6 +39,7 @@ enum Ask {
     Request { request: Request, answer: oneshot::Sender<Result<Reply, Fault>> },
     Subscribe { updates: mpsc::Sender<Arc<Update>>, opened: oneshot::Sender<Result<(), Fault>> },
     Follow { file: FileRef, from: From, deltas: mpsc::Sender<LogDelta>, opened: oneshot::Sender<Result<(), Fault>> },
+    Task { task: Task, news: mpsc::Sender<TaskNews>, opened: oneshot::Sender<Result<(), Fault>> },
 }
 
 impl Socket {
@@ -51,6 +53,7 @@ impl Socket {
         let link = Link {
             path: path.to_owned(),
             gone: mpsc::unbounded_channel(),
+            took: mpsc::unbounded_channel(),
             next_id: 0,
             outgoing: VecDeque::new(),
             pending: BTreeMap::new(),
@@ -96,6 +99,14 @@ impl Socket {
         let (deltas, receiver) = mpsc::channel(DELTAS_WAITING_MAX);
         let (opened, answer) = oneshot::channel();
         self.ask(Ask::Follow { file, from, deltas, opened }, answer).await?;
+        Ok(receiver)
+    }
+
+    pub(super) async fn begin_task(&self, task: Task) -> Result<mpsc::Receiver<TaskNews>, Fault> {
+        // One: what the front end has not taken holds up the server, not this process's memory.
+        let (news, receiver) = mpsc::channel(1);
+        let (opened, answer) = oneshot::channel();
+        self.ask(Ask::Task { task, news, opened }, answer).await?;
         Ok(receiver)
     }
 }
@@ -170,6 +181,8 @@ enum Kind {
     Updates { feed: Feed<Merged>, part: Option<Update> },
     /// `from`: where to go on after a lost connection.
     Log { feed: Feed<Pieces>, file: FileRef, from: From },
+    /// A copy is asked for again after a lost connection, and goes on where it was; a command cannot be.
+    Task { feed: Feed<NewsQueue>, task: Task },
 }
 
 impl Kind {
@@ -177,6 +190,18 @@ impl Kind {
         match self {
             Self::Updates { .. } => ToServer::Subscribe { id },
             Self::Log { file, from, .. } => ToServer::Follow { id, file: file.clone(), from: *from },
+            Self::Task { task, .. } => ToServer::Task { id, task: task.clone() },
+        }
+    }
+}
+
+impl Kind {
+    /// Tells the front end why its stream ends.
+    fn fail(&self, fault: Fault) {
+        match self {
+            Self::Updates { .. } => {}
+            Self::Log { feed, .. } => feed.put(LogDelta::Failed(fault)),
+            Self::Task { feed, .. } => feed.put(TaskNews::Failed(fault)),
         }
     }
 }
@@ -186,6 +211,8 @@ struct Link {
     path: PathBuf,
     /// Streams whose front end has dropped its end; each tells it once.
     gone: (mpsc::UnboundedSender<u64>, mpsc::UnboundedReceiver<u64>),
+    /// News that front ends have taken, one each.
+    took: (mpsc::UnboundedSender<u64>, mpsc::UnboundedReceiver<u64>),
     next_id: u64,
     outgoing: VecDeque<Bytes>,
     pending: BTreeMap<u64, Pending>,
@@ -254,6 +281,11 @@ impl Link {
                         self.say(&ToServer::End { id });
                     }
                 }
+                Some(id) = self.took.1.recv() => {
+                    if self.streams.contains_key(&id) {
+                        self.say(&ToServer::Took { id, count: 1 });
+                    }
+                }
                 ask = asks.recv(), if asking && self.outgoing.len() < FRAMES_WAITING_MAX => match ask {
                     Some(ask) => self.take(ask),
                     // Nobody can ask any more, but somebody may still wait or listen.
@@ -287,6 +319,15 @@ impl Link {
             Ask::Follow { file, from, deltas, opened } => {
                 let feed = Feed::start(deltas, self.gone(id));
                 self.open(id, Stream { kind: Kind::Log { feed, file, from }, opened: Some(opened) });
+            }
+            Ask::Task { task, news, opened } => {
+                let took = self.took.0.clone();
+                let took = move || {
+                    // The task of this connection may have ended first.
+                    let _ = took.send(id);
+                };
+                let feed = Feed::start_told(news, took, self.gone(id));
+                self.open(id, Stream { kind: Kind::Task { feed, task }, opened: Some(opened) });
             }
         }
     }
@@ -328,6 +369,11 @@ impl Link {
             ToClient::Opened { id, fault } => self.on_opened(id, fault),
             ToClient::Update { id, part, last } => self.on_update(id, part, last),
             ToClient::Delta { id, delta } => self.on_delta(id, delta),
+            ToClient::News { id, news } => {
+                if let Some(Stream { kind: Kind::Task { feed, .. }, .. }) = self.streams.get(&id) {
+                    feed.put(news);
+                }
+            }
             ToClient::Ended { id } => drop(self.streams.remove(&id)),
             ToClient::Leaving { taken } => self.taken = Some(taken),
         }
@@ -345,9 +391,7 @@ impl Link {
             }
             // It was open before the connection was lost.
             (Some(fault), None) => {
-                if let Kind::Log { feed, .. } = &stream.kind {
-                    feed.put(LogDelta::Failed(fault));
-                }
+                stream.kind.fail(fault);
                 self.streams.remove(&id);
             }
         }
@@ -397,6 +441,13 @@ impl Link {
             };
             let _ = pending.answer.send(answer);
         }
+        self.streams.retain(|_, stream| match &stream.kind {
+            Kind::Task { task: Task::Run(_), .. } if stream.opened.is_none() => {
+                stream.kind.fail(unknown());
+                false
+            }
+            Kind::Task { .. } | Kind::Updates { .. } | Kind::Log { .. } => true,
+        });
         for stream in self.streams.values_mut() {
             if let Kind::Updates { part, .. } = &mut stream.kind {
                 *part = None;
@@ -431,9 +482,7 @@ impl Link {
             let _ = pending.answer.send(Err(fault.clone()));
         }
         for (_, stream) in std::mem::take(&mut self.streams) {
-            if let Kind::Log { feed, .. } = &stream.kind {
-                feed.put(LogDelta::Failed(fault.clone()));
-            }
+            stream.kind.fail(fault.clone());
             if let Some(opened) = stream.opened {
                 let _ = opened.send(Err(fault.clone()));
             }

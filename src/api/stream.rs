@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use super::wire::Merged;
 use crate::model::request::LogDelta;
 use crate::model::snapshot::Update;
+use crate::model::task::TaskNews;
 use crate::runtime::call::DELTAS_WAITING_MAX;
 
 /// What waits between a connection and a front end.
@@ -70,6 +71,23 @@ impl Waiting for Pieces {
     }
 }
 
+/// News of a task. The server sends no more than the front end has taken room for, so nothing is ever left out.
+#[derive(Default)]
+pub(super) struct NewsQueue(VecDeque<TaskNews>);
+
+impl Waiting for NewsQueue {
+    type In = TaskNews;
+    type Out = TaskNews;
+
+    fn put(&mut self, news: TaskNews) {
+        self.0.push_back(news);
+    }
+
+    fn next(&mut self) -> Option<TaskNews> {
+        self.0.pop_front()
+    }
+}
+
 /// The connection's end of a stream. Dropping it ends the stream once all that waits was handed over.
 pub(super) struct Feed<W: Waiting> {
     shared: Arc<Shared<W>>,
@@ -89,8 +107,17 @@ impl<W> Shared<W> {
 impl<W: Waiting> Feed<W> {
     /// Begins to hand over to `to`; runs `gone` when the front end has dropped the other end.
     pub(super) fn start(to: mpsc::Sender<W::Out>, gone: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self::start_told(to, || (), gone)
+    }
+
+    /// As [`Feed::start`]; runs `took` each time when a piece has found its place with the front end.
+    pub(super) fn start_told(
+        to: mpsc::Sender<W::Out>,
+        took: impl Fn() + Send + 'static,
+        gone: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared { waiting: Mutex::new((W::default(), false)), changed: Notify::new() });
-        tokio::spawn(hand_over(shared.clone(), to, gone));
+        tokio::spawn(hand_over(shared.clone(), to, took, gone));
         Self { shared }
     }
 
@@ -108,7 +135,12 @@ impl<W: Waiting> Drop for Feed<W> {
     }
 }
 
-async fn hand_over<W: Waiting>(shared: Arc<Shared<W>>, to: mpsc::Sender<W::Out>, gone: impl Future<Output = ()>) {
+async fn hand_over<W: Waiting>(
+    shared: Arc<Shared<W>>,
+    to: mpsc::Sender<W::Out>,
+    took: impl Fn(),
+    gone: impl Future<Output = ()>,
+) {
     loop {
         let (next, ended) = {
             let mut waiting = shared.lock();
@@ -119,6 +151,7 @@ async fn hand_over<W: Waiting>(shared: Arc<Shared<W>>, to: mpsc::Sender<W::Out>,
                 if to.send(piece).await.is_err() {
                     return gone.await;
                 }
+                took();
             }
             None if ended => return,
             None => tokio::select! {

@@ -13,6 +13,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, Seq};
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
 use crate::model::snapshot::{Change, Update};
+use crate::model::task::{Task, TaskNews};
 use crate::model::units::{Bytes as Size, UnixMillis};
 
 /// The number of the language that both sides speak; raised whenever an older side could misread a frame. The two
@@ -65,6 +66,10 @@ pub enum ToServer {
     Subscribe { id: u64 },
     /// Begins to follow a file.
     Follow { id: u64, file: FileRef, from: From },
+    /// Begins a task.
+    Task { id: u64, task: Task },
+    /// So many news of a task were taken, so that as many more may be sent.
+    Took { id: u64, count: usize },
     /// Ends a stream.
     End { id: u64 },
 }
@@ -84,6 +89,8 @@ pub enum ToClient {
     Update { id: u64, part: Update, last: bool },
     /// A piece of a log.
     Delta { id: u64, delta: LogDelta },
+    /// News of a task; never more than [`NEWS_WAITING_MAX`](crate::model::task::NEWS_WAITING_MAX) that the client has not taken.
+    News { id: u64, news: TaskNews },
     /// A stream is over.
     Ended { id: u64 },
     /// The server goes. Of what it read, requests up to this number reached the core, later ones did not.

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::logs::{self, Printer};
 use super::output::{Column, Look, Row};
 use super::session::{Core, Session, unexpected};
-use super::{job_create::by_id, names, select};
+use super::{copy, job_create::by_id, names, select};
 use crate::model::fault::Fault;
 use crate::model::request::{
     FileEntry, FileKind, FileRef, FilesOf, FolderRef, From, JobView, Listing, Reply, Request, STDOUTERR,
@@ -31,6 +31,14 @@ pub enum Verb {
     ///
     /// Waits for a file that is not there yet.
     Stream(Stream),
+    /// Get a file or a directory of a job, with all that is in it
+    ///
+    /// What an interrupted one has left is gone on with. Links are not followed, and nothing is written outside the target.
+    #[command(visible_alias = "download")]
+    Get(copy::Get),
+    /// Put files and directories into a directory of a job
+    #[command(visible_alias = "upload")]
+    Put(copy::Put),
 }
 
 /// Which directory of a job is meant.
@@ -81,6 +89,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::List(list) => self::list(session, list).await,
         Verb::Stream(stream) => self::stream(session, stream).await,
+        Verb::Get(get) => copy::get(session, get).await,
+        Verb::Put(put) => copy::put(session, put).await,
     }
 }
 

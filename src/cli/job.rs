@@ -34,7 +34,7 @@ pub enum Verb {
     /// Print what a job has written, or follow it
     #[command(visible_alias = "log")]
     Logs(logs::Logs),
-    /// The directories of a job: list and follow what lies there
+    /// The directories of a job: list, follow, get and put what lies there
     #[command(subcommand)]
     File(file::Verb),
     /// Stop jobs for good

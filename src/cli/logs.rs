@@ -13,7 +13,7 @@ use super::session::{Core, Session, unexpected};
 use super::{job_wait, names, select};
 use crate::model::fault::Fault;
 use crate::model::request::{FileEntry, FileRef, FileWindow, From, JobView, LogDelta, Reply, Request, Window};
-use crate::model::shown::{Cleaner, ShownLine};
+use crate::model::shown::Cleaner;
 use crate::model::units::Millis;
 
 /// How much is asked for at once: large beside a round trip, small beside memory.
@@ -288,6 +288,7 @@ pub struct Printer {
     began: bool,
     cleaner: Option<Cleaner>,
     color: bool,
+    err: bool,
     /// It goes without saying that the log of a new job is not there yet.
     just_submitted: bool,
 }
@@ -295,8 +296,16 @@ pub struct Printer {
 impl Printer {
     /// Returns one that has printed nothing.
     pub fn new(out: Out) -> Self {
-        let tty = std::io::stdout().is_terminal();
-        Self { began: false, cleaner: tty.then(|| Cleaner::at(0)), color: out.paint.colored(), just_submitted: false }
+        Self::to(out, std::io::stdout().is_terminal(), false)
+    }
+
+    /// Returns one that writes to standard error.
+    pub fn on_err(out: Out) -> Self {
+        Self::to(out, std::io::stderr().is_terminal(), true)
+    }
+
+    fn to(out: Out, tty: bool, err: bool) -> Self {
+        Self { began: false, cleaner: tty.then(|| Cleaner::at(0)), color: out.paint.colored(), err, just_submitted: false }
     }
 
     /// Says whether there was anything to print.
@@ -304,9 +313,13 @@ impl Printer {
         self.began
     }
 
-    fn print(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+    /// Prints bytes that stand at an offset of their file.
+    ///
+    /// # Errors
+    /// Nobody reads them any more.
+    pub fn print(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
         self.began = true;
-        let mut out = std::io::stdout().lock();
+        let mut out = self.target();
         match &mut self.cleaner {
             None => out.write_all(bytes)?,
             Some(cleaner) => {
@@ -328,33 +341,20 @@ impl Printer {
         Ok(out.flush()?)
     }
 
+    fn target(&self) -> Box<dyn Write> {
+        if self.err { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout().lock()) }
+    }
+
     /// Writes the last line, which no line feed ended.
-    fn end(&mut self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// As [`Printer::print`].
+    pub fn end(&mut self) -> Result<(), Failure> {
         if let Some(line) = self.cleaner.as_ref().and_then(Cleaner::unfinished) {
-            let mut out = std::io::stdout().lock();
+            let mut out = self.target();
             writeln!(out, "{}", line.text())?;
             out.flush()?;
         }
         Ok(())
     }
-}
-
-/// Returns bytes as standard output may get them: cleaned if it is a terminal.
-pub fn fit(bytes: &[u8], out: Out) -> Vec<u8> {
-    if !std::io::stdout().is_terminal() {
-        return bytes.to_vec();
-    }
-    let mut text = String::new();
-    let mut cleaner = Cleaner::at(0);
-    let color = out.paint.colored();
-    let mut add = |line: &ShownLine| {
-        match color {
-            true => line.write_ansi(&mut text),
-            false => text.push_str(line.text()),
-        }
-        text.push('\n');
-    };
-    cleaner.feed(bytes, |line| add(&line));
-    cleaner.unfinished().iter().for_each(add);
-    text.into_bytes()
 }

@@ -1,6 +1,5 @@
 //! `ostler cluster node`: single nodes.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -9,9 +8,9 @@ use super::failure::Failure;
 use super::lists::Lists;
 use super::names;
 use super::objects::node as object;
-use super::session::{Core, Session, unexpected};
+use super::session::{Core, Session};
 use crate::model::fault::{Fault, FaultKind};
-use crate::model::request::{NodeAct, NodeRef, Reply, Request};
+use crate::model::request::{NodeAct, NodeRef, Request};
 
 /// What can be done with nodes.
 #[derive(Subcommand, Clone, Debug)]
@@ -107,18 +106,7 @@ pub fn command_line(words: &[String]) -> Result<String, Fault> {
 async fn exec(session: &Session, node: &str, words: &[String]) -> Result<i32, Failure> {
     let command = command_line(words)?;
     let core = session.core().await?;
-    let request = Request::Exec { node: node_ref(session, node), command };
-    match core.act(&format!("run a command on {node}"), request).await? {
-        None => Ok(0),
-        Some(Reply::Ran { code, stdout, stderr }) => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(&super::logs::fit(&stdout, session.out))?;
-            out.flush()?;
-            let _ = std::io::stderr().lock().write_all(&super::logs::fit(&stderr, session.out));
-            Ok(code)
-        }
-        Some(other) => Err(unexpected(&other)),
-    }
+    super::exec::run(session, &core, node_ref(session, node), node, command).await
 }
 
 async fn each(session: &Session, nodes: &[String], verb: &str, act: NodeAct) -> Result<i32, Failure> {

@@ -187,6 +187,20 @@ impl Core {
         Ok(Some(reply))
     }
 
+    /// Says whether a change that is no request may be made; `sentence` is as for [`Core::act`].
+    ///
+    /// # Errors
+    /// That changes are not wanted.
+    pub fn may(&self, sentence: &str) -> Result<bool, Failure> {
+        if self.readonly {
+            return Err(Fault::user(format!("`--readonly`: will not {sentence}")).into());
+        }
+        if self.dry_run {
+            self.out.note(&format!("would {sentence}"));
+        }
+        Ok(!self.dry_run)
+    }
+
     /// Returns the client itself, for followers of logs.
     pub fn client(&self) -> &Client {
         &self.client

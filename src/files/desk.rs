@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::files::talk::{Answer, Talk};
+use crate::files::talk::{Answer, Program, Talk};
 use crate::files::{FileError, FilePath, LinkSource};
 
 /// How long a conversation that nobody uses is kept: whoever reads a log asks again sooner, and a node's channels are few.
@@ -101,7 +101,7 @@ impl<L: LinkSource> Desk<L> {
     /// Opens a conversation of its own, for what takes longer.
     pub(super) async fn talk(&self) -> Result<Talk, FileError> {
         let link = self.links.link().await.ok_or(FileError::NoLink)?;
-        Talk::open(&link).await
+        Talk::open(&link, Program::Look).await
     }
 
     fn keep(&self, talk: Talk) {

@@ -74,7 +74,7 @@ pub(super) fn found(bytes: &[u8], folder: &FilePath, node: u32, max: usize) -> F
             break;
         }
         match told(line, folder, node) {
-            Ok(entry) => found.entries.push(entry),
+            Ok((entry, _)) => found.entries.push(entry),
             Err(name) => found.odd.push(name),
         }
     }
@@ -82,8 +82,8 @@ pub(super) fn found(bytes: &[u8], folder: &FilePath, node: u32, max: usize) -> F
     found
 }
 
-/// Reads `MODE SIZE SECONDS INODE ./NAME`; the error is the name of what cannot be asked for.
-fn told(line: &[u8], folder: &FilePath, node: u32) -> Result<FileEntry, Shown> {
+/// Reads `MODE SIZE SECONDS INODE ./NAME`: the entry and its mode. The error is the name of what cannot be asked for.
+pub(super) fn told(line: &[u8], folder: &FilePath, node: u32) -> Result<(FileEntry, u32), Shown> {
     let odd = || Shown::from_bytes(line.strip_prefix(b"odd ./").unwrap_or(line));
     let text = std::str::from_utf8(line).map_err(|_| odd())?;
     let mut words = text.splitn(5, ' ');
@@ -104,7 +104,7 @@ fn told(line: &[u8], folder: &FilePath, node: u32) -> Result<FileEntry, Shown> {
     };
     let size = if kind == FileKind::File { size } else { 0 };
     let modified = UnixMillis(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000));
-    Ok(FileEntry { name: name.to_owned(), node, size, modified, kind, inode })
+    Ok((FileEntry { name: name.to_owned(), node, size, modified, kind, inode }, mode & 0o777))
 }
 
 #[cfg(test)]

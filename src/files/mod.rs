@@ -5,6 +5,7 @@
 //! The runtime makes a [`Desk`] for a node's looks and calls [`follow()`] for each file that somebody watches. Only regular
 //! files below the folder that a caller names are read ([`FilePath`]).
 
+pub mod copy;
 mod desk;
 mod follow;
 mod haul;

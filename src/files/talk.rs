@@ -21,10 +21,16 @@ const NOISE_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 /// How much is read at once where a line is waited for.
 const LINE_BYTES: usize = 1024;
+/// How many bytes are handed on at once where many come: few enough to forget, enough that a write is worth its while.
+const POUR_BYTES: usize = 1024 * 1024;
 /// How long one answer may take: a node under load, a cold disk; and ssh gives up a dead connection after 15 s.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// How long the facts behind a mark can be, in bytes: two numbers of 20 digits and a word.
 const FACTS_BYTES_MAX: usize = 64;
+/// The most bytes of a last line: our word, a kind, two numbers.
+const LAST_LINE_BYTES_MAX: usize = 256;
+/// The program that copies files.
+const COPY: &str = concat!(include_str!("../../assets/agent/paths.sh"), include_str!("../../assets/agent/copy.sh"));
 /// The program that answers looks.
 const LOOK: &str = concat!(include_str!("../../assets/agent/paths.sh"), include_str!("../../assets/agent/look.sh"));
 
@@ -125,7 +131,14 @@ impl Lines {
     }
 }
 
-/// A conversation with the program that answers looks.
+/// A program that one can talk with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Look,
+    Copy,
+}
+
+/// A conversation with a program that answers questions about files.
 pub(super) struct Talk {
     channel: Channel,
     from: Lines,
@@ -138,9 +151,19 @@ pub(super) struct Answer {
     pub facts: Facts,
 }
 
+/// A piece of a long answer.
+pub(super) enum Piece {
+    Bytes(Vec<u8>),
+    Last(Answer),
+}
+
 impl Talk {
-    pub async fn open(link: &Link) -> Result<Self, FileError> {
-        let mut channel = link.open_data(Traffic::Look, LOOK).await.map_err(FileError::Link)?;
+    pub async fn open(link: &Link, program: Program) -> Result<Self, FileError> {
+        let (traffic, text) = match program {
+            Program::Look => (Traffic::Look, LOOK),
+            Program::Copy => (Traffic::Copy, COPY),
+        };
+        let mut channel = link.open_data(traffic, text).await.map_err(FileError::Link)?;
         let stdout = std::mem::replace(&mut channel.stdout, Box::pin(tokio::io::empty()));
         let mut talk = Self { channel, from: Lines::new(stdout), end: Uuid::new_v4().simple().to_string() };
         let first = async {
@@ -157,17 +180,15 @@ impl Talk {
     /// Asks about a path. An answer is at most `bytes_max` long; whoever sends more is no longer listened to.
     pub async fn ask(&mut self, path: &FilePath, question: &str, bytes_max: usize) -> Result<Answer, FileError> {
         let lost = |source| FileError::Lost { path: path.shown().clone(), source };
-        let asked = format!("root {}\npath {}\n{question}\n", path.root(), path.as_str());
         let answer = async {
-            self.channel.stdin.write_all(asked.as_bytes()).await.map_err(|error| lost(Some(error)))?;
-            self.channel.stdin.flush().await.map_err(|error| lost(Some(error)))?;
+            self.say(path, question, &[]).await?;
             let mut bytes = Vec::new();
             loop {
                 if let Some(answer) = self.ended(&mut bytes) {
                     return Ok(answer);
                 }
                 // The word and the facts come on top.
-                if bytes.len() > bytes_max + 256 {
+                if bytes.len() > bytes_max + LAST_LINE_BYTES_MAX {
                     return Err(lost(None));
                 }
                 match self.from.bytes(&mut bytes).await {
@@ -212,6 +233,55 @@ impl Talk {
             Ok(())
         };
         tokio::try_join!(write, read).map(|_| ())
+    }
+
+    /// Sends a question, with raw bytes behind it.
+    pub async fn say(&mut self, path: &FilePath, question: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let lost = |source| FileError::Lost { path: path.shown().clone(), source: Some(source) };
+        let asked = format!("root {}\npath {}\n{question}\n", path.root(), path.as_str());
+        self.channel.stdin.write_all(asked.as_bytes()).await.map_err(lost)?;
+        self.channel.stdin.write_all(bytes).await.map_err(lost)?;
+        self.channel.stdin.flush().await.map_err(lost)
+    }
+
+    /// Hears one answer that is text, whatever was asked after it.
+    pub async fn hear(&mut self, path: &FilePath, bytes_max: usize, patience: Duration) -> Result<Answer, FileError> {
+        let lost = |source| FileError::Lost { path: path.shown().clone(), source };
+        let answer = async {
+            let mut bytes = Vec::new();
+            loop {
+                let line = self.from.line().await.map_err(|error| lost(Some(error)))?.ok_or_else(|| lost(None))?;
+                if let Some(facts) = line.strip_prefix(&self.end).and_then(|facts| Facts::parse(facts.trim_start())) {
+                    return Ok(Answer { bytes, facts });
+                }
+                if bytes.len() > bytes_max {
+                    return Err(lost(None));
+                }
+                bytes.extend_from_slice(line.as_bytes());
+                bytes.push(b'\n');
+            }
+        };
+        timeout(ANSWER_MAX + patience, answer).await.unwrap_or_else(|_| Err(lost(None)))
+    }
+
+    /// Waits for further bytes of an answer that is many raw bytes. `held` is the caller's to keep between two calls.
+    pub async fn more(&mut self, path: &FilePath, held: &mut Vec<u8>) -> Result<Piece, FileError> {
+        let lost = |source| FileError::Lost { path: path.shown().clone(), source };
+        loop {
+            if let Some(answer) = self.ended(held) {
+                return Ok(Piece::Last(answer));
+            }
+            if held.len() > POUR_BYTES + LAST_LINE_BYTES_MAX {
+                // What may be the last line stays.
+                let tail = held.split_off(held.len() - LAST_LINE_BYTES_MAX);
+                return Ok(Piece::Bytes(std::mem::replace(held, tail)));
+            }
+            match timeout(ANSWER_MAX, self.from.bytes(held)).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0)) | Err(_) => return Err(lost(None)),
+                Ok(Err(error)) => return Err(lost(Some(error))),
+            }
+        }
     }
 
     /// Says whether the answer is whole: its last line begins with our word, which no file can hold by chance.

@@ -161,6 +161,16 @@ impl Fault {
         self
     }
 
+    /// Returns the message and its causes on one line, parted by `: `.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        self.causes.iter().for_each(|cause| {
+            text.push_str(": ");
+            text.push_str(cause);
+        });
+        text
+    }
+
     /// Returns the exit code of the command line for this fault.
     pub fn exit_code(&self) -> i32 {
         match self.kind {

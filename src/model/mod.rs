@@ -13,5 +13,6 @@ pub mod shown;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
+pub mod task;
 pub mod units;
 pub mod volume;

@@ -8,6 +8,7 @@ use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::snapshot::Update;
+use crate::model::task::{Task, TaskNews};
 
 /// What a front end sends to the runtime's loop.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub enum Call {
     Subscribe(mpsc::Sender<Arc<Update>>),
     /// A log to follow.
     Follow(FileRef, From, mpsc::Sender<LogDelta>, oneshot::Sender<Result<(), Fault>>),
+    /// A task to do, and where its news go.
+    Task(Box<Task>, mpsc::Sender<TaskNews>, oneshot::Sender<Result<(), Fault>>),
     /// The config was read again.
     Settings(Settings),
 }

@@ -18,6 +18,7 @@ use crate::model::request::{FileRef, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::state::Job;
+use crate::model::task::{Copy, Task};
 use crate::model::units::UnixMillis;
 use crate::runtime::keep::KeepWork;
 use crate::runtime::secrets::Vault;
@@ -45,6 +46,8 @@ pub enum Input {
     AwaitOver(CallId),
     /// A follower wants to know where a file is.
     Locate(CallId, FileRef),
+    /// Somebody wants a task done.
+    Task(CallId, Box<Task>),
 }
 
 /// What is to be done outside after a turn.
@@ -64,6 +67,8 @@ pub enum Out {
     Look(CallId, FileWork),
     /// A place that was asked for by `Input::Locate`.
     Located(CallId, Result<Located, Fault>),
+    /// What is to be done for `Input::Task`.
+    Task(CallId, Result<TaskWork, Fault>),
 }
 
 /// Where a file of a job is.
@@ -106,6 +111,15 @@ pub enum FileWork {
     Entries { folders: Vec<Located> },
     /// A command.
     Exec { link: Box<NodeLink>, command: String },
+}
+
+/// A task with its places.
+#[derive(Debug)]
+pub enum TaskWork {
+    /// A copy between a place on a node and a path here.
+    Copy { located: Located, copy: Copy },
+    /// A command.
+    Run { link: Box<NodeLink>, command: String },
 }
 
 /// What one turn came to.
@@ -322,6 +336,15 @@ impl<S: Store> Engine<S> {
                 }
                 Err(validate::Refusal::Store(error)) => Err(error),
             },
+            Input::Task(call, task) => {
+                let planned = match locate::task(self, *task) {
+                    Ok(planned) => Ok(planned),
+                    Err(validate::Refusal::Fault(fault)) => Err(fault),
+                    Err(validate::Refusal::Store(error)) => return Err(error),
+                };
+                work.looks.push(Out::Task(call, planned));
+                Ok(())
+            }
         }
     }
 

@@ -10,7 +10,8 @@ use crate::model::ids::Attempt;
 use crate::model::nearest::nearest;
 use crate::model::request::{FileRef, FilesOf, FolderRef, JobRef, NodeRef, SETUP, STDOUTERR};
 use crate::model::state::{Job, Node, NodeState};
-use crate::runtime::engine::{Engine, Located};
+use crate::model::task::{CopyWay, Task};
+use crate::runtime::engine::{Engine, Located, TaskWork};
 use crate::runtime::shelf::Shelf;
 use crate::runtime::validate::{Refusal, find_job};
 use crate::runtime::{perform, resolve};
@@ -126,6 +127,34 @@ fn former_copy<S: Store>(engine: &Engine<S>, file: &FileRef) -> Result<Option<Lo
         Path::new(&path).is_file().then_some(Located { path, ..copy })
     });
     Ok(found.next())
+}
+
+/// Finds what a task is about.
+///
+/// # Errors
+/// As [`file`], and what the task may not do.
+pub fn task<S: Store>(engine: &Engine<S>, task: Task) -> Result<TaskWork, Refusal> {
+    match task {
+        Task::Run(run) => {
+            let node = resolve::node(&engine.sched, &run.node)?;
+            let link = perform::link_of(engine, node)
+                .ok_or_else(|| Fault::user(format!("node `{}` has no machine yet", node.name)))?;
+            Ok(TaskWork::Run { link: Box::new(link), command: run.command })
+        }
+        Task::Copy(copy) => {
+            if !copy.local.starts_with('/') || copy.local.contains('\0') {
+                return Err(Fault::internal("a copy names no absolute path here").into());
+            }
+            if copy.way == CopyWay::Put && copy.remote.directory.as_deref().is_none_or(|id| id == STDOUTERR || id == SETUP) {
+                let fault = Fault::user("nothing can be put among the logs");
+                return Err(fault.hint("name an output or input directory with -d, or temp").into());
+            }
+            let node = Some(copy.remote.node.unwrap_or(0));
+            let mut found = folders(engine, &FolderRef { node, ..copy.remote.clone() })?;
+            let located = found.pop().ok_or_else(|| Fault::internal("a copy has no place"))?;
+            Ok(TaskWork::Copy { located, copy })
+        }
+    }
 }
 
 /// A path below a directory: nothing that leads out of it, nothing that cannot be a line.

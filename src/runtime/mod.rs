@@ -18,6 +18,7 @@ pub mod retention;
 pub mod secrets;
 pub mod shelf;
 pub mod submit;
+pub mod task;
 mod usage;
 pub mod validate;
 pub mod views;
@@ -38,6 +39,7 @@ use crate::model::request::{From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::NodeState;
+use crate::model::task::TaskNews;
 use crate::runtime::call::Call;
 use crate::runtime::clock::Clock;
 use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
@@ -132,6 +134,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             next_call: 0,
             replies: BTreeMap::new(),
             followers: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             ends: BTreeMap::new(),
             publisher: Publisher::new(Instant::now()),
             sweep_at: Instant::now() + SWEEP_FIRST,
@@ -182,6 +185,8 @@ struct Loop {
     next_call: CallId,
     replies: BTreeMap<CallId, oneshot::Sender<Reply>>,
     followers: BTreeMap<CallId, (From, mpsc::Sender<LogDelta>, Opened)>,
+    /// Tasks that are asked for and not yet begun.
+    tasks: BTreeMap<CallId, (mpsc::Sender<TaskNews>, oneshot::Sender<Result<(), Fault>>)>,
     /// Tells followers that their job has ended.
     ends: BTreeMap<RowKey, watch::Sender<bool>>,
     publisher: Publisher,
@@ -311,6 +316,12 @@ impl Loop {
                 taken.push(Input::Locate(self.next_call, file));
                 Going::On
             }
+            Call::Task(task, news, opened) => {
+                self.next_call += 1;
+                self.tasks.insert(self.next_call, (news, opened));
+                taken.push(Input::Task(self.next_call, task));
+                Going::On
+            }
             Call::Settings(settings) => {
                 self.sweep_at = Instant::now();
                 taken.push(Input::Settings(settings));
@@ -391,6 +402,7 @@ impl Loop {
                 });
             }
             Out::Located(call, located) => self.follow(call, located),
+            Out::Task(call, work) => self.begin_task(call, work),
         }
     }
 
@@ -487,6 +499,18 @@ impl Loop {
                 // Who asked may have left; then the follower ends at its first delta.
                 let _ = opened.send(Ok(()));
                 self.tokio.spawn(look::follow(located, way, from, deltas, ended));
+            }
+        }
+    }
+
+    fn begin_task(&mut self, call: CallId, work: Result<engine::TaskWork, Fault>) {
+        let Some((news, opened)) = self.tasks.remove(&call) else { return };
+        // Who asked may have left; then the task ends by itself.
+        match work {
+            Err(fault) => drop(opened.send(Err(fault))),
+            Ok(work) => {
+                let _ = opened.send(Ok(()));
+                self.tokio.spawn(task::run(work, &self.agents, news));
             }
         }
     }

@@ -30,6 +30,10 @@ pub enum Traffic {
     Follow,
     /// A look at a file or a folder, or a search; over in a moment.
     Look,
+    /// A copy of files.
+    Copy,
+    /// A command that a person runs.
+    Run,
 }
 
 impl Link {

@@ -137,3 +137,94 @@ fn a_stream_waits_for_its_file_and_ends_with_the_job() {
     });
     assert_eq!((stream.stdout.as_str(), stream.code), ("line 1\nline 2\nline 3\n", 0), "{}", stream.shown());
 }
+
+#[test]
+fn files_come_and_go_as_they_are() {
+    let lab = Lab::new();
+    let command = "mkdir -p $AZ_BATCHAI_OUTPUT_MODEL/step; echo 12345 >$AZ_BATCHAI_OUTPUT_MODEL/model.bin; \
+                   echo x >$AZ_BATCHAI_OUTPUT_MODEL/step/one; ln -s /etc/passwd $AZ_BATCHAI_OUTPUT_MODEL/link";
+    job(&lab, "done", command);
+    let read = |name: &str| std::fs::read_to_string(lab.home().join(name)).unwrap_or_default();
+    let ran = lab.run("job file get -j done -d MODEL -p model.bin --to got/deep");
+    assert_eq!((ran.code, read("got/deep/model.bin").as_str()), (0, "12345\n"), "{}", ran.shown());
+    assert!(ran.stderr.contains("1 file, 6 B"), "{}", ran.shown());
+    let ran = lab.run("job file get -j done -d MODEL --to got");
+    assert_eq!((ran.code, read("got/MODEL/step/one").as_str()), (4, "x\n"), "{}", ran.shown());
+    assert!(ran.stderr.contains("left out `link`: it is a symbolic link"), "{}", ran.shown());
+    // What is there and differs stays; --force replaces it.
+    lab.file("model.bin", "mine");
+    let ran = lab.run("job file get -j done -d MODEL -p model.bin");
+    assert_eq!((ran.code, read("model.bin").as_str()), (1, "mine"), "{}", ran.shown());
+    assert!(
+        ran.stderr.contains("`model.bin` is there already and differs") && ran.stderr.contains("--force"),
+        "{}",
+        ran.shown()
+    );
+    lab.ok("job file get -j done -d MODEL -p model.bin --force");
+    assert_eq!(read("model.bin"), "12345\n");
+    // The other way.
+    std::fs::create_dir_all(lab.home().join("code/lib")).unwrap();
+    lab.file("code/train.sh", "echo trained");
+    lab.file("code/lib/util.sh", "true");
+    assert!(lab.run("job file put -j done -d temp code --dry-run").stderr.contains("would put"));
+    assert_eq!(lab.run("job file put -j done -d temp code --readonly").code, 1);
+    let ran = lab.run("job file put -j done -d temp -p up/load code model.bin");
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+    let list = lab.ok("job file list -j done -d temp -p up/load -o name");
+    assert_eq!(list, "code\nmodel.bin\n");
+    assert_eq!(lab.ok("job file list -j done -d temp -p up/load/code/lib -o name"), "util.sh\n");
+    for (line, words) in [
+        ("job file get -j done -d MODEL -p none", "there is no file `none` on the node"),
+        ("job file get -j done -d MODEL -p link", "`link` is not a regular file"),
+        ("job file get -j done -d MODEL -p ../x", "it leads out of the directory"),
+        ("job file put -j done code", "nothing can be put among the logs"),
+        ("job file put -j done -d temp none.txt", "No such file"),
+        ("job file put -j done -d temp /dev/null", "neither a file nor a directory"),
+        ("job file get -j done -d MODEL -p model.bin --to model.bin", "cannot make the directory"),
+    ] {
+        let ran = lab.run(line);
+        assert_eq!(ran.code, 1, "{}", ran.shown());
+        assert!(ran.stderr.contains(words), "{line}: {}", ran.shown());
+    }
+    // A core in this process does the same.
+    lab.ok("serve --stop");
+    lab.ok("--embedded job file get -j done -d MODEL -p step --to embedded");
+    assert_eq!(read("embedded/step/one"), "x\n");
+}
+
+#[test]
+fn a_command_on_a_node_is_heard_as_it_speaks() {
+    use std::io::{BufRead, BufReader, Write};
+    let lab = Lab::new();
+    let go = lab.home().join("go").display().to_string();
+    let line = format!("echo first; echo to-err >&2; while [ ! -e {go} ]; do sleep 0.1; done; printf last; exit 7");
+    let mut command = lab.0.command(&["cluster", "node", "exec", "local-1", "--", &line]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    out.read_line(&mut said).unwrap();
+    assert_eq!(said, "first\n");
+    std::fs::File::create(&go).unwrap().flush().unwrap();
+    std::io::Read::read_to_string(&mut out, &mut said).unwrap();
+    let mut errors = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut errors).unwrap();
+    assert_eq!((said.as_str(), errors.as_str(), child.wait().unwrap().code()), ("first\nlast", "to-err\n", Some(7)));
+    // More than any buffer holds, to a reader that is slow to begin.
+    let ran = lab
+        .run("cluster node exec local-1 -- 'i=0; while [ $i -lt 40000 ]; do echo line $i of many lines; i=$((i+1)); done'");
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 40_000));
+    assert!(ran.stdout.ends_with("line 39999 of many lines\n"));
+    // Whoever goes away ends it.
+    let mark = lab.home().join("mark").display().to_string();
+    let line = format!("trap '' PIPE; trap 'echo ended >{mark}; exit' HUP; echo up; while :; do sleep 0.1; done");
+    let mut child = lab
+        .0
+        .command(&["cluster", "node", "exec", "local-1", "--", &line])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    lab.until("cluster show -o json", |_| std::fs::read_to_string(&mark).is_ok_and(|text| text == "ended\n"));
+}

@@ -1,5 +1,6 @@
 //! Links over a real sshd on the loopback, and the data plane of files over links.
 
+mod copies;
 mod follows;
 mod looks;
 mod shells;

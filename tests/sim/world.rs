@@ -373,7 +373,7 @@ impl World {
                 let took = self.rng.range(KEEPING.0, KEEPING.1);
                 self.at(took, Happening::Kept { life, effect });
             }
-            Out::Look(..) | Out::Located(..) => {}
+            Out::Look(..) | Out::Located(..) | Out::Task(..) => {}
         }
     }
 

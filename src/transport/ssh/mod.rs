@@ -26,11 +26,15 @@ use crate::transport::link::{Channel, LinkError, Traffic};
 /// How long a channel may take to open: a dead connection is noticed by ssh itself within 15 s (`ServerAlive…`), a login
 /// shell with a heavy start-up file takes a fifth of a second.
 const OPEN_MAX: Duration = Duration::from_secs(20);
-/// The most files followed at once over one connection. With [`LOOKS_MAX`] it makes six of the ten channels that sshd
-/// gives (`MaxSessions 10`); the agent has one, three are left for its replacement and for what a person does by hand.
+/// The most files followed at once over one connection. With [`LOOKS_MAX`], [`COPIES_MAX`] and [`RUNS_MAX`] it makes eight
+/// of the ten channels that sshd gives (`MaxSessions 10`); the agent has one, one is left for its replacement.
 pub const FOLLOWS_MAX: usize = 4;
 /// The most looks at files at once over one connection; further ones wait in line.
 pub const LOOKS_MAX: usize = 2;
+/// The most copies at once over one connection: two would halve each other.
+pub const COPIES_MAX: usize = 1;
+/// The most commands that people run at once over one connection.
+pub const RUNS_MAX: usize = 1;
 
 /// A link to a host over one ssh connection. Cheap to clone; all clones are one connection.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct SshLink {
     session: Arc<Session>,
     follows: Arc<Semaphore>,
     looks: Arc<Semaphore>,
+    copies: Arc<Semaphore>,
+    runs: Arc<Semaphore>,
 }
 
 /// What names a connection: the same words find the same master again, in another process too.
@@ -65,6 +71,8 @@ impl SshLink {
             session: Arc::new(attach(&socket)),
             follows: Arc::new(Semaphore::new(FOLLOWS_MAX)),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+            copies: Arc::new(Semaphore::new(COPIES_MAX)),
+            runs: Arc::new(Semaphore::new(RUNS_MAX)),
         })
     }
 
@@ -99,6 +107,8 @@ impl SshLink {
         let share = match traffic {
             Traffic::Follow => &self.follows,
             Traffic::Look => &self.looks,
+            Traffic::Copy => &self.copies,
+            Traffic::Run => &self.runs,
         };
         let closed = |_| LinkError::soft("unreachable", "start agent", format!("the link to `{}` is closed", self.host));
         let turn = Arc::clone(share).acquire_owned().await.map_err(closed)?;
