@@ -100,7 +100,7 @@ pub async fn run(session: &Session, logs: Logs) -> Result<i32, Failure> {
 /// As for every command.
 pub async fn follow_to_end(session: &Session, core: &Core, view: &JobView) -> Result<i32, Failure> {
     let view = &await_start(session, core, std::sync::Arc::new(view.clone())).await?;
-    let file = FileRef::log(by_id(view), "stdout.txt", 0);
+    let file = FileRef::log(by_id(view), view.job.log_name("stdout", 0), 0);
     let mut printer = Printer { just_submitted: true, ..Printer::new(session.out) };
     follow(session, core, file, 0, &mut printer).await?;
     ended_code(session, core, view).await
@@ -116,10 +116,11 @@ async fn ended_code(session: &Session, core: &Core, view: &JobView) -> Result<i3
 }
 
 fn file_of(logs: &Logs, view: &JobView) -> Result<FileRef, Fault> {
+    let rank = logs.rank.unwrap_or_else(|| view.job.first_rank_on(logs.node.unwrap_or(0)));
     let name = match (&logs.file, logs.err) {
         (Some(file), _) => file.clone(),
-        (None, true) => "stderr.txt".to_owned(),
-        (None, false) => "stdout.txt".to_owned(),
+        (None, true) => view.job.log_name("stderr", rank),
+        (None, false) => view.job.log_name("stdout", rank),
     };
     let file = match logs.attempt {
         Some(attempt) if attempt != view.job.attempt.0 => format!("attempt-{attempt}/{name}"),

@@ -272,6 +272,18 @@ pub enum AfterStop {
 }
 
 impl Job {
+    /// Returns the name of the log file that takes a stream (`stdout`, `stderr`) of a main rank.
+    pub fn log_name(&self, stream: &str, rank: usize) -> String {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let deciding = count(self.shape.main_nodes.len()).saturating_sub(self.shape.serving);
+        format!("{stream}{}.txt", self.spec.toolkit.log_suffix(count(rank), deciding))
+    }
+
+    /// Returns the first main rank on a node of the attempt; the first of all when there is none.
+    pub fn first_rank_on(&self, node: u32) -> usize {
+        self.shape.main_nodes.iter().position(|of| *of == node).unwrap_or(0)
+    }
+
     /// Returns the one reason why this job is where it is, as a sentence part. `cluster` is its cluster, when that
     /// still exists.
     pub fn reason(&self, cluster: Option<&Cluster>) -> String {

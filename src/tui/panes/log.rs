@@ -34,7 +34,7 @@ use filter::Needle;
 use open::{Answer, Heard, Landing, OpenLog, Tail};
 use page::Size;
 use search::Way;
-use source::{Bookmark, Bookmarks, STDOUT, failed_rank, files_of, next_file, next_node, short};
+use source::{Bookmark, Bookmarks, failed_rank, files_of, next_file, next_node, short};
 
 /// Rows that one step of the wheel moves, as in most terminals.
 const WHEEL_ROWS: usize = 3;
@@ -158,13 +158,15 @@ impl Log {
 
     /// Opens the log of the selected job as soon as the job has ever started.
     fn open_started(&mut self, cx: &Cx) -> Vec<UiEffect> {
-        let started = self.job.and_then(|id| cx.world.job(id)).is_some_and(|job| has_started(job));
-        match (self.job, started, &self.open) {
-            (Some(job), true, None) => {
-                let mark = self.bookmarks.of(job);
-                self.enter(job, mark)
+        let started = self.job.and_then(|id| cx.world.job(id)).filter(|job| has_started(job));
+        match (started, &self.open) {
+            (Some(job), None) => {
+                // A job's first log is the standard output of its first process.
+                let first = || Bookmark { file: job.log_name("stdout", 0), ..Bookmark::default() };
+                let mark = self.bookmarks.of(job.id).unwrap_or_else(first);
+                self.enter(job.id, mark)
             }
-            (Some(_), true, Some(_)) | (Some(_), false, _) | (None, _, _) => Vec::new(),
+            (Some(_), Some(_)) | (None, _) => Vec::new(),
         }
     }
 
@@ -369,8 +371,8 @@ impl Log {
     fn failed_rank(&mut self, cx: &Cx) -> Vec<UiEffect> {
         let Some(job) = self.job.and_then(|id| cx.world.job(id)) else { return Vec::new() };
         match failed_rank(job) {
-            Some((node, what)) => {
-                let effects = self.switch(node, STDOUT.to_owned());
+            Some((node, file, what)) => {
+                let effects = self.switch(node, file);
                 self.say(what);
                 effects
             }

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::model::ids::JobId;
+use crate::model::ids::{JobId, RankRole};
 use crate::model::request::FileEntry;
 use crate::model::state::Job;
 use crate::model::state::job::{Proof, RankState};
 
 /// How many logs one has left are remembered: more than a person keeps in mind in a session; each is some hundred bytes.
 const KEPT_MAX: usize = 256;
-/// The file that is shown first (published name, model §6.8).
-pub const STDOUT: &str = "stdout.txt";
-const STDERR: &str = "stderr.txt";
+/// How the names of files of output and of errors begin (published names, model §6.8).
+const STDOUT: &str = "stdout";
+const STDERR: &str = "stderr";
 
 /// Where one was in a log: without what was held of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,10 +50,9 @@ impl Bookmarks {
         }
     }
 
-    /// Returns where one was in the log of a job; a job's first log is the standard output of its first node.
-    pub fn of(&self, job: JobId) -> Bookmark {
-        let first = || Bookmark { file: STDOUT.to_owned(), ..Bookmark::default() };
-        self.marks.get(&job).cloned().unwrap_or_else(first)
+    /// Returns where one was in the log of a job, if one was.
+    pub fn of(&self, job: JobId) -> Option<Bookmark> {
+        self.marks.get(&job).cloned()
     }
 }
 
@@ -65,10 +64,10 @@ pub fn short(file: &str) -> &str {
 /// Returns a place in the order in which files are offered: output, errors, preparation, the rest, earlier attempts.
 fn order(file: &str) -> (u8, &str) {
     let rank = match file {
-        STDOUT => 0,
-        STDERR => 1,
         _ if file.contains('/') => 4,
         _ if file.contains("job_prep") => 2,
+        _ if file.starts_with(STDOUT) => 0,
+        _ if file.starts_with(STDERR) => 1,
         _ => 3,
     };
     (rank, file)
@@ -100,9 +99,9 @@ pub fn next_node(entries: &[FileEntry], node: u32, file: &str) -> Option<(u32, S
     Some((next, (*same).to_owned()))
 }
 
-/// Returns the node on which the job failed first, and what to say of it: the first process, by rank, with an exit code
+/// Returns the node on which the job failed first, the file to show, and what to say of it: the first process, by rank, with an exit code
 /// other than 0 that was not told to stop.
-pub fn failed_rank(job: &Job) -> Option<(u32, String)> {
+pub fn failed_rank(job: &Job) -> Option<(u32, String, String)> {
     let failed = job.ranks.iter().find_map(|(rank, run)| match &run.state {
         RankState::Gone(Proof::Exit { code, why: None } | Proof::Told { code, .. }) if *code != 0 => {
             Some((rank, run, *code))
@@ -111,7 +110,8 @@ pub fn failed_rank(job: &Job) -> Option<(u32, String)> {
     });
     let (rank, run, code) = failed?;
     let node = job.nodes.iter().position(|id| *id == run.node).unwrap_or(0);
-    Some((node as u32, format!("{rank} ended with exit code {code}")))
+    let main = if rank.role == RankRole::Main { rank.index as usize } else { job.first_rank_on(node as u32) };
+    Some((node as u32, job.log_name("stdout", main), format!("{rank} ended with exit code {code}")))
 }
 
 #[cfg(test)]
@@ -151,7 +151,6 @@ mod tests {
         for job in 0..=KEPT_MAX as u64 {
             marks.keep(JobId(job), Bookmark { at: Some(job), ..Bookmark::default() });
         }
-        assert_eq!((marks.of(JobId(0)).at, marks.of(JobId(1)).at), (None, Some(1)));
-        assert_eq!(marks.of(JobId(0)).file, STDOUT);
+        assert_eq!((marks.of(JobId(0)), marks.of(JobId(1)).and_then(|mark| mark.at)), (None, Some(1)));
     }
 }
