@@ -40,6 +40,8 @@ mod torchrun;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
@@ -136,7 +138,16 @@ pub struct JobNames<'a> {
 /// Returns the processes of a job's launch plan.
 pub fn shape(spec: &JobSpec) -> LaunchShape {
     let Mains { nodes, serving } = of(&spec.toolkit).mains(spec);
-    LaunchShape { sets_up: setup::needed(spec), prepares: spec.job_preparation.is_some(), main_nodes: nodes, serving }
+    let prepares = spec.job_preparation.is_some();
+    // The first process on a node empties the temp directory. Where several start at once, that has to be one before them.
+    let sets_up = setup::needed(spec) || (meet(&nodes) && !prepares);
+    LaunchShape { sets_up, prepares, main_nodes: nodes, serving }
+}
+
+/// Says whether two main ranks start on one node.
+fn meet(nodes: &[u32]) -> bool {
+    let mut seen = BTreeSet::new();
+    !nodes.iter().all(|node| seen.insert(*node))
 }
 
 /// Returns everything about a job that can be known before it runs to be impossible to launch; each message names its field.

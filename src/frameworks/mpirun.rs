@@ -12,7 +12,8 @@
 //!   segmentation fault when the shim's path is not there on their node, and every node has its own.
 //!
 //! A Hydra hands the whole environment of `mpirun` to all ranks, with the paths of the first node; told to hand on none
-//! (`-genvnone`), its ranks have that of their own daemon, which is that of their node.
+//! (`-genvnone`), its ranks have that of their own daemon, which is that of their node. It also takes them to the directory
+//! that `mpirun` ran in, which other nodes do not have, so it is sent to `/` (seen with MPICH 4.0.2).
 
 use crate::frameworks::cx::node_count;
 use crate::frameworks::expand::quoted;
@@ -109,9 +110,9 @@ case "$OSTLER_MPI" in
 *"Open MPI"* | *OpenRTE*)
   exec mpirun --hostfile "$AZ_BATCHAI_MPI_HOST_FILE" -n {processes} --map-by slot --bind-to none "$@" ;;
 *Intel*MPI*)
-{FABRIC}  exec mpirun -genvlist I_MPI_FABRICS,I_MPI_DAPL_PROVIDER,I_MPI_DYNAMIC_CONNECTION -n {processes} {intel} "$@" ;;
+{FABRIC}  exec mpirun -genvlist I_MPI_FABRICS,I_MPI_DAPL_PROVIDER,I_MPI_DYNAMIC_CONNECTION -wdir / -n {processes} {intel} "$@" ;;
 *HYDRA* | *MPICH* | *MVAPICH*)
-  exec mpirun -genvnone -f "$AZ_BATCHAI_MPI_HOST_FILE.hydra" -n {processes} "$@" ;;
+  exec mpirun -genvnone -wdir / -f "$AZ_BATCHAI_MPI_HOST_FILE.hydra" -n {processes} "$@" ;;
 esac
 echo "ostler: mpirun on $(uname -n) is neither Open MPI's nor a Hydra's (MPICH, Intel MPI): $OSTLER_MPI" >&2
 exit 126"#

@@ -17,7 +17,7 @@ use crate::frameworks::plan::{Paths, Plan};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankKey, RankRole};
 use crate::model::launch::{Launch, NodePlace};
-use crate::model::spec::{JobSpec, Secret};
+use crate::model::spec::{Demand, JobSpec, Secret};
 
 const MOUNTS_SH: &str = include_str!("../../assets/agent/mounts.sh");
 const SETUP_SH: &str = include_str!("../../assets/agent/setup.sh");
@@ -56,7 +56,7 @@ impl Plan<'_> {
     pub(super) fn set_up(&self, rank: Rank) -> Result<Launch, Fault> {
         let paths = self.paths();
         let steps = self.steps(&paths);
-        let mut text = format!("forget\n{}", self.sweep());
+        let mut text = format!("forget\n{}", self.sweep(&paths));
         for step in &steps {
             text.push_str(&call_of(step));
         }
@@ -77,13 +77,21 @@ impl Plan<'_> {
         for undo in self.steps(&paths).into_iter().rev().filter_map(|step| step.undo) {
             text.push_str(&format!("undo {}\n", words_of(&undo)));
         }
-        text.push_str(&format!("undo undo_below {}\nover\n", quoted(&format!("{}/mounts/jobs", self.node().root))));
+        text.push_str(&format!("undo undo_below {}\nover\n", quoted(&self.held(&paths))));
         self.process(rank, &paths, &text)
     }
 
-    /// What is below the mount roots of all jobs: the attempt has the node for itself, so it is a leftover.
-    fn sweep(&self) -> String {
-        let jobs = format!("{}/mounts/jobs", self.node().root);
+    /// Where all that is mounted is of this attempt or a leftover: the mount roots of all jobs where it has the node for
+    /// itself, its own where others may be on the node.
+    fn held(&self, paths: &Paths) -> String {
+        match &self.job.spec.demand {
+            Demand::WholeNode => format!("{}/mounts/jobs", self.node().root),
+            Demand::Part(_) => paths.job_mounts.clone(),
+        }
+    }
+
+    fn sweep(&self, paths: &Paths) -> String {
+        let jobs = self.held(paths);
         let detail = quoted(&format!("targetPath={}", detail_value(&jobs)));
         let headline = quoted("Unable to undo what a former job left mounted");
         format!("step MountError {detail} {headline} 'look for leftovers' sweep {}\n", quoted(&jobs))

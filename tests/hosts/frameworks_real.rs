@@ -105,7 +105,7 @@ fn jax_sums_over_two_nodes() {
     well(&ostler, "sum");
     for node in 0..2 {
         let text = log(&ostler, "sum", node, &format!("stdout-{node}.txt"));
-        assert_eq!(text, format!("process {node} of 2: sum 3 over 2 devices\n"));
+        assert!(text.ends_with(&format!("process {node} of 2: sum 3 over 2 devices\n")), "{text}");
     }
 }
 

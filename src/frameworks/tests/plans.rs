@@ -170,6 +170,74 @@ fn jax_ray_dask() {
 }
 
 #[test]
+fn processes_that_start_side_by_side_find_an_empty_directory() {
+    let torch = |count: u32, more: &[&str]| {
+        let mut json = serde_json::json!({"nodeCount": 2, "pyTorchSettings": {
+            "pythonScriptFilePath": "t.py", "processCount": count, "communicationBackend": "Gloo",
+        }});
+        for key in more {
+            json[*key] = serde_json::json!({"commandLine": "x"});
+        }
+        job(spec(json), 1)
+    };
+    // What empties it runs before them: a set-up, or the preparation; one process on a node does it itself.
+    for (job, sets_up, wiping) in
+        [(torch(2, &[]), false, "m0 m1"), (torch(3, &[]), true, "s0 s1"), (torch(3, &["jobPreparation"]), false, "p0 p1")]
+    {
+        assert_eq!(job.shape.sets_up, sets_up, "{wiping}");
+        let ranks = ["s0", "s1", "p0", "p1", "m0", "m1", "m2"].into_iter().filter(|rank| {
+            let skipped = (rank.starts_with('s') && !sets_up) || (*rank == "m2" && job.shape.main_nodes.len() < 3);
+            let launched = launch(&job, &places(2), rank.parse().unwrap(), None, &NAMES);
+            !skipped && launched.is_ok_and(|launched| !launched.wipe.is_empty())
+        });
+        assert_eq!(ranks.collect::<Vec<_>>().join(" "), wiping);
+    }
+}
+
+/// Runs the command of an MPI job with a stand-in for `mpirun`, which says its version, and how it was called then.
+fn called(version: &str, nodes: u32, processes: u32) -> (i32, String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let mpirun = dir.path().join("mpirun");
+    let script = format!("#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{version}'; else echo \"$@\" | head -1; fi\n");
+    std::fs::write(&mpirun, script).unwrap();
+    std::fs::set_permissions(&mpirun, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let json = serde_json::json!({"nodeCount": nodes, "customMpiSettings": {"commandLine": "x", "processCount": processes}});
+    let plan = launch(&job(spec(json), 1), &places(nodes), Rank::main(0), None, &NAMES).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    let out = std::process::Command::new("sh")
+        .args(["-c", &plan.command])
+        .env("PATH", path)
+        .env("AZ_BATCHAI_MPI_HOST_FILE", "HOSTFILE")
+        .env("AZ_BATCH_HOST_LIST", "HOSTS")
+        .output()
+        .unwrap();
+    let text =
+        |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().replace(" sh -c cd \"$AZ_BATCHAI_JOB_TEMP\" || exit 1", "");
+    (out.status.code().unwrap(), text(out.stdout), text(out.stderr))
+}
+
+#[test]
+fn the_mpirun_of_the_node_is_called_as_it_wants() {
+    let intel = "Intel(R) MPI Library for Linux* OS, Version 2021.10 Build 20230619 (id: c2e19c2f3e)";
+    let cases = [
+        ("mpirun (Open MPI) 4.1.4", 8, "--hostfile HOSTFILE -n 8 --map-by slot --bind-to none"),
+        ("HYDRA build details:", 8, "-genvnone -wdir / -f HOSTFILE.hydra -n 8"),
+        (intel, 8, "-genvlist I_MPI_FABRICS,I_MPI_DAPL_PROVIDER,I_MPI_DYNAMIC_CONNECTION -wdir / -n 8 -ppn 4 -hosts HOSTS"),
+        (
+            intel,
+            3,
+            "-genvlist I_MPI_FABRICS,I_MPI_DAPL_PROVIDER,I_MPI_DYNAMIC_CONNECTION -wdir / -n 3 -machinefile HOSTFILE.hydra",
+        ),
+    ];
+    for (version, processes, expected) in cases {
+        assert_eq!(called(version, 2, processes), (0, expected.to_owned(), String::new()), "{version}");
+    }
+    let (code, _, said) = called("prterun 1.0", 2, 2);
+    assert_eq!(code, 126);
+    assert!(said.contains("is neither Open MPI's nor a Hydra's (MPICH, Intel MPI): prterun 1.0"), "{said}");
+}
+
+#[test]
 fn every_kind_runs_on_any_number_of_nodes() {
     for kind in crate::model::spec::ToolKind::ALL {
         for nodes in 1..=3 {
