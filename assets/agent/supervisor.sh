@@ -258,7 +258,11 @@ last_words() {
     case $KEY in *.[sc]*) ;; *) return 0 ;; esac
     if [ "$R_CODE" = 0 ] || [ "$R_WHY" != - ]; then return 0; fi
     SAID=$(head -c "$SAID_BYTES_MAX" "$ROOT/ask/$KEY/said" 2>/dev/null | tr '\n\t\r' '   ')
-    SAID=${SAID% }
+    set -f
+    # shellcheck disable=SC2086
+    set -- $SAID
+    set +f
+    SAID=$*
 }
 
 refuse() {

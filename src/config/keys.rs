@@ -154,6 +154,13 @@ pub const ALL: &[Key] = &[
         },
     },
     Key {
+        name: "storage_accounts",
+        about: "What stands in for storage accounts of mountVolumes, as a table for each: `[storage_accounts.NAME]` with `kind` = nfs (host, path, options), smb (host, user, options), folder (path) or command (command, with {account}, {name} and {options}); `files` and `blobs` may have tables of their own, and `key` says where the account's key comes from.",
+        by_environment: false,
+        read: super::storage::read,
+        show: super::storage::show,
+    },
+    Key {
         name: "ssh_config",
         about: "The ssh configuration file to use instead of your own, as `ssh -F FILE` takes it.",
         by_environment: true,

@@ -11,6 +11,7 @@ pub mod context;
 pub mod keys;
 pub mod person;
 pub mod places;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

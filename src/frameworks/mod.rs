@@ -46,7 +46,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{JobSpec, Toolkit};
+use crate::model::spec::{JobSpec, MountVolumes, Toolkit};
 use crate::model::state::Job;
 use crate::model::state::job::Daemon;
 use crate::model::volume::Volume;
@@ -153,6 +153,11 @@ fn meet(nodes: &[u32]) -> bool {
 /// Returns everything about a job that can be known before it runs to be impossible to launch; each message names its field.
 pub fn check(spec: &JobSpec) -> Vec<Fault> {
     plan::check(spec)
+}
+
+/// Returns what is wrong with paths below the mount roots; `cluster` is what the job's cluster mounts on its nodes.
+pub fn check_mounts(spec: &JobSpec, cluster: &MountVolumes) -> Vec<Fault> {
+    mounts::check_paths(spec, cluster)
 }
 
 /// Returns what exactly runs as `rank` of the job's current attempt. `nodes` are the nodes of the attempt, in order;

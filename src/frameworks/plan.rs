@@ -13,7 +13,8 @@ use crate::model::state::Job;
 use crate::model::state::job::Daemon;
 
 const SHARED_JOB_TEMP: &str = "AZ_BATCHAI_SHARED_JOB_TEMP";
-const MOUNT_ROOTS: [&str; 2] = ["AZ_BATCHAI_MOUNT_ROOT", "AZ_BATCHAI_JOB_MOUNT_ROOT"];
+/// The roots of what is mounted: of the cluster, of the job.
+pub(super) const MOUNT_ROOTS: [&str; 2] = ["AZ_BATCHAI_MOUNT_ROOT", "AZ_BATCHAI_JOB_MOUNT_ROOT"];
 
 /// Returns where a node has the program that launchers of frameworks call instead of ssh.
 pub(super) fn launcher(node: &NodePlace) -> String {
@@ -336,15 +337,6 @@ pub(super) fn check(spec: &JobSpec) -> Vec<Fault> {
 }
 
 fn check_path(spec: &JobSpec, field: &str, path: &str) -> Option<Fault> {
-    match pieces(path).first() {
-        Some(Piece::Name(name)) if MOUNT_ROOTS.contains(name) => {
-            return Some(
-                Fault::user(format!("{field}: `{path}` is below ${name}, where nothing is mounted"))
-                    .hint("leave stdOutErrPathPrefix out to keep logs in the node's spool, or give a path on the nodes"),
-            );
-        }
-        Some(Piece::Name(_)) | Some(Piece::Text(_)) | None => {}
-    }
     let mut scope = Scope::default();
     for name in
         MOUNT_ROOTS.iter().chain(&["AZ_BATCHAI_JOB_TEMP_DIR", "AZ_BATCHAI_JOB_TEMP", "AZ_BATCHAI_JOB_MASTER_NODE_IP"])
@@ -381,7 +373,7 @@ fn texts(spec: &JobSpec) -> Vec<(String, &str)> {
     found
 }
 
-fn paths(spec: &JobSpec) -> Vec<(String, &str)> {
+pub(super) fn paths(spec: &JobSpec) -> Vec<(String, &str)> {
     let mut found: Vec<(String, &str)> = Vec::new();
     found.extend(spec.std_out_err_path_prefix.iter().map(|p| ("stdOutErrPathPrefix".to_owned(), p.as_str())));
     let inputs = spec.input_directories.iter().enumerate();

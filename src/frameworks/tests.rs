@@ -238,11 +238,81 @@ fn what_cannot_be_launched_is_said_with_its_field() {
     insta::assert_snapshot!(faults(bad).join("\n"), @"
     customToolkitSettings.commandLine: refers to `$AZ_BATCHAI_SHARED_JOB_TEMP`, which is not set: the nodes share no directory
     outputDirectories[1].pathPrefix: refers to `$AZ_BATCHAI_SHARED_JOB_TEMP`, which is not set: the nodes share no directory
-    stdOutErrPathPrefix: `$AZ_BATCHAI_MOUNT_ROOT/afs` is below $AZ_BATCHAI_MOUNT_ROOT, where nothing is mounted
     inputDirectories[0].path: `data` is not an absolute path on the node
     inputDirectories[1].path: `$P/x` refers to `$P`, whose value is not known before the job runs
     outputDirectories[0].pathPrefix: `$NOWHERE` refers to `$NOWHERE`, whose value is not known before the job runs
     ");
+}
+
+#[test]
+fn a_path_below_a_mount_root_needs_a_mount_there() {
+    let volumes =
+        |path: &str| serde_json::json!({"unmanagedFileSystems": [{"mountCommand": "m", "relativeMountPath": path}]});
+    let cluster: MountVolumes = serde_json::from_value(volumes("nfs")).unwrap();
+    let job = |prefix: &str, input: &str| {
+        spec(serde_json::json!({
+            "nodeCount": 1,
+            "customToolkitSettings": {"commandLine": "true"},
+            "mountVolumes": volumes("afs/x"),
+            "environmentVariables": [{"name": "IN", "value": "$AZ_BATCHAI_MOUNT_ROOT/nfs"}],
+            "stdOutErrPathPrefix": prefix,
+            "inputDirectories": [{"id": "A", "path": input}],
+        }))
+    };
+    let good = job("$AZ_BATCHAI_JOB_MOUNT_ROOT/afs/x", "$IN/data");
+    assert_eq!(check_mounts(&good, &cluster), []);
+    let bad = job("$AZ_BATCHAI_JOB_MOUNT_ROOT/afs", "$AZ_BATCHAI_MOUNT_ROOT/afs/x");
+    let said: Vec<_> = check_mounts(&bad, &cluster).into_iter().map(|fault| fault.message).collect();
+    insta::assert_snapshot!(said.join("\n"), @"
+    stdOutErrPathPrefix: `$AZ_BATCHAI_JOB_MOUNT_ROOT/afs` is below $AZ_BATCHAI_JOB_MOUNT_ROOT, and nothing is mounted there: the job mounts `afs/x`
+    inputDirectories[0].path: `$AZ_BATCHAI_MOUNT_ROOT/afs/x` is below $AZ_BATCHAI_MOUNT_ROOT, and nothing is mounted there: the cluster mounts `nfs`
+    ");
+    let said: Vec<_> = check_mounts(&good, &MountVolumes::default()).into_iter().map(|fault| fault.message).collect();
+    insta::assert_snapshot!(said.join("\n"), @"inputDirectories[0].path: `$IN/data` is below $AZ_BATCHAI_MOUNT_ROOT, and nothing is mounted there: the cluster mounts nothing");
+}
+
+#[test]
+fn a_node_is_set_up_and_cleaned_up() {
+    use crate::model::spec::SecretSource;
+    use crate::model::volume::{Source, VolumeKind};
+    let volume = |kind, at: &str, source| Volume { kind, at: at.to_owned(), source };
+    let smb = Source::Smb {
+        host: "store".into(),
+        share: "data".into(),
+        user: "acc".into(),
+        password: SecretSource::Environment("KEY".into()),
+        options: "file_mode=0777,dir_mode=0777".into(),
+    };
+    let volumes = [
+        volume(VolumeKind::Unmanaged, "gl", Source::Command { command: "mount -t glusterfs h:/gv0".into(), key: None }),
+        volume(VolumeKind::FileShare, "afs", smb),
+        volume(
+            VolumeKind::FileServer,
+            "nfs",
+            Source::Nfs { host: "10.0.0.4".into(), path: "/export".into(), options: Some("rw".into()) },
+        ),
+    ];
+    let names = JobNames { volumes: &volumes, ..NAMES };
+    let mut spec = spec(serde_json::json!({
+        "nodeCount": 1,
+        "customToolkitSettings": {"commandLine": "true"},
+        "mountVolumes": {"unmanagedFileSystems": [{"mountCommand": "m", "relativeMountPath": "gl"}]},
+    }));
+    let mut text = String::new();
+    for prefix in [None, Some("$AZ_BATCHAI_JOB_MOUNT_ROOT/afs")] {
+        spec.std_out_err_path_prefix = prefix.map(str::to_owned);
+        let job = job(spec.clone(), 2);
+        for rank in ["s0", "m0", "c0"] {
+            let mut launch = launch(&job, &places(1), rank.parse().unwrap(), None, &names).unwrap();
+            if let Some((head, steps)) = launch.command.split_once("# ---- steps\n") {
+                let head: String = head.lines().take(4).map(|line| format!("{line}\n")).collect();
+                launch.command = format!("{head}{steps}");
+            }
+            launch.env.clear();
+            text.push_str(&format!("{rank}: {}secrets {:?}\n\n", shown(&launch), launch.secrets));
+        }
+    }
+    insta::assert_snapshot!(text);
 }
 
 proptest! {

@@ -13,6 +13,7 @@ pub mod shown;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
+pub mod storage;
 pub mod task;
 pub mod units;
 pub mod volume;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::spec::SecretSource;
+use crate::model::storage::StorageAccount;
 use crate::model::units::{Bytes, Millis};
 
 /// Values a user would pick differently.
@@ -47,6 +48,9 @@ pub struct Settings {
     /// What stands for a secret of a key vault: vault → secret → where its value comes from. Never a value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, BTreeMap<String, SecretSource>>,
+    /// What stands in for storage accounts, by their names in lower case.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub storage_accounts: BTreeMap<String, StorageAccount>,
 }
 
 impl Default for Settings {
@@ -67,6 +71,7 @@ impl Default for Settings {
             workspaces_per_group_max: 800,
             webhook: None,
             secrets: BTreeMap::new(),
+            storage_accounts: BTreeMap::new(),
         }
     }
 }

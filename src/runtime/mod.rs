@@ -22,6 +22,7 @@ pub mod task;
 mod usage;
 pub mod validate;
 pub mod views;
+pub mod volumes;
 pub mod way;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::frameworks;
-use crate::model::ids::{ClusterId, NodeId, RankKey};
+use crate::model::ids::{ClusterId, NodeId, RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::launch::Launch;
 use crate::model::state::{Cluster, Job, Node, NodeState, Proof};
+use crate::model::volume::Volume;
 use crate::providers;
 use crate::runtime::engine::{Engine, Out};
 use crate::runtime::keep::KeepWork;
-use crate::runtime::{resolve, secrets};
+use crate::runtime::{resolve, secrets, volumes};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, Sched, Sighting};
 use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
@@ -214,8 +215,18 @@ pub fn node_uuid(cluster: Uuid, node: NodeId) -> Uuid {
 fn launch<S: Store>(engine: &Engine<S>, key: RankKey) -> Result<Launch, String> {
     let job = engine.sched.jobs().get(&key.job).ok_or("its job is gone")?;
     let daemon = job.ranks.get(&key.rank).and_then(|run| run.daemon.as_ref());
-    let names = job_names(&engine.sched, job);
+    let found = match key.rank.role {
+        RankRole::Setup | RankRole::Cleanup => volumes_of(engine, job)?,
+        RankRole::Prepare | RankRole::Main | RankRole::Daemon => Vec::new(),
+    };
+    let names = frameworks::JobNames { volumes: &found, ..job_names(&engine.sched, job) };
     frameworks::launch(job, &job.places, key.rank, daemon, &names).map_err(|fault| fault.message)
+}
+
+/// What a job mounts, as accounts and file servers are now.
+fn volumes_of<S: Store>(engine: &Engine<S>, job: &Job) -> Result<Vec<Volume>, String> {
+    let found = volumes::resolve(&engine.sched, &engine.settings, job.workspace, &job.spec.mount_volumes);
+    found.map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))
 }
 
 /// Returns the names that a job's folders are called by.

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use crate::frameworks;
 use crate::model::fault::Fault;
-use crate::model::ids::{ExperimentId, JobId};
+use crate::model::ids::{ExperimentId, JobId, WorkspaceId};
 use crate::model::names::{NAME_CHARS_MAX, check_name};
 use crate::model::request::{Place, Submit};
 use crate::model::resource_id::ResourceId;
-use crate::model::spec::{JobSpec, secret};
+use crate::model::spec::{JobSpec, MountVolumes, secret};
 use crate::model::state::{Cluster, Experiment, Job};
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
-use crate::runtime::{resolve, secrets};
+use crate::runtime::{resolve, secrets, volumes};
 use crate::sched::{Event, NewJob};
 use crate::store::Store;
 
@@ -75,7 +75,7 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
     }
     refuse_deleting("experiment", &experiment.name, experiment.deleting)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
-    check_spec(&submit.spec)?;
+    check_spec(engine, &submit.spec, &cluster, experiment.workspace)?;
     let name = match submit.name {
         Some(name) => {
             check_name(&name).map_err(|why| Fault::user(format!("job: {why}")))?;
@@ -124,11 +124,16 @@ fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) 
     Err(Fault::user(format!("token `{token}` was used for {} with other content; nothing was submitted", job.id)).into())
 }
 
-fn check_spec(spec: &JobSpec) -> Result<(), Fault> {
+fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, home: WorkspaceId) -> Result<(), Fault> {
     if spec.node_count.0 == 0 {
         return Err(Fault::user("nodeCount: a job has at least 1 node"));
     }
-    let mut faults = frameworks::check(spec).into_iter();
+    let mut faults = frameworks::check(spec);
+    let none = MountVolumes::default();
+    let mounted = cluster.spec.node_setup.as_ref().map_or(&none, |setup| &setup.mount_volumes);
+    faults.extend(frameworks::check_mounts(spec, mounted));
+    faults.extend(volumes::resolve(&engine.sched, &engine.settings, home, &spec.mount_volumes).err().unwrap_or_default());
+    let mut faults = faults.into_iter();
     let Some(mut first) = faults.next() else { return Ok(()) };
     for fault in faults {
         first.causes.push(fault.message);

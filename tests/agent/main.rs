@@ -6,3 +6,4 @@ mod node;
 mod rate;
 mod secrets;
 mod session;
+mod setup;

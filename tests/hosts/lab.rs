@@ -22,12 +22,21 @@ pub struct Lab {
 impl Lab {
     /// Starts `count` hosts with the user `ci` beside root.
     pub fn up(count: u32) -> Self {
+        Self::up_with(count, &[])
+    }
+
+    /// Starts `count` hosts that all see this folder.
+    pub fn up_sharing(count: u32, folder: &Path) -> Self {
+        Self::up_with(count, &["-s", folder.to_str().unwrap()])
+    }
+
+    fn up_with(count: u32, more: &[&str]) -> Self {
         let (tag, claim) = claim();
         let base = std::env::var_os("OSTLER_TEST_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let lab = Self { tag, dir: base.join(format!("nslab{tag}")), count, _claim: claim };
         // What an earlier test left that was killed.
         lab.nslab(&["down"]);
-        lab.nslab(&["up", "-n", &count.to_string(), "-u", "ci"]);
+        lab.nslab(&[&["up", "-n", &count.to_string(), "-u", "ci"], more].concat());
         lab
     }
 

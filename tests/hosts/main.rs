@@ -7,6 +7,7 @@ mod jobs;
 mod kept;
 mod lab;
 mod links;
+mod mounts;
 mod mpi;
 mod ostler;
 mod queue;

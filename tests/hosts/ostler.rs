@@ -93,6 +93,19 @@ impl<'a> Ostler<'a> {
         self.ok(&["job", "create", "-c", "c", "--name", name, "-f", path.to_str().unwrap()]);
     }
 
+    /// Submits a job file that may be refused.
+    pub fn run_file(&self, name: &str, properties: Value) -> Ran {
+        let path = self.dir.join(format!("{name}.json"));
+        std::fs::write(&path, serde_json::json!({ "properties": properties }).to_string()).unwrap();
+        self.run(&["job", "create", "-c", "c", "--name", name, "-f", path.to_str().unwrap()])
+    }
+
+    /// Adds to the configuration, before the server reads it: ends one that runs.
+    pub fn configure(&self, more: &str) {
+        self.run(&["serve", "--stop"]);
+        std::fs::write(self.dir.join("config.toml"), format!("{CONFIG}\n{more}")).unwrap();
+    }
+
     /// Returns a job as it is.
     pub fn job(&self, name: &str) -> Value {
         self.json(&["job", "show", name])
