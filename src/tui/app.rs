@@ -47,6 +47,10 @@ const TOASTS_MAX: usize = 4;
 const INTERRUPT_TWICE: Millis = Millis::from_secs(2);
 /// How long the cursor has to rest on a row before its log is opened, while one runs through many rows.
 const SETTLED_AFTER: Millis = Millis(120);
+/// How often the screen is drawn while something on it moves: clocks show whole seconds.
+const MOVING_REDRAW: Millis = Millis::from_secs(1);
+/// How often when nothing does: what is told of ages is never wrong by more, and costs next to nothing.
+const IDLE_REDRAW: Millis = Millis::from_secs(10);
 /// Effects that follow from effects, in one message: more is a circle.
 const ROUNDS_MAX: usize = 256;
 /// The largest number that can be typed before a key.
@@ -356,13 +360,13 @@ impl App {
         }
     }
 
-    /// Returns when the screen has to hear [`Msg::Tick`], if nothing else happens; `None` when nothing on it moves.
-    pub fn wake_at(&self) -> Option<UnixMillis> {
-        let now = self.cx.now;
-        let second = UnixMillis((now.0 / 1000 + 1) * 1000);
-        let moving = self.cx.world.moves().then_some(second);
+    /// Returns when the screen has to hear [`Msg::Tick`], if nothing else happens: at the next second while something
+    /// moves, and now and then when nothing does, because what is `12s ago` does not stay so.
+    pub fn wake_at(&self) -> UnixMillis {
+        let every = if self.cx.world.moves() { MOVING_REDRAW } else { IDLE_REDRAW };
+        let redraw = self.cx.now + Millis(every.0 - self.cx.now.0.unsigned_abs() % every.0);
         let toast = self.toasts.iter().map(|(_, until)| *until).min();
-        [moving, toast, self.log_due].into_iter().flatten().min()
+        [toast, self.log_due].into_iter().flatten().fold(redraw, UnixMillis::min)
     }
 
     pub(super) fn pane(&self, pane: PaneId) -> &dyn Pane {

@@ -194,7 +194,7 @@ impl Live {
                     Some(msg) => self.take_batch(msg, inbox).await?,
                     None => Some(Leave::Background),
                 },
-                () = sleep_until(wake.unwrap_or(frame)), if wake.is_some() => self.take(Msg::Tick).await?,
+                () = sleep_until(wake) => self.take(Msg::Tick).await?,
             };
             if let Some(leave) = leave {
                 return Ok(leave);
@@ -202,9 +202,8 @@ impl Live {
         }
     }
 
-    fn wake_at(&self) -> Option<Instant> {
-        let at = self.app.wake_at()?;
-        Some(Instant::now() + at.since(now()).to_std())
+    fn wake_at(&self) -> Instant {
+        Instant::now() + self.app.wake_at().since(now()).to_std()
     }
 
     async fn on_event(&mut self, event: crossterm::event::Event) -> io::Result<Option<Leave>> {

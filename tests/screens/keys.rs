@@ -207,13 +207,14 @@ fn a_theme_is_tried_while_it_is_chosen_and_left_by_esc() {
 }
 
 #[test]
-fn nothing_wakes_a_screen_on_which_nothing_moves() {
+fn a_screen_on_which_nothing_moves_is_seldom_drawn() {
     let mut idle = Screen::new(120, 40).all([update(1, true, Vec::new())]);
     idle.keys("j k");
-    assert_eq!(idle.app.wake_at(), None);
+    let wake = idle.app.wake_at();
+    assert!(wake > idle.now && wake.0 % 10_000 == 0, "ages go on: {wake:?}");
     let busy = Screen::at_work(120, 40, |_| {});
-    let wake = busy.app.wake_at().expect("a running job's clock moves");
-    assert!(wake > busy.now && wake.since(busy.now).0 <= 1000);
+    let wake = busy.app.wake_at();
+    assert!(wake > busy.now && wake.since(busy.now).0 <= 1000, "a running job's clock moves: {wake:?}");
 }
 
 #[test]
