@@ -281,6 +281,7 @@ fn the_examples_are_right() {
             name if name.starts_with("cluster") => {
                 format!("--embedded --dry-run cluster create example -o json -f {}", path.display())
             }
+            "frameworks" => continue,
             other => panic!("{other} is neither a job nor a cluster"),
         };
         let ran = user.run(&line);
@@ -288,4 +289,13 @@ fn the_examples_are_right() {
         seen += 1;
     }
     assert!(seen >= 4, "{seen} examples");
+    let mut tools = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(format!("{examples}/frameworks")).unwrap() {
+        let path = entry.unwrap().path();
+        let ran = user.run(&format!("--dry-run job create -o json -f {}", path.display()));
+        assert!(ran.code == 0 && !ran.stderr.contains("warning"), "{}", ran.shown());
+        let job: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        tools.extend(job.as_object().unwrap().keys().find(|key| key.ends_with("Settings")).cloned());
+    }
+    assert_eq!(tools.len(), 14, "one of each but custom: {tools:?}");
 }
