@@ -106,6 +106,8 @@ pub enum CommandId {
     Copy,
     /// Copies the command line that does the same as the last act.
     CopyCommand,
+    /// Gets the file or directory under the cursor of the Files tab.
+    FileGet,
     /// Searches the whole file on the node.
     LogSearch,
     /// Goes to the next match.
@@ -662,6 +664,17 @@ pub const ALL: &[Command] = &[
         keys: &["Y"],
         scopes: &[Scope::Tree, Scope::Detail, Scope::Log],
         args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::FileGet,
+        name: "get-file",
+        sentence: "gets the file or directory under the cursor of the Files tab, into a directory here named after the job; again: \
+                   stops that, then goes on",
+        hint: "get",
+        keys: &["d"],
+        scopes: &[Scope::Detail],
+        args: "DIRECTORY",
         danger: Danger::None,
     },
     Command {

@@ -69,6 +69,8 @@ pub enum Handler {
     Tree,
     /// The log, wherever the keys are.
     Log,
+    /// The detail pane, wherever the keys are.
+    Detail,
     /// The overlay on top, or the pane that is typing a line.
     Overlay,
 }
@@ -168,6 +170,7 @@ pub fn handler(id: CommandId) -> Handler {
         C::Down | C::Up | C::Left | C::Right | C::Top | C::Bottom => Handler::Focused,
         C::PageDown | C::PageUp | C::HalfDown | C::HalfUp => Handler::Focused,
         C::Mark | C::Copy => Handler::Focused,
+        C::FileGet => Handler::Detail,
         C::LogSearch | C::LogNext | C::LogPrev | C::LogOnly | C::LogFile | C::LogNode | C::LogWrap => Handler::Log,
         C::LogPercent | C::LogFailedRank | C::LogFirstError => Handler::Log,
         C::LogSave | C::LogPager => Handler::Log,
@@ -236,6 +239,7 @@ impl App {
             Msg::Update(update) => self.on_update(&update),
             Msg::CoreLost(why) => self.on_core_lost(why),
             Msg::Reply(ticket, reply) => self.on_reply(ticket, *reply),
+            Msg::Task(number, news) => self.detail.hear(&News::Task(number, &news), &self.cx),
             Msg::LogDelta(watch, delta) => self.log.hear(&News::Delta(watch, &delta), &self.cx),
             Msg::Edited(ticket, text) => self.tell(ticket, &News::Edited(ticket.number, &text)),
             Msg::Tick => self.on_tick(),
@@ -267,6 +271,17 @@ impl App {
                 UiEffect::Run(cmd) => waiting.extend(self.on_command(cmd)),
                 UiEffect::Go(subject) => self.go(subject),
                 UiEffect::Focus(pane) => self.cx.focus = pane,
+                UiEffect::ShowFile(file) => {
+                    self.cx.focus = PaneId::Log;
+                    self.log_due = None;
+                    waiting.extend(self.log.show_file(&file));
+                }
+                UiEffect::Begin(number, task) => {
+                    if let Some(line) = equivalent::task_line(&task, &self.cx.world) {
+                        self.speak(None, line);
+                    }
+                    out.push(UiEffect::Begin(number, task));
+                }
                 UiEffect::Mark { jobs, on: true } => self.cx.marks.extend(jobs),
                 UiEffect::Mark { jobs, on: false } => self.cx.marks.retain(|id| !jobs.contains(id)),
                 UiEffect::Toast(toast) => self.toast(toast),

@@ -1,8 +1,9 @@
 //! The command line that does the same as an act on the screen, to be read once and copied.
 
 use crate::model::ids::{JobId, NodeId};
-use crate::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale};
+use crate::model::request::{FilesOf, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale};
 use crate::model::spec::{Deallocation, Priority, ProviderSpec};
+use crate::model::task::Task;
 use crate::tui::subject::Subject;
 use crate::tui::world::World;
 
@@ -154,6 +155,23 @@ fn node_place(verb: &str, id: NodeId, world: &World) -> Option<Vec<String>> {
     let cluster = world.cluster(node.cluster)?;
     let workspace = world.workspace(cluster.workspace)?;
     Some(words(&["cluster", "node", verb, &node.name, "-c", &cluster.name, "-w", &workspace.name]))
+}
+
+/// Returns the command line that does the same as a task.
+pub fn task_line(task: &Task, world: &World) -> Option<String> {
+    let Task::Copy(copy) = task else { return None };
+    let FilesOf::Job(JobRef::Id(id)) = &copy.remote.of else { return None };
+    let job = world.job(*id)?;
+    let mut all = words(&["ostler", "job", "file", "get", "-j", &id.to_string()]);
+    all.extend(["-d".to_owned(), copy.remote.directory.clone().unwrap_or_default()]);
+    if !copy.remote.path.is_empty() {
+        all.extend(["-p".to_owned(), copy.remote.path.clone()]);
+    }
+    if let Some(node) = copy.remote.node.filter(|_| job.node_names.len() > 1) {
+        all.extend(["--node".to_owned(), node.to_string()]);
+    }
+    all.extend(["--to".to_owned(), copy.local.clone()]);
+    shlex::try_join(all.iter().map(String::as_str)).ok()
 }
 
 fn job_words(job: &JobRef, act: &JobAct, world: &World) -> Option<Vec<String>> {

@@ -28,6 +28,7 @@ use super::{FRAMES_PER_SECOND, TuiOptions};
 use crate::api::Client;
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, FileWindow, From, Reply, Request};
+use crate::model::task::{CopyWay, Task, TaskNews};
 use crate::model::units::UnixMillis;
 
 /// Messages on their way to the screen; a log that comes faster waits in its follower, which then skips.
@@ -83,6 +84,21 @@ fn theme_files(dir: &Path) -> BTreeMap<String, String> {
     files
 }
 
+/// Completes the path of this side, and makes the directory that files are got into.
+fn here(task: Task) -> Result<Task, Fault> {
+    let Task::Copy(mut copy) = task else { return Ok(task) };
+    let failed = |e: &io::Error| Fault::user(format!("cannot make the directory `{}`", copy.local)).because(e);
+    let local = std::path::absolute(&copy.local).map_err(|e| failed(&e))?;
+    if copy.way == CopyWay::Get {
+        std::fs::create_dir_all(&local).map_err(|e| failed(&e))?;
+    }
+    match local.into_os_string().into_string() {
+        Ok(local) => copy.local = local,
+        Err(_) => return Err(Fault::user(format!("the path of `{}` is no text (UTF-8)", copy.local))),
+    }
+    Ok(Task::Copy(copy))
+}
+
 struct Live {
     client: Client,
     options: TuiOptions,
@@ -92,6 +108,7 @@ struct Live {
     keys: Option<EventStream>,
     messages: mpsc::Sender<Msg>,
     watches: BTreeMap<u64, JoinHandle<()>>,
+    tasks: BTreeMap<u64, JoinHandle<()>>,
     recorder: Option<Recorder>,
     drawn_at: Instant,
     dirty: bool,
@@ -118,14 +135,15 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fa
         keys,
         messages,
         watches: BTreeMap::new(),
+        tasks: BTreeMap::new(),
         recorder,
         drawn_at: Instant::now(),
         dirty: true,
     };
     let left = live.go(&mut inbox).await.map_err(|e| broken(&e));
     feed.abort();
-    for (_, watch) in std::mem::take(&mut live.watches) {
-        watch.abort();
+    for (_, task) in std::mem::take(&mut live.watches).into_iter().chain(std::mem::take(&mut live.tasks)) {
+        task.abort();
     }
     drop(watcher);
     left
@@ -272,6 +290,12 @@ impl Live {
                     watch.abort();
                 }
             }
+            UiEffect::Begin(number, task) => self.begin(number, task),
+            UiEffect::End(number) => {
+                if let Some(task) = self.tasks.remove(&number) {
+                    task.abort();
+                }
+            }
             UiEffect::Copy(text) => {
                 if let Err(why) = terminal::copy(&text) {
                     self.note(Err(Fault::user(why)));
@@ -291,6 +315,7 @@ impl Live {
             | UiEffect::Run(_)
             | UiEffect::Go(_)
             | UiEffect::Focus(_)
+            | UiEffect::ShowFile(_)
             | UiEffect::Mark { .. }
             | UiEffect::Toast(_)
             | UiEffect::Theme(..)
@@ -338,6 +363,28 @@ impl Live {
         if let Some(former) = self.watches.insert(number, task) {
             former.abort();
         }
+    }
+
+    fn begin(&mut self, number: u64, task: Task) {
+        let (client, messages) = (self.client.clone(), self.messages.clone());
+        let telling = tokio::spawn(async move {
+            let begun = match here(task) {
+                Ok(task) => client.begin_task(task).await,
+                Err(fault) => Err(fault),
+            };
+            match begun {
+                Ok(mut news) => {
+                    while let Some(news) = news.recv().await {
+                        if messages.send(Msg::Task(number, news)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(fault) => drop(messages.send(Msg::Task(number, TaskNews::Failed(fault))).await),
+            }
+        });
+        self.tasks.retain(|_, task| !task.is_finished());
+        self.tasks.insert(number, telling);
     }
 
     fn remember(&self, sizes: Sizes) {

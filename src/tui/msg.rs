@@ -8,6 +8,7 @@ use crate::commands::{Cmd, Key};
 use crate::model::fault::Fault;
 use crate::model::request::{LogDelta, Reply};
 use crate::model::snapshot::Update;
+use crate::model::task::TaskNews;
 use crate::model::units::UnixMillis;
 
 /// Who asked for something, so that the answer finds its way back.
@@ -87,6 +88,8 @@ pub enum Msg {
     Reply(Ticket, Box<Result<Reply, Fault>>),
     /// A piece of a followed file: the number of the watch and what it is.
     LogDelta(u64, LogDelta),
+    /// News of a task: its number and what is told.
+    Task(u64, TaskNews),
     /// A text comes back from the editor.
     Edited(Ticket, String),
     /// Time has passed, and something on the screen depends on it.

@@ -21,6 +21,7 @@ use ratatui::text::Line;
 use crate::commands::{Cmd, CommandId, Key, Scope};
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::task::{Task, TaskNews};
 use crate::tui::cx::Cx;
 use crate::tui::msg::{Mouse, Ticket};
 use crate::tui::overlays::Overlay;
@@ -93,6 +94,8 @@ pub enum News<'a> {
     Reply(u64, &'a Result<Reply, Fault>),
     /// A piece of the file that this pane watches under this number.
     Delta(u64, &'a LogDelta),
+    /// News of the task that this pane began under this number.
+    Task(u64, &'a TaskNews),
     /// The text that the editor gave back for an `Edit` of this pane.
     Edited(u64, &'a str),
     /// The core's picture changed.
@@ -112,6 +115,8 @@ pub enum UiEffect {
     Run(Cmd),
     /// App: selects a thing in the tree, and remembers where one was.
     Go(Subject),
+    /// App: shows a file of the selected job in the log pane, which gets the keys.
+    ShowFile(FileRef),
     /// App: gives a pane the keys.
     Focus(crate::tui::cx::PaneId),
     /// App: marks jobs, or takes their marks away.
@@ -136,6 +141,10 @@ pub enum UiEffect {
     Watch(u64, FileRef, From),
     /// Loop: ends a watch.
     Unwatch(u64),
+    /// Loop: begins a task under this number; a path of this side is completed. News come as [`News::Task`].
+    Begin(u64, Task),
+    /// Loop: ends a task; what a copy has is kept.
+    End(u64),
     /// Loop: puts text on the clipboard (OSC 52).
     Copy(String),
     /// Loop: steps aside, opens the text in `$EDITOR`, and gives it back as [`News::Edited`].

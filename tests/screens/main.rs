@@ -1,6 +1,7 @@
 //! Screens: lists of messages in, pictures out.
 
 mod filehost;
+mod files;
 mod forms;
 mod keys;
 mod logs;

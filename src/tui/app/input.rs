@@ -79,6 +79,7 @@ impl App {
                 effects
             }
             Handler::Log => self.log.on(&cmd, &self.cx),
+            Handler::Detail => self.detail.on(&cmd, &self.cx),
             Handler::Overlay => self.on_overlay_command(cmd),
         }
     }

@@ -514,7 +514,9 @@ impl Pane for Form {
                 self.check(cx);
                 Vec::new()
             }
-            News::Reply(..) | News::Edited(..) | News::Selected(_) | News::Delta(..) | News::Tick => Vec::new(),
+            News::Reply(..) | News::Edited(..) | News::Selected(_) | News::Delta(..) | News::Task(..) | News::Tick => {
+                Vec::new()
+            }
         }
     }
 

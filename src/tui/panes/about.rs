@@ -54,6 +54,8 @@ pub enum Tab {
     Queue,
     /// What was asked for.
     Params,
+    /// Directories and what lies in them.
+    Files,
     /// A table of jobs.
     Jobs,
     /// A table of what is in it.
@@ -72,6 +74,7 @@ impl Tab {
             Self::Nodes => "Nodes",
             Self::Queue => "Queue",
             Self::Params => "Params",
+            Self::Files => "Files",
             Self::Jobs => "Jobs",
             Self::List => "Overview",
             Self::Events => "Events",
@@ -106,7 +109,7 @@ impl Kind {
             Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::Events],
             Self::Node => &[Tab::Overview, Tab::Events],
             Self::Experiment => &[Tab::Jobs, Tab::Events],
-            Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Events],
+            Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Files, Tab::Events],
         }
     }
 }
@@ -128,6 +131,8 @@ pub enum Rows {
     FileServers(WorkspaceId),
     /// The experiments of a workspace.
     Experiments(WorkspaceId),
+    /// These, which are about nothing else on the screen.
+    Given(Vec<Row>),
 }
 
 /// A table with what stands around it.
@@ -172,6 +177,7 @@ impl Content {
             Rows::Queue(id) => world.queue_of(*id).nth(at).map(Subject::Job),
             Rows::Jobs(id, _) => world.jobs_of(*id).get(at).map(|id| Subject::Job(*id)),
             Rows::Ranks(id) => about_job::rank_node(*id, at, cx).map(Subject::Node),
+            Rows::Given(_) => None,
             Rows::Clusters(id) => world.clusters_of(*id).nth(at).map(Subject::Cluster),
             Rows::FileServers(id) => world.file_servers_of(*id).nth(at).map(Subject::FileServer),
             Rows::Experiments(id) => world.experiments_of(*id).nth(at).map(Subject::Experiment),
@@ -197,6 +203,7 @@ impl Content {
             (Rows::Queue(_), Some(Subject::Job(id))) => about_cluster::queue_row(at, id, cx),
             (Rows::Jobs(_, params), Some(Subject::Job(id))) => about_experiment::job_row(id, params, cx),
             (Rows::Ranks(id), _) => about_job::rank_row(*id, at, cx),
+            (Rows::Given(rows), _) => rows.get(at).cloned().unwrap_or_default(),
             (Rows::Clusters(_), Some(Subject::Cluster(id))) => about_workspace::cluster_row(id, cx),
             (Rows::FileServers(_), Some(Subject::FileServer(id))) => about_file_server::row(id, cx),
             (Rows::Experiments(_), Some(Subject::Experiment(id))) => about_workspace::experiment_row(id, cx),

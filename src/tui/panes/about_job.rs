@@ -31,6 +31,8 @@ pub fn content(id: JobId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Params => Content::Lines(params_tab(job, width, cx)),
         Tab::Nodes => ranks_tab(job, cx),
         Tab::Events => Content::Lines(events_tab(job, width, cx)),
+        // The pane has its state.
+        Tab::Files => Content::Lines(Vec::new()),
         Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::Queue | Tab::Jobs | Tab::List => {
             Content::Lines(overview(job, width, cx))
         }

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::about::{self, Content, Tab};
+use super::files::Files;
 use crate::commands::{Cmd, CommandId, Scope};
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::msg::{Mouse, MouseAct};
@@ -28,6 +29,8 @@ pub struct Detail {
     /// The tab that was chosen last, per kind of thing: going from job to job stays on it.
     chosen: std::collections::BTreeMap<about::Kind, Tab>,
     place: Place,
+    /// The Files tab.
+    files: Files,
     /// The thing under the table's cursor, so that it stays there while rows come and go.
     held: Option<Subject>,
     area: Rect,
@@ -55,22 +58,54 @@ impl Detail {
         chosen.filter(|tab| tabs.contains(tab)).unwrap_or(tabs[0])
     }
 
-    fn choose(&mut self, at: usize) {
-        if let Some(tab) = self.kind().tabs().get(at) {
-            self.chosen.insert(self.kind(), *tab);
+    fn choose(&mut self, at: usize, cx: &Cx) -> Vec<UiEffect> {
+        let Some(tab) = self.kind().tabs().get(at) else { return Vec::new() };
+        self.chosen.insert(self.kind(), *tab);
+        self.place = Place::default();
+        self.held = None;
+        if *tab == Tab::Files { self.files.ask(cx, true) } else { Vec::new() }
+    }
+
+    /// Acts on the Files tab, whose rows are others then.
+    fn turn(&mut self, effects: Vec<UiEffect>, top: bool) -> Vec<UiEffect> {
+        if top {
             self.place = Place::default();
-            self.held = None;
+        }
+        effects
+    }
+
+    fn on_files(&mut self, cmd: &Cmd, cx: &Cx) -> Option<Vec<UiEffect>> {
+        let at = self.place.at;
+        match cmd.id {
+            CommandId::Open => {
+                let effects = self.files.open(at, cx);
+                let shows = effects.iter().any(|effect| matches!(effect, UiEffect::ShowFile(_) | UiEffect::Toast(_)));
+                Some(self.turn(effects, !shows))
+            }
+            CommandId::Cancel => {
+                let effects = self.files.up(cx)?;
+                Some(self.turn(effects, true))
+            }
+            CommandId::FileGet => Some(self.files.get(at, cmd.args.first(), cx)),
+            _ => None,
         }
     }
 
-    fn step_tab(&mut self, by: isize) {
+    fn step_tab(&mut self, by: isize, cx: &Cx) -> Vec<UiEffect> {
         let tabs = self.kind().tabs();
         let at = tabs.iter().position(|tab| *tab == self.tab()).unwrap_or(0) as isize;
-        self.choose((at + by).rem_euclid(tabs.len() as isize) as usize);
+        self.choose((at + by).rem_euclid(tabs.len() as isize) as usize, cx)
     }
 
     fn content(&self, cx: &Cx) -> Content {
-        about::content(self.shown, self.tab(), self.area.width, cx)
+        self.content_in(self.area.width, cx)
+    }
+
+    fn content_in(&self, width: u16, cx: &Cx) -> Content {
+        match self.tab() {
+            Tab::Files => self.files.content(width, cx),
+            tab => about::content(self.shown, tab, width, cx),
+        }
     }
 
     /// Rows of the content that fit: a table has its head and what stands above it.
@@ -120,18 +155,31 @@ impl Detail {
     fn head(&self, cx: &Cx) -> String {
         match self.shown.and_then(|subject| super::name_of(subject, cx)) {
             Some(name) => {
-                format!("{} {} ", crate::tui::widgets::cut(&shown(&name), 24, cx.look.ascii), cx.glyph(Glyph::Dot))
+                // The tabs are read first: the name gets what they leave, the frame's corners and a space at each end aside.
+                let titles = self.kind().tabs().iter().map(|tab| tab.title().width() + TAB_GAP.width()).sum::<usize>();
+                let room = usize::from(self.area.width).saturating_sub(titles + 3).min(24);
+                if room < NAME_LEAST {
+                    return String::new();
+                }
+                format!("{} {} ", crate::tui::widgets::cut(&shown(&name), room, cx.look.ascii), cx.glyph(Glyph::Dot))
             }
             None => String::new(),
         }
     }
 }
 
+/// A name that is cut shorter says nothing.
+const NAME_LEAST: usize = 4;
 /// Between the words of two tabs.
 const TAB_GAP: &str = "  ";
 
 impl Pane for Detail {
     fn on(&mut self, cmd: &Cmd, cx: &Cx) -> Vec<UiEffect> {
+        if self.tab() == Tab::Files
+            && let Some(effects) = self.on_files(cmd, cx)
+        {
+            return effects;
+        }
         let content = self.content(cx);
         let page = self.height(&content).saturating_sub(1).max(1) as isize;
         let times = cmd.times() as isize;
@@ -144,9 +192,9 @@ impl Pane for Detail {
             CommandId::HalfUp => self.step((-page / 2 * times).min(-1), cx),
             CommandId::Top => self.step(isize::MIN / 2, cx),
             CommandId::Bottom => self.step(isize::MAX / 2, cx),
-            CommandId::Right => self.step_tab(1),
-            CommandId::Left => self.step_tab(-1),
-            CommandId::GoTab => self.choose(cmd.count.unwrap_or(1).saturating_sub(1) as usize),
+            CommandId::Right => return self.step_tab(1, cx),
+            CommandId::Left => return self.step_tab(-1, cx),
+            CommandId::GoTab => return self.choose(cmd.count.unwrap_or(1).saturating_sub(1) as usize, cx),
             CommandId::Open => return content.subject(self.place.at, cx).map(UiEffect::Go).into_iter().collect(),
             CommandId::Cancel => return vec![UiEffect::Focus(PaneId::Tree)],
             CommandId::Copy => return self.subject(cx).map(|s| super::copy_name(s, cx)).unwrap_or_default(),
@@ -162,10 +210,25 @@ impl Pane for Detail {
     }
 
     fn hear(&mut self, news: &News<'_>, cx: &Cx) -> Vec<UiEffect> {
-        if let News::Selected(subject) = news {
-            self.shown = subject.copied();
-            self.place = Place::default();
-            self.held = self.content(cx).subject(0, cx);
+        match news {
+            News::Selected(subject) => {
+                self.shown = subject.copied();
+                self.place = Place::default();
+                self.files.select(match self.shown {
+                    Some(Subject::Job(id)) => Some(id),
+                    Some(_) | None => None,
+                });
+                self.held = self.content(cx).subject(0, cx);
+            }
+            News::Reply(number, reply) => {
+                self.files.answered(*number, reply);
+                if self.tab() == Tab::Files {
+                    self.place.at = self.place.at.min(self.files.len(cx).saturating_sub(1));
+                }
+            }
+            News::Task(number, news) => return self.files.told(*number, news),
+            News::Changed if self.tab() == Tab::Files => return self.files.changed(cx),
+            News::Changed | News::Delta(..) | News::Edited(..) | News::Tick => {}
         }
         Vec::new()
     }
@@ -176,7 +239,7 @@ impl Pane for Detail {
             MouseAct::WheelUp => self.step(-WHEEL, cx),
             MouseAct::Press if mouse.y + 1 == self.area.y => {
                 if let Some(at) = self.tab_at(mouse.x, cx) {
-                    self.choose(at);
+                    return self.choose(at, cx);
                 }
             }
             MouseAct::Press if self.area.contains(Position { x: mouse.x, y: mouse.y }) => {
@@ -185,6 +248,9 @@ impl Pane for Detail {
                     let row = usize::from(mouse.y - self.area.y).checked_sub(table.above.len() + 1);
                     let at = row.map(|row| self.place.top + row).filter(|at| *at < content.len());
                     match at {
+                        Some(at) if at == self.place.at && self.tab() == Tab::Files => {
+                            return self.on_files(&Cmd::new(CommandId::Open), cx).unwrap_or_default();
+                        }
                         Some(at) if at == self.place.at => {
                             return content.subject(at, cx).map(UiEffect::Go).into_iter().collect();
                         }
@@ -210,7 +276,7 @@ impl Pane for Detail {
     }
 
     fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
-        let content = about::content(self.shown, self.tab(), area.width, cx);
+        let content = self.content_in(area.width, cx);
         match &content {
             Content::Lines(lines) => {
                 let most = lines.len().saturating_sub(usize::from(area.height));
@@ -224,6 +290,9 @@ impl Pane for Detail {
 
     fn commands(&self, cx: &Cx) -> Vec<CommandId> {
         use CommandId as C;
+        if self.tab() == Tab::Files {
+            return vec![C::Open, C::FileGet, C::Cancel, C::Right, C::Help, C::Palette, C::NextPane, C::Zoom, C::Quit];
+        }
         let mut commands = vec![C::Help, C::Palette, C::Right];
         match self.subject(cx) {
             Some(Subject::Cluster(_)) => commands.extend([C::ScaleUp, C::ScaleDown, C::NewJob, C::Why]),

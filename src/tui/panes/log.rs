@@ -21,7 +21,7 @@ use ratatui::text::Line;
 use crate::commands::{Cmd, CommandId, Key, Scope};
 use crate::model::fault::Fault;
 use crate::model::ids::JobId;
-use crate::model::request::{FileEntry, JobRef, LogDelta, Reply, Request};
+use crate::model::request::{FileEntry, FileRef, FilesOf, JobRef, LogDelta, Reply, Request};
 use crate::model::state::{ExecutionState, Job};
 use crate::tui::cx::Cx;
 use crate::tui::msg::{Asker, Mouse, MouseAct, Ticket};
@@ -126,6 +126,7 @@ impl Log {
         let mark = Bookmark {
             node: log.node,
             file: log.file.clone(),
+            directory: log.directory.clone(),
             at,
             skip: log.skip,
             filter: log.filter.as_ref().map(|filter| text(filter.needle())),
@@ -136,7 +137,7 @@ impl Log {
     }
 
     fn enter(&mut self, job: JobId, mark: Bookmark) -> Vec<UiEffect> {
-        let (mut log, effects) = OpenLog::new(job, mark.node, mark.file, mark.at, &mut self.numbers);
+        let (mut log, effects) = OpenLog::new(job, &mark, &mut self.numbers);
         log.skip = mark.skip;
         log.set_filter(mark.filter.as_deref().and_then(Needle::new));
         log.search = mark.search.as_deref().and_then(Needle::new).map(search::Search::new);
@@ -175,6 +176,19 @@ impl Log {
         let Some(job) = self.job else { return Vec::new() };
         let mut effects = self.leave();
         effects.extend(self.enter(job, Bookmark { node, file, ..Bookmark::default() }));
+        effects
+    }
+
+    /// Shows a file of any directory of a job.
+    pub fn show_file(&mut self, file: &FileRef) -> Vec<UiEffect> {
+        let FilesOf::Job(JobRef::Id(job)) = file.of else { return Vec::new() };
+        let mut effects = self.leave();
+        self.job = Some(job);
+        self.typing = None;
+        let directory = file.directory.clone();
+        effects.extend(
+            self.enter(job, Bookmark { node: file.node, file: file.file.clone(), directory, ..Bookmark::default() }),
+        );
         effects
     }
 
@@ -531,7 +545,7 @@ impl Pane for Log {
             News::Reply(number, reply) => self.answered(*number, reply),
             News::Delta(watch, delta) => self.delta(*watch, delta),
             News::Changed => self.changed(cx),
-            News::Edited(..) | News::Tick => Vec::new(),
+            News::Edited(..) | News::Task(..) | News::Tick => Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ mod about_job;
 mod about_node;
 mod about_workspace;
 pub mod detail;
+mod files;
 pub mod log;
 pub mod tree;
 mod tree_draw;

@@ -10,6 +10,7 @@ use super::open::{OpenLog, Tail};
 use super::page::{Page, Row};
 use super::source::short;
 use super::{Log, Typing, has_started};
+use crate::model::request::STDOUTERR;
 use crate::model::state::{ExecutionState, Job};
 use crate::model::units::Bytes;
 use crate::tui::cx::Cx;
@@ -184,7 +185,11 @@ pub(super) fn title(pane: &Log, cx: &Cx) -> Line<'static> {
         return Line::from(dotted(&["Log".to_owned(), shown(&job.name)], cx));
     };
     let node = job.node_names.get(log.node as usize).map(|name| shown(name));
-    let (name, file) = (shown(&job.name), shown(short(&log.file)));
+    let file = match log.directory.as_deref().filter(|id| *id != STDOUTERR) {
+        Some(directory) => shown(&format!("{directory}/{}", log.file)),
+        None => shown(short(&log.file)),
+    };
+    let name = shown(&job.name);
     let full: Vec<String> = ["Log".to_owned(), name.clone()].into_iter().chain(node).chain([file.clone()]).collect();
     let full = dotted(&full, cx);
     let first = facts(pane, log, cx).into_iter().next().map_or(0, |(text, _)| width_of(&text));

@@ -9,6 +9,7 @@ use super::buffer::{LetGo, LineBuffer, LineId, View};
 use super::filter::{Filter, Needle};
 use super::page::{Page, Place, Sheet, Size};
 use super::search::{Looked, Search, Way};
+use super::source::Bookmark;
 use crate::model::fault::Fault;
 use crate::model::ids::JobId;
 use crate::model::request::{FileRef, FileSearch, FileWindow, From, JobRef, LogDelta, Request, Window};
@@ -93,6 +94,8 @@ pub struct OpenLog {
     pub node: u32,
     /// The file's name.
     pub file: String,
+    /// The id of its directory; the logs when absent.
+    pub directory: Option<String>,
     /// What is held.
     pub buffer: LineBuffer,
     /// What is looked at.
@@ -130,11 +133,13 @@ fn next(numbers: &mut Numbers) -> u64 {
 
 impl OpenLog {
     /// Opens a log at its end, or where one was: at an offset.
-    pub fn new(job: JobId, node: u32, file: String, at: Option<u64>, numbers: &mut Numbers) -> (Self, Vec<UiEffect>) {
+    pub fn new(job: JobId, mark: &Bookmark, numbers: &mut Numbers) -> (Self, Vec<UiEffect>) {
+        let at = mark.at;
         let mut log = Self {
             job,
-            node,
-            file,
+            node: mark.node,
+            file: mark.file.clone(),
+            directory: mark.directory.clone(),
             buffer: LineBuffer::default(),
             place: Place::Follow,
             skip: 0,
@@ -161,7 +166,8 @@ impl OpenLog {
 
     /// Returns what the core calls the file.
     pub fn file_ref(&self) -> FileRef {
-        FileRef::log(JobRef::Id(self.job), self.file.clone(), self.node)
+        let log = FileRef::log(JobRef::Id(self.job), self.file.clone(), self.node);
+        FileRef { directory: self.directory.clone(), ..log }
     }
 
     fn ask(&mut self, ask: Ask, request: Request, numbers: &mut Numbers) -> UiEffect {

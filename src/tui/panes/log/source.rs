@@ -20,6 +20,8 @@ pub struct Bookmark {
     pub node: u32,
     /// The file.
     pub file: String,
+    /// The id of its directory; the logs when absent.
+    pub directory: Option<String>,
     /// The offset of the first row; `None` while following.
     pub at: Option<u64>,
     /// Columns left out on the left.
