@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Config;
 use super::address::check_address;
+use crate::model::settings::CONTAINER_RUNTIMES;
 use crate::model::spec::fields::{Faults, Field};
 use crate::model::spec::{SecretSource, secret_file};
 use crate::model::units::{Bytes, Millis};
@@ -142,6 +143,16 @@ pub const ALL: &[Key] = &[
         show: |config| optional(config.settings.webhook.as_deref()),
     },
     Key {
+        name: "container_runtimes",
+        about: "The container runtimes to look for on a node; the first that works there counts.",
+        by_environment: false,
+        read: container_runtimes,
+        show: |config| {
+            let names = config.settings.container_runtimes.iter().map(|name| toml_text(name));
+            format!("[{}]", names.collect::<Vec<_>>().join(", "))
+        },
+    },
+    Key {
         name: "secrets",
         about: "Where the value of a key vault's secret comes from, as a table for each vault: `[secrets.VAULT]` with `NAME = { fromCommand = \"pass show x\" }`, `{ fromFile = \"/path\" }` or `{ fromEnv = \"X\" }`.",
         by_environment: false,
@@ -274,6 +285,15 @@ fn own_keys(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
         };
         config.ui.keys.insert(entry.key.clone(), keys);
     }
+}
+
+fn container_runtimes(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
+    let known = CONTAINER_RUNTIMES.map(|name| (name, name));
+    let found: Vec<&str> = field.list(faults).iter().filter_map(|item| item.word(faults, &known)).collect();
+    if found.is_empty() {
+        return field.fault(faults, "names no runtime; leave it out for docker, podman, apptainer");
+    }
+    config.settings.container_runtimes = found.into_iter().map(str::to_owned).collect();
 }
 
 fn local_secrets(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {

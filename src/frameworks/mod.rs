@@ -17,6 +17,7 @@ mod caffe;
 mod caffe2;
 mod chainer;
 mod cntk;
+mod container;
 mod custom;
 mod cx;
 mod dask;
@@ -133,6 +134,8 @@ pub struct JobNames<'a> {
     pub experiment: &'a str,
     /// What is mounted for it; only its set-up and clean-up look at it.
     pub volumes: &'a [Volume],
+    /// The container runtimes to look for, in order; only its set-up and clean-up look at it.
+    pub runtimes: &'a [String],
 }
 
 /// Returns the processes of a job's launch plan.

@@ -2,7 +2,7 @@
 
 use crate::frameworks::expand::{Piece, Scope, pieces};
 use crate::frameworks::mpirun::launcher_environment;
-use crate::frameworks::{Cx, JobNames, MainProcess, shell};
+use crate::frameworks::{Cx, JobNames, MainProcess, container, shell};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
@@ -94,7 +94,7 @@ impl Plan<'_> {
         dirs.extend(self.shared());
         dirs.extend(directories.outputs.into_iter().map(|(_, path)| path));
         let prepared = self.job.shape.prepares && process.rank.role != RankRole::Prepare;
-        Ok(Launch {
+        Ok(self.inside(Launch {
             node_index: self.node_index,
             shell: self.node().shell.clone(),
             command: format!("{}{}{}", shell::start_up(prepared), scope.exports(), process.command),
@@ -108,7 +108,7 @@ impl Plan<'_> {
             stderr: format!("{}/{}", directories.logs, process.stderr),
             execution_log: Some(format!("{}/execution{}.log", directories.logs, self.node_suffix())),
             keep_former: if moves { self.former(&paths, &directories.logs) } else { None },
-        })
+        }))
     }
 
     /// Where things of the job are on this node.
@@ -181,7 +181,8 @@ impl Plan<'_> {
         let cx = Cx { spec: &self.job.spec, nodes: self.nodes, job: self.job.id, attempt: self.job.attempt, shared: None };
         scope.put("MASTER_ADDR", cx.master());
         scope.put("MASTER_PORT", cx.port().to_string());
-        scope.put("OSTLER_SHELL", &node.shell);
+        let contained = self.job.spec.container_settings.is_some();
+        scope.put("OSTLER_SHELL", if contained { container::SHELL } else { node.shell.as_str() });
         scope
     }
 
@@ -261,8 +262,8 @@ pub(super) struct Paths {
 
 pub(super) struct Directories {
     pub(super) logs: String,
-    inputs: Vec<(String, String)>,
-    outputs: Vec<(String, String)>,
+    pub(super) inputs: Vec<(String, String)>,
+    pub(super) outputs: Vec<(String, String)>,
 }
 
 impl Paths {

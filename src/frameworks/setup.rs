@@ -11,6 +11,7 @@
 //!   the half-done work of a set-up that was killed. Steps that make something else say how to undo that.
 //! - *Secrets are variables* of the process, never words of a command line.
 
+use crate::frameworks::container::CONTAINER_SH;
 use crate::frameworks::expand::quoted;
 use crate::frameworks::mounts;
 use crate::frameworks::plan::{Paths, Plan};
@@ -43,19 +44,22 @@ pub(super) struct Step {
 
 /// Says whether a job's nodes have to be set up.
 pub(super) fn needed(spec: &JobSpec) -> bool {
-    !spec.mount_volumes.is_empty()
+    !spec.mount_volumes.is_empty() || spec.container_settings.is_some()
 }
 
 impl Plan<'_> {
     /// Returns the steps of this node, in order.
-    fn steps(&self, paths: &Paths) -> Vec<Step> {
-        mounts::steps(self.names.volumes, &paths.job_mounts)
+    fn steps(&self, paths: &Paths) -> Result<Vec<Step>, Fault> {
+        let mut steps = mounts::steps(self.names.volumes, &paths.job_mounts);
+        // What is mounted has to be there when the container starts.
+        steps.extend(self.container(paths)?);
+        Ok(steps)
     }
 
     /// Returns the set-up of this node.
     pub(super) fn set_up(&self, rank: Rank) -> Result<Launch, Fault> {
         let paths = self.paths();
-        let steps = self.steps(&paths);
+        let steps = self.steps(&paths)?;
         let mut text = format!("forget\n{}", self.sweep(&paths));
         for step in &steps {
             text.push_str(&call_of(step));
@@ -74,7 +78,7 @@ impl Plan<'_> {
     pub(super) fn clean_up(&self, rank: Rank) -> Result<Launch, Fault> {
         let paths = self.paths();
         let mut text = String::new();
-        for undo in self.steps(&paths).into_iter().rev().filter_map(|step| step.undo) {
+        for undo in self.steps(&paths)?.into_iter().rev().filter_map(|step| step.undo) {
             text.push_str(&format!("undo {}\n", words_of(&undo)));
         }
         text.push_str(&format!("undo undo_below {}\nover\n", quoted(&self.held(&paths))));
@@ -99,6 +103,8 @@ impl Plan<'_> {
 
     fn process(&self, rank: Rank, paths: &Paths, text: &str) -> Result<Launch, Fault> {
         let key = RankKey { job: self.job.id, attempt: self.job.attempt, rank };
+        let functions = if self.job.spec.container_settings.is_some() { CONTAINER_SH } else { "" };
+        let text = &format!("{functions}{text}");
         let logs = self.directories(paths)?.logs;
         let on_mount = self.on_job_mount(paths, &logs);
         let log = (!on_mount).then(|| format!("{logs}/execution{}.log", self.node_suffix()));

@@ -11,12 +11,12 @@ mod plans;
 
 use super::*;
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
-use crate::model::spec::Priority;
+use crate::model::spec::{Demand, Priority};
 use crate::model::state::job::{ExecutionState, RankRun, RankState};
 use crate::model::state::node::BootId;
 use crate::model::units::UnixMillis;
 
-const NAMES: JobNames<'static> = JobNames { workspace: "lab", experiment: "first", volumes: &[] };
+const NAMES: JobNames<'static> = JobNames { workspace: "lab", experiment: "first", volumes: &[], runtimes: &[] };
 
 fn spec(json: serde_json::Value) -> JobSpec {
     serde_json::from_value(json).unwrap()
@@ -341,4 +341,46 @@ proptest! {
         prop_assert!(!launch.stdout.starts_with(&format!("{wiped}/")), "logs outlive the next job");
         prop_assert_eq!(launch.keep_former.is_some(), attempt > 1);
     }
+}
+
+#[test]
+fn a_container_is_started_entered_and_removed() {
+    let spec = spec(serde_json::json!({
+        "nodeCount": 1,
+        "customToolkitSettings": {"commandLine": "it's $HERE"},
+        "containerSettings": {
+            "imageSourceRegistry": {
+                "image": "reg.example/a:1",
+                "serverUrl": "reg.example",
+                "credentials": {"username": "ada", "password": {"environment": "X"}},
+            },
+            "shmSize": 1024,
+        },
+        "secrets": [{"name": "TOKEN", "source": {"environment": "Y"}}],
+        "inputDirectories": [{"id": "D", "path": "/data"}],
+        "outputDirectories": [{"id": "M", "pathPrefix": "/models"}],
+    }));
+    let mut job = job(spec, 2);
+    let runtimes = ["docker".to_owned(), "podman".to_owned()];
+    let names = JobNames { runtimes: &runtimes, ..NAMES };
+    let mut nodes = places(1);
+    nodes[0].gpus = 2;
+    let rank = |role| Rank { role, index: 0 };
+    let mut text = String::new();
+    for part in [Demand::WholeNode, Demand::Part(Default::default())] {
+        let mut spec = (*job.spec).clone();
+        spec.demand = part;
+        job.spec = Arc::new(spec);
+        let launch = launch(&job, &nodes, rank(RankRole::Setup), None, &names).unwrap();
+        let step = launch.command.lines().rev().find(|line| line.contains("container_start")).unwrap();
+        let secrets: Vec<&str> = launch.secrets.iter().map(|secret| secret.name.as_str()).collect();
+        text.push_str(&format!("{step}\n{secrets:?}\n"));
+    }
+    let launch_of = |role| launch(&job, &nodes, rank(role), None, &names).unwrap();
+    let command = launch_of(RankRole::Cleanup).command;
+    text.push_str(&format!("{}\n", command.lines().rev().find(|line| line.contains("container_stop")).unwrap()));
+    let main = launch_of(RankRole::Main);
+    let head: Vec<&str> = main.command.lines().take_while(|line| !line.starts_with("# inside.sh")).collect();
+    text.push_str(&format!("{}\n{}", main.shell, head.join("\n")));
+    insta::assert_snapshot!(text.replace(&nodes[0].root, "ROOT"));
 }

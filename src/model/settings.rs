@@ -8,6 +8,9 @@ use crate::model::spec::SecretSource;
 use crate::model::storage::StorageAccount;
 use crate::model::units::{Bytes, Millis};
 
+/// The container runtimes that are known: those with a service of root's first, because more images run there.
+pub const CONTAINER_RUNTIMES: [&str; 3] = ["docker", "podman", "apptainer"];
+
 /// Values a user would pick differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +48,8 @@ pub struct Settings {
     /// Told when a job ends: an address that takes a JSON body by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// The container runtimes that are looked for on a node, the first that works counts.
+    pub container_runtimes: Vec<String>,
     /// What stands for a secret of a key vault: vault → secret → where its value comes from. Never a value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, BTreeMap<String, SecretSource>>,
@@ -70,6 +75,7 @@ impl Default for Settings {
             nodes_per_cluster_max: 100,
             workspaces_per_group_max: 800,
             webhook: None,
+            container_runtimes: CONTAINER_RUNTIMES.map(str::to_owned).to_vec(),
             secrets: BTreeMap::new(),
             storage_accounts: BTreeMap::new(),
         }

@@ -219,7 +219,8 @@ fn launch<S: Store>(engine: &Engine<S>, key: RankKey) -> Result<Launch, String> 
         RankRole::Setup | RankRole::Cleanup => volumes_of(engine, job)?,
         RankRole::Prepare | RankRole::Main | RankRole::Daemon => Vec::new(),
     };
-    let names = frameworks::JobNames { volumes: &found, ..job_names(&engine.sched, job) };
+    let runtimes = &engine.settings.container_runtimes;
+    let names = frameworks::JobNames { volumes: &found, runtimes, ..job_names(&engine.sched, job) };
     frameworks::launch(job, &job.places, key.rank, daemon, &names).map_err(|fault| fault.message)
 }
 
@@ -235,6 +236,7 @@ pub fn job_names<'a>(sched: &'a Sched, job: &Job) -> frameworks::JobNames<'a> {
         workspace: resolve::workspace_name(sched, job.workspace),
         experiment: resolve::experiment_name(sched, job.experiment),
         volumes: &[],
+        runtimes: &[],
     }
 }
 
