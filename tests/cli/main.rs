@@ -1,5 +1,6 @@
 //! The command line from outside: arguments in, standard output, standard error and exit code out, against the real program.
 
+mod containers;
 mod files;
 mod job_files;
 mod lab;
