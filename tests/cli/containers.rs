@@ -71,7 +71,7 @@ fn lab(place: &Path, runtimes: &str) -> User {
     user
 }
 
-fn job(user: &User, place: &Path) -> serde_json::Value {
+fn job(user: &User, place: &Path, name: &str) -> serde_json::Value {
     let job = serde_json::json!({
         "nodeCount": 1,
         "jobPreparation": {"commandLine": "echo prepared in $INSIDE"},
@@ -88,9 +88,10 @@ fn job(user: &User, place: &Path) -> serde_json::Value {
         },
     });
     user.file("job.json", job.to_string());
-    let ran = user.run("job create -f job.json --name j --wait --timeout 80s -o json");
+    let ran = user.run(&format!("job create -f job.json --name {name} --wait --timeout 80s -o json"));
     assert!(!ran.stderr.contains(CANARY) && !ran.stdout.contains(CANARY), "{}", ran.shown());
-    serde_json::from_str(&user.run("job show j -o json").stdout).expect("JSON")
+    let shown = user.run(&format!("job show {name} -o json"));
+    serde_json::from_str(&shown.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", ran.shown(), shown.shown()))
 }
 
 /// Returns what was called, with names that differ from run to run replaced.
@@ -118,7 +119,7 @@ fn calls(place: &Path) -> String {
 fn docker_is_called_with_no_secret_on_its_command_line() {
     let place = tempfile::tempdir().expect("a directory");
     let user = lab(place.path(), "['docker']");
-    let job = job(&user, place.path());
+    let job = job(&user, place.path(), "j");
     assert_eq!(job["executionInfo"]["exitCode"], 3, "{job:#}");
     let logs = user.run("job logs j");
     assert!(logs.stdout.starts_with(&format!("docker hello {}\n~", CANARY.len())), "{}", logs.shown());
@@ -133,7 +134,7 @@ fn apptainer_is_taken_where_docker_has_no_service() {
     let place = tempfile::tempdir().expect("a directory");
     std::fs::write(place.path().join("no-service"), "").expect("a file");
     let user = lab(place.path(), "['docker', 'apptainer']");
-    let job = job(&user, place.path());
+    let job = job(&user, place.path(), "j");
     assert_eq!(job["executionInfo"]["exitCode"], 3, "{job:#}");
     let logs = user.run("job logs j");
     assert!(logs.stdout.starts_with(&format!("apptainer hello {}\n", CANARY.len())), "{}", logs.shown());
@@ -149,13 +150,12 @@ fn a_wrong_password_and_no_runtime_are_told_apart() {
     user.run("serve --stop");
     let error =
         |job: &serde_json::Value| job["executionInfo"]["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
-    let job_ = job(&user, place.path());
-    assert_eq!(job_["executionInfo"]["exitCode"], -1, "{job_:#}");
-    assert!(error(&job_).ends_with("cannot sign in to reg.example as ada: unauthorized: incorrect password"), "{job_:#}");
-    user.run("job delete j -y");
+    let ended = job(&user, place.path(), "j");
+    assert_eq!(ended["executionInfo"]["exitCode"], -1, "{ended:#}");
+    assert!(error(&ended).ends_with("cannot sign in to reg.example as ada: unauthorized: incorrect password"), "{ended:#}");
     std::fs::write(place.path().join("no-service"), "").expect("a file");
-    let job_ = job(&user, place.path());
-    assert_eq!(job_["executionInfo"]["errors"][0]["code"], "FailedStartingContainer");
+    let ended = job(&user, place.path(), "k");
+    assert_eq!(ended["executionInfo"]["errors"][0]["code"], "FailedStartingContainer");
     let expected = "no container runtime on this node: docker does not work: Cannot connect to the Docker daemon";
-    assert!(error(&job_).contains(expected), "{job_:#}");
+    assert!(error(&ended).contains(expected), "{ended:#}");
 }
