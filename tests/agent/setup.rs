@@ -39,7 +39,7 @@ fn launch_of(node: &Node, job: &Job, rank: &str, volumes: &[Volume]) -> (RankKey
         cpus: 1,
         gpus: 0,
     };
-    let names = JobNames { workspace: "lab", experiment: "first", volumes };
+    let names = JobNames { workspace: "lab", experiment: "first", volumes, runtimes: &[] };
     let key = key(&format!("{}.1.{rank}", job.id.0));
     (key, launch(job, &[place], key.rank, None, &names).unwrap())
 }
