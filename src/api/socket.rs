@@ -157,6 +157,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::CreateCluster { .. }
         | Request::DeleteCluster { .. }
         | Request::Scale(_)
+        | Request::AutoScale { .. }
         | Request::Node { .. }
         | Request::Job { .. }
         | Request::Exec { .. }

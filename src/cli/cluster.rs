@@ -15,11 +15,11 @@ use crate::model::fault::Fault;
 use crate::model::names::check_name;
 use crate::model::request::{Preview, Reply, Request, Scale};
 use crate::model::spec::ClusterFile;
+use crate::model::spec::Deallocation;
 use crate::model::spec::doc::{Doc, Value};
 use crate::model::spec::fields::Faults;
 use crate::model::spec::scale_file::DEALLOCATIONS;
-use crate::model::spec::{Deallocation, ScaleSettings};
-use crate::model::units::NodeCount;
+use crate::model::units::{Millis, NodeCount};
 
 /// What can be done with clusters.
 #[derive(Subcommand, Clone, Debug)]
@@ -41,6 +41,9 @@ pub enum Verb {
     Scale(Resize),
     /// The same as scale, as `az batchai` has it
     Resize(ResizePublished),
+    /// Let the number of nodes follow the work, within bounds; `scale` ends it
+    #[command(alias = "auto")]
+    AutoScale(FollowWork),
     /// Delete a cluster; refused while jobs wait or run there, unless --force
     #[command(visible_alias = "rm")]
     Delete {
@@ -78,6 +81,18 @@ pub struct Create {
     /// The number of nodes wanted
     #[arg(short, long, value_name = "N")]
     target: Option<u32>,
+    /// Auto-scale: never fewer nodes
+    #[arg(long, value_name = "N", requires = "max", conflicts_with = "target")]
+    min: Option<u32>,
+    /// Auto-scale: never more nodes
+    #[arg(long, value_name = "N", conflicts_with = "target")]
+    max: Option<u32>,
+    /// Auto-scale: so many nodes at first; the minimum when absent
+    #[arg(long, value_name = "N", requires = "max")]
+    initial: Option<u32>,
+    /// Auto-scale: a node that nothing has used for so long goes
+    #[arg(long, value_name = "SPAN", requires = "max", value_parser = super::job_wait::span)]
+    idle: Option<Millis>,
     /// A free label of the node class
     #[arg(short = 's', long, value_name = "NAME")]
     vm_size: Option<String>,
@@ -95,6 +110,23 @@ pub struct Resize {
     /// What becomes of jobs on nodes that go; the cluster's own option when absent
     #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
     deallocate: Option<String>,
+}
+
+/// Options of `auto-scale`.
+#[derive(Args, Clone, Debug)]
+pub struct FollowWork {
+    /// Its name; that of the context when absent
+    #[arg(add = names::clusters())]
+    name: Option<String>,
+    /// Never fewer nodes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    min: u32,
+    /// Never more nodes
+    #[arg(long, value_name = "N")]
+    max: u32,
+    /// A node that nothing has used for so long goes: 10m, or as it was
+    #[arg(long, value_name = "SPAN", value_parser = super::job_wait::span)]
+    idle: Option<Millis>,
 }
 
 /// Options of `resize`.
@@ -133,6 +165,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Resize(resize) => {
             return scale(session, resize.name.as_ref(), resize.target, resize.deallocate.as_deref()).await;
         }
+        Verb::AutoScale(follow) => return auto_scale(session, follow).await,
         Verb::Node(verb) => return node::run(session, verb).await,
         Verb::Show { .. } | Verb::List | Verb::Delete { .. } => {}
     }
@@ -165,7 +198,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
                 leave::until_gone(session, &core, &format!("cluster `{name}`"), leave, still).await?;
             }
         }
-        Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::Node(_) => {}
+        Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::AutoScale(_) | Verb::Node(_) => {}
     }
     Ok(0)
 }
@@ -182,7 +215,11 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     overlay(&mut doc, &create);
     let mut faults = Faults::default();
     let read = ClusterFile::read(&doc, &mut faults);
-    source.judge(session.out, faults, &[("scaleSettings", "--target N sets the number of nodes")])?;
+    source.judge(
+        session.out,
+        faults,
+        &[("scaleSettings", "--target N sets the number of nodes; --min and --max let it follow the work")],
+    )?;
     let Some(file) = read else { return Err(Fault::internal("a cluster without faults was not read").into()) };
     let Some(name) = create.name.or(file.name) else {
         return Err(Fault::config("the cluster has no name").hint("ostler cluster create NAME -f FILE").into());
@@ -218,12 +255,37 @@ fn overlay(doc: &mut Doc, create: &Create) {
     if let Some(target) = create.target {
         doc.put_property(&["scaleSettings", "manual", "targetNodeCount"], Value::Number(target.to_string()));
     }
+    let auto = [
+        ("minimumNodeCount", create.min.or(create.max.map(|_| 0)).map(|n| n.to_string())),
+        ("maximumNodeCount", create.max.map(|n| n.to_string())),
+        ("initialNodeCount", create.initial.map(|n| n.to_string())),
+    ];
+    for (key, value) in auto {
+        if let Some(value) = value {
+            doc.put_property(&["scaleSettings", "autoScale", key], Value::Number(value));
+        }
+    }
+    if let Some(idle) = create.idle {
+        doc.put_property(&["scaleSettings", "autoScale", "idleTime"], Value::Text(format!("{}ms", idle.0)));
+    }
     if let Some(option) = &create.deallocate {
         doc.put_property(&["scaleSettings", "manual", "nodeDeallocationOption"], text(option));
     }
     if let Some(size) = &create.vm_size {
         doc.put_property(&["vmSize"], text(size));
     }
+}
+
+async fn auto_scale(session: &Session, follow: FollowWork) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let (minimum, maximum, name) = (NodeCount(follow.min), NodeCount(follow.max), follow.name.as_ref());
+    let request = Request::AutoScale { cluster: session.cluster(name), minimum, maximum, idle: follow.idle };
+    match core.act(&format!("auto-scale from {minimum} to {maximum} nodes"), request).await? {
+        None | Some(Reply::Accepted { .. }) => {}
+        Some(other) => return Err(unexpected(&other)),
+    }
+    show_scaled(session, &core, name).await?;
+    Ok(0)
 }
 
 async fn scale(session: &Session, name: Option<&String>, target: u32, option: Option<&str>) -> Result<i32, Failure> {
@@ -271,7 +333,6 @@ async fn show_scaled(session: &Session, core: &Core, name: Option<&String>) -> R
     }
     let lists = Lists::read(core, session.workspace().as_ref()).await?;
     let cluster = lists.cluster(name.or(session.context.cluster.as_ref()))?;
-    let ScaleSettings::Manual { .. } = &cluster.spec.scale_settings;
     let value = object::value(cluster, lists.home(cluster.workspace), &lists.nodes_of(cluster));
     session.out.done("", &cluster.name, &value)
 }

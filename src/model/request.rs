@@ -86,6 +86,9 @@ pub enum Request {
     ShowFileServer(Place),
     /// Changes the target of a cluster. `seen` is the target that the person saw; another one now is a fault.
     Scale(Scale),
+    /// Lets the number of a cluster's nodes follow its work, from now on.
+    #[serde(rename_all = "camelCase")]
+    AutoScale { cluster: Place, minimum: NodeCount, maximum: NodeCount, idle: Option<Millis> },
     /// What [`Request::Scale`] would do: [`Reply::Preview`].
     PreviewScale(Scale),
     /// Acts on one node.

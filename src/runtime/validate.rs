@@ -10,9 +10,9 @@ use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Requ
 use crate::model::resource_id::{Child, ResourceId};
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::secret::sources_of_cluster;
-use crate::model::spec::{ClusterSpec, ProviderSpec};
+use crate::model::spec::{AutoScale, ClusterSpec, ProviderSpec, ScaleSettings};
 use crate::model::state::{ExecutionState, Job};
-use crate::model::units::UnixMillis;
+use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
 use crate::runtime::{locate, perform, places, resolve, secrets, submit, usage, views};
@@ -161,6 +161,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::CreateCluster { workspace, name, spec } => create_cluster(engine, workspace, name, *spec),
         Request::DeleteCluster { cluster, force } => delete_cluster(engine, &cluster, force),
         Request::Scale(scale) => rescale(engine, &scale),
+        Request::AutoScale { cluster, minimum, maximum, idle } => auto_scale(engine, &cluster, minimum, maximum, idle),
         Request::PreviewScale(scale) => preview(engine, &scale),
         Request::Node { node, act } => act_on_node(engine, &node, act),
         Request::Submit(submit) => submit::check(engine, vec![*submit]),
@@ -271,13 +272,49 @@ fn create_cluster<S: Store>(
     named(&name, "cluster", resolve::cluster(&engine.sched, &place).is_ok())?;
     refuse_deleting("workspace", &workspace.name, workspace.deleting)?;
     usage::check_clusters(engine)?;
-    usage::check_target(engine, spec.scale_settings.target())?;
+    check_scaling(engine, &spec.scale_settings)?;
     if let ProviderSpec::Hosts { hosts } = &spec.provider {
         check_hosts(hosts)?;
     }
     secrets::keep(engine, sources_of_cluster(&mut spec))?;
     let uuid = (engine.draw)();
     done(Event::ClusterCreated { workspace: workspace.id, name, uuid, spec }, After::NewCluster)
+}
+
+fn check_scaling<S: Store>(engine: &Engine<S>, settings: &ScaleSettings) -> Result<(), Fault> {
+    match settings {
+        ScaleSettings::Manual { target_node_count, .. } => usage::check_target(engine, *target_node_count),
+        ScaleSettings::AutoScale(auto) => {
+            usage::check_target(engine, auto.maximum_node_count)?;
+            let (least, most) = (auto.minimum_node_count, auto.maximum_node_count);
+            if most == NodeCount(0) || least > most {
+                return Err(Fault::user(format!("auto-scale from {least} to {most} nodes is no range"))
+                    .hint("the maximum is at least 1 and not below the minimum"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn auto_scale<S: Store>(
+    engine: &Engine<S>,
+    place: &Place,
+    minimum: NodeCount,
+    maximum: NodeCount,
+    idle: Option<Millis>,
+) -> Result<Checked, Refusal> {
+    let cluster = resolve::cluster(&engine.sched, place)?;
+    refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
+    let before = match cluster.spec.scale_settings {
+        ScaleSettings::AutoScale(before) => before,
+        ScaleSettings::Manual { target_node_count, .. } => AutoScale::new(minimum, maximum, target_node_count),
+    };
+    let auto =
+        AutoScale { minimum_node_count: minimum, maximum_node_count: maximum, idle: idle.unwrap_or(before.idle), ..before };
+    check_scaling(engine, &ScaleSettings::AutoScale(auto))?;
+    let note =
+        format!("{minimum} to {maximum} nodes as the work needs; one goes when nothing has used it for {}", auto.idle);
+    done(Event::AutoScaleAsked { cluster: cluster.id, auto }, After::Accepted(Some(note)))
 }
 
 fn check_hosts(hosts: &[String]) -> Result<(), Fault> {

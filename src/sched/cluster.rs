@@ -10,8 +10,10 @@ use super::effect::Act;
 use super::pool::Standing;
 use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::request::Preview;
-use crate::model::spec::{ClusterSpec, Deallocation, ScaleSettings};
-use crate::model::state::{AfterStop, AllocationState, Cluster, ClusterError, Node, NodeState, Reach, StopWhy, Unusable};
+use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, ScaleSettings};
+use crate::model::state::{
+    AfterStop, AllocationState, AutoState, Cluster, ClusterError, Node, NodeState, Reach, StopWhy, Unusable,
+};
 use crate::model::units::{NodeCount, UnixMillis};
 
 /// The most nodes of one cluster: ten times what the core's step is measured with; a larger target is a typing error
@@ -82,8 +84,13 @@ pub(super) fn wanted(cluster: &Cluster) -> (u32, Deallocation) {
     if cluster.deleting {
         return (0, Deallocation::Terminate);
     }
-    let ScaleSettings::Manual { target_node_count, node_deallocation_option } = &cluster.spec.scale_settings;
-    (target_node_count.0, *node_deallocation_option)
+    match &cluster.spec.scale_settings {
+        ScaleSettings::Manual { target_node_count, node_deallocation_option } => {
+            (target_node_count.0, *node_deallocation_option)
+        }
+        // Only lower bounds can take a node with work away, and it may finish.
+        ScaleSettings::AutoScale(auto) => (auto.current.0, Deallocation::WaitForJobCompletion),
+    }
 }
 
 /// Returns the error with which the acquisition of nodes was given up.
@@ -106,7 +113,7 @@ impl Sched {
         }
         self.counters.cluster = self.counters.cluster.next();
         let (id, now) = (self.counters.cluster, self.turn.now);
-        let target = spec.scale_settings.target();
+        let scaling = spec.scale_settings.clone();
         self.put_cluster(Arc::new(Cluster {
             id,
             workspace,
@@ -118,11 +125,23 @@ impl Sched {
             errors: Vec::new(),
             head: None,
             waiting: 0,
+            auto: AutoState::default(),
             created: now,
             deleting: false,
             deleting_since: None,
         }));
-        self.set_target(id, target, None);
+        match scaling {
+            ScaleSettings::Manual { target_node_count, node_deallocation_option } => {
+                self.set_target(id, target_node_count, Some(node_deallocation_option));
+            }
+            ScaleSettings::AutoScale(auto) => {
+                let current = auto.clamp(auto.initial_node_count);
+                self.edit_cluster(id, |cluster| {
+                    cluster.spec.scale_settings = ScaleSettings::AutoScale(AutoScale { current, ..auto });
+                });
+                self.disturb(id);
+            }
+        }
     }
 
     pub(super) fn on_scale(&mut self, id: ClusterId, target: NodeCount, option: Option<Deallocation>) {
@@ -134,7 +153,11 @@ impl Sched {
 
     fn set_target(&mut self, id: ClusterId, target: NodeCount, option: Option<Deallocation>) {
         self.edit_cluster(id, |cluster| {
-            let (_, own) = wanted(cluster);
+            let own = match &cluster.spec.scale_settings {
+                ScaleSettings::Manual { node_deallocation_option, .. } => *node_deallocation_option,
+                ScaleSettings::AutoScale(_) => Deallocation::default(),
+            };
+            cluster.auto = AutoState::default();
             cluster.spec.scale_settings = ScaleSettings::Manual {
                 target_node_count: target.min(TARGET_MAX),
                 node_deallocation_option: option.unwrap_or(own),
@@ -169,6 +192,7 @@ impl Sched {
             cluster.errors.retain(about_a_node);
             cluster.errors.insert(0, ClusterError { code, message, details: Vec::new() });
         });
+        self.back_off(id);
         self.disturb(id);
     }
 
@@ -176,9 +200,17 @@ impl Sched {
     pub(super) fn try_capacity_again(&mut self) {
         let given_up = self.clusters.values().filter(|cluster| gave_up(cluster).is_some());
         for id in given_up.map(|cluster| cluster.id).collect::<Vec<_>>() {
-            self.edit_cluster(id, |cluster| cluster.errors.retain(about_a_node));
-            self.disturb(id);
+            self.try_cluster_again(id);
         }
+    }
+
+    /// Lets one cluster ask for nodes again.
+    pub(super) fn try_cluster_again(&mut self, id: ClusterId) {
+        self.edit_cluster(id, |cluster| {
+            cluster.errors.retain(about_a_node);
+            cluster.auto.retry_at = None;
+        });
+        self.disturb(id);
     }
 
     /// Lists what a node met.
@@ -203,8 +235,10 @@ impl Sched {
         if !self.clusters.contains_key(&id) {
             return;
         }
+        self.auto_scale(id);
         self.resize(id);
         self.place_all(id);
+        self.show_next(id);
         self.show_allocation(id);
         self.show_head(id);
         self.end_cluster(id);
@@ -272,7 +306,7 @@ impl Sched {
 
     /// Sends a node away that nothing holds. One that was asked for goes when it comes; one that waits to be asked for
     /// again is forgotten.
-    fn send_away(&mut self, id: NodeId) {
+    pub(super) fn send_away(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         if node.state == NodeState::Allocating && node.effect.is_none() {
             return self.drop_node(id);
@@ -335,6 +369,10 @@ impl Sched {
             line: String::new(),
         };
         preview.line = super::explain::preview_line(&preview, plan.come_back.len());
+        let scaling = self.clusters.get(&id).map(|cluster| &cluster.spec.scale_settings);
+        if matches!(scaling, Some(ScaleSettings::AutoScale(_))) {
+            preview.line.push_str("; auto-scale ends");
+        }
         preview
     }
 }

@@ -13,7 +13,7 @@ use crate::model::ids::{
 use crate::model::kept::Kept;
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
+use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
 use crate::model::state::{BootId, Facts, Job, Proof, Unusable};
 use crate::model::units::{NodeCount, UnixMillis};
 
@@ -103,6 +103,11 @@ pub enum Event {
         cluster: ClusterId,
         target: NodeCount,
         deallocation: Option<Deallocation>,
+    },
+    /// From now on the number of nodes follows the work.
+    AutoScaleAsked {
+        cluster: ClusterId,
+        auto: AutoScale,
     },
 
     JobsSubmitted {

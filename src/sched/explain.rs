@@ -7,7 +7,7 @@ use super::place::{demand_words, fits, lack, need_of};
 use super::pool::{Pool, STANDINGS, Standing};
 use crate::model::ids::{ClusterId, JobId};
 use crate::model::request::{Preview, Why};
-use crate::model::spec::{Deallocation, Demand};
+use crate::model::spec::{Deallocation, Demand, ScaleSettings};
 use crate::model::state::{Cluster, ExecutionState, Job, Node, NodeState, QueueHead, Tally};
 use crate::model::units::NodeCount;
 
@@ -141,6 +141,15 @@ impl Sched {
         }
         for (id, pool) in &self.pools {
             let Some(cluster) = self.clusters.get(id) else { continue };
+            if let ScaleSettings::AutoScale(auto) = &cluster.spec.scale_settings
+                && auto.current > auto.minimum_node_count
+            {
+                let (name, least) = (&cluster.name, auto.minimum_node_count);
+                undone.push(format!(
+                    "auto-scale keeps {} nodes of cluster {name}, above its minimum of {least}",
+                    auto.current
+                ));
+            }
             for standing in [Standing::Allocating, Standing::Preparing, Standing::Leaving] {
                 let count = pool.count(standing) as usize;
                 if count > 0 {

@@ -12,7 +12,7 @@ use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
-use crate::model::spec::Deallocation;
+use crate::model::spec::{Deallocation, ScaleSettings};
 use crate::model::state::{AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, RankRun, RankState};
 
 /// Asserts a rule by its name.
@@ -224,6 +224,13 @@ impl Sched {
         if let Some(head) = &cluster.head {
             let could = !self.starts_nothing(cluster) && self.room_for(id, head.job).is_some();
             rule!(!could, "I16 no job waits that could run", cluster);
+        }
+        if let ScaleSettings::AutoScale(auto) = &cluster.spec.scale_settings {
+            rule!(auto.current == auto.clamp(auto.current), "auto-scale stays within its bounds", cluster);
+            let overdue = cluster.auto.next.as_ref().is_some_and(|next| next.at < self.turn.now);
+            rule!(!overdue, "I21 what was to come next has come", cluster);
+        } else {
+            rule!(cluster.auto.next.is_none(), "nothing comes by itself where a person scales", cluster);
         }
         let (target, option) = wanted(cluster);
         let have = pool.staying();

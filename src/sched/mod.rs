@@ -8,6 +8,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod attempt;
+mod autoscale;
 mod cleanup;
 mod cluster;
 mod daemon;
@@ -183,6 +184,7 @@ impl Sched {
             Event::ClusterCreated { workspace, name, uuid, spec } => self.on_cluster_created(workspace, name, uuid, spec),
             Event::ClusterDeleteAsked { cluster } => self.on_cluster_delete(cluster),
             Event::ScaleAsked { cluster, target, deallocation } => self.on_scale(cluster, target, deallocation),
+            Event::AutoScaleAsked { cluster, auto } => self.on_auto_scale(cluster, auto),
             Event::JobsSubmitted { jobs } => self.on_submitted(jobs),
             Event::TerminateAsked { job, until } => self.on_terminate(job, until),
             Event::TerminateTakenBack { job } => self.on_taken_back(job),

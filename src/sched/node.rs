@@ -87,6 +87,9 @@ impl Sched {
                 node.state = if node.holder.is_some() { NodeState::Running } else { NodeState::Idle };
             }
         });
+        if let Some(cluster) = self.nodes.get(&id).map(|node| node.cluster) {
+            self.forget_failures(cluster);
+        }
         self.disturb_of(id);
         self.take_inventory(id, &boot, rebooted, inventory);
     }

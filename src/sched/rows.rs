@@ -156,6 +156,7 @@ impl Sched {
         let Some(row) = self.clusters.get_mut(&id) else { return };
         change(Arc::make_mut(row));
         self.touch(RowKey::Cluster(id));
+        self.time_cluster(id);
     }
 
     /// Changes a node; its `since` follows its state.
@@ -266,7 +267,9 @@ impl Sched {
         self.touch(RowKey::Cluster(row.id));
         self.disturb(row.id);
         self.pools.entry(row.id).or_default();
-        self.clusters.insert(row.id, row);
+        let id = row.id;
+        self.clusters.insert(id, row);
+        self.time_cluster(id);
     }
 
     /// Adds a node, or puts a loaded one back.
@@ -302,6 +305,7 @@ impl Sched {
     /// Removes a cluster, which has neither nodes nor live jobs.
     pub(super) fn drop_cluster(&mut self, id: ClusterId) {
         self.clusters.remove(&id);
+        self.time_cluster(id);
         self.pools.remove(&id);
         self.stale.remove(&id);
         self.touch(RowKey::Cluster(id));

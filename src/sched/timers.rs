@@ -3,6 +3,7 @@
 //!
 //! | row | deadline | at it |
 //! |---|---|---|
+//! | cluster | `auto.next` | auto-scale lets nodes go, or asks for them again |
 //! | job | `stop_at` | it is terminated |
 //! | job on several nodes | the first of its nodes lost + `gang_lost_after` | its attempt is stopped where it can be |
 //! | node, allocating, no effect | `since` + back-off | it is asked for again |
@@ -11,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
-use crate::model::ids::{JobId, NodeId};
+use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::settings::Settings;
 use crate::model::state::{ExecutionState, Job, Node, NodeState, Reach, StopWhy, Unusable};
 use crate::model::units::{Millis, UnixMillis};
@@ -24,6 +25,8 @@ const ACQUIRE_PAUSE_MAX: Millis = Millis::from_mins(1);
 /// Whose deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
+    /// A cluster's.
+    Cluster(ClusterId),
     /// A node's.
     Node(NodeId),
     /// A job's.
@@ -68,8 +71,13 @@ impl Timers {
 
 /// Returns how long to wait after the given number of failed acquisitions in a row.
 pub(super) fn acquire_pause(tries: u32) -> Millis {
-    let doubled = ACQUIRE_PAUSE_FIRST.0.checked_shl(tries.saturating_sub(1).min(32)).unwrap_or(u64::MAX);
-    Millis(doubled.min(ACQUIRE_PAUSE_MAX.0))
+    doubled(ACQUIRE_PAUSE_FIRST, ACQUIRE_PAUSE_MAX, tries)
+}
+
+/// Returns a pause that doubles with every try, up to the longest.
+pub(super) fn doubled(first: Millis, longest: Millis, tries: u32) -> Millis {
+    let doubled = first.0.checked_shl(tries.saturating_sub(1).min(32)).unwrap_or(u64::MAX);
+    Millis(doubled.min(longest.0))
 }
 
 /// Returns the deadline of a node.
@@ -113,6 +121,7 @@ impl Sched {
                 break;
             }
             match timer {
+                Timer::Cluster(cluster) => self.cluster_due(cluster),
                 Timer::Node(node) => self.node_due(node),
                 Timer::Job(job) => self.job_due(job),
             }

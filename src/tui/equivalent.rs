@@ -2,7 +2,7 @@
 
 use crate::model::ids::{JobId, NodeId};
 use crate::model::request::{FilesOf, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale};
-use crate::model::spec::{Deallocation, Priority, ProviderSpec};
+use crate::model::spec::{Deallocation, Priority, ProviderSpec, ScaleSettings};
 use crate::model::task::Task;
 use crate::tui::subject::Subject;
 use crate::tui::world::World;
@@ -11,6 +11,14 @@ use crate::tui::world::World;
 pub fn line(request: &Request, world: &World) -> Option<String> {
     let words = match request {
         Request::Scale(scale) => scale_words(scale),
+        Request::AutoScale { cluster, minimum, maximum, idle } => {
+            let (minimum, maximum) = (minimum.to_string(), maximum.to_string());
+            let mut words = named(words(&["cluster", "auto-scale"]), cluster, &["--min", &minimum, "--max", &maximum]);
+            if let Some(idle) = idle {
+                words.extend(["--idle".to_owned(), format!("{}ms", idle.0)]);
+            }
+            words
+        }
         Request::Node { node, act } => node_words(node, act, world)?,
         Request::Job { job, act } => job_words(job, act, world)?,
         Request::CreateGroup { name } => words(&["resource-group", "create", name]),
@@ -38,7 +46,15 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
                 ProviderSpec::Hosts { hosts } => words.extend(["--hosts".to_owned(), hosts.join(",")]),
                 ProviderSpec::Local => words.extend(["--provider".to_owned(), "local".to_owned()]),
             }
-            words.extend(["--target".to_owned(), spec.scale_settings.target().to_string()]);
+            match &spec.scale_settings {
+                ScaleSettings::Manual { target_node_count, .. } => {
+                    words.extend(["--target".to_owned(), target_node_count.to_string()]);
+                }
+                ScaleSettings::AutoScale(auto) => {
+                    let (least, most) = (auto.minimum_node_count.to_string(), auto.maximum_node_count.to_string());
+                    words.extend(["--min".to_owned(), least, "--max".to_owned(), most]);
+                }
+            }
             in_workspace(words, workspace)
         }
         Request::DeleteCluster { cluster, .. } => named(words(&["cluster", "delete"]), cluster, &["-y"]),

@@ -92,13 +92,13 @@ $ ostler cluster create gpu --hosts 'node[1-2],x;y'
 ! error: the command line has 2 faults
 ! hosts: the host has the character `;` at position 2
 ! scaleSettings: is missing
-!   hint: --target N sets the number of nodes
+!   hint: --target N sets the number of nodes; --min and --max let it follow the work
 = 2
 
 $ ostler cluster create gpu --hosts 'node[1-2]'
 ! error: the command line has a fault
 ! scaleSettings: is missing
-!   hint: --target N sets the number of nodes
+!   hint: --target N sets the number of nodes; --min and --max let it follow the work
 = 2
 
 $ ostler cluster create g/pu --provider local --target 1

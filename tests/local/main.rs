@@ -1,5 +1,6 @@
 //! The whole core in this process, on a real store, with nodes of this machine: what a front end asks and is told.
 
+mod autoscale;
 mod kept;
 
 use std::collections::BTreeMap;

@@ -60,6 +60,7 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
         errors: Vec::new(),
         head: None,
         waiting: 0,
+        auto: Default::default(),
         created: ago(80_000),
         deleting: false,
         deleting_since: None,

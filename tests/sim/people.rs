@@ -58,7 +58,8 @@ pub fn act(world: &mut World) {
     } else {
         match world.rng.range(0, 20) {
             0..=7 => submit(world),
-            8..=9 => scale(world),
+            8 => scale(world),
+            9 => auto_scale(world),
             10..=11 => on_job(world, JobAct::Terminate { hold: Millis(0) }),
             12 => on_job(world, JobAct::Terminate { hold: Millis(5_000) }),
             13 => on_job(world, JobAct::TakeBack),
@@ -106,6 +107,15 @@ fn scale(world: &mut World) {
     let deallocation = Some(options[world.rng.range(0, 3) as usize]);
     let target = NodeCount(world.rng.range(0, u64::from(HOSTS) + 2) as u32);
     world.ask(Request::Scale(Scale { cluster: Place::default(), target, deallocation, seen: None }), None);
+}
+
+fn auto_scale(world: &mut World) {
+    let minimum = world.rng.range(0, 3) as u32;
+    let maximum = minimum.max(1) + world.rng.range(0, u64::from(HOSTS)) as u32;
+    let idle = Some(Millis(world.rng.range(1_000, 60_000)));
+    let (minimum, maximum) = (NodeCount(minimum), NodeCount(maximum));
+    world.reach("a cluster was to follow its work");
+    world.ask(Request::AutoScale { cluster: Place::default(), minimum, maximum, idle }, None);
 }
 
 fn live_jobs(world: &World) -> Vec<Arc<Job>> {

@@ -123,6 +123,7 @@ pub fn cluster(id: u64) -> Arc<Cluster> {
         errors: Vec::new(),
         head: Some(QueueHead { job: JobId(1), name: "a".to_owned(), waits_for: "needs 4 nodes, 2 idle".to_owned() }),
         waiting: 3,
+        auto: Default::default(),
         created: UnixMillis(4),
         deleting: false,
         deleting_since: None,

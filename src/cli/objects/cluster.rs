@@ -86,13 +86,41 @@ fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
     }
 }
 
+/// Returns the published form, which also reads back.
+fn scaling(settings: &ScaleSettings) -> Value {
+    match settings {
+        ScaleSettings::Manual { .. } => json!(settings),
+        ScaleSettings::AutoScale(auto) => json!({"autoScale": {
+            "minimumNodeCount": auto.minimum_node_count,
+            "maximumNodeCount": auto.maximum_node_count,
+            "initialNodeCount": auto.initial_node_count,
+            "idleTime": super::iso_span(auto.idle),
+        }}),
+    }
+}
+
+/// Returns how a cluster is scaled, and what comes next by itself, as a person reads it.
+fn scaling_line(cluster: &Cluster) -> String {
+    let next = cluster.auto.next.as_ref().map(|next| format!("; {} at {}", next.what, next.at.rfc3339()));
+    match &cluster.spec.scale_settings {
+        ScaleSettings::Manual { .. } => "by hand".to_owned(),
+        ScaleSettings::AutoScale(auto) => format!(
+            "auto-scale, {} to {} nodes, a node goes after {} without use{}",
+            auto.minimum_node_count,
+            auto.maximum_node_count,
+            auto.idle,
+            next.unwrap_or_default()
+        ),
+    }
+}
+
 /// Returns the object.
 pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
     let counts = Counts::of(nodes);
     let (provider, hosts) = provider(cluster);
     let errors: Vec<Value> = cluster.errors.iter().map(|e| error(&e.code, &e.message, &e.details)).collect();
     let nodes: Vec<Value> = nodes.iter().map(|node| node::value(node)).collect();
-    let ScaleSettings::Manual { target_node_count, .. } = &cluster.spec.scale_settings;
+    let target_node_count = cluster.spec.scale_settings.target();
     let mut value = json!({
         "name": cluster.name,
         "id": cluster.id.to_string(),
@@ -106,7 +134,8 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
         "creationTime": time(cluster.created),
         "currentNodeCount": counts.total(),
         "targetNodeCount": target_node_count,
-        "scaleSettings": cluster.spec.scale_settings,
+        "scaleSettings": scaling(&cluster.spec.scale_settings),
+        "nextScaling": cluster.auto.next.as_ref().map(|next| json!({"time": time(next.at), "what": next.what})),
         "nodeStateCounts": {
             "idleNodeCount": counts.idle,
             "runningNodeCount": counts.running,
@@ -167,6 +196,7 @@ pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'s
         ("workspace", home.workspace.to_owned()),
         ("state", state(cluster).to_owned()),
         ("target", cluster.spec.scale_settings.target().to_string()),
+        ("scaling", scaling_line(cluster)),
         (
             "counts",
             format!(

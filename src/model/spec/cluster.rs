@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::Kept;
 use super::machine::Machines;
 use super::node_setup::NodeSetup;
-use crate::model::units::NodeCount;
+use crate::model::units::{Millis, NodeCount};
 
 /// What becomes of running jobs on the nodes that a smaller target takes away (published names).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,53 @@ pub enum ScaleSettings {
         #[serde(default)]
         node_deallocation_option: Deallocation,
     },
+    /// A number that follows the work.
+    AutoScale(AutoScale),
+}
+
+/// Bounds and pace of a number of nodes that follows the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoScale {
+    /// Never fewer.
+    pub minimum_node_count: NodeCount,
+    /// Never more.
+    pub maximum_node_count: NodeCount,
+    /// So many at first.
+    #[serde(default)]
+    pub initial_node_count: NodeCount,
+    /// After this long without use a node goes; ours.
+    #[serde(default = "AutoScale::idle_default")]
+    pub idle: Millis,
+    /// The number wanted now, which the core decides.
+    #[serde(default)]
+    pub current: NodeCount,
+}
+
+impl AutoScale {
+    /// Returns bounds with the usual idle time, and the number to begin with.
+    pub fn new(minimum: NodeCount, maximum: NodeCount, initial: NodeCount) -> Self {
+        let idle = Self::idle_default();
+        let auto = Self {
+            minimum_node_count: minimum,
+            maximum_node_count: maximum,
+            initial_node_count: initial,
+            idle,
+            current: initial,
+        };
+        Self { current: auto.clamp(initial), ..auto }
+    }
+
+    /// How long a node stays unused: longer than a person needs to look at a result and submit again, and cheap beside the
+    /// minutes that most nodes take to come.
+    pub fn idle_default() -> Millis {
+        Millis::from_mins(10)
+    }
+
+    /// Returns the number nearest to this one within the bounds.
+    pub fn clamp(&self, count: NodeCount) -> NodeCount {
+        count.max(self.minimum_node_count).min(self.maximum_node_count.max(self.minimum_node_count))
+    }
 }
 
 impl ScaleSettings {
@@ -40,6 +87,7 @@ impl ScaleSettings {
     pub fn target(&self) -> NodeCount {
         match self {
             Self::Manual { target_node_count, .. } => *target_node_count,
+            Self::AutoScale(auto) => auto.current,
         }
     }
 }

@@ -28,7 +28,7 @@ pub mod secret_file;
 pub mod toolkit;
 mod toolkit_file;
 
-pub use cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
+pub use cluster::{AutoScale, ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 pub use cluster_file::ClusterFile;
 pub use container::ContainerSettings;
 pub use file_server::{Export, FileServerSpec};

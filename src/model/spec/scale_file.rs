@@ -1,7 +1,7 @@
 //! Reads how many nodes a cluster is to have: exactly one of the published forms. Called by the reader of clusters alone.
 
 use crate::model::names::HOSTS_MAX;
-use crate::model::spec::cluster::{Deallocation, ScaleSettings};
+use crate::model::spec::cluster::{AutoScale, Deallocation, ScaleSettings};
 use crate::model::spec::fields::{Faults, Field};
 use crate::model::units::NodeCount;
 
@@ -20,12 +20,13 @@ pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<ScaleSettin
     let mut inner = field.map(faults)?;
     let manual = inner.take("manual");
     let auto = inner.take("autoScale");
-    if let Some(auto) = &auto {
-        auto.fault(faults, "is not supported: this version scales by hand; use `manual` with `targetNodeCount`");
+    if let (Some(_), Some(auto)) = (&manual, &auto) {
+        auto.fault(faults, "stands beside `manual`; give exactly one of them");
     }
     if manual.is_none() && auto.is_none() {
-        field.fault(faults, "has no `manual` with `targetNodeCount`");
+        field.fault(faults, "has neither `manual` with `targetNodeCount` nor `autoScale` with its bounds");
     }
+    let auto = auto.and_then(|auto| read_auto(&auto, faults));
     let settings = manual.and_then(|manual| {
         let mut manual = manual.map(faults)?;
         let target = manual.need(faults, "targetNodeCount").and_then(|field| field.count(faults, 0, CLUSTER_NODES_MAX));
@@ -37,5 +38,28 @@ pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<ScaleSettin
         })
     });
     inner.finish(faults);
-    settings
+    settings.or(auto.map(ScaleSettings::AutoScale))
+}
+
+fn read_auto(field: &Field<'_>, faults: &mut Faults) -> Option<AutoScale> {
+    let mut auto = field.map(faults)?;
+    let least = auto.need(faults, "minimumNodeCount").and_then(|field| field.count(faults, 0, CLUSTER_NODES_MAX));
+    let most = auto.need(faults, "maximumNodeCount").and_then(|field| field.count(faults, 1, CLUSTER_NODES_MAX));
+    let initial = auto.take("initialNodeCount");
+    let idle = auto.take("idleTime");
+    let first = initial.as_ref().and_then(|field| field.count(faults, 0, CLUSTER_NODES_MAX));
+    let span = idle.as_ref().and_then(|field| field.span(faults));
+    auto.finish(faults);
+    let (least, most) = (least?, most?);
+    if least > most {
+        field.fault(faults, format!("minimumNodeCount {least} is above maximumNodeCount {most}"));
+        return None;
+    }
+    if let (Some(field), Some(first)) = (&initial, first)
+        && !(least..=most).contains(&first)
+    {
+        field.fault(faults, format!("must be {least} to {most}, got {first}"));
+    }
+    let settings = AutoScale::new(NodeCount(least), NodeCount(most), NodeCount(first.unwrap_or(least)));
+    Some(AutoScale { idle: span.unwrap_or(settings.idle), ..settings })
 }

@@ -44,6 +44,30 @@ pub struct QueueHead {
     pub waits_for: String,
 }
 
+/// How auto-scale stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AutoState {
+    /// How often in a row nodes could not be got.
+    pub failures: u32,
+    /// When they are asked for again, after such a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<UnixMillis>,
+    /// What happens next by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextStep>,
+}
+
+/// What happens by itself at some time, unless something comes before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextStep {
+    /// When.
+    pub at: UnixMillis,
+    /// What, as a sentence part.
+    pub what: String,
+}
+
 /// A cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,6 +95,9 @@ pub struct Cluster {
     /// How many jobs wait.
     #[serde(default)]
     pub waiting: u64,
+    /// How auto-scale stands; nothing where a person scales.
+    #[serde(default)]
+    pub auto: AutoState,
     /// When it was made.
     pub created: UnixMillis,
     /// Set once deletion was asked for; it goes when its last node is gone.

@@ -8,7 +8,7 @@ pub mod group;
 pub mod job;
 pub mod node;
 
-pub use cluster::{AllocationState, Cluster, ClusterError, QueueHead};
+pub use cluster::{AllocationState, AutoState, Cluster, ClusterError, NextStep, QueueHead};
 pub use experiment::{Experiment, Tally, Workspace};
 pub use file_server::{FileServer, Provisioning};
 pub use group::{DEFAULT_GROUP, ResourceGroup};

@@ -9,7 +9,7 @@ use super::world::{Machine, Op, Record, World, pick};
 use crate::model::ids::{RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{Deallocation, Priority};
+use crate::model::spec::{AutoScale, Deallocation, Priority};
 use crate::model::state::{BootId, ExecutionState, NodeState, Proof, StopWhy, Unusable};
 use crate::model::units::{Millis, NodeCount};
 
@@ -27,6 +27,7 @@ impl World {
             22 | 23 => self.heal(pick(&nodes, at), at),
             24 => self.reboot(pick(&nodes, at), at),
             25 => self.lose_process(at),
+            26 if at.is_multiple_of(3) => self.auto_scale(at),
             26 => self.scale(at),
             27 => self.on_node(pick(&nodes, at), at),
             28..=30 => self.on_job(pick(&jobs, at / 8), at % 8),
@@ -222,6 +223,13 @@ impl World {
             }
         }
         self.tell(Event::NodeDown { node, why: refused(), hard: false });
+    }
+
+    fn auto_scale(&mut self, at: u16) {
+        let (minimum, maximum) = (u32::from(at) % 3, 1 + u32::from(at) % 3 + u32::from(at / 8) % 4);
+        let auto = AutoScale::new(NodeCount(minimum), NodeCount(maximum), NodeCount(minimum));
+        let auto = AutoScale { idle: Millis::from_secs(u64::from(at) % 900), ..auto };
+        self.tell(Event::AutoScaleAsked { cluster: GPU, auto });
     }
 
     fn scale(&mut self, at: u16) {

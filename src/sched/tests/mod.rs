@@ -2,6 +2,7 @@
 
 mod acts;
 mod attempt;
+mod autoscale;
 mod cluster;
 mod places;
 mod queue;

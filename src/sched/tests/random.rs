@@ -25,7 +25,7 @@ fn everything_happens_sometimes() {
         Exit Told Fenced Refused Rebooted Lost MachineGone DeclaredDead
         JobFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost SetupFailed MountError
         allocating preparing idle running unusable leaving
-        SettingsChanged TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
+        SettingsChanged AutoScaleAsked TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
         ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
     let sentences = [
         "stopped: Terminate",

@@ -6,7 +6,7 @@ use super::about::{self, Content, Rows, Tab, TableContent};
 use super::tree_draw::node_role;
 use crate::commands::CommandId;
 use crate::model::ids::{ClusterId, JobId, NodeId};
-use crate::model::spec::{Deallocation, ProviderSpec};
+use crate::model::spec::{Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState, Reach};
 use crate::tui::cx::Cx;
 use crate::tui::draw::proposal_line;
@@ -55,14 +55,7 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
             facts.text("next", &format!("{}: {}", shown(&head.name), shown(&head.waits_for)), text);
         }
     }
-    let option = match &cluster.spec.scale_settings {
-        crate::model::spec::ScaleSettings::Manual { node_deallocation_option, .. } => match node_deallocation_option {
-            Deallocation::Requeue => "jobs on nodes that go are put back in the queue",
-            Deallocation::Terminate => "jobs on nodes that go are ended",
-            Deallocation::WaitForJobCompletion => "nodes go once their jobs have ended",
-        },
-    };
-    facts.text("scaling", option, muted);
+    scaling(cluster, &mut facts, cx);
     match &cluster.spec.provider {
         ProviderSpec::Local => facts.text("hosts", "this machine", text),
         ProviderSpec::Hosts { hosts } => facts.text("hosts", &shown(&hosts.join(" ")), text),
@@ -71,6 +64,29 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         facts.text("class", &shown(size), text);
     }
     facts.done()
+}
+
+/// How the number of nodes comes about, and what happens to it next by itself.
+fn scaling(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
+    let muted = cx.style(Role::Muted);
+    match &cluster.spec.scale_settings {
+        ScaleSettings::Manual { node_deallocation_option, .. } => {
+            let option = match node_deallocation_option {
+                Deallocation::Requeue => "jobs on nodes that go are put back in the queue",
+                Deallocation::Terminate => "jobs on nodes that go are ended",
+                Deallocation::WaitForJobCompletion => "nodes go once their jobs have ended",
+            };
+            facts.text("scaling", option, muted);
+        }
+        ScaleSettings::AutoScale(auto) => {
+            let (least, most, idle) = (auto.minimum_node_count, auto.maximum_node_count, auto.idle);
+            facts.text("scaling", &format!("auto, {least} to {most} nodes; one goes after {idle} without use"), muted);
+            if let Some(next) = &cluster.auto.next {
+                let left = next.at.since(cx.now);
+                facts.text("by itself", &format!("in {left}: {}", shown(&next.what)), cx.style(Role::Text));
+            }
+        }
+    }
 }
 
 fn target(cluster: &Cluster, counts: NodeCounts, facts: &mut Facts<'_>, cx: &Cx) {

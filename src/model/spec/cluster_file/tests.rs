@@ -48,7 +48,7 @@ fn single_faults() {
     for (text, expected) in [
         ("{}", "has no nodes: give `hosts`"),
         ("{hosts: a}", "scaleSettings: is missing"),
-        ("{hosts: a, scaleSettings: {}}", "scaleSettings: has no `manual`"),
+        ("{hosts: a, scaleSettings: {}}", "scaleSettings: has neither `manual`"),
         ("{hosts: a, scaleSettings: {manual: {}}}", "scaleSettings.manual.targetNodeCount: is missing"),
         ("{hosts: a, scaleSettings: {manual: {targetNodeCount: -1}}}", "must be 0 to 10000, got -1"),
         (
@@ -56,8 +56,17 @@ fn single_faults() {
             "nodeDeallocationOption: `kill` is none of `requeue`, `terminate`, `waitforjobcompletion`",
         ),
         (
-            "{hosts: a, scaleSettings: {autoScale: {minimumNodeCount: 0, maximumNodeCount: 2}}}",
-            "scaleSettings.autoScale: is not supported: this version scales by hand",
+            "{hosts: a, scaleSettings: {autoScale: {minimumNodeCount: 3, maximumNodeCount: 2}}}",
+            "scaleSettings.autoScale: minimumNodeCount 3 is above maximumNodeCount 2",
+        ),
+        ("{hosts: a, scaleSettings: {autoScale: {minimumNodeCount: 0}}}", "autoScale.maximumNodeCount: is missing"),
+        (
+            "{hosts: a, scaleSettings: {autoScale: {minimumNodeCount: 1, maximumNodeCount: 2, initialNodeCount: 3}}}",
+            "autoScale.initialNodeCount: must be 1 to 2, got 3",
+        ),
+        (
+            "{hosts: a, scaleSettings: {manual: {targetNodeCount: 1}, autoScale: {minimumNodeCount: 1, maximumNodeCount: 2}}}",
+            "scaleSettings.autoScale: stands beside `manual`",
         ),
         ("{hosts: '-oProxyCommand=x', scaleSettings: {manual: {targetNodeCount: 1}}}", "may not begin with `-`"),
         ("{hosts: [a, 'b;c'], scaleSettings: {manual: {targetNodeCount: 1}}}", "hosts[1]: the host has the character `;`"),

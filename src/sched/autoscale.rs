@@ -1,0 +1,177 @@
+//! Auto-scale: how many nodes a cluster is to have for its work. It grows at once for jobs that run or could run, and
+//! shrinks only by nodes that nothing has used for the cluster's idle time; so whatever comes and goes faster than that
+//! moves no node. Held jobs, stops that wait, and jobs that can never fit count for nothing.
+//!
+//! What comes next is kept in the row as a deadline, so that a restart finds the same and a person sees it.
+
+use super::Sched;
+use super::cluster::gave_up;
+use super::place::need_of;
+use super::pool::{Standing, standing};
+use super::timers::{Timer, doubled};
+use crate::model::ids::{ClusterId, NodeId};
+use crate::model::spec::{AutoScale, ScaleSettings};
+use crate::model::state::{NextStep, Node, NodeState};
+use crate::model::units::{Millis, NodeCount, UnixMillis};
+
+/// The first pause after nodes could not be got: a provider's passing trouble has its own, shorter tries before.
+const PAUSE_FIRST: Millis = Millis::from_mins(1);
+/// The longest: within half an hour returning capacity is noticed, and a provider in trouble is not pressed.
+const PAUSE_MAX: Millis = Millis::from_mins(30);
+
+/// What a cluster's work comes to, in nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Demand {
+    /// Nodes at work, and nodes for jobs that could run; within the bounds.
+    need: u32,
+    /// The same, and as many more as there are nodes that can take no job.
+    want: u32,
+}
+
+impl Sched {
+    pub(super) fn on_auto_scale(&mut self, id: ClusterId, asked: AutoScale) {
+        let Some(cluster) = self.clusters.get(&id).filter(|cluster| !cluster.deleting) else { return self.ignore() };
+        let current = asked.clamp(cluster.spec.scale_settings.target());
+        self.edit_cluster(id, |cluster| {
+            cluster.spec.scale_settings = ScaleSettings::AutoScale(AutoScale { current, ..asked });
+            cluster.auto.failures = 0;
+            cluster.auto.retry_at = None;
+        });
+        self.try_cluster_again(id);
+        self.disturb(id);
+    }
+
+    /// Decides the number of nodes of an auto-scaled cluster, and sends nodes away that were idle for long enough.
+    pub(super) fn auto_scale(&mut self, id: ClusterId) {
+        let Some((auto, demand)) = self.auto_of(id).map(|auto| (auto, self.demand(id, auto))) else { return };
+        let now = self.turn.now;
+        let mut current = auto.current.0;
+        if demand.want > current {
+            current = demand.want;
+        } else if current > demand.need {
+            // Nodes that were never got are not missed.
+            let staying = self.pools.get(&id).map_or(0, |pool| pool.staying());
+            if self.clusters.get(&id).is_some_and(|cluster| gave_up(cluster).is_some()) {
+                current = current.min(staying.max(demand.need));
+            }
+            let surplus = current.min(staying).saturating_sub(demand.need) as usize;
+            let gone: Vec<_> =
+                self.unused(id).into_iter().filter(|(since, _)| *since + auto.idle <= now).take(surplus).collect();
+            current -= gone.len() as u32;
+            for (_, node) in gone {
+                self.send_away(node);
+            }
+        }
+        if current != auto.current.0 {
+            self.edit_cluster(id, |cluster| {
+                if let ScaleSettings::AutoScale(auto) = &mut cluster.spec.scale_settings {
+                    auto.current = NodeCount(current);
+                }
+            });
+        }
+    }
+
+    fn auto_of(&self, id: ClusterId) -> Option<AutoScale> {
+        let cluster = self.clusters.get(&id).filter(|cluster| !cluster.deleting)?;
+        match cluster.spec.scale_settings {
+            ScaleSettings::AutoScale(auto) => Some(auto),
+            ScaleSettings::Manual { .. } => None,
+        }
+    }
+
+    fn demand(&self, id: ClusterId, auto: AutoScale) -> Demand {
+        let Some(pool) = self.pools.get(&id) else { return Demand::default() };
+        let most = auto.maximum_node_count.0;
+        let (mut work, mut useless) = (0, 0);
+        for node in self.nodes_of(id).filter(|node| node.state != NodeState::Leaving) {
+            match (node.holder, standing(node)) {
+                (Some(_), _) => work += 1,
+                (None, Standing::Drained | Standing::Unusable | Standing::OutOfSight) => useless += 1,
+                (None, Standing::Idle | Standing::Preparing | Standing::Running) => {}
+                (None, Standing::Allocating | Standing::Leaving) => {}
+            }
+        }
+        for (_, job) in &pool.queue {
+            let need = self.jobs.get(job).map_or(0, |job| u32::try_from(need_of(job)).unwrap_or(u32::MAX));
+            // One that never fits blocks those behind it.
+            if work >= most || need > most {
+                break;
+            }
+            work += need;
+        }
+        let bounded = |count: u32| auto.clamp(NodeCount(count)).0;
+        Demand { need: bounded(work), want: bounded(work.saturating_add(useless)) }
+    }
+
+    /// Returns the nodes that nothing uses with since when, those first that are worth least.
+    fn unused(&self, id: ClusterId) -> Vec<(UnixMillis, NodeId)> {
+        let free = self.nodes_of(id).filter(|node| node.holder.is_none() && node.state != NodeState::Leaving);
+        let mut free: Vec<&Node> = free.map(|node| &**node).collect();
+        let useless = |node: &Node| !matches!(standing(node), Standing::Drained | Standing::Unusable | Standing::OutOfSight);
+        free.sort_by_key(|node| (useless(node), node.since, std::cmp::Reverse(node.id)));
+        free.into_iter().map(|node| (node.since, node.id)).collect()
+    }
+
+    /// Notes what comes next by itself, and when.
+    pub(super) fn show_next(&mut self, id: ClusterId) {
+        let next = self.next_step(id);
+        if self.clusters.get(&id).is_some_and(|cluster| cluster.auto.next != next) {
+            self.edit_cluster(id, |cluster| cluster.auto.next = next);
+        }
+    }
+
+    fn next_step(&self, id: ClusterId) -> Option<NextStep> {
+        let auto = self.auto_of(id)?;
+        if let Some(at) = self.clusters.get(&id)?.auto.retry_at {
+            return Some(NextStep { at, what: "nodes are asked for again".to_owned() });
+        }
+        let need = self.demand(id, auto).need;
+        let staying = self.pools.get(&id)?.staying();
+        let surplus = auto.current.0.min(staying).saturating_sub(need) as usize;
+        let mut unused = self.unused(id);
+        unused.sort();
+        let (since, _) = *unused.first().filter(|_| surplus > 0)?;
+        let count = unused.iter().filter(|(other, _)| *other == since).count().min(surplus);
+        let what = match count {
+            1 => "a node goes if it is not needed by then".to_owned(),
+            _ => format!("{count} nodes go if they are not needed by then"),
+        };
+        Some(NextStep { at: since + auto.idle, what })
+    }
+
+    /// Nodes could not be got: after a pause, longer each time, they are asked for again.
+    pub(super) fn back_off(&mut self, id: ClusterId) {
+        if self.auto_of(id).is_none() {
+            return;
+        }
+        let now = self.turn.now;
+        self.edit_cluster(id, |cluster| {
+            cluster.auto.failures = cluster.auto.failures.saturating_add(1);
+            cluster.auto.retry_at = Some(now + doubled(PAUSE_FIRST, PAUSE_MAX, cluster.auto.failures));
+        });
+    }
+
+    /// A node came up: whatever the trouble was, it is over.
+    pub(super) fn forget_failures(&mut self, id: ClusterId) {
+        if self.clusters.get(&id).is_some_and(|cluster| cluster.auto.failures > 0) {
+            self.edit_cluster(id, |cluster| cluster.auto.failures = 0);
+        }
+    }
+
+    /// Does what was to come next; what exactly is decided when the cluster settles.
+    pub(super) fn cluster_due(&mut self, id: ClusterId) {
+        let now = self.turn.now;
+        let retry = self.clusters.get(&id).is_some_and(|cluster| cluster.auto.retry_at.is_some_and(|at| at <= now));
+        self.edit_cluster(id, |cluster| cluster.auto.next = None);
+        if retry {
+            self.try_cluster_again(id);
+        }
+        self.disturb(id);
+    }
+
+    /// Sets the deadline of a cluster as its row says now.
+    pub(super) fn time_cluster(&mut self, id: ClusterId) {
+        let at = self.clusters.get(&id).and_then(|cluster| cluster.auto.next.as_ref()).map(|next| next.at);
+        self.timers.set(Timer::Cluster(id), at);
+    }
+}
