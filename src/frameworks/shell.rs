@@ -34,6 +34,7 @@ mod tests {
     use super::*;
 
     /// Runs a line behind the start-up text with a `~/.bashrc`, and returns what it prints.
+    #[expect(clippy::disallowed_methods, reason = "a shell reads a file that this test writes")]
     fn printed(bashrc: &str, prepared: bool, line: &str) -> String {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join(".bashrc"), bashrc).unwrap();
