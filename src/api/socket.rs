@@ -144,7 +144,8 @@ fn repeatable(request: &Request) -> bool {
         | Request::ShowFileServer(_)
         | Request::Usage
         | Request::ListLogs(_)
-        | Request::ListFiles(_) => true,
+        | Request::ListFiles(_)
+        | Request::NodeWay { .. } => true,
         Request::CreateGroup { .. }
         | Request::DeleteGroup { .. }
         | Request::CreateFileServer { .. }

@@ -7,7 +7,7 @@ use super::leave::NoWait;
 use super::objects::job as object;
 use super::select;
 use super::session::{Session, unexpected};
-use super::{file, job_acts, job_create, job_wait, logs, names};
+use super::{file, job_acts, job_create, job_node, job_wait, logs, names};
 use crate::model::request::{JobAct, JobQuery, Reply, Request};
 use crate::model::spec::Priority;
 use crate::model::units::Millis;
@@ -37,6 +37,9 @@ pub enum Verb {
     /// The directories of a job: list, follow, get and put what lies there
     #[command(subcommand)]
     File(file::Verb),
+    /// The nodes that ran a job and are still there
+    #[command(subcommand)]
+    Node(job_node::Verb),
     /// Stop jobs for good
     #[command(visible_alias = "stop")]
     Terminate(Ending),
@@ -124,6 +127,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Wait(wait) => job_wait::run(session, wait).await,
         Verb::Logs(logs) => logs::run(session, logs).await,
         Verb::File(verb) => file::run(session, verb).await,
+        Verb::Node(verb) => job_node::run(session, verb).await,
         Verb::Terminate(end) => {
             let act = JobAct::Terminate { hold: Millis(0) };
             job_acts::run_and_wait(session, end.which, "terminate", act, end.leave).await

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::failure::Failure;
+use super::forward::{self, Forward};
 use super::lists::Lists;
 use super::names;
 use super::objects::node as object;
@@ -26,6 +27,21 @@ pub enum Verb {
         /// The command: one word is run by the node's shell as it is, several are quoted first
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<String>,
+    },
+    /// Forward ports of a node to this machine, until interrupted
+    Forward {
+        /// Its name, or node-7
+        #[arg(add = names::nodes())]
+        node: String,
+        /// LOCAL:HOST:PORT, where HOST is as the node sees it; LOCAL 0 takes any free port
+        #[arg(value_name = "PORTS", required = true)]
+        forwards: Vec<Forward>,
+    },
+    /// Open a shell on a node
+    Shell {
+        /// Its name, or node-7
+        #[arg(add = names::nodes())]
+        node: String,
     },
     /// Prepare nodes again
     Prepare {
@@ -63,6 +79,14 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::List => list(session).await,
         Verb::Exec { node, command } => exec(session, &node, &command).await,
+        Verb::Forward { node, forwards } => {
+            let core = session.core().await?;
+            forward::run(session, &core, node_ref(session, &node), &forwards).await
+        }
+        Verb::Shell { node } => {
+            let core = session.core().await?;
+            forward::shell(&core, node_ref(session, &node), &node).await
+        }
         Verb::Prepare { nodes } => each(session, &nodes, "prepare", NodeAct::Prepare).await,
         Verb::Drain { nodes } => each(session, &nodes, "drain", NodeAct::Drain).await,
         Verb::Undrain { nodes } => each(session, &nodes, "undrain", NodeAct::Undrain).await,

@@ -124,6 +124,9 @@ pub enum Request {
     /// Runs a command on a node; answered when it has ended: [`Reply::Ran`].
     #[serde(rename_all = "camelCase")]
     Exec { node: NodeRef, command: String },
+    /// How this machine's ssh reaches a node: [`Reply::Way`].
+    #[serde(rename_all = "camelCase")]
+    NodeWay { node: NodeRef },
     /// How much there is of each kind and how much there may be: [`Reply::Usages`].
     Usage,
     /// Ends the host process in order; jobs on nodes go on.
@@ -414,6 +417,16 @@ pub struct Status {
     pub undone: Vec<String>,
 }
 
+/// How this machine's ssh reaches a node over the connection that the core holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeWay {
+    /// What ssh is given before the host.
+    pub options: Vec<String>,
+    /// The host as ssh takes it; none for a node that is this machine.
+    pub host: Option<String>,
+}
+
 /// What an entry of a directory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -533,6 +546,8 @@ pub enum Reply {
     Files(Vec<FileEntry>),
     /// To [`Request::ListFiles`].
     Listing(Listing),
+    /// To [`Request::NodeWay`].
+    Way(NodeWay),
     /// To [`Request::Exec`].
     #[serde(rename_all = "camelCase")]
     Ran {

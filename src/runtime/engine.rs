@@ -111,6 +111,8 @@ pub enum FileWork {
     Entries { folders: Vec<Located> },
     /// A command.
     Exec { link: Box<NodeLink>, command: String },
+    /// How ssh reaches it.
+    Way { link: Box<NodeLink> },
 }
 
 /// A task with its places.

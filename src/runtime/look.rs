@@ -10,12 +10,13 @@ use uuid::Uuid;
 use crate::files::{Direction, FileError, FilePath, LIST_FILES_MAX, LinkSource, follow as follow_file};
 use crate::model::fault::Fault;
 use crate::model::ids::NodeId;
-use crate::model::request::{FileEntry, From, Listing, LogDelta, Reply, STDOUTERR, TEMP};
+use crate::model::request::{FileEntry, From, Listing, LogDelta, NodeWay, Reply, STDOUTERR, TEMP};
 use crate::model::shown::Shown;
 use crate::runtime::engine::{FileWork, Located};
 use crate::runtime::way::{Brief, Desks, NodeDesk, Way};
+use crate::transport::NodeLink;
 use crate::transport::agent::AgentHandle;
-use crate::transport::link::Traffic;
+use crate::transport::link::{Link, Traffic};
 
 /// How much of a command's output is kept, for each of its two streams.
 const OUTPUT_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -36,6 +37,8 @@ pub enum Look {
     Entries(Vec<(Located, NodeDesk)>),
     /// A command.
     Exec(Way, String),
+    /// How ssh reaches a node.
+    Way(Box<NodeLink>),
 }
 
 impl Look {
@@ -57,6 +60,7 @@ impl Look {
             }
             FileWork::List { folders } => Self::List(folders.into_iter().map(with).collect()),
             FileWork::Entries { folders } => Self::Entries(folders.into_iter().map(with).collect()),
+            FileWork::Way { link } => Self::Way(link),
             FileWork::Exec { link, command } => Self::Exec(Way::to(&link, agents), command),
         }
     }
@@ -69,6 +73,7 @@ impl Look {
             Self::List(folders) => list(folders).await,
             Self::Entries(folders) => entries(folders).await,
             Self::Exec(way, command) => exec(Brief(way), &command).await,
+            Self::Way(link) => way_words(&link).await,
         };
         done.unwrap_or_else(Reply::Refused)
     }
@@ -222,6 +227,12 @@ async fn exec(way: Brief, command: &str) -> Result<Reply, Fault> {
         }
         _ => Err(Fault::remote("the link was lost before the command had ended").hint("whether it goes on is not known")),
     }
+}
+
+async fn way_words(link: &NodeLink) -> Result<Reply, Fault> {
+    let way = Link::way(link).await.map_err(|error| FileError::Link(error).fault())?;
+    let (options, host) = way.map_or((Vec::new(), None), |(options, host)| (options, Some(host)));
+    Ok(Reply::Way(NodeWay { options, host }))
 }
 
 /// Follows a file until its reader leaves.

@@ -196,6 +196,12 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
             let folders = locate::folders(engine, &folder)?;
             Ok(Checked::Outside(FileWork::Entries { folders }))
         }
+        Request::NodeWay { node } => {
+            let node = resolve::node(&engine.sched, &node)?;
+            let link = perform::link_of(engine, node)
+                .ok_or_else(|| Fault::user(format!("node `{}` has no machine yet", node.name)))?;
+            Ok(Checked::Outside(FileWork::Way { link: Box::new(link) }))
+        }
         Request::Exec { node, command } => {
             let node = resolve::node(&engine.sched, &node)?;
             let link = perform::link_of(engine, node)

@@ -51,6 +51,22 @@ impl Link {
         }
     }
 
+    /// Returns how this machine's ssh reaches the node over the same connection, which is opened if it is not: its options and
+    /// the host; `None` for this machine.
+    ///
+    /// # Errors
+    /// As [`Link::connect`].
+    pub async fn way(link: &NodeLink) -> Result<Option<(Vec<String>, String)>, LinkError> {
+        match &link.address {
+            Address::Local => Ok(None),
+            Address::Ssh { host, config } => {
+                let owner = format!("{}/{}", link.spool.0, link.spool.1);
+                let to = Destination { host: host.clone(), config: config.clone(), owner };
+                Ok(Some((crate::transport::ssh::options(&to).await?, host.clone())))
+            }
+        }
+    }
+
     /// Starts a program on the node: POSIX sh text that holds no user data.
     ///
     /// # Errors

@@ -579,6 +579,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Found { .. }
             | Reply::Files(_)
             | Reply::Listing(_)
+            | Reply::Way(_)
             | Reply::Ran { .. },
         ) => Vec::new(),
     }

@@ -72,6 +72,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::SearchFile(_)
         | Request::ListLogs(_)
         | Request::ListFiles(_)
+        | Request::NodeWay { .. }
         | Request::Exec { .. } => return None,
     };
     let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();

@@ -231,3 +231,49 @@ fn a_command_on_a_node_is_heard_as_it_speaks() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     lab.until("cluster show -o json", |_| std::fs::read_to_string(&mark).is_ok_and(|text| text == "ended\n"));
 }
+
+#[test]
+fn nodes_of_a_job_are_reached_and_their_ports() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let lab = Lab::new();
+    job(&lab, "done", "echo hi");
+    let list = json(&lab.run("job node list -j done -o json"));
+    assert_eq!((list.as_array().map(Vec::len), &list[0]["name"]), (Some(1), &serde_json::json!("local-1")));
+    let ran = lab.run("job node exec -j done -- 'echo out; exit 5'");
+    assert_eq!((ran.stdout.as_str(), ran.code), ("out\n", 5), "{}", ran.shown());
+    let ran = lab.run("job node exec -j done -n local-9 -- true");
+    assert!(ran.code == 1 && ran.stderr.contains("has no node `local-9`"), "{}", ran.shown());
+    for wrong in ["80:80", "x:h:1", "1:-oProxyCommand=x:1"] {
+        let ran = lab.run(&format!("cluster node forward local-1 -- {wrong}"));
+        assert!(ran.code == 2 && ran.stderr.contains("is not LOCAL:HOST:PORT"), "{}", ran.shown());
+    }
+    // Two ports at once to something that answers by its name.
+    let servers: Vec<std::net::TcpListener> = (0..2).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<String> = servers.iter().map(|s| format!("0:127.0.0.1:{}", s.local_addr().unwrap().port())).collect();
+    for (name, server) in ["first", "second"].into_iter().zip(servers) {
+        std::thread::spawn(move || {
+            for mut stream in server.incoming().flatten() {
+                let mut asked = [0; 4];
+                stream.read_exact(&mut asked).unwrap();
+                stream.write_all(name.as_bytes()).unwrap();
+            }
+        });
+    }
+    let mut command = lab.0.command(&["job", "node", "forward", "-j", "done", &ports[0], &ports[1]]);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    for name in ["first", "second"] {
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let address = line.split_whitespace().next().unwrap();
+        for _ in 0..2 {
+            let mut stream = std::net::TcpStream::connect(address).unwrap_or_else(|e| panic!("{line}: {e}"));
+            stream.write_all(b"name").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, name);
+        }
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}

@@ -16,6 +16,7 @@ fn help_of_every_noun() {
         "experiment",
         "job",
         "job file",
+        "job node",
         "context",
         "config",
         "theme",

@@ -123,6 +123,23 @@ impl SshLink {
     }
 }
 
+/// Returns what ssh is given to use the living master of a destination; starts one if there is none. What the user types then
+/// is theirs, so their configuration counts, but a connection of its own would not be asked for a password unseen.
+///
+/// # Errors
+/// As [`SshLink::connect`].
+pub async fn options(to: &Destination) -> Result<Vec<String>, LinkError> {
+    let socket = master::ensure(to).await?;
+    let mut options: Vec<String> = Vec::new();
+    if let Some(config) = &to.config {
+        options.extend(["-F".to_owned(), config.clone()]);
+    }
+    // `%` begins a token in a control path.
+    options.extend(["-S".to_owned(), socket.display().to_string().replace('%', "%%")]);
+    options.extend(["-a", "-x", "-o", "ForwardAgent=no", "-o", "StrictHostKeyChecking=yes"].map(str::to_owned));
+    Ok(options)
+}
+
 /// Returns a session on a master's socket. Dropping it leaves the master alone.
 fn attach(socket: &Path) -> Session {
     Session::resume_mux(socket.into(), None)

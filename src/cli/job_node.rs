@@ -1,0 +1,104 @@
+//! `ostler job node`: the nodes that ran a job and still are in its cluster.
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::file::{node_index, one_job};
+use super::forward::{self, Forward};
+use super::lists::Lists;
+use super::names;
+use super::node::command_line;
+use super::objects::node as object;
+use super::session::{Core, Session};
+use crate::model::fault::Fault;
+use crate::model::request::{JobView, NodeRef};
+
+/// Which node of which job.
+#[derive(Args, Clone, Debug)]
+pub struct Of {
+    /// The job: its name, job-12 or last
+    #[arg(short, long, value_name = "JOB", add = names::jobs())]
+    job: String,
+    /// The node, by its index in the job or its name; the first when absent
+    #[arg(short, long, value_name = "NODE")]
+    node: Option<String>,
+}
+
+/// What can be done with the nodes of a job.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Verb {
+    /// List the nodes that ran a job and are still there
+    #[command(visible_alias = "ls")]
+    List {
+        /// The job: its name, job-12 or last
+        #[arg(short, long, value_name = "JOB", add = names::jobs())]
+        job: String,
+    },
+    /// Run a command on a node of a job, and end with its exit code
+    Exec {
+        #[command(flatten)]
+        of: Of,
+        /// Forward a port while it runs: LOCAL:HOST:PORT
+        #[arg(short = 'L', long = "address", value_name = "PORTS")]
+        forwards: Vec<Forward>,
+        /// The command: one word is run by the node's shell as it is, several are quoted first
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<String>,
+    },
+    /// Forward ports of a node of a job to this machine, until interrupted
+    Forward {
+        #[command(flatten)]
+        of: Of,
+        /// LOCAL:HOST:PORT, where HOST is as the node sees it; LOCAL 0 takes any free port
+        #[arg(value_name = "PORTS", required = true)]
+        forwards: Vec<Forward>,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+/// As for every command.
+pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    match verb {
+        Verb::List { job } => {
+            let view = one_job(session, &core, &job).await?;
+            let lists = Lists::read(&core, Some(&view.workspace)).await?;
+            let mut list = session.out.list(object::COLUMNS);
+            let there = view.job.nodes.iter().filter_map(|id| lists.nodes.iter().find(|node| node.id == *id));
+            list.page(there.map(|node| object::row(node)).collect())?;
+            list.end()?;
+            Ok(0)
+        }
+        Verb::Exec { of, forwards, command } => {
+            let command = command_line(&command)?;
+            let (node, name) = find(session, &core, &of).await?;
+            let open = match forwards.is_empty() {
+                true => None,
+                false => Some(forward::open(session, &forward::way(&core, node.clone()).await?, &forwards).await?),
+            };
+            let ran = super::exec::run(session, &core, node, &name, command).await;
+            drop(open);
+            ran
+        }
+        Verb::Forward { of, forwards } => {
+            let (node, _) = find(session, &core, &of).await?;
+            forward::run(session, &core, node, &forwards).await
+        }
+    }
+}
+
+async fn find(session: &Session, core: &Core, of: &Of) -> Result<(NodeRef, String), Failure> {
+    let view: std::sync::Arc<JobView> = one_job(session, core, &of.job).await?;
+    let index = node_index(&view, of.node.as_ref())?.unwrap_or(0) as usize;
+    let name = view.job.node_names.get(index).cloned().unwrap_or_default();
+    let id = view.job.nodes.get(index).copied();
+    let id = id.ok_or_else(|| Fault::user(format!("job `{}` has not run on any node", view.job.name)))?;
+    let lists = Lists::read(core, Some(&view.workspace)).await?;
+    if !lists.nodes.iter().any(|node| node.id == id) {
+        let fault = Fault::user(format!("node `{name}`, on which job `{}` ran, has left the cluster", view.job.name));
+        return Err(fault.hint("`ostler job node list` shows those that are still there").into());
+    }
+    Ok((NodeRef::Id(id), name))
+}
