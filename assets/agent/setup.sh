@@ -150,3 +150,20 @@ last_line() {
     fi
     rm -f -- "$SETUP_LOG"
 }
+
+# run_task DIR NODE COMMAND: the set-up task of a cluster, by bash as root. Its variables go by a file, because sudo lets
+# none pass.
+run_task() {
+    command -v bash >/dev/null 2>&1 || { echo "there is no bash on this node" >&2 && return 127; }
+    can_root || { as_root true && return 1; }
+    mkdir -p -- "$1" || return 1
+    (umask 077 && export -p >"$SETUP_DIR/variables") || return 1
+    # shellcheck disable=SC2016
+    as_root bash -c '. "$1" && rm -f -- "$1" && unset OSTLER_RANK OSTLER_RANK_DIR && cd / && eval "$2"' \
+        setup "$SETUP_DIR/variables" "$3" >>"$1/stdout-$2.txt" 2>>"$1/stderr-$2.txt"
+    RT_RC=$?
+    rm -f -- "$SETUP_DIR/variables"
+    [ $RT_RC != 0 ] || return 0
+    echo "exit code $RT_RC; its logs are in $1: $(tail -n 3 "$1/stderr-$2.txt")"
+    return $RT_RC
+}

@@ -28,6 +28,7 @@ mod jax;
 mod mounts;
 mod mpi;
 mod mpirun;
+mod node_setup;
 mod plan;
 mod python;
 mod pytorch;
@@ -54,6 +55,7 @@ use crate::model::volume::Volume;
 
 pub use cx::Cx;
 use cx::{interpreter, line};
+pub use node_setup::{set_up_node, task_logs};
 use plan::Plan;
 
 /// A framework: how the settings object of one kind becomes processes. Each has a file; [`of`] knows them all.

@@ -296,7 +296,7 @@ fn hostfiles(path: &str, nodes: &[NodePlace], slots: &[u32]) -> Vec<(String, Str
 }
 
 /// A node's name as a part of a file name.
-fn file_word(name: &str) -> String {
+pub(super) fn file_word(name: &str) -> String {
     name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect()
 }
 

@@ -194,6 +194,11 @@ impl ResourceId {
     pub fn segment(group: &str, workspace: &str, experiment: &str, job: &str, uuid: uuid::Uuid) -> String {
         format!("{SUBSCRIPTION}/{group}/workspaces/{workspace}/experiments/{experiment}/jobs/{job}/{uuid}")
     }
+
+    /// Returns the path below a prefix that belongs to one cluster: the published `stdOutErrPathSuffix` of its set-up task.
+    pub fn setup_segment(group: &str, workspace: &str, cluster: &str, uuid: uuid::Uuid) -> String {
+        format!("{SUBSCRIPTION}/{group}/workspaces/{workspace}/clusters/{cluster}/{uuid}")
+    }
 }
 
 fn other_kind(child: Option<&Child>, wanted: &str) -> String {

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::frameworks;
+use crate::model::fault::Fault;
 use crate::model::ids::{ClusterId, NodeId, RankKey, RankRole};
 use crate::model::kept::Kept;
-use crate::model::launch::Launch;
+use crate::model::launch::{Launch, NodePlace};
+use crate::model::resource_id::ResourceId;
 use crate::model::state::{Cluster, Job, Node, NodeState, Proof};
 use crate::model::volume::Volume;
 use crate::providers;
 use crate::runtime::engine::{Engine, Out};
 use crate::runtime::keep::KeepWork;
 use crate::runtime::{resolve, secrets, volumes};
-use crate::sched::{Act, DaemonAnswer, Effect, Event, Sched, Sighting};
+use crate::sched::{Act, DaemonAnswer, Effect, Event, NO_JOB, Sched, Sighting};
 use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
 
@@ -54,7 +56,7 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
             None => Done::Fact(Event::LogsKept { effect: id, kept: Kept::default() }),
         },
         Act::ReleaseNode { node } => Done::OutThenFact(Out::Close(*node), Event::NodeReleased { effect: id }),
-        Act::StartRank { node, boot, key, limit } => match launch(engine, *key) {
+        Act::StartRank { node, boot, key, limit } => match launch(engine, *node, *key) {
             Err(why) => {
                 Done::Fact(Event::RankGone { key: *key, effect: Some(id), proof: Proof::Refused { why, code: None } })
             }
@@ -153,6 +155,7 @@ fn sighting(seen: Seen) -> Sighting {
 /// A node may speak only of processes that were sent to it: of another's it is not believed.
 fn on_node<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> bool {
     match engine.sched.jobs().get(&key.job) {
+        _ if key.job == NO_JOB => u64::from(key.rank.index) == node.0,
         Some(job) if job.attempt == key.attempt => job.ranks.get(&key.rank).is_none_or(|run| run.node == node),
         _ => true,
     }
@@ -212,7 +215,10 @@ pub fn node_uuid(cluster: Uuid, node: NodeId) -> Uuid {
 }
 
 /// Computes what exactly a rank runs.
-fn launch<S: Store>(engine: &Engine<S>, key: RankKey) -> Result<Launch, String> {
+fn launch<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> Result<Launch, String> {
+    if key.job == NO_JOB {
+        return node_launch(engine, node, key);
+    }
     let job = engine.sched.jobs().get(&key.job).ok_or("its job is gone")?;
     let daemon = job.ranks.get(&key.rank).and_then(|run| run.daemon.as_ref());
     let found = match key.rank.role {
@@ -224,10 +230,36 @@ fn launch<S: Store>(engine: &Engine<S>, key: RankKey) -> Result<Launch, String> 
     frameworks::launch(job, &job.places, key.rank, daemon, &names).map_err(|fault| fault.message)
 }
 
+/// Computes what sets a node up.
+fn node_launch<S: Store>(engine: &Engine<S>, id: NodeId, key: RankKey) -> Result<Launch, String> {
+    let node = engine.sched.nodes().get(&id).ok_or("its node is gone")?;
+    let cluster = engine.sched.clusters().get(&node.cluster).ok_or("its cluster is gone")?;
+    let setup = cluster.spec.node_setup.as_ref();
+    let found = match setup {
+        None => Vec::new(),
+        Some(setup) => {
+            volumes::resolve(&engine.sched, &engine.settings, cluster.workspace, &setup.mount_volumes).map_err(said)?
+        }
+    };
+    let place = NodePlace::of(&node.name, &node.facts.clone().unwrap_or_default());
+    let suffix = setup_suffix(&engine.sched, cluster);
+    frameworks::set_up_node(&place, key, setup, &found, &suffix).map_err(|fault| fault.message)
+}
+
+/// Returns the published `stdOutErrPathSuffix` of a cluster's set-up task.
+pub fn setup_suffix(sched: &Sched, cluster: &Cluster) -> String {
+    let group = resolve::group_name_of(sched, cluster.workspace);
+    ResourceId::setup_segment(group, resolve::workspace_name(sched, cluster.workspace), &cluster.name, cluster.uuid)
+}
+
+fn said(faults: Vec<Fault>) -> String {
+    faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
+}
+
 /// What a job mounts, as accounts and file servers are now.
 fn volumes_of<S: Store>(engine: &Engine<S>, job: &Job) -> Result<Vec<Volume>, String> {
     let found = volumes::resolve(&engine.sched, &engine.settings, job.workspace, &job.spec.mount_volumes);
-    found.map_err(|faults| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))
+    found.map_err(said)
 }
 
 /// Returns the names that a job's folders are called by.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::fault::{Fault, FaultCode};
-use crate::model::ids::JobId;
+use crate::model::ids::{JobId, WorkspaceId};
 use crate::model::names::check_name;
 use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status};
 use crate::model::resource_id::{Child, ResourceId};
@@ -15,7 +15,7 @@ use crate::model::state::{ExecutionState, Job};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
-use crate::runtime::{locate, perform, places, resolve, secrets, submit, usage, views};
+use crate::runtime::{locate, perform, places, resolve, secrets, submit, usage, views, volumes};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
 
@@ -282,6 +282,7 @@ fn create_cluster<S: Store>(
     if let ProviderSpec::Hosts { hosts } = &spec.provider {
         check_hosts(hosts)?;
     }
+    check_node_setup(engine, workspace.id, &spec)?;
     secrets::keep(engine, sources_of_cluster(&mut spec))?;
     let uuid = (engine.draw)();
     done(Event::ClusterCreated { workspace: workspace.id, name, uuid, spec }, After::NewCluster)
@@ -321,6 +322,34 @@ fn auto_scale<S: Store>(
     let note =
         format!("{minimum} to {maximum} nodes as the work needs; one goes when nothing has used it for {}", auto.idle);
     done(Event::AutoScaleAsked { cluster: cluster.id, auto }, After::Accepted(Some(note)))
+}
+
+fn check_node_setup<S: Store>(engine: &Engine<S>, home: WorkspaceId, spec: &ClusterSpec) -> Result<(), Fault> {
+    let Some(setup) = &spec.node_setup else { return Ok(()) };
+    let found = volumes::resolve(&engine.sched, &engine.settings, home, &setup.mount_volumes);
+    let mut faults = found.err().unwrap_or_default();
+    if let Some(task) = &setup.setup_task {
+        let place = crate::model::launch::NodePlace { root: "/x".to_owned(), ..Default::default() };
+        match crate::frameworks::task_logs(&place, task, "s") {
+            Err(fault) => faults.push(fault),
+            Ok(logs) => {
+                let below = logs.strip_prefix("/x/mounts/cluster");
+                if below.is_some_and(|below| !setup.mount_volumes.covers(below)) {
+                    faults.push(Fault::user(
+                        "nodeSetup.setupTask.stdOutErrPathPrefix: nothing is mounted there by nodeSetup.mountVolumes",
+                    ));
+                }
+            }
+        }
+    }
+    let mut faults = faults.into_iter();
+    let Some(mut first) = faults.next() else { return Ok(()) };
+    for fault in faults {
+        first.causes.push(fault.message);
+        first.hints.extend(fault.hints);
+    }
+    first.message = format!("nodeSetup: {}", first.message);
+    Err(first)
 }
 
 fn check_hosts(hosts: &[String]) -> Result<(), Fault> {

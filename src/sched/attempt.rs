@@ -6,6 +6,7 @@ use super::Sched;
 use super::cleanup::CLEANUP_LIMIT;
 use super::effect::Act;
 use super::job::job_error;
+use super::node_setup::NO_JOB;
 use super::verdict::{Verdict, judge, over_time_error};
 use crate::model::ids::{EffectId, JobId, NodeId, Rank, RankKey, RankRole};
 use crate::model::launch::NodePlace;
@@ -120,6 +121,9 @@ impl Sched {
 
     /// Returns the state of a process of a current attempt that is believed on this node and not proven gone.
     pub(super) fn live_rank(&self, key: RankKey) -> Option<&RankRun> {
+        if key.job == NO_JOB {
+            return self.live_setup(key);
+        }
         let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt)?;
         job.ranks.get(&key.rank).filter(|run| !matches!(run.state, RankState::Gone(_)))
     }
@@ -135,7 +139,11 @@ impl Sched {
     /// Records that a process lives; the first one of an attempt starts its clock.
     pub(super) fn rank_runs(&mut self, key: RankKey) {
         let Some(RankRun { state: RankState::Starting { effect }, .. }) = self.live_rank(key) else { return };
-        self.close(*effect);
+        let effect = *effect;
+        if key.job == NO_JOB {
+            return self.set_up_runs(key, effect);
+        }
+        self.close(effect);
         let now = self.turn.now;
         self.edit_job(key.job, |job| {
             if job.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. })) {
@@ -175,6 +183,9 @@ impl Sched {
 
     /// Returns where a process of the current or last attempt of a job in memory is or was.
     fn node_of(&self, key: RankKey) -> Option<NodeId> {
+        if key.job == NO_JOB {
+            return Some(NodeId(u64::from(key.rank.index))).filter(|node| self.nodes.contains_key(node));
+        }
         let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt)?;
         job.ranks.get(&key.rank).map(|run| run.node)
     }
@@ -188,6 +199,9 @@ impl Sched {
 
     /// Records that a process is proven gone, and draws the consequences.
     pub(super) fn rank_gone(&mut self, key: RankKey, proof: Proof, source: Source) {
+        if key.job == NO_JOB {
+            return self.set_up_gone(key, &proof, source);
+        }
         let Some(run) = self.live_rank(key) else { return };
         let (node, was) = (run.node, run.state.clone());
         match was {
@@ -336,6 +350,7 @@ impl Sched {
         for node in nodes {
             if self.nodes.get(&node).is_some_and(|node| node.holder == Some((id, attempt))) {
                 self.edit_node(node, let_go);
+                self.set_up_if_due(node);
                 self.release_if_free(node);
             }
         }

@@ -49,9 +49,16 @@ impl Sched {
             Proof::Lost { why } => format!("the clean-up after a job was lost: {why}"),
         };
         let leaving = self.nodes.get(&node).is_none_or(|node| node.state == NodeState::Leaving);
-        if !leaving {
-            self.make_unusable(node, Unusable { code: "CleanupFailed".into(), step: "clean up".into(), message });
+        if leaving {
+            return;
         }
+        if matches!(proof, Proof::Fenced | Proof::Lost { .. }) {
+            // Not its own failure: the set-up of the node looks for what is left before it takes another job.
+            return self.edit_node(node, |node| node.setup.wanted = true);
+        }
+        let why = Unusable { code: "CleanupFailed".into(), step: "clean up".into(), message };
+        self.edit_node(node, |node| node.setup.fault = Some(why.clone()));
+        self.make_unusable(node, why);
     }
 }
 

@@ -301,6 +301,7 @@ impl Sched {
             drained: false,
             effect: Some(effect),
             tries: 0,
+            setup: Default::default(),
         }));
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::cluster::{gave_up, wanted};
 use super::effect::Act;
+use super::node_setup::NO_JOB;
 use super::pool::Standing;
 use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
@@ -121,6 +122,7 @@ impl Sched {
 
     fn check_live_rank(&self, key: RankKey, run: &RankRun) {
         let held = self.nodes.get(&run.node).is_some_and(|node| node.holder == Some((key.job, key.attempt)));
+        let held = held || key.job == NO_JOB;
         rule!(held, "I01 a process lives only on a node that its attempt holds", (key, run));
         match &run.state {
             RankState::Starting { effect } => {
@@ -181,16 +183,20 @@ impl Sched {
             NodeState::Allocating => {
                 node.host.is_empty() && node.holder.is_none() && matches!(act, None | Some(Act::AcquireNode { .. }))
             }
-            NodeState::Preparing => matches!(act, Some(Act::PrepareNode { .. })),
+            NodeState::Preparing => matches!(act, Some(Act::PrepareNode { .. })) || self.setup_on(node.id).is_some(),
             NodeState::Idle => node.holder.is_none() && node.boot.is_some(),
             NodeState::Running => node.holder.is_some() && node.boot.is_some(),
             NodeState::Unusable(_) => !node.host.is_empty(),
-            NodeState::Leaving => node.holder.is_some() || act.is_some(),
+            NodeState::Leaving => node.holder.is_some() || act.is_some() || self.setup_on(node.id).is_some(),
         };
+        if let (Some(key), Some(run)) = (self.setup_on(node.id), &node.setup.process) {
+            rule!(node.holder.is_none(), "a node that is set up has no job", node);
+            self.check_live_rank(key, run);
+        }
         rule!(right, "a node's state is true", node);
         let released = matches!(act, Some(Act::KeepLogs { .. } | Act::ReleaseNode { .. }));
         rule!(
-            !released || (node.holder.is_none() && node.state == NodeState::Leaving),
+            !released || (node.holder.is_none() && node.state == NodeState::Leaving && self.setup_on(node.id).is_none()),
             "I14 no node is released from under a process",
             node
         );

@@ -21,6 +21,7 @@ mod invariants;
 mod inventory;
 mod job;
 mod node;
+mod node_setup;
 mod outbox;
 mod place;
 mod pool;
@@ -35,6 +36,7 @@ pub use daemon::DAEMONS_MAX;
 pub use effect::{Act, DaemonAnswer, Effect};
 pub use event::{Event, NewJob, Sighting};
 pub use file_server::Mounters;
+pub use node_setup::NO_JOB;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

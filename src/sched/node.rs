@@ -83,6 +83,11 @@ impl Sched {
             if preparing.is_some() {
                 node.effect = None;
             }
+            if rebooted {
+                // What failed or was left behind went with the boot.
+                node.setup.fault = None;
+                node.setup.wanted = false;
+            }
             if node.state != NodeState::Leaving {
                 node.state = if node.holder.is_some() { NodeState::Running } else { NodeState::Idle };
             }
@@ -92,6 +97,7 @@ impl Sched {
         }
         self.disturb_of(id);
         self.take_inventory(id, &boot, rebooted, inventory);
+        self.set_up_if_due(id);
     }
 
     fn disturb_of(&mut self, id: NodeId) {
@@ -143,6 +149,7 @@ impl Sched {
         if let Some(effect) = node.effect {
             self.close(effect);
         }
+        self.want_set_up(id);
         let effect = self.issue(Act::PrepareNode { node: id });
         self.edit_node(id, |node| {
             node.effect = Some(effect);
@@ -191,6 +198,9 @@ impl Sched {
 
     /// Gives all processes on a node their proof, and takes the node from its attempt, which cannot go on.
     fn bury(&mut self, id: NodeId, proof: &Proof) {
+        if let Some(key) = self.setup_on(id) {
+            self.set_up_gone(key, proof, Source::Concluded);
+        }
         let Some((job, _)) = self.nodes.get(&id).and_then(|node| node.holder) else { return };
         let keys = self.ranks_on(id);
         // First, so that nothing more is started on it.
@@ -204,6 +214,11 @@ impl Sched {
 
     /// Returns the processes that are believed on a node.
     pub(super) fn ranks_on(&self, id: NodeId) -> Vec<RankKey> {
+        let own = self.setup_on(id);
+        own.into_iter().chain(self.job_ranks_on(id)).collect()
+    }
+
+    fn job_ranks_on(&self, id: NodeId) -> Vec<RankKey> {
         let Some((job, attempt)) = self.nodes.get(&id).and_then(|node| node.holder) else { return Vec::new() };
         let Some(row) = self.jobs.get(&job).filter(|row| row.attempt == attempt) else { return Vec::new() };
         let here = row.live_ranks().filter(|(_, run)| run.node == id);
@@ -216,6 +231,9 @@ impl Sched {
         let Some(node) = self.nodes.get(&id) else { return };
         if node.state != NodeState::Leaving || node.holder.is_some() || node.host.is_empty() {
             return;
+        }
+        if self.setup_on(id).is_some() {
+            return self.stop_set_up(id);
         }
         let was_up = node.boot.is_some();
         match node.effect.and_then(|effect| Some((effect, self.outbox.get(effect)?))) {

@@ -139,3 +139,53 @@ fn what_a_killed_node_left_mounted_is_undone_before_its_next_job() {
     assert_eq!((exit_code(&job), job["attempt"].as_i64()), (Some(7), Some(2)), "put back, and run again: {job:#}");
     assert_eq!(mounted(&lab), "");
 }
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn a_cluster_mounts_and_sets_up_each_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = folder.path();
+    let lab = Lab::up_sharing(2, shared);
+    let ostler = Ostler::new(&lab);
+    ostler.configure(&format!("[storage_accounts.acc]\nkind = \"folder\"\npath = {shared:?}\n"));
+    let file = shared.join("cluster.json");
+    let setup = json!({
+        "setupTask": {
+            "commandLine": "id -un; echo $GREETING $BASH_VERSION | cut -c1-8; ls $AZ_BATCHAI_MOUNT_ROOT; test ! -e /root/bad",
+            "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs",
+            "environmentVariables": [{"name": "GREETING", "value": "hello"}],
+        },
+        "mountVolumes": {
+            "azureFileShares": [{"azureFileUrl": "https://acc.file.core.windows.net/data", "relativeMountPath": "afs"}],
+        },
+    });
+    let properties = json!({
+        "hosts": "h[1-2]",
+        "scaleSettings": {"manual": {"targetNodeCount": 2}},
+        "nodeSetup": setup,
+    });
+    std::fs::write(&file, json!({ "properties": properties }).to_string()).unwrap();
+    lab.on("h2", "touch /root/bad");
+    ostler.ok(&["cluster", "create", "c", "-f", file.to_str().unwrap()]);
+    until("one node is set up, the other is not", SOON, || {
+        let states: Vec<_> = ostler.nodes().iter().map(|node| node["state"].as_str().unwrap_or("").to_owned()).collect();
+        (states == ["idle", "unusable"]).then_some(())
+    });
+    let bad = ostler.node("h2").unwrap();
+    let reason = bad["reason"].as_str().unwrap();
+    assert!(reason.contains("exit code 1; its logs are in"), "{bad:#}");
+    let found = std::process::Command::new("find").arg(shared).args(["-name", "stdout-h?.txt"]).output().unwrap();
+    let mut found: Vec<String> = String::from_utf8_lossy(&found.stdout).lines().map(str::to_owned).collect();
+    found.sort();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("/data/") && found[0].contains("/workspaces/lab/clusters/c/"), "{found:?}");
+    assert_eq!(std::fs::read_to_string(&found[0]).unwrap(), "root\nhello 5.\nafs\n");
+    // Jobs run on the good node, and find the mount; the bad one is usable once it is prepared again.
+    ostler.submit("one", "ls $AZ_BATCHAI_MOUNT_ROOT");
+    assert_eq!(ostler.await_end("one")["executionState"], "succeeded");
+    assert_eq!(ostler.ok(&["job", "logs", "one"]), "afs\n");
+    lab.on("h2", "rm /root/bad");
+    ostler.ok(&["cluster", "node", "prepare", "h2"]);
+    ostler.await_ready(2);
+    assert_eq!(mounted(&lab).lines().count(), 2, "mounted once on each node: {}", mounted(&lab));
+}

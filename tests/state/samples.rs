@@ -161,6 +161,7 @@ pub fn node(id: u64) -> Arc<Node> {
         drained: true,
         effect: Some(EffectId(3)),
         tries: 2,
+        setup: Default::default(),
     })
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{Attempt, ClusterId, EffectId, JobId, NodeId};
 use crate::model::spec::Resources;
+use crate::model::state::job::RankRun;
 use crate::model::units::UnixMillis;
 
 /// Names one boot of a machine; another one proves that all processes of the former are gone.
@@ -37,7 +38,7 @@ pub struct Facts {
 pub struct Unusable {
     /// Stable, for programs: `unreachable`, `auth-refused`, `host-key-changed`, `host-key-unknown`, `no-shell`, `missing-tools`, `spool`, …
     pub code: String,
-    /// The step that failed: `connect`, `sign in`, `start agent`, `prepare`.
+    /// The step that failed: `connect`, `sign in`, `start agent`, `prepare`, `mount`, `set up`, `clean up`.
     pub step: String,
     /// The node's or ssh's own words.
     pub message: String,
@@ -97,6 +98,32 @@ pub enum Reach {
     },
 }
 
+/// What was done on a node before it takes jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SetUp {
+    /// How often it was begun; the attempt in the key of its process.
+    pub runs: Attempt,
+    /// The process of the last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<RankRun>,
+    /// The boot under which it was done last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<BootId>,
+    /// Why the node cannot be used until it is set up again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Unusable>,
+    /// It is to be done once more under this boot.
+    pub wanted: bool,
+}
+
+impl SetUp {
+    /// Says whether nothing was ever done.
+    pub fn is_new(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,4 +162,7 @@ pub struct Node {
     /// after a back-off of this many steps.
     #[serde(default)]
     pub tries: u32,
+    /// What was done on it before it takes jobs.
+    #[serde(default, skip_serializing_if = "SetUp::is_new")]
+    pub setup: SetUp,
 }

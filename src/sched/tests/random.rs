@@ -10,7 +10,7 @@ use super::world::{Op, World};
 const WORLDS_MAX: usize = 400;
 
 fn run(ops: &[Op]) -> World {
-    let mut world = World::new();
+    let mut world = World::new(ops.len() % 3 == 1);
     for op in ops {
         world.act(*op);
     }

@@ -3,9 +3,11 @@
 use super::super::*;
 use super::rig::*;
 use crate::model::ids::RankRole::{Cleanup, Prepare, Setup};
+use crate::model::ids::{Attempt, Rank, RankKey};
+use crate::model::spec::Deallocation;
 use crate::model::spec::job::LaunchShape;
 use crate::model::state::{BootId, ExecutionState, NodeState, Proof, StopWhy};
-use crate::model::units::Millis;
+use crate::model::units::{Millis, NodeCount};
 
 fn mounting(nodes: u32) -> NewJob {
     let shape = LaunchShape { sets_up: true, prepares: true, main_nodes: vec![0], serving: 0 };
@@ -139,4 +141,70 @@ fn a_set_up_that_never_ran_left_nothing() {
     rig.gone(rank_of(1, 1, Setup, 0), Proof::Refused { why: "no room".into(), code: None });
     assert_eq!((rig.state(a), rig.job(a).requeues), (ExecutionState::Running, 1), "put back, and tried again at once");
     assert_eq!(rig.starts(), [rank_of(1, 2, Setup, 0)]);
+}
+
+/// A cluster whose nodes are set up, with two nodes on the way.
+fn set_up_cluster() -> Rig {
+    let mut rig = Rig::asked(0);
+    let mut spec = cluster_spec(2, Deallocation::Requeue);
+    spec.node_setup = Some(Default::default());
+    rig.on(Event::ClusterCreated { workspace: WS, name: "set".into(), uuid: uuid::Uuid::nil(), spec });
+    rig.bring_up();
+    rig
+}
+
+fn of_node(node: u32, run: u32) -> RankKey {
+    RankKey { job: NO_JOB, attempt: Attempt(run), rank: Rank { role: Setup, index: node } }
+}
+
+#[test]
+fn nodes_are_set_up_before_they_take_jobs() {
+    let mut rig = set_up_cluster();
+    assert_eq!(rig.nodes(), "preparing preparing");
+    assert_eq!(rig.starts(), [of_node(1, 1), of_node(2, 1)]);
+    rig.started(of_node(1, 1));
+    rig.gone(of_node(1, 1), exit(0));
+    rig.gone(of_node(2, 1), told("SetupTaskFailed logs=/l The set-up task failed: exit code 3"));
+    assert_eq!(rig.nodes(), "idle unusable");
+    let NodeState::Unusable(why) = &rig.sched.nodes()[&node(2)].state else { panic!() };
+    assert_eq!((why.step.as_str(), why.message.as_str()), ("set up", "The set-up task failed: exit code 3"));
+    // A link that comes back changes nothing; a person who asks for it does.
+    rig.node_down(2);
+    rig.node_up(2, None, "b1", []);
+    assert_eq!(rig.nodes(), "idle unusable");
+    rig.on(Event::PrepareAsked { node: node(2) });
+    rig.bring_up();
+    assert_eq!(rig.starts(), [of_node(2, 2)]);
+    rig.gone(of_node(2, 2), exit(0));
+    assert_eq!(rig.nodes(), "idle idle");
+}
+
+#[test]
+fn a_reboot_sets_a_node_up_again() {
+    let mut rig = set_up_cluster();
+    (1..=2).for_each(|n| rig.gone(of_node(n, 1), exit(0)));
+    assert_eq!(rig.nodes(), "idle idle");
+    rig.node_down(1);
+    rig.node_up(1, None, "b1", []);
+    assert!(rig.starts().is_empty(), "not by a lost link");
+    rig.node_down(1);
+    let (facts, inventory) = (facts(1), Default::default());
+    rig.on(Event::NodeUp { node: node(1), effect: None, boot: BootId("another".into()), facts, inventory });
+    assert_eq!(rig.starts(), [of_node(1, 2)]);
+    assert_eq!(rig.nodes(), "preparing idle");
+}
+
+#[test]
+fn a_node_that_leaves_is_not_left_with_its_set_up() {
+    let mut rig = set_up_cluster();
+    rig.started(of_node(2, 1));
+    let cluster = ClusterId(2);
+    rig.on(Event::ScaleAsked { cluster, target: NodeCount(0), deallocation: None });
+    let mut stops = rig.stops();
+    stops.sort_by_key(|(key, _)| *key);
+    assert_eq!(stops, [(of_node(1, 1), StopWhy::Scale), (of_node(2, 1), StopWhy::Scale)]);
+    assert!(rig.find(|act| matches!(act, Act::KeepLogs { .. } | Act::ReleaseNode { .. })).is_none());
+    rig.gone(of_node(1, 1), Proof::Fenced);
+    rig.gone(of_node(2, 1), stopped(StopWhy::Scale));
+    assert!(rig.find(|act| matches!(act, Act::KeepLogs { .. } | Act::ReleaseNode { .. })).is_some());
 }

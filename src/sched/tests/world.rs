@@ -73,7 +73,8 @@ pub(super) fn pick<T: Copy>(from: &[T], at: u16) -> Option<T> {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    /// Returns an empty one; `sets_up`: whether its cluster has a set-up for its nodes.
+    pub(super) fn new(sets_up: bool) -> Self {
         let settings = Settings {
             requeues_max: 2,
             prepare_retries_max: 1,
@@ -105,7 +106,8 @@ impl World {
             tags: BTreeMap::new(),
         });
         world.tell(Event::ExperimentCreated { workspace: WS, name: "first".into() });
-        let spec = cluster_spec(3, Deallocation::Requeue);
+        let mut spec = cluster_spec(3, Deallocation::Requeue);
+        spec.node_setup = sets_up.then(Default::default);
         world.tell(Event::ClusterCreated { workspace: WS, name: "gpu".into(), uuid: uuid::Uuid::nil(), spec });
         world
     }
@@ -214,7 +216,7 @@ impl World {
     /// I01, I03: one live attempt a job; attempts only grow.
     fn see_attempts(&mut self) {
         let mut lives: BTreeMap<JobId, Attempt> = BTreeMap::new();
-        for (_, key) in self.alive() {
+        for (_, key) in self.alive().into_iter().filter(|(_, key)| key.job != NO_JOB) {
             let attempt = *lives.entry(key.job).or_insert(key.attempt);
             assert_eq!(attempt, key.attempt, "I01 {} lives twice", key.job);
         }

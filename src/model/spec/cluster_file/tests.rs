@@ -76,12 +76,12 @@ fn single_faults() {
         ("{provider: azure, scaleSettings: {manual: {targetNodeCount: 1}}}", "`azure` is none of `hosts`, `local`"),
         ("{provider: local, hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}}", "hosts: has no meaning"),
         (
-            "{hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}, nodeSetup: {setupTask: {commandLine: x}}}",
-            "nodeSetup.setupTask: is not supported",
+            "{hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}, nodeSetup: {setupTask: {commandLine: ' '}}}",
+            "nodeSetup.setupTask.commandLine: is empty",
         ),
         (
-            "{hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}, nodeSetup: {mountVolumes: {fileServers: []}}}",
-            "nodeSetup.mountVolumes: is not supported",
+            "{hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}, nodeSetup: {mountVolumes: {fileServers: [{relativeMountPath: a}]}}}",
+            "nodeSetup.mountVolumes.fileServers[0]",
         ),
         ("{name: a b, hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}}", "name: the name has the character U+0020"),
     ] {
