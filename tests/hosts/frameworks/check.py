@@ -15,6 +15,7 @@ import sys
 import time
 
 WRONG = []
+LISTENER = socket.socket()
 
 
 def wrong(what):
@@ -141,14 +142,31 @@ def tensorflow(role, nodes, processes, addresses):
     host, port = mine.rsplit(":", 1)
     if host not in own_addresses():
         wrong(f"task {index} is to be at {mine}, but this is {own_addresses()}")
-    with socket.socket() as listener:  # what it was promised is free, and its own
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    LISTENER.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        LISTENER.bind((host, int(port)))  # what it was promised is free, and its own
+    except OSError as e:
+        wrong(f"cannot listen at {mine}: {e}")
+    if role != "ps":
+        # A worker needs its servers, and servers are stopped when the workers end.
+        for server in servers:
+            reach(server)
+    return f"{'ps' if role == 'ps' else 'wk'}-{index}", index
+
+
+def reach(server):
+    """Waits until a server that is in order listens."""
+    host, port = server.rsplit(":", 1)
+    until = time.time() + 120
+    while True:
         try:
-            listener.bind((host, int(port)))
-            listener.listen()
+            socket.create_connection((host, int(port)), timeout=5).close()
+            return
         except OSError as e:
-            wrong(f"cannot listen at {mine}: {e}")
-        return f"{'ps' if role == 'ps' else 'wk'}-{index}", index
+            if time.time() > until:
+                wrong(f"no server at {server}: {e}")
+                return
+            time.sleep(0.05)
 
 
 def check(kind, role, nodes, processes, arguments):
@@ -207,6 +225,8 @@ def main():
     with open(os.environ["AZ_BATCHAI_OUTPUT_MODEL"] + f"/{kind}-{label}.txt", "w") as file:
         file.write(f"{kind} {label} of {processes}\n")
     print(f"{kind} {role} {index} of {processes} is in order on {socket.gethostname()}", flush=True)
+    if role == "ps":
+        LISTENER.listen()
     while role == "ps":  # servers never end by themselves
         time.sleep(3600)
 
