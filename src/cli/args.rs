@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    cluster, completions, config, context, doctor, experiment, file_server, job, names, resource_group, serve, theme, usage,
-    workspace,
+    apply, cluster, completions, config, context, doctor, experiment, export, file_server, job, names, resource_group,
+    serve, theme, usage, workspace,
 };
 use crate::model::fault::Fault;
 
@@ -114,6 +114,10 @@ pub enum Noun {
     /// Jobs: submit, watch, wait, stop
     #[command(subcommand)]
     Job(job::Verb),
+    /// Make a workspace and all in it as files say; shows what that changes and asks first
+    Apply(apply::Apply),
+    /// Write a workspace and all in it as a file that `apply` takes
+    Export(export::Export),
     /// How much there is of each kind, and how much there may be
     #[command(visible_alias = "list-usages")]
     Usage(usage::Usage),

@@ -66,6 +66,16 @@ impl Source {
         Ok(doc)
     }
 
+    /// Reads the text as one tree or several.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn docs(&self) -> Result<Vec<Doc>, Failure> {
+        let name = self.name.split(['?', '#']).next().unwrap_or_default();
+        let name = if self.name.contains("://") { name } else { &self.name };
+        Ok(Doc::parse_all(name, &self.bytes).map_err(|faults| self.report(faults))?)
+    }
+
     /// Says the warnings, and fails with the errors if there are any. `options` names for a field the option that sets it.
     ///
     /// # Errors

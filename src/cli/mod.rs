@@ -3,6 +3,7 @@
 //!
 //! Called by `main.rs`, which hands in what belongs to the screen: this module never draws one.
 
+mod apply;
 pub mod args;
 mod cluster;
 mod completions;
@@ -14,6 +15,7 @@ mod diary;
 mod doctor;
 mod exec;
 mod experiment;
+mod export;
 pub mod failure;
 mod fetch;
 mod file;
@@ -154,6 +156,8 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         Noun::Cluster(verb) => cluster::run(session, verb).await,
         Noun::Experiment(verb) => experiment::run(session, verb).await,
         Noun::Job(verb) => job::run(session, verb).await,
+        Noun::Apply(apply) => apply::run(session, &apply).await,
+        Noun::Export(export) => export::run(session, &export).await,
         Noun::Usage(_) => usage::run(session).await,
         Noun::Doctor(_) => doctor::run(session, environment).await,
         // Done before this.

@@ -1,6 +1,7 @@
 //! The command line from outside: arguments in, standard output, standard error and exit code out, against the real program.
 
 mod containers;
+mod declare;
 mod files;
 mod job_files;
 mod lab;

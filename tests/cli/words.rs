@@ -11,6 +11,8 @@ fn help_of_every_noun() {
         "workspace",
         "file-server",
         "usage",
+        "apply",
+        "export",
         "cluster",
         "cluster node",
         "experiment",

@@ -199,6 +199,38 @@ impl Doc {
         Ok(doc)
     }
 
+    /// Reads a file of several documents: in YAML parted by lines of `---`, in JSON the items of a list. Places count from
+    /// the beginning of the file.
+    ///
+    /// # Errors
+    /// As [`Doc::parse`]; of each document.
+    pub fn parse_all(name: &str, bytes: &[u8]) -> Result<Vec<Self>, Vec<FileFault>> {
+        let text = text_of(bytes).map_err(|fault| vec![fault])?;
+        let docs = match Format::of(name, text) {
+            Format::Yaml => {
+                let (mut docs, mut faults) = (Vec::new(), Vec::new());
+                for part in yaml_parts(text) {
+                    match yaml::parse(&part) {
+                        Ok(doc) => docs.push(doc),
+                        Err(more) => faults.extend(more),
+                    }
+                }
+                if !faults.is_empty() {
+                    return Err(faults);
+                }
+                docs
+            }
+            Format::Json | Format::Toml => vec![Self::parse(name, bytes)?],
+        };
+        let items = docs.into_iter().flat_map(|doc| match doc.value {
+            Value::List(items) => items,
+            value @ (Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::Map(_)) => {
+                vec![Self { place: doc.place, value }]
+            }
+        });
+        Ok(items.filter(|doc| doc.value != Value::Null).collect())
+    }
+
     /// Returns the value of `key`, when this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Doc> {
         match &self.value {
@@ -243,6 +275,21 @@ impl Doc {
             }
         }
     }
+}
+
+/// The documents of a YAML file, each with as many empty lines before it as the file has lines there.
+fn yaml_parts(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let marker = line.trim_end();
+        if marker == "---" || marker == "..." {
+            parts.push("\n".repeat(number + 1));
+        } else if let Some(part) = parts.last_mut() {
+            part.push_str(line);
+        }
+    }
+    parts.retain(|part| !part.trim().is_empty());
+    parts
 }
 
 fn text_of(bytes: &[u8]) -> Result<&str, FileFault> {

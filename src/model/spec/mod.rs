@@ -27,6 +27,7 @@ pub mod secret;
 pub mod secret_file;
 pub mod toolkit;
 mod toolkit_file;
+pub mod tree_file;
 
 pub use cluster::{AutoScale, ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 pub use cluster_file::ClusterFile;
