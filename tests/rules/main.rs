@@ -3,5 +3,6 @@
 
 mod layering;
 mod licences;
+mod model;
 mod tree;
 mod words;
