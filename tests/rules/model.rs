@@ -14,7 +14,7 @@ fn rows() -> Vec<(String, String)> {
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
         let id = cells.next().filter(|id| id.contains('-') && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))?;
-        Some((id.to_owned(), cells.next_back()?.to_owned()))
+        Some((id.to_owned(), cells.last()?.to_owned()))
     };
     text.lines().filter_map(row).filter(|(id, _)| !id.starts_with('-')).collect()
 }
