@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::lists::Lists;
 use super::names;
-use super::objects::{file_server, job};
+use super::objects::{cluster, file_server, job};
 use super::output::{Format, Out};
 use super::select;
 use super::session::{Core, Session};
@@ -123,6 +123,7 @@ pub fn cluster_body(spec: &ClusterSpec) -> Map<String, Value> {
         Ok(_) | Err(_) => Map::new(),
     };
     map.remove("kept");
+    map.insert("scaleSettings".to_owned(), cluster::scaling(&spec.scale_settings));
     match &spec.provider {
         ProviderSpec::Hosts { hosts } => {
             map.insert("provider".to_owned(), json!("hosts"));

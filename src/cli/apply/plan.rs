@@ -209,7 +209,15 @@ fn cluster(wish: &WorkspaceTree, full: &str, name: &str, spec: &ClusterSpec, now
         cluster_body(&spec)
     };
     let (mut old, mut new) = (plain(now), plain(spec));
-    let (old_scale, new_scale) = (old.remove("scaleSettings"), new.remove("scaleSettings"));
+    let scale_of = |body: &mut Map<String, Value>| {
+        let mut scale = body.remove("scaleSettings").unwrap_or_default();
+        // Used at creation only.
+        if let Some(auto) = scale.get_mut("autoScale").and_then(Value::as_object_mut) {
+            auto.remove("initialNodeCount");
+        }
+        scale
+    };
+    let (old_scale, new_scale) = (scale_of(&mut old), scale_of(&mut new));
     if old != new {
         let changes = differences(&old, &new, "only scaleSettings of a cluster can be changed");
         return Step::new(Action::Refused, "cluster", label).because(changes);
@@ -217,20 +225,32 @@ fn cluster(wish: &WorkspaceTree, full: &str, name: &str, spec: &ClusterSpec, now
     if old_scale == new_scale {
         return Step::new(Action::Unchanged, "cluster", label);
     }
-    let ScaleSettings::Manual { target_node_count, node_deallocation_option } = &spec.scale_settings;
-    let scale = Scale {
-        cluster: Place { workspace: Some(full.to_owned()), name: Some(name.to_owned()) },
-        target: *target_node_count,
-        deallocation: Some(*node_deallocation_option),
-        seen: Some(now.scale_settings.target()),
-    };
-    let mut changes = Vec::new();
-    if now.scale_settings.target() != *target_node_count {
-        changes.push(format!("targetNodeCount: {} → {target_node_count}", now.scale_settings.target()));
-    } else {
-        changes.push("nodeDeallocationOption".to_owned());
+    let place = Place { workspace: Some(full.to_owned()), name: Some(name.to_owned()) };
+    let (changes, request) = rescale(place, &now.scale_settings, &spec.scale_settings);
+    Step::new(Action::Change, "cluster", label).because(changes).asks(request)
+}
+
+/// By hand or with the work: what is wished counts, and the other form ends.
+fn rescale(cluster: Place, now: &ScaleSettings, wish: &ScaleSettings) -> (Vec<String>, Request) {
+    match wish {
+        ScaleSettings::Manual { target_node_count, node_deallocation_option } => {
+            let change = match now {
+                ScaleSettings::Manual { target_node_count: old, .. } if old == target_node_count => {
+                    "nodeDeallocationOption".to_owned()
+                }
+                ScaleSettings::Manual { .. } | ScaleSettings::AutoScale(_) => {
+                    format!("targetNodeCount: {} → {target_node_count}", now.target())
+                }
+            };
+            let (target, deallocation) = (*target_node_count, Some(*node_deallocation_option));
+            (vec![change], Request::Scale(Scale { cluster, target, deallocation, seen: Some(now.target()) }))
+        }
+        ScaleSettings::AutoScale(auto) => {
+            let (minimum, maximum) = (auto.minimum_node_count, auto.maximum_node_count);
+            let change = format!("autoScale: {minimum} to {maximum}, idle {}", auto.idle);
+            (vec![change], Request::AutoScale { cluster, minimum, maximum, idle: Some(auto.idle) })
+        }
     }
-    Step::new(Action::Change, "cluster", label).because(changes).asks(Request::Scale(scale))
 }
 
 /// Jobs are matched by name and body: what was submitted never changes.

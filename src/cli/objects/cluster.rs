@@ -87,7 +87,7 @@ fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
 }
 
 /// Returns the published form, which also reads back.
-fn scaling(settings: &ScaleSettings) -> Value {
+pub(in crate::cli) fn scaling(settings: &ScaleSettings) -> Value {
     match settings {
         ScaleSettings::Manual { .. } => json!(settings),
         ScaleSettings::AutoScale(auto) => json!({"autoScale": {
