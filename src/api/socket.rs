@@ -132,6 +132,7 @@ fn repeatable(request: &Request) -> bool {
     match request {
         Request::Status
         | Request::PreviewScale(_)
+        | Request::PlanJob { .. }
         | Request::Submit(_)
         | Request::SubmitAll(_)
         | Request::ShowJob(_)

@@ -10,6 +10,7 @@ use super::lists::Lists;
 use super::names;
 use super::node;
 use super::objects::cluster as object;
+use super::quick::Quick;
 use super::session::{Core, Session, unexpected};
 use crate::model::fault::Fault;
 use crate::model::names::check_name;
@@ -18,6 +19,7 @@ use crate::model::spec::ClusterFile;
 use crate::model::spec::Deallocation;
 use crate::model::spec::doc::{Doc, Value};
 use crate::model::spec::fields::Faults;
+use crate::model::spec::patch::Whose;
 use crate::model::spec::scale_file::DEALLOCATIONS;
 use crate::model::units::{Millis, NodeCount};
 
@@ -99,6 +101,8 @@ pub struct Create {
     /// What becomes of jobs on nodes that a smaller target takes away
     #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
     deallocate: Option<String>,
+    #[command(flatten)]
+    quick: Quick,
 }
 
 /// Options of `scale`.
@@ -214,6 +218,7 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     };
     overlay(&mut doc, &create);
     let mut faults = Faults::default();
+    create.quick.patch(&mut doc, Whose::Cluster, &mut faults)?;
     let read = ClusterFile::read(&doc, &mut faults);
     source.judge(
         session.out,

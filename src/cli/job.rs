@@ -7,7 +7,7 @@ use super::leave::NoWait;
 use super::objects::job as object;
 use super::select;
 use super::session::{Session, unexpected};
-use super::{file, job_acts, job_create, job_node, job_wait, logs, names};
+use super::{file, job_acts, job_create, job_node, job_plan, job_wait, logs, names};
 use crate::model::request::{JobAct, JobQuery, Reply, Request};
 use crate::model::spec::Priority;
 use crate::model::units::Millis;
@@ -18,6 +18,8 @@ pub enum Verb {
     /// Submit a job: from a file in the published form, or a command line after --
     #[command(visible_alias = "submit")]
     Create(job_create::Create),
+    /// Say what exactly a job would run where, without running it
+    Plan(job_create::What),
     /// Show one job, or several
     Show(Which),
     /// List the jobs of the experiment, the workspace, or all
@@ -121,6 +123,7 @@ pub fn priority(word: &str) -> Priority {
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::Create(create) => job_create::run(session, create).await,
+        Verb::Plan(what) => job_plan::run(session, &what).await,
         Verb::Show(which) => show(session, which).await,
         Verb::List(list) => self::list(session, list).await,
         Verb::Why { job } => why(session, &job).await,

@@ -9,21 +9,51 @@ use super::fetch::Source;
 use super::logs;
 use super::node::command_line;
 use super::objects::job as object;
+use super::quick::Quick;
 use super::secret::{self, Answers};
 use super::session::{Core, Session, unexpected};
 use super::workspace::pair;
-use super::{job_wait, select};
+use super::{job_plan, job_wait, select};
 use crate::model::fault::Fault;
 use crate::model::names::check_name;
 use crate::model::request::{JobRef, Place, Reply, Request, Submit};
 use crate::model::spec::doc::{self, Doc, Entry, Value};
 use crate::model::spec::fields::Faults;
+use crate::model::spec::patch::Whose;
 use crate::model::spec::secret::sources_of_job;
 use crate::model::spec::{JobFile, ToolKind, Toolkit};
 
 /// Options of `create`.
 #[derive(Args, Clone, Debug)]
 pub struct Create {
+    #[command(flatten)]
+    what: What,
+    /// Submit under this token: a repeat with the same token and content gives the same job
+    #[arg(long, value_name = "TEXT")]
+    token: Option<String>,
+    /// Wait until it has ended, and end with its exit code
+    #[arg(long)]
+    wait: bool,
+    /// Follow its log until it has ended, and end with its exit code
+    #[arg(long)]
+    follow: bool,
+    /// With --wait: give up after this long, with exit code 124; the job goes on
+    #[arg(long, value_name = "SPAN", requires = "wait", value_parser = job_wait::span)]
+    timeout: Option<crate::model::units::Millis>,
+}
+
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be submitted: what nobody knows is asked for.
+    Submit,
+    /// To be looked at.
+    Look,
+}
+
+/// What a job is: for `create` and `plan` alike.
+#[derive(Args, Clone, Debug)]
+pub struct What {
     /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
     #[arg(short, long, value_name = "FILE", required_unless_present = "command")]
     file: Option<String>,
@@ -68,18 +98,8 @@ pub struct Create {
     /// Memory that each node has to give: 16G
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
-    /// Submit under this token: a repeat with the same token and content gives the same job
-    #[arg(long, value_name = "TEXT")]
-    token: Option<String>,
-    /// Wait until it has ended, and end with its exit code
-    #[arg(long)]
-    wait: bool,
-    /// Follow its log until it has ended, and end with its exit code
-    #[arg(long)]
-    follow: bool,
-    /// With --wait: give up after this long, with exit code 124; the job goes on
-    #[arg(long, value_name = "SPAN", requires = "wait", value_parser = job_wait::span)]
-    timeout: Option<crate::model::units::Millis>,
+    #[command(flatten)]
+    quick: Quick,
     /// The command: one word is run by the node's shell as it is, several are quoted first
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
@@ -105,9 +125,10 @@ fn variable(text: &str) -> Result<(String, String), String> {
 /// # Errors
 /// As for every command.
 pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
-    let submit = read(session, &create).await?;
+    let submit = read(session, &create.what, Purpose::Submit).await?;
+    let submit = Submit { token: create.token.clone().or(submit.token), ..submit };
     if session.globals.dry_run {
-        return plan(session, &submit);
+        return dry_run(session, submit).await;
     }
     let core = session.core().await?;
     let Some(job) = send(&core, submit).await? else { return Ok(0) };
@@ -134,26 +155,29 @@ const HINTS: &[(&str, &str)] = &[
     ("pyTorchSettings.communicationBackend", "--backend gloo talks over TCP, with GPUs or without"),
 ];
 
-/// Says what would be submitted; programs get it as a file that could be.
-fn plan(session: &Session, submit: &Submit) -> Result<i32, Failure> {
+/// Says what would be submitted, after all that a submission checks; programs get it as a file that could be.
+async fn dry_run(session: &Session, submit: Submit) -> Result<i32, Failure> {
+    let plan = job_plan::ask(session, submit.clone(), false).await?;
+    plan.notes.iter().for_each(|note| session.out.note(note));
     let mut value = object::spec(&submit.spec, submit.spec.scheduling_priority);
-    value.insert("nodeCount".to_owned(), serde_json::json!(submit.spec.node_count));
+    value.insert("nodeCount".to_owned(), serde_json::json!(plan.node_count));
     let named = [
-        ("name", &submit.name),
-        ("cluster", &submit.cluster.name),
-        ("experiment", &submit.experiment.name),
-        ("workspace", &submit.experiment.workspace),
+        ("name", submit.name.as_ref()),
+        ("cluster", plan.cluster.as_ref()),
+        ("experiment", Some(&plan.experiment)),
+        ("workspace", Some(&plan.workspace)),
     ];
     for (key, name) in named {
         if let Some(name) = name {
             value.insert(key.to_owned(), serde_json::json!(name));
         }
     }
-    let nodes = match submit.spec.node_count.0 {
+    let nodes = match plan.node_count {
         1 => "1 node".to_owned(),
         n => format!("{n} nodes"),
     };
-    let said = format!("would submit a job of {nodes}: {}", submit.spec.toolkit.command_line());
+    let on = plan.cluster.as_ref().map(|cluster| format!(" to cluster `{cluster}`")).unwrap_or_default();
+    let said = format!("would submit a job of {nodes}{on}: {}", submit.spec.toolkit.command_line());
     session.out.done(&said, submit.name.as_deref().unwrap_or_default(), &serde_json::Value::Object(value))?;
     Ok(0)
 }
@@ -170,7 +194,10 @@ async fn send(core: &Core, submit: Submit) -> Result<Option<crate::model::ids::J
 }
 
 /// Reads file and options into one submission.
-async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
+///
+/// # Errors
+/// Every fault of the file, and of options.
+pub async fn read(session: &Session, create: &What, purpose: Purpose) -> Result<Submit, Failure> {
     let (source, mut doc) = match &create.file {
         Some(file) => {
             let source = Source::read(file).await?;
@@ -185,11 +212,12 @@ async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
     };
     overlay(&mut doc, create)?;
     let mut faults = Faults::default();
+    create.quick.patch(&mut doc, Whose::Job, &mut faults)?;
     let read = JobFile::read(&doc, &mut faults);
     source.judge(session.out, faults, HINTS)?;
     let Some(mut file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };
     let answers = match create.file.as_deref() {
-        _ if session.globals.dry_run => Answers::Unasked,
+        _ if session.globals.dry_run || purpose == Purpose::Look => Answers::Unasked,
         Some("-") => Answers::Taken,
         Some(_) | None => Answers::Input,
     };
@@ -211,12 +239,12 @@ async fn read(session: &Session, create: &Create) -> Result<Submit, Failure> {
         cluster: Place { workspace, name: cluster },
         name,
         spec: file.spec,
-        token: Some(create.token.clone().unwrap_or_else(|| Uuid::now_v7().to_string())),
+        token: Some(Uuid::now_v7().to_string()),
     })
 }
 
 /// Puts the options over what the file says.
-fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
+fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
     let number = |n: u32| Value::Number(n.to_string());
     let text = |text: &String| Value::Text(text.clone());
     if let Some(nodes) = create.nodes {
@@ -242,7 +270,7 @@ fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
 }
 
 /// Puts the command, and what its framework is told, in the place of every framework of the file.
-fn put_toolkit(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
+fn put_toolkit(doc: &mut Doc, create: &What) -> Result<(), Fault> {
     let named = create.framework.or(create.mpi.then_some(ToolKind::Mpi));
     if !create.command.is_empty() {
         let kind = named.unwrap_or_default();

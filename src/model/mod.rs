@@ -6,6 +6,7 @@ pub mod kept;
 pub mod launch;
 pub mod names;
 pub mod nearest;
+pub mod plan;
 pub mod request;
 pub mod resource_id;
 pub mod settings;

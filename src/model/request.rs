@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, JobId, NodeId};
+use crate::model::plan::JobPlan;
 use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
 use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
@@ -98,6 +99,10 @@ pub enum Request {
     Submit(Box<Submit>),
     /// Submits many at once; all are accepted or none: [`Reply::Submitted`].
     SubmitAll(Vec<Submit>),
+    /// What a job would come to: [`Reply::Plan`]. Nothing is submitted. What a submission would refuse is refused, unless
+    /// `stand_ins`: then it is a note, and what is not there is stood in for.
+    #[serde(rename_all = "camelCase")]
+    PlanJob { submit: Box<Submit>, stand_ins: bool },
     /// Acts on one job.
     #[serde(rename_all = "camelCase")]
     Job { job: JobRef, act: JobAct },
@@ -514,6 +519,8 @@ pub enum Reply {
     FileServer(Arc<FileServerView>),
     /// The jobs, in the order asked.
     Submitted(Vec<Arc<Job>>),
+    /// To [`Request::PlanJob`].
+    Plan(Box<JobPlan>),
     /// One job.
     Job(Arc<JobView>),
     /// A page of jobs; `more` when there are others after it.

@@ -11,6 +11,7 @@ pub mod locate;
 pub mod look;
 pub mod perform;
 mod places;
+mod plan;
 pub mod points;
 pub mod publish;
 pub mod resolve;

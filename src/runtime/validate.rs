@@ -15,7 +15,7 @@ use crate::model::state::{ExecutionState, Job};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
-use crate::runtime::{locate, perform, places, resolve, secrets, submit, usage, views, volumes};
+use crate::runtime::{locate, perform, places, plan, resolve, secrets, submit, usage, views, volumes};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
 
@@ -165,6 +165,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::PreviewScale(scale) => preview(engine, &scale),
         Request::Node { node, act } => act_on_node(engine, &node, act),
         Request::Submit(submit) => submit::check(engine, vec![*submit]),
+        Request::PlanJob { submit, stand_ins } => plan::check(engine, now, *submit, stand_ins),
         Request::SubmitAll(submits) => submit::check(engine, submits),
         Request::Job { job, act } => act_on_job(engine, now, &job, act),
         Request::ShowJob(job) => {

@@ -575,6 +575,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Lists { .. }
             | Reply::Usages(_)
             | Reply::Preview(_)
+            | Reply::Plan(_)
             | Reply::Window(_)
             | Reply::Found { .. }
             | Reply::Files(_)

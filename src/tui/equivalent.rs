@@ -61,6 +61,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         Request::TagWorkspace { .. } | Request::Submit(_) | Request::SubmitAll(_) | Request::Stop => return None,
         Request::Status
         | Request::PreviewScale(_)
+        | Request::PlanJob { .. }
         | Request::ShowJob(_)
         | Request::ShowFileServer(_)
         | Request::Usage

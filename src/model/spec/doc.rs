@@ -239,6 +239,14 @@ impl Doc {
         }
     }
 
+    /// Returns the value of a key of a map, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Map(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value),
+            Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::List(_) => None,
+        }
+    }
+
     /// Sets `key` from the command line, over what the file says. Anything but a map is left as it is: its reader says
     /// what is wrong with it.
     pub fn put(&mut self, key: &str, value: Value) {
@@ -259,7 +267,8 @@ impl Doc {
         self.put_below(&path, value);
     }
 
-    fn put_below(&mut self, path: &[&str], value: Value) {
+    /// Like [`Doc::put_property`], from this value on.
+    pub fn put_below(&mut self, path: &[&str], value: Value) {
         match path {
             [] => {}
             [key] => self.put(key, value),

@@ -21,6 +21,7 @@ pub mod mounts;
 mod mounts_file;
 pub mod node_setup;
 mod node_setup_file;
+pub mod patch;
 pub mod report;
 pub mod scale_file;
 pub mod secret;

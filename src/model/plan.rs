@@ -1,0 +1,81 @@
+//! What a job would come to: which processes would run on which nodes, with everything resolved. Asked for by
+//! `Request::PlanJob`, made by the runtime from the same launch plan that a start uses; nothing of it is run or kept.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::launch::Launch;
+
+/// A job that is not submitted, as it would run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobPlan {
+    /// The name that it would have; made from the experiment's count when the file gives none.
+    pub name: String,
+    /// Its workspace.
+    pub workspace: String,
+    /// Its experiment.
+    pub experiment: String,
+    /// Its cluster; `None` when there is none yet.
+    pub cluster: Option<String>,
+    /// The published `toolType`.
+    pub tool_type: String,
+    /// How many nodes it asks for.
+    pub node_count: u32,
+    /// The nodes of the plan, in order.
+    pub nodes: Vec<PlanNode>,
+    /// What is mounted for it, by its cluster and by itself.
+    pub mounts: Vec<PlanMount>,
+    /// Its processes, in the order in which they start; at most `PLAN_PROCESSES_MAX`.
+    pub processes: Vec<PlanProcess>,
+    /// How many processes there are altogether.
+    pub process_count: u32,
+    /// What a person should know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// One node of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanNode {
+    /// Its name.
+    pub name: String,
+    /// The address at which the job's other nodes reach it.
+    pub address: String,
+    /// Whether it stands for a node that is not there: its name, address and paths are examples.
+    pub stand_in: bool,
+}
+
+/// One thing that is mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanMount {
+    /// Whose it is: `cluster` or `job`.
+    pub level: String,
+    /// The published list it stands in: `azureFileShares`, ….
+    pub kind: String,
+    /// What is mounted, as the file says it.
+    pub source: String,
+    /// The path on the first node.
+    pub path: String,
+    /// Its options, when the file gives some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
+}
+
+/// One process of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanProcess {
+    /// `p0` for the preparation of the first node, `m1` for the second main rank, `s0` and `c0` for set-up and clean-up.
+    pub rank: String,
+    /// The index of its node.
+    pub node: u32,
+    /// The names of its secret variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// What exactly would be started.
+    pub launch: Launch,
+}
+
+/// The most processes that a plan lists: what a person reads, and an answer of a few megabytes at most.
+pub const PLAN_PROCESSES_MAX: usize = 512;
