@@ -122,10 +122,16 @@ fn shown_process(text: &mut String, plan: &JobPlan, process: &PlanProcess, commo
     let node = plan.nodes.get(process.node as usize).map_or("", |node| node.name.as_str());
     section(text, &format!("{} on node {} {node}: {}", process.rank, process.node, role(&process.rank)));
     let launch = &process.launch;
-    for (word, list) in [("empty", &launch.wipe), ("make", &launch.dirs)] {
-        list.iter().for_each(|path| line(text, 1, &format!("{word}  {path}")));
-    }
-    for (path, content, _) in &launch.files {
+    // What the first process of a node makes is there for the others.
+    let first = plan.processes.iter().find(|other| other.node == process.node);
+    let made = |dir: &String| first.is_some_and(|first| first.rank != process.rank && first.launch.dirs.contains(dir));
+    launch.wipe.iter().for_each(|path| line(text, 1, &format!("empty {path}")));
+    launch.dirs.iter().filter(|dir| !made(dir)).for_each(|path| line(text, 1, &format!("make  {path}")));
+    for (path, content, executable) in &launch.files {
+        let file = (path.clone(), content.clone(), *executable);
+        if first.is_some_and(|first| first.rank != process.rank && first.launch.files.contains(&file)) {
+            continue;
+        }
         line(text, 1, &format!("write {path}"));
         content.lines().for_each(|of_file| line(text, 3, of_file));
     }

@@ -6,6 +6,7 @@ mod files;
 mod job_files;
 mod lab;
 mod places;
+mod plan;
 mod rig;
 mod secrets;
 mod settings;

@@ -39,6 +39,7 @@ fn help_of_the_verbs_with_many_options() {
     let user = User::new();
     for verb in [
         "job create",
+        "job plan",
         "job logs",
         "job list",
         "job wait",

@@ -1,0 +1,205 @@
+//! The JSON Schema of every file that people write about resources, from the types that read it. `assets/schema/` holds
+//! them for editors; a test keeps them current. Where a file says something otherwise than the stored type does, a form
+//! here stands for it.
+//!
+//! Decision 2026-11: unknown properties are allowed, because readers keep them with a warning; a schema that refused
+//! published files would be wrong.
+
+// The forms are only described, never made.
+#![expect(dead_code, reason = "fields of forms are read by the derive alone")]
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{ClusterSpec, FileServerSpec, JobSpec};
+
+/// The files in `assets/schema/`, each with what it describes.
+pub const FILES: &[(&str, fn() -> Value)] =
+    &[("job.json", job), ("cluster.json", cluster), ("file-server.json", file_server)];
+
+/// Something that is named by `{id: …}` or by its plain name or id.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+pub(super) enum RefForm {
+    /// A name, or a full id.
+    Name(String),
+    /// As published.
+    Id {
+        /// A name, or a full id: `/subscriptions/…/workspaces/lab/clusters/gpu`.
+        id: String,
+    },
+}
+
+/// A span of time: `7.00:00:00`, `P7D`, `2h30m`, `7 days, 0:00:00`.
+#[derive(JsonSchema)]
+#[serde(transparent)]
+pub(super) struct SpanForm(String);
+
+/// An amount of bytes: a number, or a text with a unit (`16gb`, `4GiB`).
+#[derive(JsonSchema)]
+#[serde(untagged)]
+pub(super) enum BytesForm {
+    /// Bytes.
+    Count(u64),
+    /// With a unit.
+    Text(String),
+}
+
+/// What each node has to give; the whole node when nothing of the kind is said.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ResourcesForm {
+    /// CPUs.
+    cpus: Option<f64>,
+    /// Main memory.
+    memory: Option<BytesForm>,
+    /// GPUs.
+    gpus: Option<f64>,
+}
+
+/// The published reference to a secret of a key vault.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct VaultForm {
+    /// The vault.
+    source_vault: RefForm,
+    /// The secret.
+    secret_url: String,
+}
+
+/// Where a value comes from, beside the published ways.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct LocalForm {
+    /// A file that the core reads at each start.
+    from_file: Option<String>,
+    /// An environment variable of the core.
+    from_env: Option<String>,
+    /// What a command prints, run by the core at each start.
+    from_command: Option<String>,
+    /// Ask for it when the file is used.
+    prompt: Option<bool>,
+}
+
+/// A variable whose value is never shown.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SecretForm {
+    /// Its name.
+    name: String,
+    /// The value itself.
+    value: Option<String>,
+    /// A secret of a key vault.
+    value_secret_reference: Option<VaultForm>,
+    #[serde(flatten)]
+    local: LocalForm,
+}
+
+/// The key of a storage account.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccountKeyForm {
+    /// The key itself.
+    account_key: Option<String>,
+    /// A secret of a key vault.
+    account_key_secret_reference: Option<VaultForm>,
+    #[serde(flatten)]
+    local: LocalForm,
+}
+
+/// A sign-in at a registry.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RegistryForm {
+    /// Shown.
+    username: String,
+    /// The password itself.
+    password: Option<String>,
+    /// A secret of a key vault.
+    password_secret_reference: Option<VaultForm>,
+    #[serde(flatten)]
+    local: LocalForm,
+}
+
+/// The account for people on the nodes.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccountForm {
+    /// The name of the account.
+    admin_user_name: String,
+    /// Its public key, as one line.
+    admin_user_ssh_public_key: Option<String>,
+    /// Accepted and never kept.
+    admin_user_password: Option<String>,
+}
+
+/// Returns the schema of job files.
+pub fn job() -> Value {
+    let older = json!({
+        "experimentName": {"type": "string", "description": "Of an older API: the experiment."},
+        "priority": {"type": "integer", "minimum": -1000, "maximum": 1000, "description": "Of an older API: below 0 is low, above 0 is high."},
+    });
+    let own = json!({
+        "name": {"type": "string", "description": "The job's name; made from the experiment's count when absent."},
+        "workspace": {"type": "string", "description": "The workspace, when it is not that of the context."},
+        "experiment": {"type": "string", "description": "The experiment, when it is not that of the context."},
+    });
+    file::<JobSpec>("job", "What `ostler job create -f` and `ostler job plan -f` read.", &[own, older])
+}
+
+/// Returns the schema of cluster files.
+pub fn cluster() -> Value {
+    let own = json!({
+        "name": {"type": "string", "description": "The cluster's name."},
+        "workspace": {"type": "string", "description": "The workspace, when it is not that of the context."},
+        "provider": {"enum": ["hosts", "local"], "description": "Where nodes come from: `hosts` over ssh, or `local` for this machine."},
+        "hosts": {
+            "description": "Hosts that `ssh HOST` reaches, in the order in which they are taken: `node[01-16],ci@big`, or a list of such.",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        },
+    });
+    file::<ClusterSpec>("cluster", "What `ostler cluster create -f` reads.", &[own])
+}
+
+/// Returns the schema of file server files.
+pub fn file_server() -> Value {
+    let own = json!({
+        "name": {"type": "string", "description": "The file server's name."},
+        "workspace": {"type": "string", "description": "The workspace, when it is not that of the context."},
+    });
+    file::<FileServerSpec>("file server", "What `ostler file-server create -f` reads.", &[own])
+}
+
+/// Describes a body with or without the `properties` level. Names and notes may stand on either level.
+fn file<T: JsonSchema>(what: &str, about: &str, more: &[Value]) -> Value {
+    let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
+    let mut body = T::json_schema(&mut generator).to_value();
+    let notes = json!({
+        "$schema": {"type": "string", "description": "Where editors find this description."},
+        "comment": {"description": "For people; kept."},
+        "location": {"type": "string", "description": "A label; kept."},
+        "tags": {"type": "object", "description": "Labels; kept."},
+    });
+    let mut beside = Map::new();
+    for part in more.iter().chain([&notes]) {
+        beside.extend(part.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.extend(beside.clone());
+    }
+    let mut definitions = generator.take_definitions(true);
+    definitions.insert("body".to_owned(), body);
+    let inner = json!({"$ref": "#/$defs/body"});
+    beside.insert("properties".to_owned(), inner.clone());
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("ostler {what}"),
+        "description": about,
+        "$comment": "Generated from the types that read it: UPDATE=1 cargo test --test rules generated",
+        "type": "object",
+        "if": {"required": ["properties"]},
+        "then": {"properties": beside},
+        "else": inner,
+        "$defs": definitions,
+    })
+}
