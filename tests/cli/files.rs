@@ -136,6 +136,7 @@ $ ostler job create --framework mpi --backend gloo -- train.py
 #[test]
 fn frameworks_from_the_command_line() {
     let user = User::new();
+    user.lab();
     insta::assert_snapshot!(user.tour(&[
         "job create --dry-run -o json --framework torchrun --nodes 2 --processes 4 -- train.py --lr 0.1 'a b'",
         "job create --dry-run -o json --framework pytorch --nodes 2 --backend gloo -- train.py",
@@ -271,6 +272,7 @@ fn a_file_that_moves_the_cursor_does_not() {
 #[test]
 fn the_examples_are_right() {
     let user = User::new();
+    user.lab();
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/examples");
     let mut seen = 0;
     for entry in std::fs::read_dir(examples).unwrap() {

@@ -56,7 +56,7 @@ fn a_plan_for_programs_says_all_of_it() {
     assert!(files.iter().any(|file| file["content"] == "198.18.0.1 slots=1\n198.18.0.2 slots=1\n"), "{files:#?}");
     assert_eq!(plan["nodes"][1]["standIn"], true);
     let notes = plan["notes"].to_string();
-    assert!(notes.contains("0 of 2 nodes of `gpu` are known; 2 are stood in for"), "{notes}");
+    assert!(notes.contains("of 2 nodes of `gpu`, 0 are known; stand-ins: 2"), "{notes}");
     assert!(notes.contains("it asks for 2 nodes, and `gpu` has a target of 0: it waits until that grows"), "{notes}");
     assert_eq!(user.run("job list -o name").stdout, "", "a plan submits nothing");
 }
@@ -69,19 +69,22 @@ fn a_dry_run_checks_against_what_is_there_and_submits_nothing() {
         "shared.json",
         r#"{"nodeCount": 1, "customToolkitSettings": {"commandLine": "ls $AZ_BATCHAI_SHARED_JOB_TEMP"}}"#,
     );
-    insta::assert_snapshot!(user.tour(&[
-        "--dry-run job create -f job.json",
-        "workspace create lab",
-        "experiment create e",
-        "--dry-run job create -f job.json",
-        "--dry-run job create -f job.json -c gpu",
-        "cluster create gpu --provider local --target 0",
-        "--dry-run job create -f job.json -c gpu -n first",
-        "--dry-run job create -f shared.json -c gpu",
-        "--dry-run job create -c /workspaces/lab/clusters/gpu -- echo hi",
-        "--dry-run job create -c /resourceGroups/default/workspaces/lab/clusters/cpu -- echo hi",
-        "--dry-run job create -c /workspaces/lab/experiments/e -- echo hi",
-        "job list -o name",
-        "--dry-run job create -f job.json -c gpu -n first -o json",
-    ]));
+    insta::assert_snapshot!(
+        "dry-run",
+        user.tour(&[
+            "--dry-run job create -f job.json",
+            "workspace create lab",
+            "experiment create e",
+            "--dry-run job create -f job.json",
+            "--dry-run job create -f job.json -c gpu",
+            "cluster create gpu --provider local --target 0",
+            "--dry-run job create -f job.json -c gpu -n first",
+            "--dry-run job create -f shared.json -c gpu",
+            "--dry-run job create -c /workspaces/lab/clusters/gpu -- echo hi",
+            "--dry-run job create -c /resourceGroups/default/workspaces/lab/clusters/cpu -- echo hi",
+            "--dry-run job create -c /workspaces/lab/experiments/e -- echo hi",
+            "job list -o name",
+            "--dry-run job create -f job.json -c gpu -n first -o json",
+        ])
+    );
 }

@@ -76,6 +76,14 @@ impl User {
         Ran { stdout: text(output.stdout), stderr: text(output.stderr), code, line: line.replace(&home, "~") }
     }
 
+    /// Makes a workspace `lab` with an experiment `first` and a cluster `gpu` without nodes.
+    pub fn lab(&self) {
+        for line in ["workspace create lab", "experiment create first", "cluster create gpu --provider local --target 0"] {
+            let ran = self.run(line);
+            assert_eq!(ran.code, 0, "{}", ran.shown());
+        }
+    }
+
     /// Runs several lines and returns all of it as one text.
     pub fn tour(&self, lines: &[&str]) -> String {
         lines.iter().map(|line| self.run(line).shown()).collect::<Vec<_>>().join("\n")

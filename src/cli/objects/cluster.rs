@@ -8,7 +8,7 @@ use super::{error, node, time};
 use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::resource_id::Child;
-use crate::model::spec::{ProviderSpec, ScaleSettings};
+use crate::model::spec::{ProviderSpec, ScaleSettings, body};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState};
 
 /// The columns of a list of clusters.
@@ -117,7 +117,7 @@ fn scaling_line(cluster: &Cluster) -> String {
 /// Returns the object.
 pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
     let counts = Counts::of(nodes);
-    let (provider, hosts) = provider(cluster);
+    let (provider, _) = provider(cluster);
     let errors: Vec<Value> = cluster.errors.iter().map(|e| error(&e.code, &e.message, &e.details)).collect();
     let nodes: Vec<Value> = nodes.iter().map(|node| node::value(node)).collect();
     let target_node_count = cluster.spec.scale_settings.target();
@@ -149,8 +149,10 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
         "queuedJobCount": cluster.waiting,
         "nodes": nodes,
     });
-    if let (Some(hosts), Some(map)) = (hosts, value.as_object_mut()) {
-        map.insert("hosts".to_owned(), json!(hosts));
+    if let Some(map) = value.as_object_mut() {
+        for (key, asked) in body::cluster(&cluster.spec) {
+            map.entry(key).or_insert(asked);
+        }
     }
     value
 }

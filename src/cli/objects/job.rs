@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{error, iso_span, maybe_time, time};
+use super::{error, maybe_time, time};
 use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::request::JobView;
 use crate::model::resource_id::Child;
-use crate::model::spec::secret::sources_of_job;
-use crate::model::spec::{Demand, JobSpec, Priority, Secret, SecretSource};
+use crate::model::spec::{JobSpec, Priority, body};
 use crate::model::state::{ExecutionState, Job};
 
 /// The columns of a list of jobs.
@@ -100,15 +99,6 @@ impl Outcome {
     }
 }
 
-/// Returns the word of a priority.
-pub fn priority_word(priority: Priority) -> &'static str {
-    match priority {
-        Priority::Low => "low",
-        Priority::Normal => "normal",
-        Priority::High => "high",
-    }
-}
-
 /// Returns the object.
 pub fn value(view: &JobView) -> Value {
     let job = &view.job;
@@ -167,63 +157,14 @@ fn execution_info(job: &Job) -> Value {
     })
 }
 
-/// Returns what was asked for, as a file would say it.
+/// Returns what was asked for, as a file would say it, without what stands elsewhere in the object.
 pub fn spec(spec: &JobSpec, priority: Priority) -> Map<String, Value> {
-    // The stored form has the published names already; spans are numbers there, and values have no business here.
-    let mut map = match serde_json::to_value(without_values(spec)) {
-        Ok(Value::Object(map)) => map,
-        Ok(_) | Err(_) => Map::new(),
-    };
-    for key in ["cluster", "nodeCount", "demand"] {
+    let mut map = body::job(spec);
+    map.insert("schedulingPriority".to_owned(), json!(body::priority_word(priority)));
+    for key in ["cluster", "nodeCount"] {
         map.remove(key);
     }
-    publish_sources(spec, &mut map);
-    map.insert("schedulingPriority".to_owned(), json!(priority_word(priority)));
-    map.insert("constraints".to_owned(), json!({"maxWallClockTime": iso_span(spec.constraints.max_wall_clock_time)}));
-    if let Demand::Part(part) = &spec.demand {
-        let resources = json!({
-            "cpus": part.cpus_milli as f64 / 1000.0,
-            "memory": part.memory.0,
-            "gpus": part.gpus_milli as f64 / 1000.0,
-        });
-        map.insert("resources".to_owned(), resources);
-    }
     map
-}
-
-fn without_values(spec: &JobSpec) -> JobSpec {
-    let mut spec = spec.clone();
-    for (_, source) in sources_of_job(&mut spec) {
-        if matches!(source, SecretSource::Given(_)) {
-            *source = SecretSource::Prompt;
-        }
-    }
-    spec
-}
-
-/// Puts the published forms of secrets in the place of the stored ones: names and sources, and null for values.
-fn publish_sources(spec: &JobSpec, map: &mut Map<String, Value>) {
-    if !spec.secrets.is_empty() {
-        map.insert("secrets".to_owned(), spec.secrets.iter().map(Secret::shown).collect());
-    }
-    let credentials = spec.container_settings.as_ref().and_then(|c| c.image_source_registry.credentials.as_ref());
-    if let Some(credentials) = credentials {
-        let mut shown = Map::new();
-        shown.insert("username".to_owned(), json!(credentials.username));
-        shown.extend(credentials.password.shown("password", "passwordSecretReference"));
-        map["containerSettings"]["imageSourceRegistry"]["credentials"] = Value::Object(shown);
-    }
-    let shares = spec.mount_volumes.azure_file_shares.iter().map(|share| share.credentials.as_ref());
-    let blobs = spec.mount_volumes.azure_blob_file_systems.iter().map(|blob| blob.credentials.as_ref());
-    let lists: [(&str, Vec<_>); 2] = [("azureFileShares", shares.collect()), ("azureBlobFileSystems", blobs.collect())];
-    for (list, sources) in lists {
-        for (at, source) in sources.into_iter().enumerate() {
-            if let Some(source) = source {
-                let shown = source.shown("accountKey", "accountKeySecretReference");
-                map["mountVolumes"][list][at]["credentials"] = Value::Object(shown);
-            }
-        }
-    }
 }
 
 /// Returns the state as people read it.
@@ -248,7 +189,7 @@ pub fn row(view: &JobView) -> Row {
             state(job).to_owned(),
             job.exit_code.map(|code| code.to_string()).unwrap_or_default(),
             job.attempt.0.to_string(),
-            priority_word(job.priority).to_owned(),
+            body::priority_word(job.priority).to_owned(),
             job.created.rfc3339(),
             job.started.map(|at| at.rfc3339()).unwrap_or_default(),
             job.ended.map(|at| at.rfc3339()).unwrap_or_default(),
@@ -284,7 +225,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("preparation", job.spec.job_preparation.as_ref().map(|p| p.command_line.clone()).unwrap_or_default()),
         ("node count", job.spec.node_count.to_string()),
         ("nodes", job.node_names.join(" ")),
-        ("priority", priority_word(job.priority).to_owned()),
+        ("priority", body::priority_word(job.priority).to_owned()),
         ("time limit", job.spec.constraints.max_wall_clock_time.to_string()),
         (
             "environment",

@@ -4,6 +4,7 @@
 //! column of every value; [`JobFile`] and [`ClusterFile`] turn the tree into types and note *all* faults
 //! at once.
 
+pub mod body;
 pub mod cluster;
 pub mod cluster_file;
 pub mod container;
