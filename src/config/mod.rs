@@ -11,6 +11,7 @@ pub mod context;
 pub mod keys;
 pub mod person;
 pub mod places;
+pub mod schema;
 mod storage;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! What a cluster is asked to be.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kept::Kept;
@@ -8,7 +9,7 @@ use super::node_setup::NodeSetup;
 use crate::model::units::{Millis, NodeCount};
 
 /// What becomes of running jobs on the nodes that a smaller target takes away (published names).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Deallocation {
     /// Stopped and put back in the queue, to run again from the start.
@@ -21,7 +22,7 @@ pub enum Deallocation {
 }
 
 /// How many nodes there should be; exactly one of the published forms.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ScaleSettings {
     /// A number set by a person.
@@ -106,10 +107,11 @@ pub enum ProviderSpec {
 }
 
 /// The properties of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSpec {
     /// Where nodes come from.
+    #[schemars(skip)]
     pub provider: ProviderSpec,
     /// How many there should be.
     pub scale_settings: ScaleSettings,
@@ -124,6 +126,7 @@ pub struct ClusterSpec {
     pub machines: Box<Machines>,
     /// What the file said beside all this.
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    #[schemars(skip)]
     pub kept: Kept,
 }
 

@@ -1,5 +1,6 @@
 //! What a file server is asked to be: an export that exists, and the published body beside it (reference §4).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How nodes come to the files of a server.
@@ -54,7 +55,7 @@ impl Export {
 }
 
 /// How a disk is cached (published words).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Caching {
     /// Not at all.
@@ -67,7 +68,7 @@ pub enum Caching {
 }
 
 /// The published data disks: blank, joined as one volume when there are several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataDisks {
     /// The size of each.
@@ -94,10 +95,11 @@ pub struct AdminAccount {
 }
 
 /// The properties of a file server. Immutable once made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileServerSpec {
     /// Where its files are.
+    #[schemars(skip)]
     pub export: Export,
     /// Given to every mount of it, before the mount's own options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,9 +115,11 @@ pub struct FileServerSpec {
     pub data_disks: Option<DataDisks>,
     /// Who administers it; the published property.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub admin: Option<AdminAccount>,
     /// Addresses that may sign in; the published property. All when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub public_ips_to_allow: Vec<String>,
 }
 

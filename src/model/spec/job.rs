@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerSettings;
 use super::kept::Kept;
 use super::mounts::MountVolumes;
+use super::schema::{RefForm, ResourcesForm, SecretForm, SpanForm};
 use super::secret::Secret;
 use super::toolkit::Toolkit;
 use crate::model::units::{Bytes, Millis, NodeCount};
@@ -15,7 +17,7 @@ use crate::model::units::{Bytes, Millis, NodeCount};
 pub const WALL_CLOCK_DEFAULT: Millis = Millis::from_days(7);
 
 /// The order of waiting jobs; within a priority, the order of submission.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
     /// After all others.
@@ -54,7 +56,7 @@ pub enum Demand {
 }
 
 /// A command that runs on every node of the job before the framework starts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobPreparation {
     /// The command line, run by a shell.
@@ -62,7 +64,7 @@ pub struct JobPreparation {
 }
 
 /// A directory that is exported as `AZ_BATCHAI_INPUT_{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InputDirectory {
     /// The suffix of the variable; unique in the job.
@@ -72,7 +74,7 @@ pub struct InputDirectory {
 }
 
 /// A directory that is made before the job starts and exported as `AZ_BATCHAI_OUTPUT_{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputDirectory {
     /// The suffix of the variable; unique in the job.
@@ -85,7 +87,7 @@ pub struct OutputDirectory {
 }
 
 /// A variable of the job and its preparation. The value may refer to others as `$NAME` or `${NAME}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvironmentVariable {
     /// Checked by `names::check_variable`.
     pub name: String,
@@ -94,10 +96,11 @@ pub struct EnvironmentVariable {
 }
 
 /// Limits of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Constraints {
     /// The longest time of one attempt, from its first process on, preparation included; in milliseconds when stored.
+    #[schemars(with = "SpanForm")]
     pub max_wall_clock_time: Millis,
 }
 
@@ -108,16 +111,18 @@ impl Default for Constraints {
 }
 
 /// The properties of a job. Immutable once submitted, but for priority and hold, which live in the job's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobSpec {
     /// The name (or published id) of the cluster, when the file says so; the command line may override it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RefForm>")]
     pub cluster: Option<String>,
     /// Priority at submission.
     #[serde(default)]
     pub scheduling_priority: Priority,
     /// The number of nodes; all are given at once or none.
+    #[schemars(range(min = 1, max = 10000))]
     pub node_count: NodeCount,
     /// What is mounted on the job's nodes before it, and unmounted after it.
     #[serde(default, skip_serializing_if = "MountVolumes::is_empty")]
@@ -145,15 +150,18 @@ pub struct JobSpec {
     pub environment_variables: Vec<EnvironmentVariable>,
     /// Variables whose values are never shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<SecretForm>")]
     pub secrets: Vec<Secret>,
     /// Limits.
     #[serde(default)]
     pub constraints: Constraints,
     /// What each node has to give.
     #[serde(default)]
+    #[schemars(rename = "resources", with = "Option<ResourcesForm>")]
     pub demand: Demand,
     /// What the file said beside all this.
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    #[schemars(skip)]
     pub kept: Kept,
 }
 

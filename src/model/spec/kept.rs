@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -19,7 +18,7 @@ const CREDENTIALS: &[&str] =
     &["password", "secret", "token", "credential", "accountkey", "instrumentationkey", "privatekey"];
 
 /// Values by their path in the body: `jobPreparation.note`, `environmentVariables[2].comment`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Kept(BTreeMap<String, Value>);
 

@@ -7,6 +7,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::AccountForm;
+
 /// The published `vmPriority`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +35,7 @@ pub struct Machines {
     pub virtual_machine_configuration: Option<VirtualMachineConfiguration>,
     /// The account for people on the nodes; sign-in itself is ssh's matter.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AccountForm>")]
     pub user_account_settings: Option<UserAccountSettings>,
     /// The network of the nodes; a label.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +77,7 @@ pub struct ImageReference {
 }
 
 /// The published `userAccountSettings`. A password is accepted and never kept: nothing here signs in with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserAccountSettings {
     /// The name of the account.

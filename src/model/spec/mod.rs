@@ -25,6 +25,7 @@ mod node_setup_file;
 pub mod patch;
 pub mod report;
 pub mod scale_file;
+pub mod schema;
 pub mod secret;
 pub mod secret_file;
 pub mod toolkit;

@@ -1,7 +1,9 @@
 //! What is mounted on nodes: the published object, the same for a cluster and for a job (reference §5).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::{AccountKeyForm, RefForm};
 use super::secret::SecretSource;
 
 /// The options of blobfuse when the file names none (reference §5.2).
@@ -14,7 +16,7 @@ pub const RELATIVE_PATH_BYTES_MAX: usize = 512;
 pub const MODE_DEFAULT: &str = "0777";
 
 /// What is mounted, below `$AZ_BATCHAI_MOUNT_ROOT` for a cluster and `$AZ_BATCHAI_JOB_MOUNT_ROOT` for a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MountVolumes {
     /// File shares.
@@ -83,26 +85,30 @@ impl MountVolumes {
 }
 
 /// A file share. What stands in for it on our nodes is set for its account in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureFileShare {
     /// The storage account.
+    #[schemars(with = "Option<String>")]
     pub account_name: String,
     /// `https://{account}.file.core.windows.net/{share}`.
     pub azure_file_url: String,
     /// The account's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AccountKeyForm>")]
     pub credentials: Option<SecretSource>,
     /// Below the mount root; never absolute, never with `..`.
     pub relative_mount_path: String,
     /// The mode of files, octal.
+    #[schemars(with = "Option<String>")]
     pub file_mode: String,
     /// The mode of directories, octal.
+    #[schemars(with = "Option<String>")]
     pub directory_mode: String,
 }
 
 /// A blob container. What stands in for it on our nodes is set for its account in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureBlobFileSystem {
     /// The storage account.
@@ -111,6 +117,7 @@ pub struct AzureBlobFileSystem {
     pub container_name: String,
     /// The account's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AccountKeyForm>")]
     pub credentials: Option<SecretSource>,
     /// Below the mount root; never absolute, never with `..`.
     pub relative_mount_path: String,
@@ -120,10 +127,11 @@ pub struct AzureBlobFileSystem {
 }
 
 /// A file server, or a directory of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileServerMount {
     /// Its name, or its full id when it is in another workspace.
+    #[schemars(with = "RefForm")]
     pub file_server: String,
     /// Below the mount root; never absolute, never with `..`.
     pub relative_mount_path: String,
@@ -136,7 +144,7 @@ pub struct FileServerMount {
 }
 
 /// A file system that a command of the user mounts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnmanagedFileSystem {
     /// The command; the mount path is put behind it.

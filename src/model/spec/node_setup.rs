@@ -1,13 +1,15 @@
 //! What is done on each node of a cluster before it takes jobs (reference §3.4).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::job::EnvironmentVariable;
 use super::mounts::MountVolumes;
+use super::schema::SecretForm;
 use super::secret::Secret;
 
 /// The published `nodeSetup`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSetup {
     /// A command for each node that joins or reboots.
@@ -19,7 +21,7 @@ pub struct NodeSetup {
 }
 
 /// The published `setupTask`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupTask {
     /// Run by bash as root (by `sudo -n` where the login is not root); has to bear being run again.
@@ -32,5 +34,6 @@ pub struct SetupTask {
     pub environment_variables: Vec<EnvironmentVariable>,
     /// Variables whose values are never shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<SecretForm>")]
     pub secrets: Vec<Secret>,
 }

@@ -166,6 +166,19 @@ pub fn file_server() -> Value {
     let own = json!({
         "name": {"type": "string", "description": "The file server's name."},
         "workspace": {"type": "string", "description": "The workspace, when it is not that of the context."},
+        "host": {"type": "string", "description": "The address that nodes reach it by."},
+        "path": {"type": "string", "description": "The exported directory."},
+        "export": {"enum": ["nfs", "sshfs", "dir"], "description": "How nodes come to it."},
+        "sshConfiguration": {
+            "description": "As published: who administers it, and from where.",
+            "type": "object",
+            "properties": {
+                "userAccountSettings": schemars::schema_for!(AccountForm).to_value(),
+                "publicIPsToAllow": {"type": "array", "items": {"type": "string"}, "maxItems": 400},
+            },
+        },
+        "subnet": {"description": "As published; a label."},
+        "mountSettings": {"description": "As published answers have it: where the files are."},
     });
     file::<FileServerSpec>("file server", "What `ostler file-server create -f` reads.", &[own])
 }

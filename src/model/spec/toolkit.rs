@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod rules;
@@ -178,7 +179,7 @@ impl ToolKind {
 
 /// A Python program: the line is `{interpreter} {script} {arguments}`, pasted together without quotes and read by the
 /// shell of each process, so that every process expands the variables for itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Program {
     /// The script; arguments may ride behind it.
@@ -192,7 +193,7 @@ pub struct Program {
 }
 
 /// A program of which `mpirun` starts every process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ranks {
     /// What each runs.
@@ -204,7 +205,7 @@ pub struct Ranks {
 }
 
 /// `tensorFlowSettings`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TensorFlow {
     /// The script that all processes run.
@@ -230,7 +231,7 @@ pub struct TensorFlow {
 }
 
 /// The language of a CNTK program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Language {
     /// A configuration file for the `cntk` program.
     BrainScript,
@@ -239,7 +240,7 @@ pub enum Language {
 }
 
 /// `cntkSettings` and `caffeSettings`: a configuration file for the framework's program, or a Python script.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileOrScript {
     /// CNTK's alone; deduced from which of the two files is given when absent.
@@ -263,7 +264,7 @@ pub struct FileOrScript {
 }
 
 /// By what the processes of a PyTorch job talk; stored in the published spelling, read in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Backend {
     /// Published; PyTorch itself dropped it after 0.4.
     #[serde(rename = "TCP")]
@@ -295,7 +296,7 @@ impl Backend {
 }
 
 /// `pyTorchSettings`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PyTorch {
     /// What each rank runs.
@@ -311,7 +312,7 @@ pub struct PyTorch {
 
 /// A program that is started on every node by a launcher of its own there (`torchrunSettings`, `deepSpeedSettings`,
 /// `accelerateSettings`), or without one (`jaxSettings`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Launched {
     /// What is started.
@@ -329,7 +330,7 @@ pub struct Launched {
 }
 
 /// A command that runs in a cluster of its framework, made for it on the job's nodes (`raySettings`, `daskSettings`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Served {
     /// The command, on the first node.
@@ -349,7 +350,7 @@ pub struct Served {
 }
 
 /// The framework of a job with its settings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Toolkit {
     /// A command line on the first node only.
     #[serde(rename = "customToolkitSettings", rename_all = "camelCase")]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use ratatui::style::{Color, Modifier, Style};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Role, Theme};
@@ -26,7 +27,7 @@ pub const DEFAULT: &str = "ostler-dark";
 /// Longest chain of `inherits`; a longer one is a circle or a mistake.
 const INHERITS_MAX: usize = 8;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
@@ -39,15 +40,23 @@ struct File {
     roles: BTreeMap<Role, Look>,
 }
 
+/// Returns the JSON Schema of theme files.
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(File);
+    schema.insert("title".to_owned(), "ostler theme".into());
+    schema.insert("description".to_owned(), "A theme of the screen, as a TOML file.".into());
+    schema.to_value()
+}
+
 /// How a role looks: a colour of its text, or all of it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Look {
     Fg(String),
     Whole(Whole),
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Whole {
     fg: Option<String>,

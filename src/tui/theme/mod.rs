@@ -8,7 +8,7 @@ pub mod role;
 use ratatui::style::{Color, Modifier, Style};
 
 pub use depth::Depth;
-pub use load::{BUILT_IN, Themes};
+pub use load::{BUILT_IN, Themes, schema};
 pub use role::Role;
 
 /// A style for each role, ready to draw with.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! roles {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// What a piece of the screen is.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Role {
             $($(#[$doc])* $name),*

@@ -1,0 +1,76 @@
+//! What is written by the program and kept in the tree: the schemas of files, for editors.
+
+use std::path::Path;
+
+use ostler::model::spec::schema::FILES;
+use serde_json::Value;
+
+use crate::tree::root;
+
+fn schemas() -> Vec<(String, Value)> {
+    let mut all: Vec<(String, Value)> = FILES.iter().map(|(name, make)| ((*name).to_owned(), make())).collect();
+    all.push(("config.json".to_owned(), ostler::config::schema::schema()));
+    all.push(("theme.json".to_owned(), ostler::tui::theme::schema()));
+    all
+}
+
+#[test]
+fn generated_schemas_are_current() {
+    let folder = root().join("assets/schema");
+    for (name, schema) in schemas() {
+        let path = folder.join(&name);
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == text, "assets/schema/{name} is old: UPDATE=1 cargo test --test rules generated");
+    }
+}
+
+#[test]
+fn files_that_are_read_fit_their_schema() {
+    let validators: Vec<(String, jsonschema::Validator)> =
+        schemas().into_iter().map(|(name, schema)| (name, jsonschema::validator_for(&schema).unwrap())).collect();
+    let fits = |kind: &str, name: &str, file: &Value| {
+        let (_, validator) = validators.iter().find(|(known, _)| known == kind).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(file).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{name} against {kind}: {errors:#?}");
+    };
+    let mut seen = 0;
+    for folder in ["tests/fixtures/published", "assets/examples"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let kinds = [("job", "job.json"), ("cluster", "cluster.json"), ("file-server", "file-server.json")];
+            let (_, kind) = kinds.iter().find(|(start, _)| name.starts_with(start)).unwrap_or_else(|| panic!("{name}"));
+            fits(kind, &name, &tree_of(&path));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 9, "{seen} files");
+    for entry in std::fs::read_dir(root().join("themes")).unwrap() {
+        let path = entry.unwrap().path();
+        fits("theme.json", &path.display().to_string(), &tree_of(&path));
+    }
+    let (_, validator) = validators.iter().find(|(name, _)| name == "job.json").unwrap();
+    for wrong in [
+        serde_json::json!({"nodeCount": "two", "customToolkitSettings": {"commandLine": "x"}}),
+        serde_json::json!({"properties": {"nodeCount": 1, "schedulingPriority": "urgent", "customToolkitSettings": {"commandLine": "x"}}}),
+        serde_json::json!({"properties": {"nodeCount": 1}}),
+        serde_json::json!({"nodeCount": 1, "customToolkitSettings": {}}),
+        serde_json::json!({"customToolkitSettings": {"commandLine": "x"}}),
+    ] {
+        assert!(!validator.is_valid(&wrong), "{wrong}");
+    }
+}
+
+/// Reads JSON, YAML or TOML as the program does.
+fn tree_of(path: &Path) -> Value {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    ostler::model::spec::doc::Doc::parse(name, &std::fs::read(path).unwrap())
+        .unwrap_or_else(|faults| panic!("{name}: {faults:?}"))
+        .to_json()
+}
