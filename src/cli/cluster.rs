@@ -218,7 +218,7 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     };
     overlay(&mut doc, &create);
     let mut faults = Faults::default();
-    create.quick.patch(&mut doc, Whose::Cluster, &mut faults)?;
+    create.quick.patch(session, &mut doc, Whose::Cluster, &mut faults)?;
     let read = ClusterFile::read(&doc, &mut faults);
     source.judge(
         session.out,

@@ -212,7 +212,7 @@ pub async fn read(session: &Session, create: &What, purpose: Purpose) -> Result<
     };
     overlay(&mut doc, create)?;
     let mut faults = Faults::default();
-    create.quick.patch(&mut doc, Whose::Job, &mut faults)?;
+    create.quick.patch(session, &mut doc, Whose::Job, &mut faults)?;
     let read = JobFile::read(&doc, &mut faults);
     source.judge(session.out, faults, HINTS)?;
     let Some(mut file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };

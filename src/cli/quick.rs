@@ -3,6 +3,7 @@
 
 use clap::Args;
 
+use super::session::Session;
 use crate::model::fault::Fault;
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::Faults;
@@ -44,20 +45,24 @@ impl Quick {
     ///
     /// # Errors
     /// A key that is given as it is.
-    pub fn patch(&self, doc: &mut Doc, whose: Whose, faults: &mut Faults) -> Result<(), Fault> {
+    pub fn patch(&self, session: &Session, doc: &mut Doc, whose: Whose, faults: &mut Faults) -> Result<(), Fault> {
         let mount = |name: &Option<String>, path: &String| name.clone().map(|name| (name, path.clone()));
         let quick = QuickMounts {
             share: mount(&self.afs_name, &self.afs_mount_path),
             container: mount(&self.bfs_name, &self.bfs_mount_path),
             server: mount(&self.nfs, &self.nfs_mount_path),
         };
-        let storage = Storage { account: self.account(), key: self.key()? };
+        let storage = Storage { account: self.account(session), key: self.key()? };
         patch(doc, whose, &storage, &quick, faults);
         Ok(())
     }
 
-    fn account(&self) -> Option<String> {
-        self.storage_account_name.clone().or_else(|| variable(ACCOUNT_VARIABLE))
+    fn account(&self, session: &Session) -> Option<String> {
+        let of_config = || {
+            let mut accounts = session.config.settings.storage_accounts.keys();
+            accounts.next().filter(|_| accounts.next().is_none()).cloned()
+        };
+        self.storage_account_name.clone().or_else(|| variable(ACCOUNT_VARIABLE)).or_else(of_config)
     }
 
     fn key(&self) -> Result<Option<StorageKey>, Fault> {

@@ -15,9 +15,10 @@ use crate::model::resource_id::ResourceId;
 use crate::model::spec::{JobSpec, MountVolumes, ProviderSpec};
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Job, Node, NodeState};
 use crate::model::units::UnixMillis;
+use crate::model::volume::Volume;
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{Checked, Refusal};
-use crate::runtime::{resolve, submit};
+use crate::runtime::{resolve, submit, volumes};
 use crate::store::Store;
 
 /// The name of a workspace or experiment in a plan when there is none yet.
@@ -51,7 +52,8 @@ pub fn check<S: Store>(
     if let Some(cluster) = &cluster {
         notes.extend(capacity_note(cluster, &job.spec));
     }
-    let (processes, process_count) = processes(&job, &places, &names)?;
+    let volumes = volumes_of(engine, &job, &mut notes);
+    let (processes, process_count) = processes(&job, &places, &names, &volumes)?;
     let mounts = mounts(&job.spec, cluster.as_deref(), &processes);
     notes.extend(later_processes(&job));
     Ok(Checked::Reply(Reply::Plan(Box::new(JobPlan {
@@ -71,6 +73,7 @@ pub fn check<S: Store>(
 
 /// The names that a plan's paths are made of.
 struct Names {
+    home: WorkspaceId,
     group: String,
     workspace: String,
     experiment: String,
@@ -102,6 +105,7 @@ fn names_of<S: Store>(engine: &Engine<S>, submit: &Submit, notes: &mut Vec<Strin
     let sched = &engine.sched;
     match resolve::experiment(sched, &submit.experiment) {
         Ok(experiment) => Names {
+            home: experiment.workspace,
             group: resolve::group_name_of(sched, experiment.workspace).to_owned(),
             workspace: resolve::workspace_name(sched, experiment.workspace).to_owned(),
             experiment: experiment.name.clone(),
@@ -111,6 +115,7 @@ fn names_of<S: Store>(engine: &Engine<S>, submit: &Submit, notes: &mut Vec<Strin
                 name.as_deref().filter(|name| crate::model::names::check_name(name).is_ok()).unwrap_or(UNNAMED).to_owned()
             };
             let names = Names {
+                home: WorkspaceId(0),
                 group: DEFAULT_GROUP.to_owned(),
                 workspace: plain(&submit.experiment.workspace),
                 experiment: plain(&submit.experiment.name),
@@ -127,7 +132,7 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
     let uuid = Uuid::nil();
     Job {
         id: JobId(0),
-        workspace: WorkspaceId(0),
+        workspace: names.home,
         experiment: ExperimentId(0),
         segment: ResourceId::segment(&names.group, &names.workspace, &names.experiment, &name, uuid),
         name,
@@ -233,8 +238,23 @@ fn capacity_note(cluster: &Cluster, spec: &JobSpec) -> Option<String> {
         .then(|| format!("it asks for {nodes}, and `{name}` has a target of {target}: it waits until that grows"))
 }
 
+/// What the job mounts, as accounts and file servers are now; what cannot be found is a note, and its steps are left out.
+fn volumes_of<S: Store>(engine: &Engine<S>, job: &Job, notes: &mut Vec<String>) -> Vec<Volume> {
+    match volumes::resolve(&engine.sched, &engine.settings, job.workspace, &job.spec.mount_volumes) {
+        Ok(found) => found,
+        Err(faults) => {
+            for fault in faults {
+                if !notes.iter().any(|note| note.contains(&fault.message)) {
+                    notes.push(format!("{}; the steps that mount are left out", fault.message));
+                }
+            }
+            Vec::new()
+        }
+    }
+}
+
 /// Makes every process that is known beforehand.
-fn processes(job: &Job, places: &[NodePlace], names: &Names) -> Result<(Vec<PlanProcess>, u32), Fault> {
+fn processes(job: &Job, places: &[NodePlace], names: &Names, volumes: &[Volume]) -> Result<(Vec<PlanProcess>, u32), Fault> {
     let of = |role, count: usize| (0..count).map(move |at| Rank { role, index: u32::try_from(at).unwrap_or(u32::MAX) });
     let nodes = places.len();
     let (set_up, prepared) = (if job.shape.sets_up { nodes } else { 0 }, if job.shape.prepares { nodes } else { 0 });
@@ -243,7 +263,7 @@ fn processes(job: &Job, places: &[NodePlace], names: &Names) -> Result<(Vec<Plan
         .chain(of(RankRole::Main, job.shape.main_nodes.len()))
         .chain(of(RankRole::Cleanup, set_up))
         .collect();
-    let names = frameworks::JobNames { workspace: &names.workspace, experiment: &names.experiment, volumes: &[] };
+    let names = frameworks::JobNames { workspace: &names.workspace, experiment: &names.experiment, volumes };
     let mut found = Vec::new();
     for rank in ranks.iter().take(PLAN_PROCESSES_MAX) {
         let launch = frameworks::launch(job, places, *rank, None, &names)?;

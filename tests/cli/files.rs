@@ -154,8 +154,12 @@ $ ostler job create --dry-run -o json --framework torchrun --nodes 2 --processes
     "commandLineArgs": "--lr 0.1 'a b'",
     "processesPerNode": 4
   },
-  "nodeCount": 2
+  "nodeCount": 2,
+  "cluster": "gpu",
+  "experiment": "first",
+  "workspace": "lab"
 }
+! it asks for 2 nodes, and `gpu` has a target of 0: it waits until that grows
 = 0
 
 $ ostler job create --dry-run -o json --framework pytorch --nodes 2 --backend gloo -- train.py
@@ -168,8 +172,12 @@ $ ostler job create --dry-run -o json --framework pytorch --nodes 2 --backend gl
     "pythonScriptFilePath": "train.py",
     "communicationBackend": "Gloo"
   },
-  "nodeCount": 2
+  "nodeCount": 2,
+  "cluster": "gpu",
+  "experiment": "first",
+  "workspace": "lab"
 }
+! it asks for 2 nodes, and `gpu` has a target of 0: it waits until that grows
 = 0
 
 $ ostler job create --dry-run -o json --framework caffe -- solver.prototxt -gpu 0
@@ -182,8 +190,12 @@ $ ostler job create --dry-run -o json --framework caffe -- solver.prototxt -gpu 
     "configFilePath": "solver.prototxt",
     "commandLineArgs": "-gpu 0"
   },
-  "nodeCount": 1
+  "nodeCount": 1,
+  "cluster": "gpu",
+  "experiment": "first",
+  "workspace": "lab"
 }
+! it asks for 1 node, and `gpu` has a target of 0: it waits until that grows
 = 0
 
 $ ostler job create --dry-run -o json --mpi --processes 4 -- ./a.out x
@@ -196,8 +208,12 @@ $ ostler job create --dry-run -o json --mpi --processes 4 -- ./a.out x
     "commandLine": "./a.out x",
     "processCount": 4
   },
-  "nodeCount": 1
+  "nodeCount": 1,
+  "cluster": "gpu",
+  "experiment": "first",
+  "workspace": "lab"
 }
+! it asks for 1 node, and `gpu` has a target of 0: it waits until that grows
 = 0
 "##);
 }
@@ -281,7 +297,7 @@ fn the_examples_are_right() {
         let line = match name {
             name if name.starts_with("job") => format!("--dry-run job create -o json -f {}", path.display()),
             name if name.starts_with("cluster") => {
-                format!("--embedded --dry-run cluster create example -o json -f {}", path.display())
+                format!("--dry-run cluster create example -o json -f {}", path.display())
             }
             "frameworks" => continue,
             other => panic!("{other} is neither a job nor a cluster"),
