@@ -53,7 +53,7 @@ pub fn check<S: Store>(
         notes.extend(capacity_note(cluster, &job.spec));
     }
     let volumes = volumes_of(engine, &job, &mut notes);
-    let (processes, process_count) = processes(&job, &places, &names, &volumes)?;
+    let (processes, process_count) = processes(&job, &places, &names, &volumes, &engine.settings.container_runtimes)?;
     let mounts = mounts(&job.spec, cluster.as_deref(), &processes);
     notes.extend(later_processes(&job));
     Ok(Checked::Reply(Reply::Plan(Box::new(JobPlan {
@@ -254,7 +254,13 @@ fn volumes_of<S: Store>(engine: &Engine<S>, job: &Job, notes: &mut Vec<String>) 
 }
 
 /// Makes every process that is known beforehand.
-fn processes(job: &Job, places: &[NodePlace], names: &Names, volumes: &[Volume]) -> Result<(Vec<PlanProcess>, u32), Fault> {
+fn processes(
+    job: &Job,
+    places: &[NodePlace],
+    names: &Names,
+    volumes: &[Volume],
+    runtimes: &[String],
+) -> Result<(Vec<PlanProcess>, u32), Fault> {
     let of = |role, count: usize| (0..count).map(move |at| Rank { role, index: u32::try_from(at).unwrap_or(u32::MAX) });
     let nodes = places.len();
     let (set_up, prepared) = (if job.shape.sets_up { nodes } else { 0 }, if job.shape.prepares { nodes } else { 0 });
@@ -263,7 +269,7 @@ fn processes(job: &Job, places: &[NodePlace], names: &Names, volumes: &[Volume])
         .chain(of(RankRole::Main, job.shape.main_nodes.len()))
         .chain(of(RankRole::Cleanup, set_up))
         .collect();
-    let names = frameworks::JobNames { workspace: &names.workspace, experiment: &names.experiment, volumes };
+    let names = frameworks::JobNames { workspace: &names.workspace, experiment: &names.experiment, volumes, runtimes };
     let mut found = Vec::new();
     for rank in ranks.iter().take(PLAN_PROCESSES_MAX) {
         let launch = frameworks::launch(job, places, *rank, None, &names)?;
