@@ -94,7 +94,7 @@ pub(in crate::cli) fn scaling(settings: &ScaleSettings) -> Value {
             "minimumNodeCount": auto.minimum_node_count,
             "maximumNodeCount": auto.maximum_node_count,
             "initialNodeCount": auto.initial_node_count,
-            "idleTime": super::iso_span(auto.idle),
+            "idleTime": body::iso_span(auto.idle),
         }}),
     }
 }

@@ -35,6 +35,7 @@ pub enum ScaleSettings {
         node_deallocation_option: Deallocation,
     },
     /// A number that follows the work.
+    #[schemars(skip)]
     AutoScale(AutoScale),
 }
 
