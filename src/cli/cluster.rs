@@ -25,6 +25,7 @@ use crate::model::units::{Millis, NodeCount};
 
 /// What can be done with clusters.
 #[derive(Subcommand, Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once in a process")]
 pub enum Verb {
     /// Make a cluster, from options or from a file in the published form
     Create(Create),

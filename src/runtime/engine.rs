@@ -117,6 +117,7 @@ pub enum FileWork {
 
 /// A task with its places.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once for each task and moved once")]
 pub enum TaskWork {
     /// A copy between a place on a node and a path here.
     Copy { located: Located, copy: Copy },

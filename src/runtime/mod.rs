@@ -170,6 +170,8 @@ fn broken(state_dir: &std::path::Path, panic: &(dyn std::any::Any + Send)) -> Fa
 }
 
 type Opened = oneshot::Sender<Result<(), Fault>>;
+/// Who hears of a task, and who waits for its beginning.
+type AskedTask = (mpsc::Sender<TaskNews>, Opened);
 
 struct Loop {
     engine: Engine<Box<dyn Store>>,
@@ -188,7 +190,7 @@ struct Loop {
     replies: BTreeMap<CallId, oneshot::Sender<Reply>>,
     followers: BTreeMap<CallId, (From, mpsc::Sender<LogDelta>, Opened)>,
     /// Tasks that are asked for and not yet begun.
-    tasks: BTreeMap<CallId, (mpsc::Sender<TaskNews>, oneshot::Sender<Result<(), Fault>>)>,
+    tasks: BTreeMap<CallId, AskedTask>,
     /// Tells followers that their job has ended.
     ends: BTreeMap<RowKey, watch::Sender<bool>>,
     publisher: Publisher,

@@ -21,6 +21,7 @@ use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
 
 /// What became of an effect that was to be performed.
+#[expect(clippy::large_enum_variant, reason = "made once for each effect and taken apart at once")]
 pub enum Done {
     /// This is to be done outside.
     Out(Out),

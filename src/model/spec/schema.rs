@@ -13,9 +13,11 @@ use serde_json::{Map, Value, json};
 
 use super::{ClusterSpec, FileServerSpec, JobSpec};
 
+/// Makes the schema of one form.
+pub type Make = fn() -> Value;
+
 /// The files in `assets/schema/`, each with what it describes.
-pub const FILES: &[(&str, fn() -> Value)] =
-    &[("job.json", job), ("cluster.json", cluster), ("file-server.json", file_server)];
+pub const FILES: &[(&str, Make)] = &[("job.json", job), ("cluster.json", cluster), ("file-server.json", file_server)];
 
 /// Something that is named by `{id: …}` or by its plain name or id.
 #[derive(JsonSchema)]

@@ -58,10 +58,10 @@ impl Tree {
     /// Adds what a document says. `home` is the workspace of things that name none.
     pub fn add(&mut self, doc: &Doc, home: Option<&str>, faults: &mut Faults) {
         let root = Field::root(doc);
-        if let Some(tree) = doc.get("workspace").filter(|inner| matches!(inner.value, Value::Map(_))) {
-            if doc.get("kind").is_none() {
-                return self.add_tree(&root.child("workspace", tree), faults);
-            }
+        if let Some(tree) = doc.get("workspace").filter(|inner| matches!(inner.value, Value::Map(_)))
+            && doc.get("kind").is_none()
+        {
+            return self.add_tree(&root.child("workspace", tree), faults);
         }
         let Some(kind) = doc.get("kind") else {
             return root.fault(faults, "has neither `kind` nor `workspace: {name: …}`");

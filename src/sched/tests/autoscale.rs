@@ -64,7 +64,7 @@ fn it_grows_for_work_and_shrinks_after_the_idle_time() {
     end(&mut rig, 3, 1);
     rig.pass(IDLE);
     rig.release_all();
-    assert_eq!((rig.nodes().as_str(), rig.cluster().allocation.clone()), ("", crate::model::state::AllocationState::Steady));
+    assert_eq!((rig.nodes().as_str(), rig.cluster().allocation), ("", crate::model::state::AllocationState::Steady));
 }
 
 #[test]
