@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::secret::sources_of_job;
-use super::{ClusterSpec, Demand, JobSpec, MountVolumes, Priority, ProviderSpec, Secret, SecretSource};
+use super::{ClusterSpec, Demand, JobSpec, MountVolumes, Priority, ProviderSpec, ScaleSettings, Secret, SecretSource};
 use crate::model::units::Millis;
 
 /// Returns the body of a job.
@@ -52,6 +52,16 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
         ProviderSpec::Local => {
             map.insert("provider".to_owned(), json!("local"));
         }
+    }
+    if let ScaleSettings::AutoScale(auto) = &spec.scale_settings {
+        // How many there are to be now is the core's matter, and an idle time is written as a span.
+        let bounds = json!({
+            "minimumNodeCount": auto.minimum_node_count,
+            "maximumNodeCount": auto.maximum_node_count,
+            "initialNodeCount": auto.initial_node_count,
+            "idleTime": iso_span(auto.idle),
+        });
+        map.insert("scaleSettings".to_owned(), json!({"autoScale": bounds}));
     }
     if let Some(setup) = &spec.node_setup
         && let Some(shown) = map.get_mut("nodeSetup").and_then(Value::as_object_mut)
@@ -150,6 +160,7 @@ mod tests {
     use crate::model::spec::doc::Doc;
     use crate::model::spec::fields::Faults;
     use crate::model::spec::mounts::AzureFileShare;
+    use crate::model::spec::patch::{QuickMounts, Storage, StorageKey, Whose, patch};
     use crate::model::spec::secret::SecretText;
     use crate::model::spec::{ClusterFile, JobFile, NodeSetup};
 
@@ -160,6 +171,62 @@ mod tests {
         {
             assert_eq!(iso_span(Millis(ms)), text);
             assert_eq!(Millis::parse(text), Ok(Millis(ms)), "{text}");
+        }
+    }
+
+    const STORAGE: &str = "acct";
+
+    fn published(name: &str, whose: Whose) -> Doc {
+        let path = format!("{}/tests/fixtures/published/{name}", env!("CARGO_MANIFEST_DIR"));
+        let mut doc = Doc::parse(name, &std::fs::read(path).unwrap()).unwrap();
+        let key = StorageKey::Value(SecretText::new("not-to-be-shown"));
+        let storage = Storage { account: Some(STORAGE.to_owned()), key: Some(key) };
+        let mut faults = Faults::default();
+        patch(&mut doc, whose, &storage, &QuickMounts::default(), &mut faults);
+        assert_eq!(faults.errors, [], "{name}");
+        doc
+    }
+
+    #[test]
+    fn published_files_with_every_key_load_and_read_back_without_their_secrets() {
+        for name in ["job-every-key.json", "job-older-api.json", "job-as-shown.json"] {
+            let mut faults = Faults::default();
+            let file = JobFile::read(&published(name, Whose::Job), &mut faults);
+            let file = file.unwrap_or_else(|| panic!("{name}: {faults:#?}"));
+            let body = Value::Object(job(&file.spec)).to_string();
+            assert!(!body.contains("not-to-be-shown"), "{name}: {body}");
+            // A value that was given cannot be read back; whoever submits the body again gives it again.
+            if file.spec.secrets.is_empty() {
+                let mut doc = Doc::parse(name, body.as_bytes()).unwrap();
+                patch(&mut doc, Whose::Job, &Storage::default(), &QuickMounts::default(), &mut faults);
+                let again = JobFile::read(&doc, &mut faults);
+                assert!(again.is_some(), "{name}: {faults:#?} {body}");
+            }
+        }
+        let mut faults = Faults::default();
+        let file = ClusterFile::read(
+            &{
+                let mut doc = published("cluster-every-key.json", Whose::Cluster);
+                doc.put_property(&["provider"], crate::model::spec::doc::Value::Text("local".to_owned()));
+                doc
+            },
+            &mut faults,
+        );
+        let file = file.unwrap_or_else(|| panic!("{faults:#?}"));
+        let body = Value::Object(cluster(&file.spec)).to_string();
+        assert!(!body.contains("not-to-be-shown"), "{body}");
+        for word in [
+            "STANDARD_NC6",
+            "lowpriority",
+            "waitforjobcompletion",
+            "UbuntuServer",
+            "subnets/default",
+            "libopenmpi-dev",
+            "vision",
+            "acct",
+            "DEBIAN_FRONTEND",
+        ] {
+            assert!(body.contains(word), "{word}: {body}");
         }
     }
 

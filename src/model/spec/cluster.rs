@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::Kept;
 use super::machine::Machines;
 use super::node_setup::NodeSetup;
+use super::schema::SpanForm;
 use crate::model::units::{Millis, NodeCount};
 
 /// What becomes of running jobs on the nodes that a smaller target takes away (published names).
@@ -35,12 +36,11 @@ pub enum ScaleSettings {
         node_deallocation_option: Deallocation,
     },
     /// A number that follows the work.
-    #[schemars(skip)]
     AutoScale(AutoScale),
 }
 
 /// Bounds and pace of a number of nodes that follows the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoScale {
     /// Never fewer.
@@ -52,9 +52,11 @@ pub struct AutoScale {
     pub initial_node_count: NodeCount,
     /// After this long without use a node goes; ours.
     #[serde(default = "AutoScale::idle_default")]
+    #[schemars(rename = "idleTime", with = "Option<SpanForm>", default)]
     pub idle: Millis,
     /// The number wanted now, which the core decides.
     #[serde(default)]
+    #[schemars(skip)]
     pub current: NodeCount,
 }
 

@@ -47,6 +47,16 @@ pub(super) enum BytesForm {
     Text(String),
 }
 
+/// By what the processes of a job talk; in any case of letters.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+pub(super) enum BackendForm {
+    /// As published.
+    Known(super::toolkit::Backend),
+    /// The same in another case of letters: `gloo`.
+    Other(String),
+}
+
 /// What each node has to give; the whole node when nothing of the kind is said.
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]

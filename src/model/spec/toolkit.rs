@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::BackendForm;
+
 mod rules;
 mod typed;
 
@@ -307,6 +309,7 @@ pub struct PyTorch {
     pub process_count: Option<u32>,
     /// Required with more than one rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BackendForm>")]
     pub communication_backend: Option<Backend>,
 }
 
