@@ -13,6 +13,7 @@ use super::select;
 use super::session::{Core, Session, unexpected};
 use crate::model::request::{JobView, Reply, Request};
 use crate::model::snapshot::Change;
+use crate::model::state::Job;
 use crate::model::units::Millis;
 
 /// Options of `wait`.
@@ -107,7 +108,7 @@ impl Told {
             // The last state is said with how it came out.
             if !job.state.ended() {
                 let reason = if view.reason.is_empty() { String::new() } else { format!(": {}", view.reason) };
-                session.out.note(&format!("{}: {} since {}{reason}", job.name, job.state.word(), job.since.rfc3339()));
+                session.out.note(&format!("{}{reason}", since(job)));
             } else if job.state == crate::model::state::ExecutionState::Failed {
                 for error in &job.errors {
                     session.out.note(&format!("{}: {}: {}", job.name, error.code, error.message));
@@ -137,7 +138,12 @@ pub async fn until_ended(
     }
 }
 
-/// Says every change of a job's state with its time, until nobody waits any more; returns why it cannot.
+/// Says in what state a job is and since when.
+fn since(job: &Job) -> String {
+    format!("{}: {} since {}", job.name, job.state.word(), job.since.rfc3339())
+}
+
+/// Says every change of a job's state but the last with its time, until nobody waits any more; returns why it cannot.
 async fn tell_changes(session: &Session, core: &Core, jobs: Vec<Arc<JobView>>) -> Failure {
     let mut states: BTreeMap<_, _> = jobs.iter().map(|view| (view.job.id, view.job.state)).collect();
     let mut updates = match core.client().subscribe().await {
@@ -150,9 +156,11 @@ async fn tell_changes(session: &Session, core: &Core, jobs: Vec<Arc<JobView>>) -
                 && let Some(before) = states.get_mut(&job.id)
                 && *before != job.state
             {
-                let line = format!("{} {}: {} -> {}", job.since.rfc3339(), job.name, before.word(), job.state.word());
                 *before = job.state;
-                session.out.note(&line);
+                // The last state is said with how it came out.
+                if !job.state.ended() {
+                    session.out.note(&since(job));
+                }
             }
         }
     }

@@ -48,6 +48,7 @@ mod watch;
 mod workspace;
 
 use clap::{CommandFactory, Parser};
+use tokio::signal::unix::{SignalKind, signal};
 
 use args::{Cli, Noun};
 use failure::{Failure, INTERRUPTED};
@@ -137,12 +138,13 @@ async fn act(session: &Session, noun: Option<Noun>, environment: &Environment, s
         Some(Noun::Serve(serve)) => return serve::run(session, &serve).await,
         Some(Noun::Demo(demo)) => return screen::demo(session, environment, screen, demo.headless).await,
         Some(noun) => {
+            // Listened to before anything is said: whoever reads our first line may interrupt us.
+            let mut interrupts =
+                signal(SignalKind::interrupt()).map_err(|e| Fault::internal("cannot listen to signals").because(&e))?;
             tokio::select! {
                 result = ask(session, noun, environment) => result,
-                signal = tokio::signal::ctrl_c() => {
-                    if signal.is_ok() {
-                        session.out.note("interrupted; what was submitted goes on");
-                    }
+                _ = interrupts.recv() => {
+                    session.out.note("interrupted; what was submitted goes on");
                     Ok(INTERRUPTED)
                 }
             }

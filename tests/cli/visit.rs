@@ -9,6 +9,8 @@ fn settled(text: &str) -> String {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
         (r"(after|took) +(\d+ms|\d+s|\dm\d\ds)", "$1 SPAN"),
+        // Whether a short job is seen on its way is chance.
+        (r"(?m)^! \S+: (queued|running) since TIME.*\n", ""),
     ];
     filters.iter().fold(text.to_owned(), |text, (pattern, with)| {
         regex::Regex::new(pattern).expect("a pattern").replace_all(&text, *with).into_owned()
