@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::args::Named;
+use super::cluster_file;
 use super::failure::Failure;
 use super::fetch::Source;
 use super::leave::{self, NoWait};
@@ -64,6 +65,9 @@ pub enum Verb {
     /// The nodes of a cluster
     #[command(subcommand)]
     Node(node::Verb),
+    /// The logs of the set-up task of a cluster
+    #[command(subcommand)]
+    File(cluster_file::Verb),
 }
 
 /// Options of `create`; they count over the file.
@@ -172,6 +176,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         Verb::AutoScale(follow) => return auto_scale(session, follow).await,
         Verb::Node(verb) => return node::run(session, verb).await,
+        Verb::File(verb) => return cluster_file::run(session, verb).await,
         Verb::Show { .. } | Verb::List | Verb::Delete { .. } => {}
     }
     let core = session.core().await?;
@@ -203,7 +208,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
                 leave::until_gone(session, &core, &format!("cluster `{name}`"), leave, still).await?;
             }
         }
-        Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::AutoScale(_) | Verb::Node(_) => {}
+        Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::AutoScale(_) | Verb::Node(_) | Verb::File(_) => {}
     }
     Ok(0)
 }

@@ -1,4 +1,4 @@
-//! `ostler job file` and `ostler cluster file`: what lies in the directories of a job, and the logs of set-up tasks.
+//! `ostler job file`: what lies in the directories of a job.
 //!
 //! The published `downloadUrl` of a file is replaced by `downloadCommand`, stated in the help: files come straight from the
 //! node over ssh, there is no storage service that could give out links.
@@ -17,7 +17,7 @@ use crate::model::request::{
 };
 
 /// The published bounds of `--expiry`, in minutes (reference §6.8.4).
-const EXPIRY_MINUTES: std::ops::RangeInclusive<i64> = 5..=600;
+pub const EXPIRY_MINUTES: std::ops::RangeInclusive<i64> = 5..=600;
 
 /// What can be done with the files of a job.
 #[derive(Subcommand, Clone, Debug)]
@@ -178,14 +178,22 @@ async fn list(session: &Session, list: List) -> Result<i32, Failure> {
     Ok(0)
 }
 
-async fn listing(core: &Core, folder: FolderRef) -> Result<Listing, Failure> {
+/// Asks for what lies in a directory.
+///
+/// # Errors
+/// As for every command.
+pub async fn listing(core: &Core, folder: FolderRef) -> Result<Listing, Failure> {
     match core.ask(Request::ListFiles(folder)).await? {
         Reply::Listing(listing) => Ok(listing),
         other => Err(unexpected(&other)),
     }
 }
 
-fn print(session: &Session, several: bool, rows: Vec<Row>, listing: &Listing) -> Result<(), Failure> {
+/// Prints a list of files, with the node of each when there are several, and what there is to note.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub fn print(session: &Session, several: bool, rows: Vec<Row>, listing: &Listing) -> Result<(), Failure> {
     let mut writer = session.out.list(if several { COLUMNS_OF_MANY } else { COLUMNS });
     writer.page(rows)?;
     writer.end()?;
@@ -196,7 +204,7 @@ fn print(session: &Session, several: bool, rows: Vec<Row>, listing: &Listing) ->
 }
 
 /// Returns an entry in the published shape (§6.8.4): directories have no properties.
-fn row(entry: &FileEntry, node: String, command: Option<String>) -> Row {
+pub fn row(entry: &FileEntry, node: String, command: Option<String>) -> Row {
     let mut value = json!({"name": entry.name, "fileType": entry.kind.word(), "node": node});
     let file = entry.kind == FileKind::File;
     if file {

@@ -105,6 +105,28 @@ pub async fn run(session: &Session, core: &Core, node: NodeRef, forwards: &[Forw
     Err(Fault::internal("the ports are closed").into())
 }
 
+/// Runs a command on a node, and forwards ports as long as it runs.
+///
+/// # Errors
+/// As for every command.
+pub async fn around(
+    session: &Session,
+    core: &Core,
+    node: NodeRef,
+    shown: &str,
+    forwards: &[Forward],
+    command: String,
+) -> Result<i32, Failure> {
+    // Nothing is opened for what is only shown; then the command says what it would do.
+    let mut listening = None;
+    if !forwards.is_empty() && core.may(&format!("forward ports of {shown}"))? {
+        listening = Some(open(session, &way(core, node.clone()).await?, forwards).await?);
+    }
+    let ran = super::exec::run(session, core, node, shown, command).await;
+    drop(listening);
+    ran
+}
+
 /// Opens a shell on a node, and ends with its code.
 ///
 /// # Errors

@@ -74,13 +74,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Exec { of, forwards, command } => {
             let command = command_line(&command)?;
             let (node, name) = find(session, &core, &of).await?;
-            let open = match forwards.is_empty() {
-                true => None,
-                false => Some(forward::open(session, &forward::way(&core, node.clone()).await?, &forwards).await?),
-            };
-            let ran = super::exec::run(session, &core, node, &name, command).await;
-            drop(open);
-            ran
+            forward::around(session, &core, node, &name, &forwards, command).await
         }
         Verb::Forward { of, forwards } => {
             let (node, _) = find(session, &core, &of).await?;

@@ -6,6 +6,7 @@
 mod apply;
 pub mod args;
 mod cluster;
+mod cluster_file;
 mod completions;
 mod config;
 mod context;

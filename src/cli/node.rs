@@ -12,6 +12,7 @@ use super::objects::node as object;
 use super::session::{Core, Session};
 use crate::model::fault::{Fault, FaultKind};
 use crate::model::request::{NodeAct, NodeRef, Request};
+use crate::model::state::{Cluster, Node};
 
 /// What can be done with nodes.
 #[derive(Subcommand, Clone, Debug)]
@@ -21,9 +22,12 @@ pub enum Verb {
     List,
     /// Run a command on a node, and end with its exit code
     Exec {
-        /// Its name, or node-7
+        /// Its name, or node-7; the first when absent
         #[arg(add = names::nodes())]
-        node: String,
+        node: Option<String>,
+        /// Forward a port while it runs: LOCAL:HOST:PORT, where LOCAL 0 takes any free port
+        #[arg(short = 'L', long = "address", value_name = "PORTS")]
+        forwards: Vec<Forward>,
         /// The command: one word is run by the node's shell as it is, several are quoted first
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<String>,
@@ -39,9 +43,9 @@ pub enum Verb {
     },
     /// Open a shell on a node
     Shell {
-        /// Its name, or node-7
+        /// Its name, or node-7; the first when absent
         #[arg(add = names::nodes())]
-        node: String,
+        node: Option<String>,
     },
     /// Prepare nodes again
     Prepare {
@@ -78,14 +82,15 @@ pub enum Verb {
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::List => list(session).await,
-        Verb::Exec { node, command } => exec(session, &node, &command).await,
+        Verb::Exec { node, forwards, command } => exec(session, node.as_ref(), &forwards, &command).await,
         Verb::Forward { node, forwards } => {
             let core = session.core().await?;
             forward::run(session, &core, node_ref(session, &node), &forwards).await
         }
         Verb::Shell { node } => {
             let core = session.core().await?;
-            forward::shell(&core, node_ref(session, &node), &node).await
+            let (node, name) = which(session, &core, node.as_ref()).await?;
+            forward::shell(&core, node, &name).await
         }
         Verb::Prepare { nodes } => each(session, &nodes, "prepare", NodeAct::Prepare).await,
         Verb::Drain { nodes } => each(session, &nodes, "drain", NodeAct::Drain).await,
@@ -127,10 +132,44 @@ pub fn command_line(words: &[String]) -> Result<String, Fault> {
     }
 }
 
-async fn exec(session: &Session, node: &str, words: &[String]) -> Result<i32, Failure> {
+async fn exec(session: &Session, node: Option<&String>, forwards: &[Forward], words: &[String]) -> Result<i32, Failure> {
     let command = command_line(words)?;
     let core = session.core().await?;
-    super::exec::run(session, &core, node_ref(session, node), node, command).await
+    let (node, name) = which(session, &core, node).await?;
+    forward::around(session, &core, node, &name, forwards, command).await
+}
+
+/// Returns the node that a word names, or the first of the cluster, and what to call it.
+async fn which(session: &Session, core: &Core, word: Option<&String>) -> Result<(NodeRef, String), Failure> {
+    if let Some(word) = word {
+        return Ok((node_ref(session, word), word.clone()));
+    }
+    let lists = Lists::read(core, session.workspace().as_ref()).await?;
+    let cluster = lists.cluster(session.context.cluster.as_ref())?;
+    let node = pick(cluster, &lists.nodes_of(cluster), None)?;
+    Ok((NodeRef::Id(node.id), node.name.clone()))
+}
+
+/// Returns the node of a cluster that a word names, or the first that has a machine.
+///
+/// # Errors
+/// There is no such node.
+pub fn pick(cluster: &Cluster, nodes: &[Arc<Node>], word: Option<&String>) -> Result<Arc<Node>, Fault> {
+    let found = match word {
+        Some(word) => nodes.iter().find(|node| node.name == *word || node.id.to_string() == *word),
+        None => nodes.iter().find(|node| !node.host.is_empty()),
+    };
+    found.cloned().ok_or_else(|| {
+        let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).filter(|name| !name.is_empty()).collect();
+        match (word, names.as_slice()) {
+            (_, []) => Fault::user(format!("cluster `{}` has no nodes yet", cluster.name)),
+            (None, [_, ..]) => Fault::user(format!("no node of cluster `{}` has a machine yet", cluster.name)),
+            (Some(word), names) => {
+                let fault = Fault::user(format!("no node `{}` in cluster `{}`", word.escape_debug(), cluster.name));
+                fault.hint(format!("it has {}", names.join(", ")))
+            }
+        }
+    })
 }
 
 async fn each(session: &Session, nodes: &[String], verb: &str, act: NodeAct) -> Result<i32, Failure> {

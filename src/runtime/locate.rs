@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::frameworks;
 use crate::model::fault::Fault;
 use crate::model::ids::Attempt;
+use crate::model::launch::NodePlace;
 use crate::model::nearest::nearest;
 use crate::model::request::{FileRef, FilesOf, FolderRef, JobRef, NodeRef, SETUP, STDOUTERR};
 use crate::model::state::{Job, Node, NodeState};
@@ -253,13 +254,12 @@ fn of_node<S: Store>(engine: &Engine<S>, node: &NodeRef, directory: Option<&str>
 fn setup_folder<S: Store>(engine: &Engine<S>, node: &Node) -> Result<String, Fault> {
     let cluster = engine.sched.clusters().get(&node.cluster);
     let cluster = cluster.ok_or_else(|| Fault::internal(format!("node `{}` belongs to no cluster", node.name)))?;
-    if cluster.spec.node_setup.as_ref().is_none_or(|setup| setup.setup_task.is_none()) {
-        return Err(Fault::user(format!("cluster `{}` has no set-up task, so there are no logs of one", cluster.name)));
-    }
-    match node.facts.as_ref().map(|facts| facts.root.as_str()) {
-        Some(root) if root.starts_with('/') => Ok(format!("{root}/setup")),
-        Some(_) | None => Err(Fault::user(format!("node `{}` has not been prepared yet", node.name))),
-    }
+    let task = cluster.spec.node_setup.as_ref().and_then(|setup| setup.setup_task.as_ref());
+    let task = task
+        .ok_or_else(|| Fault::user(format!("cluster `{}` has no set-up task, so there are no logs of one", cluster.name)))?;
+    let facts = node.facts.as_ref().filter(|facts| facts.root.starts_with('/'));
+    let facts = facts.ok_or_else(|| Fault::user(format!("node `{}` has not been prepared yet", node.name)))?;
+    frameworks::task_logs(&NodePlace::of(&node.name, facts), task, &perform::setup_suffix(&engine.sched, cluster))
 }
 
 #[cfg(test)]

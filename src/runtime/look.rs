@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::files::{Direction, FileError, FilePath, LIST_FILES_MAX, LinkSource, follow as follow_file};
 use crate::model::fault::Fault;
 use crate::model::ids::NodeId;
-use crate::model::request::{FileEntry, From, Listing, LogDelta, NodeWay, Reply, STDOUTERR, TEMP};
+use crate::model::request::{FileEntry, From, Listing, LogDelta, NodeWay, Reply, SETUP, STDOUTERR, TEMP};
 use crate::model::shown::Shown;
 use crate::runtime::engine::{FileWork, Located};
 use crate::runtime::way::{Brief, Desks, NodeDesk, Way};
@@ -188,6 +188,8 @@ pub fn absent(folder: &Located) -> Fault {
     match folder.directory.as_str() {
         _ if folder.path != folder.folder => fault.hint("list it without a path (`-p`) to see what there is"),
         TEMP => fault.hint("the temporary directory is emptied when the next job starts on the node"),
+        SETUP if folder.live => fault.hint("it is made when the set-up task starts"),
+        SETUP => fault.hint("the set-up task has not run on this node, or what its logs are on is not mounted now"),
         STDOUTERR if folder.live => fault.hint("the job makes it when its first process starts"),
         _ if !folder.ours => fault.hint("the node has left the cluster, and what was on it may be gone"),
         _ => fault.hint("what the job was told to use is not there any more: its file system may not be mounted there now"),

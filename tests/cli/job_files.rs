@@ -277,3 +277,117 @@ fn nodes_of_a_job_are_reached_and_their_ports() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
+
+/// Makes a cluster of this machine with a set-up task.
+fn set_up(lab: &Lab, name: &str, nodes: u32, task: serde_json::Value) {
+    let body = serde_json::json!({"properties": {
+        "provider": "local",
+        "scaleSettings": {"manual": {"targetNodeCount": nodes}},
+        "nodeSetup": {"setupTask": task},
+    }});
+    lab.file("cluster.json", body.to_string());
+    lab.ok(&format!("cluster create {name} -f cluster.json"));
+}
+
+/// A user whose set-up tasks run whoever runs the tests: `sudo` does nothing but run its command.
+fn with_sudo() -> Lab {
+    use std::os::unix::fs::PermissionsExt;
+    let user = crate::rig::User::new();
+    let bin = user.home().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let sudo = user.file("bin/sudo", "#!/bin/sh\n[ \"$1\" = -n ] && shift\nexec \"$@\"\n");
+    std::fs::set_permissions(sudo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let lab = Lab(user.with("PATH", &path));
+    lab.ok("workspace create lab");
+    lab.ok("experiment create first");
+    lab
+}
+
+#[test]
+fn logs_of_a_set_up_task_are_listed_and_followed() {
+    use std::io::{BufRead, BufReader, Read};
+    let lab = with_sudo();
+    let home = lab.home().display().to_string();
+    let line = "echo hello $WHO; echo trouble >&2; mkdir -p $AZ_BATCHAI_STDOUTERR_DIR/sub; echo more >$AZ_BATCHAI_STDOUTERR_DIR/sub/more.txt";
+    let task = serde_json::json!({
+        "commandLine": line,
+        "stdOutErrPathPrefix": format!("{home}/kept"),
+        "environmentVariables": [{"name": "WHO", "value": "you"}],
+    });
+    set_up(&lab, "pool", 2, task);
+    lab.until("cluster show -c pool -o json", |ran| json(ran)["nodeStateCounts"]["idleNodeCount"] == 2);
+    // Both nodes write to one place: each file is there once, named after its node.
+    let list = lab.ok("cluster file list -c pool -o name");
+    assert_eq!(list, "stderr-local-1.txt\nstderr-local-2.txt\nstdout-local-1.txt\nstdout-local-2.txt\nsub\n");
+    assert_eq!(lab.ok("cluster file list -c pool -p sub --expiry 60 -o name"), "more.txt\n");
+    let files = json(&lab.run("cluster file list -c pool -n local-2 -o json"));
+    let file = files.as_array().unwrap().iter().find(|file| file["name"] == "stdout-local-2.txt").unwrap();
+    assert_eq!((&file["fileType"], &file["properties"]["contentLength"]), (&"file".into(), &10.into()), "{file}");
+    let line = file["downloadCommand"].as_str().unwrap().strip_prefix("ostler ").unwrap();
+    assert_eq!(lab.ok(line), "hello you\n");
+    assert_eq!(lab.ok("cluster file stream -c pool -f stderr-local-1.txt"), "trouble\n");
+    let shown = json(&lab.run("cluster show -c pool -o json"));
+    let suffix = shown["nodeSetup"]["setupTask"]["stdOutErrPathSuffix"].as_str().unwrap();
+    assert!(suffix.contains("/workspaces/lab/clusters/pool/"), "{suffix}");
+    let text = std::fs::read_to_string(lab.home().join("kept").join(suffix).join("stdout-local-1.txt"));
+    assert_eq!(text.unwrap(), "hello you\n", "prefix and suffix are where it lies");
+    for (line, words) in [
+        ("cluster file list -c pool -n local-9", "it has local-1, local-2"),
+        ("cluster file list -c pool -p ../up", "it leads out of the directory"),
+        ("cluster file list -c pool -p none", "list it without a path"),
+        ("cluster file stream -c pool -n local-1 -f none.txt", "there is no file `none.txt`"),
+        ("cluster file stream -c pool -f none.txt", "say which node with --node"),
+    ] {
+        let ran = lab.run(line);
+        assert!(ran.code != 0 && ran.stderr.contains(words), "{line}: {}", ran.shown());
+    }
+    // In the node's own spool, while it runs, and of one that fails.
+    let line = format!("echo begin; while [ ! -e {home}/go ]; do sleep 0.1; done; echo end; exit 3");
+    set_up(&lab, "slow", 1, serde_json::json!({"commandLine": line}));
+    let listed = lab.until("cluster file list -c slow -o name", |ran| ran.stdout.contains("stdout-"));
+    let name = listed.stdout.lines().find(|name| name.starts_with("stdout-")).unwrap();
+    let mut command = lab.0.command(&["cluster", "file", "stream", "-c", "slow", "-f", name]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    out.read_line(&mut said).unwrap();
+    assert_eq!(said, "begin\n");
+    std::fs::write(lab.home().join("go"), "").unwrap();
+    out.read_to_string(&mut said).unwrap();
+    assert_eq!((said.as_str(), child.wait().unwrap().code()), ("begin\nend\n", Some(0)));
+    lab.until("cluster show -c slow -o json", |ran| json(ran)["nodeStateCounts"]["unusableNodeCount"] == 1);
+    assert_eq!(lab.ok(&format!("cluster file stream -c slow -f {name}")), "begin\nend\n");
+    // Published: nothing, where there is no set-up task.
+    lab.ok("cluster create plain --provider local --target 1");
+    let ran = lab.run("cluster file list -c plain -o json");
+    assert_eq!((ran.code, json(&ran)), (0, serde_json::json!([])), "{}", ran.shown());
+    assert!(ran.stderr.contains("has no set-up task"), "{}", ran.shown());
+}
+
+#[test]
+fn a_command_goes_to_the_first_node_and_may_have_ports() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let lab = Lab::new();
+    let ran = lab.run("cluster node exec -- 'echo out; exit 5'");
+    assert_eq!((ran.stdout.as_str(), ran.code), ("out\n", 5), "{}", ran.shown());
+    let ran = lab.run("cluster node exec --dry-run -L 0:localhost:80 -- true");
+    assert!(ran.code == 0 && ran.stderr.contains("would run a command on local-1"), "{}", ran.shown());
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("0:127.0.0.1:{}", server.local_addr().unwrap().port());
+    std::thread::spawn(move || server.accept().unwrap().0.write_all(b"answer").unwrap());
+    let go = lab.home().join("go");
+    let line = format!("while [ ! -e {} ]; do sleep 0.1; done; exit 6", go.display());
+    let mut command = lab.0.command(&["cluster", "node", "exec", "-L", &port, "--", &line]);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut notes = BufReader::new(child.stderr.take().unwrap());
+    notes.read_line(&mut said).unwrap();
+    let address = said.split_whitespace().next().unwrap().to_owned();
+    let mut answer = String::new();
+    std::net::TcpStream::connect(&address).unwrap().read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "answer");
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(6));
+    assert!(std::net::TcpStream::connect(&address).is_err(), "closed with the command");
+}

@@ -15,6 +15,7 @@ fn help_of_every_noun() {
         "export",
         "cluster",
         "cluster node",
+        "cluster file",
         "experiment",
         "job",
         "job file",

@@ -2,6 +2,7 @@
 //! state directory of its own. They need root and are therefore ignored by `cargo test`; `tests/run` runs them.
 
 mod containers;
+mod files;
 mod frameworks;
 mod frameworks_real;
 mod jobs;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{error, node, time};
 use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
-use crate::model::resource_id::Child;
+use crate::model::resource_id::{Child, ResourceId};
 use crate::model::spec::{ProviderSpec, ScaleSettings, body};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState};
 
@@ -152,6 +152,10 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
     if let Some(map) = value.as_object_mut() {
         for (key, asked) in body::cluster(&cluster.spec) {
             map.entry(key).or_insert(asked);
+        }
+        if let Some(task) = map.get_mut("nodeSetup").and_then(|setup| setup.get_mut("setupTask")) {
+            let suffix = ResourceId::setup_segment(home.group, home.workspace, &cluster.name, cluster.uuid);
+            task["stdOutErrPathSuffix"] = json!(suffix);
         }
     }
     value
