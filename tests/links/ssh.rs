@@ -211,7 +211,8 @@ async fn a_living_master_is_found_again() {
 /// Follows and looks have their shares; the agent's channel does not wait for them.
 #[tokio::test]
 async fn data_channels_leave_room_for_the_agent() {
-    let Some(host) = Host::start("MaxSessions 7") else { return };
+    // One for the agent, and one for a channel that sshd has not yet seen the end of.
+    let Some(host) = Host::start(&format!("MaxSessions {}", FOLLOWS_MAX + LOOKS_MAX + 2)) else { return };
     let link = Link::connect(&host.node("ssh_config")).await.unwrap();
     let mut open = Vec::new();
     for (traffic, count) in [(Traffic::Follow, FOLLOWS_MAX), (Traffic::Look, LOOKS_MAX)] {
