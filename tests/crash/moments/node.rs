@@ -18,7 +18,7 @@ use At::{After, Before};
 
 /// For each moment on the node: which script, where in it, and the line.
 const HOOKS: &[(&str, &str, At, &str)] = &[
-    ("node.heard", "agent", After("    in_turn $# \"$1\" \"$7\" 7"), ""),
+    ("node.heard", "agent", After("    in_turn $# \"$1\" \"$8\" 8"), ""),
     ("node.locking", "agent", After("lock() {"), "case $2 in own*) HOOK ;; esac"),
     ("node.locked", "agent", After("    set +C"), "case $2 in own*) HOOK ;; esac"),
     ("node.told", "agent", Before("        glance \"$ST_DUE\""), ""),
@@ -33,7 +33,7 @@ const HOOKS: &[(&str, &str, At, &str)] = &[
     ("node.grace", "agent", Before("        pause \"$KR_PAUSE\""), ""),
     ("node.kill", "agent", Before("    while signal_all KILL \"$1\""), ""),
     ("node.scan", "agent", Before("    cookie_pids \"$2\""), "[ \"$1\" != KILL ] || HOOK"),
-    ("node.proven", "agent", After("    say \"done $2 - - end\""), ""),
+    ("node.proven", "agent", After("    kill_note \"$1\" \"done $2 - - end\""), ""),
 ];
 
 /// The shell function that kills the program, once, when its moment is the one that is armed, and goes on when the
