@@ -109,6 +109,13 @@ async fn an_attempt_that_was_put_back_leaves_its_logs() {
     core.settle(1).await;
     let job = core.submit(command("echo run; while [ ! -e go ]; do sleep 0.1; done")).await;
     until_running(&core, &job).await;
+    // It runs before its shell has said anything.
+    let said = async {
+        while core.log(&job, "stdout.txt").await != "run\n" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, said).await.expect("its first line");
     core.scale(0).await;
     core.until_nodes(0).await;
     std::fs::remove_dir_all(core.dir.path().join("nodes")).expect("a spool");
