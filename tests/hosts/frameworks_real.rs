@@ -1,7 +1,7 @@
 //! Real frameworks on real nodes: what a package manager or pip has is run for real, with traffic between the nodes. What is
 //! not installed is skipped by name; `tests/run` installs it and counts a skip as one.
 //!
-//! Virtual environments lie in `target/frameworks`, where the hosts see them (their root is an overlay of this machine's).
+//! Virtual environments lie in `target/frameworks`, which the hosts share with this machine.
 
 use serde_json::json;
 
