@@ -257,8 +257,23 @@ fn find(dir: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
     None
 }
 
-/// Puts the file that the job waits for into its working directory: the folder with a hostfile in it.
+/// Puts the file that jobs wait for into their working directories: all folders with a hostfile in them. The spool of a
+/// node that was just given back may still be there, with one of another job.
 fn release(nodes: &std::path::Path) {
-    let hostfile = find(nodes, "hostfile").expect("the job's folder");
-    std::fs::write(hostfile.with_file_name("go"), "").expect("the job's folder can be written");
+    let released = put_beside_hostfiles(nodes);
+    assert!(released > 0, "no job's folder below {}", nodes.display());
+}
+
+fn put_beside_hostfiles(dir: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries
+        .map(|path| match path.is_dir() {
+            true => put_beside_hostfiles(&path),
+            // A folder that is being removed meanwhile is no live job's.
+            false if path.file_name().is_some_and(|name| name == "hostfile") => {
+                usize::from(std::fs::write(path.with_file_name("go"), "").is_ok())
+            }
+            false => 0,
+        })
+        .sum()
 }
