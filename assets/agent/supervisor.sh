@@ -352,7 +352,8 @@ partner() {
     while alive "$1" "$2"; do sleep $PARTNER_SECONDS; done
     PA_PID=''
     { read -r PA_PID PA_REST <"$ROOT/run/watch"; } 2>/dev/null
-    [ "$PA_PID" = "$1" ] || exit 0 # it left in order, or there is another
+    # Another number: it left in order, or there is another. None: it was killed while it wrote.
+    [ -z "$PA_PID" ] || [ "$PA_PID" = "$1" ] || exit 0
     # shellcheck disable=SC2086
     exec $SHELL_WORDS "$SELF" watch "$ROOT" "$BOOT" "$SETSID" "$SHELL_WORDS"
 }

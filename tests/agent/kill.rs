@@ -8,7 +8,7 @@ use ostler::model::units::Millis;
 use ostler::transport::{Report, Seen};
 use rustix::process::Signal;
 
-use crate::node::{Node, Shell, key, kill, lives, until};
+use crate::node::{Node, PATIENCE, Shell, key, kill, lives, until};
 
 crate::in_every_shell!(
     a_stop_ends_it,
@@ -253,12 +253,35 @@ async fn nothing_is_left_on_the_node(shell: Shell) {
     node.agent.close(true);
     node.agent.ended().await;
     let me = i32::try_from(std::process::id()).unwrap();
-    until("all processes are gone", || {
+    let left = || {
         let pids = std::fs::read_dir("/proc").unwrap().flatten();
         let pids = pids.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
-        pids.filter(|pid| *pid != me && lives(*pid)).count() == 0
-    })
-    .await;
+        pids.filter(|pid| *pid != me && lives(*pid)).collect::<Vec<_>>()
+    };
+    let gone = async {
+        while !left().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, gone).await.is_err() {
+        let left: String = left().into_iter().map(portrait).collect();
+        panic!("still there after {PATIENCE:?}:\n{left}{}", node.spool());
+    }
+}
+
+/// What can be said of a process that should be gone.
+fn portrait(pid: i32) -> String {
+    let file = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default().replace('\0', " ");
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let fds = fds.map(|fd| format!("{:?} {:?}\n", fd.file_name(), std::fs::read_link(fd.path())));
+    format!(
+        "== {pid} {}\n{}{}\n{}\n{}",
+        file("cmdline"),
+        file("stat"),
+        file("wchan"),
+        file("status"),
+        fds.collect::<String>()
+    )
 }
 
 /// The agent makes a record and then writes its first lines; the watch may look in between.
@@ -298,12 +321,23 @@ async fn a_watch_that_is_killed_comes_back(shell: Shell) {
     node.agent.close(false);
     node.agent.ended().await;
     until("the agent is gone", || !lives(agent)).await;
-    let (watch, partner) = (pid("run/watch").unwrap(), pid("run/partner").unwrap());
+    // A file that is just written anew is empty for a moment.
+    let (mut watch, mut partner) = (0, 0);
+    until("the watch and its partner, both written down", || {
+        (watch, partner) = (pid("run/watch").unwrap_or(0), pid("run/partner").unwrap_or(0));
+        watch > 1 && partner > 1
+    })
+    .await;
     kill(watch, Signal::KILL);
     until("another watch", || pid("run/watch").is_some_and(|now| now != watch)).await;
     // And the other way round.
     until("another partner", || pid("run/partner").is_some_and(|now| now != partner)).await;
-    kill(pid("run/partner").unwrap(), Signal::KILL);
+    until("the new partner, written down", || {
+        partner = pid("run/partner").unwrap_or(0);
+        partner > 1
+    })
+    .await;
+    kill(partner, Signal::KILL);
     until("the time limit", || node.record(one).iter().any(|line| line[0] == "exit" && line[2] == "limit")).await;
     until("the watch leaves, and its partner with it", || pid("run/watch").is_none() && pid("run/partner").is_none()).await;
 }

@@ -249,6 +249,19 @@ impl Node {
                 if fits(&report) {
                     return report;
                 }
+                // A machine that stood still for a second costs a session; what ended meanwhile is in the next one's
+                // inventory and is told no second time.
+                if let Report::Up { inventory, .. } = &report {
+                    let ended = inventory.iter().filter_map(|(key, seen)| match seen {
+                        Seen::Gone(proof) => Some(Report::Gone { key: *key, effect: None, proof: proof.clone() }),
+                        Seen::Alive => None,
+                    });
+                    let ended: Vec<_> = ended.collect();
+                    if let Some(at) = ended.iter().position(&fits) {
+                        return ended[at].clone();
+                    }
+                    self.seen.extend(ended);
+                }
                 self.seen.push(report);
             }
         };
