@@ -120,7 +120,7 @@ fn give_tokens(request: &mut Request) {
     let give = |submit: &mut Submit| {
         submit.token.get_or_insert_with(|| Uuid::now_v7().to_string());
     };
-    if let Request::Submit(submit) = request {
+    if let Request::Submit(submit) | Request::Replace { submit, .. } = request {
         give(submit);
     } else if let Request::SubmitAll(submits) = request {
         submits.iter_mut().for_each(give);
@@ -162,6 +162,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::AutoScale { .. }
         | Request::Node { .. }
         | Request::Job { .. }
+        | Request::Replace { .. }
         | Request::Exec { .. }
         | Request::Stop => false,
     }

@@ -146,8 +146,11 @@ pub enum Noun {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Named {
     /// The same as NAME, or a full resource id, as `az batchai` has it
-    #[arg(short = 'n', long = "name", visible_alias = "ids", value_name = "NAME|ID")]
+    #[arg(short = 'n', long = "name", value_name = "NAME|ID")]
     named: Option<String>,
+    /// One or several full resource ids, or names
+    #[arg(long, num_args = 1.., value_name = "ID")]
+    ids: Vec<String>,
 }
 
 impl Named {
@@ -156,12 +159,44 @@ impl Named {
     /// # Errors
     /// When both were given.
     pub fn or(self, plain: Option<String>) -> Result<Option<String>, Fault> {
-        match (plain, self.named) {
-            (Some(plain), Some(named)) if plain != named => {
-                Err(Fault::config(format!("two names are given: `{plain}` and `{named}`")))
-            }
-            (plain, named) => Ok(plain.or(named)),
+        let mut all = self.all(plain)?;
+        match all.len() {
+            0 | 1 => Ok(all.pop()),
+            _ => Err(Fault::config(format!("two names are given: `{}` and `{}`", all[0], all[1]))),
         }
+    }
+
+    /// Returns all that are named, in that order, each once.
+    ///
+    /// # Errors
+    /// When NAME and -n say two different things.
+    pub fn all(self, plain: Option<String>) -> Result<Vec<String>, Fault> {
+        let first = match (plain, self.named) {
+            (Some(plain), Some(named)) if plain != named => {
+                return Err(Fault::config(format!("two names are given: `{plain}` and `{named}`")));
+            }
+            (plain, named) => plain.or(named),
+        };
+        let mut all: Vec<String> = Vec::new();
+        for name in first.into_iter().chain(self.ids) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Returns all that are named, of which there must be one.
+    ///
+    /// # Errors
+    /// As [`Named::all`], and when none is named.
+    pub fn some(self, plain: Option<String>) -> Result<Vec<String>, Fault> {
+        let all = self.all(plain)?;
+        if all.is_empty() { Err(Self::none()) } else { Ok(all) }
+    }
+
+    fn none() -> Fault {
+        Fault::config("no name is given").hint("NAME, or -n NAME")
     }
 
     /// Returns the name, which must be there.
@@ -169,8 +204,15 @@ impl Named {
     /// # Errors
     /// When none or both were given.
     pub fn need(self, plain: Option<String>) -> Result<String, Fault> {
-        self.or(plain)?.ok_or_else(|| Fault::config("no name is given").hint("NAME, or -n NAME"))
+        self.or(plain)?.ok_or_else(Self::none)
     }
+}
+
+/// Names things of a kind in a sentence: `cluster `a``, ``clusters `a`, `b```.
+pub fn spelled(kind: &str, names: &[String]) -> String {
+    let many = if names.len() == 1 { "" } else { "s" };
+    let names: Vec<String> = names.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
+    format!("{kind}{many} {}", names.join(", "))
 }
 
 /// Options of `demo`.

@@ -2,25 +2,19 @@
 
 use clap::{Args, Subcommand};
 
-use super::args::Named;
+use super::args::{Named, spelled};
+use super::cluster_create;
 use super::cluster_file;
 use super::failure::Failure;
-use super::fetch::Source;
 use super::leave::{self, NoWait};
 use super::lists::Lists;
 use super::names;
 use super::node;
 use super::objects::cluster as object;
-use super::quick::Quick;
 use super::session::{Core, Session, unexpected};
 use crate::model::fault::Fault;
-use crate::model::names::check_name;
 use crate::model::request::{Preview, Reply, Request, Scale};
-use crate::model::spec::ClusterFile;
 use crate::model::spec::Deallocation;
-use crate::model::spec::doc::{Doc, Value};
-use crate::model::spec::fields::Faults;
-use crate::model::spec::patch::Whose;
 use crate::model::spec::scale_file::DEALLOCATIONS;
 use crate::model::units::{Millis, NodeCount};
 
@@ -29,7 +23,7 @@ use crate::model::units::{Millis, NodeCount};
 #[expect(clippy::large_enum_variant, reason = "made once in a process")]
 pub enum Verb {
     /// Make a cluster, from options or from a file in the published form
-    Create(Create),
+    Create(cluster_create::Create),
     /// Show one cluster with its nodes
     Show {
         /// Its name; that of the context when absent
@@ -70,46 +64,6 @@ pub enum Verb {
     File(cluster_file::Verb),
 }
 
-/// Options of `create`; they count over the file.
-#[derive(Args, Clone, Debug)]
-pub struct Create {
-    /// Its name: letters, digits, - and _
-    #[arg(required_unless_present = "file")]
-    name: Option<String>,
-    /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<String>,
-    /// Hosts that `ssh HOST` reaches, in the order in which they are taken: 'gpu[01-16],ci@big'
-    #[arg(long, value_name = "LIST")]
-    hosts: Option<String>,
-    /// Where nodes come from
-    #[arg(long, value_name = "NAME", value_parser = ["hosts", "local"])]
-    provider: Option<String>,
-    /// The number of nodes wanted
-    #[arg(short, long, value_name = "N")]
-    target: Option<u32>,
-    /// Auto-scale: never fewer nodes
-    #[arg(long, value_name = "N", requires = "max", conflicts_with = "target")]
-    min: Option<u32>,
-    /// Auto-scale: never more nodes
-    #[arg(long, value_name = "N", conflicts_with = "target")]
-    max: Option<u32>,
-    /// Auto-scale: so many nodes at first; the minimum when absent
-    #[arg(long, value_name = "N", requires = "max")]
-    initial: Option<u32>,
-    /// Auto-scale: a node that nothing has used for so long goes
-    #[arg(long, value_name = "SPAN", requires = "max", value_parser = super::job_wait::span)]
-    idle: Option<Millis>,
-    /// A free label of the node class
-    #[arg(short = 's', long, value_name = "NAME")]
-    vm_size: Option<String>,
-    /// What becomes of jobs on nodes that a smaller target takes away
-    #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
-    deallocate: Option<String>,
-    #[command(flatten)]
-    quick: Quick,
-}
-
 /// Options of `scale`.
 #[derive(Args, Clone, Debug)]
 pub struct Resize {
@@ -127,6 +81,8 @@ pub struct FollowWork {
     /// Its name; that of the context when absent
     #[arg(add = names::clusters())]
     name: Option<String>,
+    #[command(flatten)]
+    named: Named,
     /// Never fewer nodes
     #[arg(long, value_name = "N", default_value_t = 0)]
     min: u32,
@@ -144,6 +100,8 @@ pub struct ResizePublished {
     /// Its name; that of the context when absent
     #[arg(add = names::clusters())]
     name: Option<String>,
+    #[command(flatten)]
+    named: Named,
     /// The number of nodes wanted
     #[arg(short, long, value_name = "N")]
     target: u32,
@@ -158,7 +116,7 @@ pub struct ResizePublished {
 /// As for every command.
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
-        Verb::Create(create) => return self::create(session, create).await,
+        Verb::Create(create) => return cluster_create::run(session, create).await,
         Verb::Scale(resize) => {
             let (name, target) = match resize.words.as_slice() {
                 [name, target] => (Some(name), target),
@@ -172,7 +130,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             return scale(session, name, target, resize.deallocate.as_deref()).await;
         }
         Verb::Resize(resize) => {
-            return scale(session, resize.name.as_ref(), resize.target, resize.deallocate.as_deref()).await;
+            let name = resize.named.or(resize.name)?;
+            return scale(session, name.as_ref(), resize.target, resize.deallocate.as_deref()).await;
         }
         Verb::AutoScale(follow) => return auto_scale(session, follow).await,
         Verb::Node(verb) => return node::run(session, verb).await,
@@ -182,9 +141,18 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let core = session.core().await?;
     match verb {
         Verb::Show { name, named } => {
-            let name = named.or(name)?;
+            let names = named.all(name)?;
             let lists = Lists::read(&core, session.workspace().as_ref()).await?;
-            let cluster = lists.cluster(name.as_ref().or(session.context.cluster.as_ref()))?;
+            if names.len() > 1 {
+                let mut list = session.out.list(object::COLUMNS);
+                for name in &names {
+                    let cluster = lists.cluster(Some(name))?;
+                    list.page(vec![object::row(cluster, lists.home(cluster.workspace), &lists.nodes_of(cluster))])?;
+                }
+                list.end()?;
+                return Ok(0);
+            }
+            let cluster = lists.cluster(names.first().or(session.context.cluster.as_ref()))?;
             let (workspace, nodes) = (lists.home(cluster.workspace), lists.nodes_of(cluster));
             let facts = object::facts(cluster, workspace, &nodes);
             session.out.one(&cluster.name, &facts, &object::value(cluster, workspace, &nodes))?;
@@ -197,99 +165,37 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             list.end()?;
         }
         Verb::Delete { name, named, force, leave } => {
-            let name = named.need(name)?;
+            let names = named.some(name)?;
             let more = if force { " and end the jobs on it" } else { "" };
-            session.confirm(&format!("delete cluster `{name}`{more}"))?;
-            let lists = Lists::read(&core, session.workspace().as_ref()).await?;
-            let id = lists.cluster(Some(&name)).ok().map(|cluster| cluster.id);
-            let request = Request::DeleteCluster { cluster: session.cluster(Some(&name)), force };
-            if core.act(&format!("delete cluster `{name}`{more}"), request).await?.is_some() {
-                let still = |lists: &Lists| id.is_some_and(|id| lists.clusters.iter().any(|c| c.id == id));
-                leave::until_gone(session, &core, &format!("cluster `{name}`"), leave, still).await?;
+            session.confirm(&format!("delete {}{more}", spelled("cluster", &names)))?;
+            let (core, mut failed) = (&core, Vec::new());
+            for name in &names {
+                failed.extend(node::refusal(delete(session, core, name, force, leave).await)?);
             }
+            return node::partly(failed, names.len());
         }
         Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::AutoScale(_) | Verb::Node(_) | Verb::File(_) => {}
     }
     Ok(0)
 }
 
-async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
-    let (source, mut doc) = match &create.file {
-        Some(file) => {
-            let source = Source::read(file).await?;
-            let doc = source.doc()?;
-            (source, doc)
-        }
-        None => (Source::none(), Doc::empty()),
-    };
-    overlay(&mut doc, &create);
-    let mut faults = Faults::default();
-    create.quick.patch(session, &mut doc, Whose::Cluster, &mut faults)?;
-    let read = ClusterFile::read(&doc, &mut faults);
-    source.judge(
-        session.out,
-        faults,
-        &[("scaleSettings", "--target N sets the number of nodes; --min and --max let it follow the work")],
-    )?;
-    let Some(file) = read else { return Err(Fault::internal("a cluster without faults was not read").into()) };
-    let Some(name) = create.name.or(file.name) else {
-        return Err(Fault::config("the cluster has no name").hint("ostler cluster create NAME -f FILE").into());
-    };
-    check_name(&name).map_err(Fault::config)?;
-    let core = session.core().await?;
-    let sentence = format!("create cluster `{name}` with a target of {}", file.spec.scale_settings.target());
-    let named = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
-    let workspace = session.within_group(named);
-    let request = Request::CreateCluster { workspace, name, spec: Box::new(file.spec) };
-    match core.act(&sentence, request).await? {
-        None => {}
-        Some(Reply::Cluster(cluster)) => {
-            let lists = Lists::read(&core, None).await?;
-            let value = object::value(&cluster, lists.home(cluster.workspace), &lists.nodes_of(&cluster));
-            let said = format!("cluster `{}` created, target {}", cluster.name, cluster.spec.scale_settings.target());
-            session.out.done(&said, &cluster.name, &value)?;
-        }
-        Some(other) => return Err(unexpected(&other)),
+async fn delete(session: &Session, core: &Core, name: &String, force: bool, leave: NoWait) -> Result<(), Failure> {
+    let more = if force { " and end the jobs on it" } else { "" };
+    let lists = Lists::read(core, session.workspace().as_ref()).await?;
+    let id = lists.cluster(Some(name)).ok().map(|cluster| cluster.id);
+    let request = Request::DeleteCluster { cluster: session.cluster(Some(name)), force };
+    if core.act(&format!("delete cluster `{name}`{more}"), request).await?.is_some() {
+        let still = |lists: &Lists| id.is_some_and(|id| lists.clusters.iter().any(|c| c.id == id));
+        leave::until_gone(session, core, &format!("cluster `{name}`"), leave, still).await?;
     }
-    Ok(0)
-}
-
-/// Puts the options over what the file says.
-fn overlay(doc: &mut Doc, create: &Create) {
-    let text = |text: &String| Value::Text(text.clone());
-    if let Some(provider) = &create.provider {
-        doc.put_property(&["provider"], text(provider));
-    }
-    if let Some(hosts) = &create.hosts {
-        doc.put_property(&["hosts"], text(hosts));
-    }
-    if let Some(target) = create.target {
-        doc.put_property(&["scaleSettings", "manual", "targetNodeCount"], Value::Number(target.to_string()));
-    }
-    let auto = [
-        ("minimumNodeCount", create.min.or(create.max.map(|_| 0)).map(|n| n.to_string())),
-        ("maximumNodeCount", create.max.map(|n| n.to_string())),
-        ("initialNodeCount", create.initial.map(|n| n.to_string())),
-    ];
-    for (key, value) in auto {
-        if let Some(value) = value {
-            doc.put_property(&["scaleSettings", "autoScale", key], Value::Number(value));
-        }
-    }
-    if let Some(idle) = create.idle {
-        doc.put_property(&["scaleSettings", "autoScale", "idleTime"], Value::Text(format!("{}ms", idle.0)));
-    }
-    if let Some(option) = &create.deallocate {
-        doc.put_property(&["scaleSettings", "manual", "nodeDeallocationOption"], text(option));
-    }
-    if let Some(size) = &create.vm_size {
-        doc.put_property(&["vmSize"], text(size));
-    }
+    Ok(())
 }
 
 async fn auto_scale(session: &Session, follow: FollowWork) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let (minimum, maximum, name) = (NodeCount(follow.min), NodeCount(follow.max), follow.name.as_ref());
+    let (minimum, maximum) = (NodeCount(follow.min), NodeCount(follow.max));
+    let name = follow.named.or(follow.name)?;
+    let name = name.as_ref();
     let request = Request::AutoScale { cluster: session.cluster(name), minimum, maximum, idle: follow.idle };
     match core.act(&format!("auto-scale from {minimum} to {maximum} nodes"), request).await? {
         None | Some(Reply::Accepted { .. }) => {}

@@ -7,8 +7,9 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::file::{Directory, join, node_index, one_job};
+use super::file::{Directory, OneJob, join, node_index, one_job};
 use super::job_create::by_id;
+use super::names;
 use super::output::{Out, clean};
 use super::session::{Core, Session};
 use crate::model::fault::{Fault, FaultKind};
@@ -19,6 +20,8 @@ use crate::model::units::Bytes;
 /// Options of `get`.
 #[derive(Args, Clone, Debug)]
 pub struct Get {
+    #[command(flatten)]
+    job: OneJob,
     #[command(flatten)]
     directory: Directory,
     /// A file or directory below it; all of it when absent
@@ -35,6 +38,9 @@ pub struct Get {
 /// Options of `put`.
 #[derive(Args, Clone, Debug)]
 pub struct Put {
+    /// The job: its name, job-12 or last
+    #[arg(short, long, value_name = "JOB", add = names::jobs())]
+    job: String,
     #[command(flatten)]
     directory: Directory,
     /// A directory below it to put them into; made if it is missing
@@ -55,7 +61,7 @@ pub struct Put {
 pub async fn get(session: &Session, get: Get) -> Result<i32, Failure> {
     let local = absolute(&get.to)?;
     let core = session.core().await?;
-    let view = one_job(session, &core, &get.directory.job).await?;
+    let view = one_job(session, &core, get.job.word()).await?;
     let remote = remote(session, &view, &get.directory, &get.path)?;
     if session.globals.dry_run {
         session.out.note(&format!("would get {} into {}", clean(&join(&remote_words(&remote), "")), clean(&local)));
@@ -75,7 +81,7 @@ pub async fn get(session: &Session, get: Get) -> Result<i32, Failure> {
 pub async fn put(session: &Session, put: Put) -> Result<i32, Failure> {
     let files: Vec<String> = put.files.iter().map(|file| absolute(file)).collect::<Result<_, _>>()?;
     let core = session.core().await?;
-    let view = one_job(session, &core, &put.directory.job).await?;
+    let view = one_job(session, &core, &put.job).await?;
     let remote = remote(session, &view, &put.directory, &put.path)?;
     let mut all = Vec::new();
     for local in files {

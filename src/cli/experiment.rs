@@ -2,13 +2,14 @@
 
 use clap::Subcommand;
 
-use super::args::Named;
+use super::args::{Named, spelled};
 use super::failure::Failure;
 use super::leave::{self, NoWait};
 use super::lists::Lists;
 use super::names;
+use super::node::{partly, refusal};
 use super::objects::experiment as object;
-use super::session::{Session, unexpected};
+use super::session::{Core, Session, unexpected};
 use crate::model::request::{Reply, Request};
 
 /// What can be done with experiments.
@@ -69,9 +70,18 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             }
         }
         Verb::Show { name, named } => {
-            let name = named.or(name)?;
+            let names = named.all(name)?;
             let lists = Lists::read(&core, workspace).await?;
-            let experiment = lists.experiment(name.as_ref().or(session.context.experiment.as_ref()))?;
+            if names.len() > 1 {
+                let mut list = session.out.list(object::COLUMNS);
+                for name in &names {
+                    let experiment = lists.experiment(Some(name))?;
+                    list.page(vec![object::row(experiment, lists.home(experiment.workspace))])?;
+                }
+                list.end()?;
+                return Ok(0);
+            }
+            let experiment = lists.experiment(names.first().or(session.context.experiment.as_ref()))?;
             let workspace = lists.home(experiment.workspace);
             session.out.one(
                 &experiment.name,
@@ -86,17 +96,27 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             list.end()?;
         }
         Verb::Delete { name, named, leave } => {
-            let name = named.need(name)?;
-            session.confirm(&format!("delete experiment `{name}` with all its jobs"))?;
-            let request = Request::DeleteExperiment(session.experiment(Some(&name)));
-            let lists = Lists::read(&core, workspace).await?;
-            let id = lists.experiment(Some(&name)).ok().map(|experiment| experiment.id);
-            if core.act(&format!("delete experiment `{name}`"), request).await?.is_some() {
-                let still = |lists: &Lists| id.is_some_and(|id| lists.experiments.iter().any(|e| e.id == id));
-                leave::until_gone(session, &core, &format!("experiment `{name}`"), leave, still).await?;
-                session.out.note("files of its jobs stay");
+            let names = named.some(name)?;
+            let whose = if names.len() == 1 { "its" } else { "their" };
+            session.confirm(&format!("delete {} with all {whose} jobs", spelled("experiment", &names)))?;
+            let mut failed = Vec::new();
+            for name in &names {
+                failed.extend(refusal(delete(session, &core, name, leave).await)?);
             }
+            return partly(failed, names.len());
         }
     }
     Ok(0)
+}
+
+async fn delete(session: &Session, core: &Core, name: &String, leave: NoWait) -> Result<(), Failure> {
+    let request = Request::DeleteExperiment(session.experiment(Some(name)));
+    let lists = Lists::read(core, session.workspace().as_ref()).await?;
+    let id = lists.experiment(Some(name)).ok().map(|experiment| experiment.id);
+    if core.act(&format!("delete experiment `{name}`"), request).await?.is_some() {
+        let still = |lists: &Lists| id.is_some_and(|id| lists.experiments.iter().any(|e| e.id == id));
+        leave::until_gone(session, core, &format!("experiment `{name}`"), leave, still).await?;
+        session.out.note("files of its jobs stay");
+    }
+    Ok(())
 }

@@ -130,6 +130,7 @@ pub fn cluster_body(spec: &ClusterSpec) -> Map<String, Value> {
             map.insert("hosts".to_owned(), json!(hosts));
         }
         ProviderSpec::Local => drop(map.insert("provider".to_owned(), json!("local"))),
+        ProviderSpec::Class => {}
     }
     if let Some(setup) = &spec.node_setup {
         let secrets = setup.setup_task.as_ref().map(|task| &task.secrets).filter(|secrets| !secrets.is_empty());

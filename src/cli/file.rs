@@ -41,12 +41,27 @@ pub enum Verb {
     Put(copy::Put),
 }
 
+/// Which job is meant, however it was said.
+#[derive(Args, Clone, Debug)]
+pub struct OneJob {
+    /// The job: its name, job-12 or last
+    #[arg(value_name = "JOB", required_unless_present = "of", conflicts_with = "of", add = names::jobs())]
+    named: Option<String>,
+    /// The same, as `az batchai` has it
+    #[arg(short = 'j', long = "job", id = "of", value_name = "JOB", add = names::jobs())]
+    of: Option<String>,
+}
+
+impl OneJob {
+    /// Returns the word for it.
+    pub fn word(&self) -> &str {
+        self.named.as_deref().or(self.of.as_deref()).unwrap_or_default()
+    }
+}
+
 /// Which directory of a job is meant.
 #[derive(Args, Clone, Debug)]
 pub struct Directory {
-    /// The job: its name, job-12 or last
-    #[arg(short, long, value_name = "JOB", add = names::jobs())]
-    pub job: String,
     /// stdouterr, temp, or the id of an output or input directory
     #[arg(short = 'd', long, value_name = "ID", default_value = STDOUTERR)]
     pub output_directory_id: String,
@@ -58,6 +73,8 @@ pub struct Directory {
 /// Options of `list`.
 #[derive(Args, Clone, Debug)]
 pub struct List {
+    #[command(flatten)]
+    job: OneJob,
     #[command(flatten)]
     directory: Directory,
     /// A path below the directory
@@ -71,6 +88,8 @@ pub struct List {
 /// Options of `stream`.
 #[derive(Args, Clone, Debug)]
 pub struct Stream {
+    #[command(flatten)]
+    job: OneJob,
     #[command(flatten)]
     directory: Directory,
     /// The file's name, or its path below the directory
@@ -155,7 +174,7 @@ const COLUMNS_OF_MANY: &[Column] = &[
 
 async fn list(session: &Session, list: List) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let view = one_job(session, &core, &list.directory.job).await?;
+    let view = one_job(session, &core, list.job.word()).await?;
     let node = node_index(&view, list.directory.node.as_ref())?;
     let path = join(&list.path, "");
     let directory = list.directory.output_directory_id;
@@ -221,7 +240,7 @@ pub fn row(entry: &FileEntry, node: String, command: Option<String>) -> Row {
 
 async fn stream(session: &Session, stream: Stream) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let view = one_job(session, &core, &stream.directory.job).await?;
+    let view = one_job(session, &core, stream.job.word()).await?;
     let view = logs::await_start(session, &core, view).await?;
     if view.job.attempt.0 == 0 {
         return Err(Fault::user(format!("job `{}` has ended without a start: {}", view.job.name, view.reason)).into());

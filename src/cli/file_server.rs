@@ -2,11 +2,14 @@
 
 use clap::{Args, Subcommand};
 
+use super::account::Account;
+use super::args::{Named, spelled};
 use super::failure::Failure;
 use super::fetch::Source;
 use super::lists::Lists;
+use super::node::{partly, refusal};
 use super::objects::file_server as object;
-use super::session::{Session, unexpected};
+use super::session::{Core, Session, unexpected};
 use crate::model::fault::Fault;
 use crate::model::names::check_name;
 use crate::model::request::{FileServerView, Reply, Request};
@@ -22,11 +25,9 @@ pub enum Verb {
     /// Show one file server: where it is and who mounts it
     Show {
         /// Its name; the only one when absent
-        #[arg(conflicts_with = "named")]
         name: Option<String>,
-        /// The same, as `az batchai` has it
-        #[arg(short = 'n', long = "name", value_name = "NAME")]
-        named: Option<String>,
+        #[command(flatten)]
+        named: Named,
     },
     /// List the file servers
     #[command(visible_alias = "ls")]
@@ -35,11 +36,9 @@ pub enum Verb {
     #[command(visible_alias = "rm")]
     Delete {
         /// Its name
-        #[arg(required_unless_present = "named", conflicts_with = "named")]
         name: Option<String>,
-        /// The same, as `az batchai` has it
-        #[arg(short = 'n', long = "name", value_name = "NAME")]
-        named: Option<String>,
+        #[command(flatten)]
+        named: Named,
         /// Delete it although it is mounted; what is mounted stays so until it ends
         #[arg(long)]
         force: bool,
@@ -56,7 +55,7 @@ pub struct Create {
     #[arg(short = 'n', long = "name", value_name = "NAME")]
     named: Option<String>,
     /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, visible_alias = "config-file", value_name = "FILE")]
     file: Option<String>,
     /// The address that nodes reach it by
     #[arg(long, value_name = "HOST")]
@@ -88,12 +87,11 @@ pub struct Create {
     /// The kind of its disks [default: Premium_LRS]
     #[arg(long, value_name = "KIND", value_parser = ["Standard_LRS", "Premium_LRS"])]
     storage_sku: Option<String>,
-    /// Who administers it
-    #[arg(short, long, value_name = "NAME")]
-    user_name: Option<String>,
-    /// Their public key: its text, or a file that holds it
-    #[arg(short = 'k', long, value_name = "KEY")]
-    ssh_key: Option<String>,
+    /// The id of the network; a label
+    #[arg(long, value_name = "ID")]
+    subnet: Option<String>,
+    #[command(flatten)]
+    account: Account,
 }
 
 /// Does it.
@@ -105,7 +103,17 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Create(create) => return self::create(session, *create).await,
         Verb::Show { name, named } => {
             let core = session.core().await?;
-            let view = view(core.ask(Request::ShowFileServer(session.file_server(name.or(named).as_ref()))).await?)?;
+            let names = named.all(name)?;
+            if names.len() > 1 {
+                let mut list = session.out.list(object::COLUMNS);
+                for name in &names {
+                    let view = view(core.ask(Request::ShowFileServer(session.file_server(Some(name)))).await?)?;
+                    list.page(vec![object::row(&view.file_server, &view.group, &view.workspace)])?;
+                }
+                list.end()?;
+                return Ok(0);
+            }
+            let view = view(core.ask(Request::ShowFileServer(session.file_server(names.first()))).await?)?;
             session.out.one(&view.file_server.name, &object::facts(&view), &object::view_value(&view))?;
         }
         Verb::List => {
@@ -120,15 +128,24 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         Verb::Delete { name, named, force } => {
             let core = session.core().await?;
-            let name = name.or(named).unwrap_or_default();
-            session.confirm(&format!("delete file server `{name}`"))?;
-            let request = Request::DeleteFileServer { file_server: session.file_server(Some(&name)), force };
-            if core.act(&format!("delete file server `{name}`"), request).await?.is_some() {
-                session.out.note(&format!("file server `{name}` deleted; the files on it stay"));
+            let names = named.some(name)?;
+            session.confirm(&format!("delete {}", spelled("file server", &names)))?;
+            let mut failed = Vec::new();
+            for name in &names {
+                failed.extend(refusal(delete(session, &core, name, force).await)?);
             }
+            return partly(failed, names.len());
         }
     }
     Ok(0)
+}
+
+async fn delete(session: &Session, core: &Core, name: &String, force: bool) -> Result<(), Failure> {
+    let request = Request::DeleteFileServer { file_server: session.file_server(Some(name)), force };
+    if core.act(&format!("delete file server `{name}`"), request).await?.is_some() {
+        session.out.note(&format!("file server `{name}` deleted; the files on it stay"));
+    }
+    Ok(())
 }
 
 fn view(reply: Reply) -> Result<std::sync::Arc<FileServerView>, Failure> {
@@ -147,7 +164,7 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
         }
         None => (Source::none(), Doc::empty()),
     };
-    overlay(&mut doc, &create);
+    overlay(&mut doc, &create)?;
     let mut faults = Faults::default();
     let read = FileServerFile::read(&doc, &mut faults);
     source.judge(session.out, faults, &[])?;
@@ -168,8 +185,8 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
 }
 
 /// Puts the options over what the file says.
-fn overlay(doc: &mut Doc, create: &Create) {
-    let texts: [(&[&str], &Option<String>); 10] = [
+fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
+    let texts: [(&[&str], &Option<String>); 9] = [
         (&["host"], &create.host),
         (&["path"], &create.path),
         (&["export"], &create.export),
@@ -178,8 +195,7 @@ fn overlay(doc: &mut Doc, create: &Create) {
         (&["vmSize"], &create.vm_size),
         (&["dataDisks", "cachingType"], &create.caching_type),
         (&["dataDisks", "storageAccountType"], &create.storage_sku),
-        (&["sshConfiguration", "userAccountSettings", "adminUserName"], &create.user_name),
-        (&["sshConfiguration", "userAccountSettings", "adminUserSshPublicKey"], &create.ssh_key.as_deref().map(key)),
+        (&["subnet", "id"], &create.subnet),
     ];
     for (path, text) in texts {
         if let Some(text) = text {
@@ -196,9 +212,5 @@ fn overlay(doc: &mut Doc, create: &Create) {
     if create.disk_count.is_some() && disks.is_some_and(|disks| disks.get("storageAccountType").is_none()) {
         doc.put_property(&["dataDisks", "storageAccountType"], Value::Text("Premium_LRS".to_owned()));
     }
-}
-
-/// A key is given as it is, or as a file that holds it (batch-ai 9).
-fn key(text: &str) -> String {
-    std::fs::read_to_string(text).map_or_else(|_| text.to_owned(), |key| key.trim().to_owned())
+    create.account.overlay(doc, &["sshConfiguration", "userAccountSettings"])
 }

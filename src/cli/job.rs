@@ -66,9 +66,24 @@ pub struct Which {
     /// NAME, job-12, 'run-*', a,b, state:failed or last
     #[arg(value_name = "JOB", add = names::jobs())]
     pub jobs: Vec<String>,
+    /// The same, as `az batchai` has it
+    #[arg(short = 'n', long = "name", value_name = "JOB", add = names::jobs())]
+    named: Option<String>,
+    /// One or several full resource ids, or names
+    #[arg(long, num_args = 1.., value_name = "ID")]
+    ids: Vec<String>,
     /// All jobs of the experiment or workspace
     #[arg(long)]
     pub all: bool,
+}
+
+impl Which {
+    /// Returns the same with all words in `jobs`, however they were given.
+    pub fn gathered(mut self) -> Self {
+        self.jobs.extend(self.named.take());
+        self.jobs.append(&mut self.ids);
+        self
+    }
 }
 
 /// Which jobs are told to end, and whether that is waited for.
@@ -124,7 +139,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::Create(create) => job_create::run(session, create).await,
         Verb::Plan(what) => job_plan::run(session, &what).await,
-        Verb::Show(which) => show(session, which).await,
+        Verb::Show(which) => show(session, which.gathered()).await,
         Verb::List(list) => self::list(session, list).await,
         Verb::Why { job } => why(session, &job).await,
         Verb::Wait(wait) => job_wait::run(session, wait).await,
@@ -133,17 +148,19 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Node(verb) => job_node::run(session, verb).await,
         Verb::Terminate(end) => {
             let act = JobAct::Terminate { hold: Millis(0) };
-            job_acts::run_and_wait(session, end.which, "terminate", act, end.leave).await
+            job_acts::run_and_wait(session, end.which.gathered(), "terminate", act, end.leave).await
         }
-        Verb::Retry(which) => job_acts::run(session, which, "retry", JobAct::Retry).await,
-        Verb::Rerun(which) => job_acts::rerun(session, which).await,
-        Verb::Hold(which) => job_acts::run(session, which, "hold", JobAct::Hold).await,
-        Verb::Release(which) => job_acts::run(session, which, "release", JobAct::Release).await,
+        Verb::Retry(which) => job_acts::run(session, which.gathered(), "retry", JobAct::Retry).await,
+        Verb::Rerun(which) => job_acts::rerun(session, which.gathered()).await,
+        Verb::Hold(which) => job_acts::run(session, which.gathered(), "hold", JobAct::Hold).await,
+        Verb::Release(which) => job_acts::run(session, which.gathered(), "release", JobAct::Release).await,
         Verb::Priority(set) => {
             let priority = priority(&set.priority);
-            job_acts::run(session, set.which, "change the priority of", JobAct::Priority { priority }).await
+            job_acts::run(session, set.which.gathered(), "change the priority of", JobAct::Priority { priority }).await
         }
-        Verb::Delete(end) => job_acts::run_and_wait(session, end.which, "delete", JobAct::Delete, end.leave).await,
+        Verb::Delete(end) => {
+            job_acts::run_and_wait(session, end.which.gathered(), "delete", JobAct::Delete, end.leave).await
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub enum Purpose {
 #[derive(Args, Clone, Debug)]
 pub struct What {
     /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
-    #[arg(short, long, value_name = "FILE", required_unless_present = "command")]
+    #[arg(short, long, visible_alias = "config-file", value_name = "FILE", required_unless_present = "command")]
     file: Option<String>,
     /// Its name; made from the experiment's count when absent
     #[arg(short, long, value_name = "NAME")]

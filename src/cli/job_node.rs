@@ -3,24 +3,21 @@
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::file::{node_index, one_job};
+use super::file::{OneJob, node_index, one_job};
 use super::forward::{self, Forward};
 use super::lists::Lists;
 use super::names;
-use super::node::command_line;
+use super::node::What;
 use super::objects::node as object;
 use super::session::{Core, Session};
 use crate::model::fault::Fault;
 use crate::model::request::{JobView, NodeRef};
 
-/// Which node of which job.
+/// Which node of a job.
 #[derive(Args, Clone, Debug)]
 pub struct Of {
-    /// The job: its name, job-12 or last
-    #[arg(short, long, value_name = "JOB", add = names::jobs())]
-    job: String,
     /// The node, by its index in the job or its name; the first when absent
-    #[arg(short, long, value_name = "NODE")]
+    #[arg(short, long, visible_alias = "node-id", value_name = "NODE")]
     node: Option<String>,
 }
 
@@ -30,23 +27,23 @@ pub enum Verb {
     /// List the nodes that ran a job and are still there
     #[command(visible_alias = "ls")]
     List {
-        /// The job: its name, job-12 or last
-        #[arg(short, long, value_name = "JOB", add = names::jobs())]
-        job: String,
+        #[command(flatten)]
+        job: OneJob,
     },
     /// Run a command on a node of a job, and end with its exit code
     Exec {
         #[command(flatten)]
+        job: OneJob,
+        #[command(flatten)]
         of: Of,
-        /// Forward a port while it runs: LOCAL:HOST:PORT
-        #[arg(short = 'L', long = "address", value_name = "PORTS")]
-        forwards: Vec<Forward>,
-        /// The command: one word is run by the node's shell as it is, several are quoted first
-        #[arg(last = true, required = true, value_name = "CMD")]
-        command: Vec<String>,
+        #[command(flatten)]
+        what: What,
     },
     /// Forward ports of a node of a job to this machine, until interrupted
     Forward {
+        /// The job: its name, job-12 or last
+        #[arg(short, long, value_name = "JOB", add = names::jobs())]
+        job: String,
         #[command(flatten)]
         of: Of,
         /// LOCAL:HOST:PORT, where HOST is as the node sees it; LOCAL 0 takes any free port
@@ -63,7 +60,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let core = session.core().await?;
     match verb {
         Verb::List { job } => {
-            let view = one_job(session, &core, &job).await?;
+            let view = one_job(session, &core, job.word()).await?;
             let lists = Lists::read(&core, Some(&view.workspace)).await?;
             let mut list = session.out.list(object::COLUMNS);
             let there = view.job.nodes.iter().filter_map(|id| lists.nodes.iter().find(|node| node.id == *id));
@@ -71,20 +68,19 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             list.end()?;
             Ok(0)
         }
-        Verb::Exec { of, forwards, command } => {
-            let command = command_line(&command)?;
-            let (node, name) = find(session, &core, &of).await?;
-            forward::around(session, &core, node, &name, &forwards, command).await
+        Verb::Exec { job, of, what } => {
+            let (node, name) = find(session, &core, job.word(), &of).await?;
+            what.run(session, &core, node, &name).await
         }
-        Verb::Forward { of, forwards } => {
-            let (node, _) = find(session, &core, &of).await?;
+        Verb::Forward { job, of, forwards } => {
+            let (node, _) = find(session, &core, &job, &of).await?;
             forward::run(session, &core, node, &forwards).await
         }
     }
 }
 
-async fn find(session: &Session, core: &Core, of: &Of) -> Result<(NodeRef, String), Failure> {
-    let view: std::sync::Arc<JobView> = one_job(session, core, &of.job).await?;
+async fn find(session: &Session, core: &Core, job: &str, of: &Of) -> Result<(NodeRef, String), Failure> {
+    let view: std::sync::Arc<JobView> = one_job(session, core, job).await?;
     let index = node_index(&view, of.node.as_ref())?.unwrap_or(0) as usize;
     let name = view.job.node_names.get(index).cloned().unwrap_or_default();
     let id = view.job.nodes.get(index).copied();

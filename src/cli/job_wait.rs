@@ -48,6 +48,7 @@ pub fn span(text: &str) -> Result<Millis, String> {
 /// # Errors
 /// As for every command.
 pub async fn run(session: &Session, wait: Wait) -> Result<i32, Failure> {
+    let wait = Wait { which: wait.which.gathered(), ..wait };
     let picks = select::picks(&wait.which.jobs, wait.which.all)?;
     let core = session.core().await?;
     let jobs = select::many(session, &core, picks).await?;
@@ -87,7 +88,7 @@ async fn watch(session: &Session, core: &Core, first: Arc<JobView>, wait: &Wait)
 #[derive(Default)]
 struct Told {
     submitted: bool,
-    started: Option<crate::model::units::UnixMillis>,
+    started: Option<crate::model::ids::Attempt>,
     state: Option<crate::model::state::ExecutionState>,
 }
 
@@ -98,10 +99,12 @@ impl Told {
         if !std::mem::replace(&mut self.submitted, true) {
             session.out.note(&format!("{}: submitted {}", job.name, job.created.rfc3339()));
         }
-        if job.started.is_some() && self.started != job.started {
-            self.started = job.started;
-            let at = job.started.map(|at| at.rfc3339()).unwrap_or_default();
-            session.out.note(&format!("{}: started {at} (attempt {})", job.name, job.attempt.0));
+        // The start of an attempt becomes that of its first process; it is said once.
+        if let Some(at) = job.started
+            && self.started != Some(job.attempt)
+        {
+            self.started = Some(job.attempt);
+            session.out.note(&format!("{}: started {} (attempt {})", job.name, at.rfc3339(), job.attempt.0));
         }
         if self.state != Some(job.state) {
             self.state = Some(job.state);

@@ -3,9 +3,11 @@
 //!
 //! Called by `main.rs`, which hands in what belongs to the screen: this module never draws one.
 
+mod account;
 mod apply;
 pub mod args;
 mod cluster;
+mod cluster_create;
 mod cluster_file;
 mod completions;
 mod config;

@@ -25,12 +25,11 @@ pub enum Verb {
         /// Its name, or node-7; the first when absent
         #[arg(add = names::nodes())]
         node: Option<String>,
-        /// Forward a port while it runs: LOCAL:HOST:PORT, where LOCAL 0 takes any free port
-        #[arg(short = 'L', long = "address", value_name = "PORTS")]
-        forwards: Vec<Forward>,
-        /// The command: one word is run by the node's shell as it is, several are quoted first
-        #[arg(last = true, required = true, value_name = "CMD")]
-        command: Vec<String>,
+        /// The same as NODE, as `az batchai` has it
+        #[arg(short = 'n', long = "node-id", value_name = "NODE", conflicts_with = "node", add = names::nodes())]
+        node_id: Option<String>,
+        #[command(flatten)]
+        what: What,
     },
     /// Forward ports of a node to this machine, until interrupted
     Forward {
@@ -75,6 +74,47 @@ pub enum Verb {
     },
 }
 
+/// What is run on a node, and which ports are forwarded meanwhile.
+#[derive(clap::Args, Clone, Debug)]
+pub struct What {
+    /// Forward a port while it runs, or until interrupted when no command is given: LOCAL:HOST:PORT, where LOCAL 0 takes any
+    /// free port
+    #[arg(short = 'L', long = "address", value_name = "PORTS")]
+    forwards: Vec<Forward>,
+    /// The command line, as `az batchai` has it
+    #[arg(long, value_name = "CMD", conflicts_with = "command")]
+    exec: Option<String>,
+    /// The command: one word is run by the node's shell as it is, several are quoted first
+    #[arg(last = true, required_unless_present_any = ["exec", "forwards"], value_name = "CMD")]
+    command: Vec<String>,
+    /// Accepted for scripts written for `az batchai`, and not used: sign-in is ssh's own matter
+    #[arg(short, long, value_name = "PASSWORD", hide = true)]
+    password: Option<String>,
+    /// As `--password`: the key is that of the ssh configuration
+    #[arg(short = 'k', long, value_name = "PATH", hide = true)]
+    ssh_private_key: Option<String>,
+}
+
+impl What {
+    /// Does it on a node.
+    ///
+    /// # Errors
+    /// As for every command.
+    pub async fn run(&self, session: &Session, core: &Core, node: NodeRef, shown: &str) -> Result<i32, Failure> {
+        if self.password.is_some() || self.ssh_private_key.is_some() {
+            session.out.note("--password and --ssh-private-key are not used: sign-in is ssh's own matter (~/.ssh/config)");
+        }
+        let words = match &self.exec {
+            Some(line) => std::slice::from_ref(line),
+            None => self.command.as_slice(),
+        };
+        if words.is_empty() {
+            return forward::run(session, core, node, &self.forwards).await;
+        }
+        forward::around(session, core, node, shown, &self.forwards, command_line(words)?).await
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -82,7 +122,11 @@ pub enum Verb {
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::List => list(session).await,
-        Verb::Exec { node, forwards, command } => exec(session, node.as_ref(), &forwards, &command).await,
+        Verb::Exec { node, node_id, what } => {
+            let core = session.core().await?;
+            let (node, name) = which(session, &core, node.or(node_id).as_ref()).await?;
+            what.run(session, &core, node, &name).await
+        }
         Verb::Forward { node, forwards } => {
             let core = session.core().await?;
             forward::run(session, &core, node_ref(session, &node), &forwards).await
@@ -132,13 +176,6 @@ pub fn command_line(words: &[String]) -> Result<String, Fault> {
     }
 }
 
-async fn exec(session: &Session, node: Option<&String>, forwards: &[Forward], words: &[String]) -> Result<i32, Failure> {
-    let command = command_line(words)?;
-    let core = session.core().await?;
-    let (node, name) = which(session, &core, node).await?;
-    forward::around(session, &core, node, &name, forwards, command).await
-}
-
 /// Returns the node that a word names, or the first of the cluster, and what to call it.
 async fn which(session: &Session, core: &Core, word: Option<&String>) -> Result<(NodeRef, String), Failure> {
     if let Some(word) = word {
@@ -176,11 +213,7 @@ async fn each(session: &Session, nodes: &[String], verb: &str, act: NodeAct) -> 
     let core = session.core().await?;
     let mut failed = Vec::new();
     for node in nodes {
-        match one(session, &core, node, verb, act.clone()).await {
-            Ok(()) => {}
-            Err(Failure::Fault(fault)) => failed.push(fault),
-            Err(other) => return Err(other),
-        }
+        failed.extend(refusal(one(session, &core, node, verb, act.clone()).await)?);
     }
     partly(failed, nodes.len())
 }
@@ -191,6 +224,18 @@ async fn one(session: &Session, core: &Core, node: &str, verb: &str, act: NodeAc
         session.out.note(&format!("{node}: {verb}: done"));
     }
     Ok(())
+}
+
+/// Takes out of a result what is told together with that of others.
+///
+/// # Errors
+/// What ends the command at once.
+pub fn refusal(result: Result<(), Failure>) -> Result<Option<Fault>, Failure> {
+    match result {
+        Ok(()) => Ok(None),
+        Err(Failure::Fault(fault)) => Ok(Some(fault)),
+        Err(other) => Err(other),
+    }
 }
 
 /// Returns how an act on several things ended: well, refused, or partly done.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::args::Named;
+use super::args::{Named, spelled};
 use super::failure::Failure;
 use super::leave::{self, NoWait};
 use super::lists::Lists;
 use super::names;
+use super::node::{partly, refusal};
 use super::objects::workspace as object;
-use super::session::{Session, unexpected};
+use super::session::{Core, Session, unexpected};
 use crate::model::fault::{Fault, FaultCode};
 use crate::model::request::{Reply, Request};
 use crate::model::state::Workspace;
@@ -106,9 +107,18 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             }
         }
         Verb::Show { name, named } => {
-            let name = named.or(name)?;
+            let names = named.all(name)?;
             let lists = Lists::read(&core, None).await?;
-            let named = name.or_else(|| session.context.workspace.clone());
+            if names.len() > 1 {
+                let mut list = session.out.list(object::COLUMNS);
+                for name in names {
+                    let workspace = lists.workspace(session.within_group(Some(name)).as_ref())?;
+                    list.page(vec![object::row(workspace, lists.group_name(workspace.group))])?;
+                }
+                list.end()?;
+                return Ok(0);
+            }
+            let named = names.into_iter().next().or_else(|| session.context.workspace.clone());
             let workspace = lists.workspace(session.within_group(named).as_ref())?;
             let clusters = lists.clusters.iter().filter(|c| c.workspace == workspace.id).count();
             let servers = lists.file_servers.iter().filter(|s| s.workspace == workspace.id).count();
@@ -136,20 +146,30 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             }
         }
         Verb::Delete { name, named, force, leave } => {
-            let name = named.need(name)?;
+            let names = named.some(name)?;
             let more = if force { " with everything in it" } else { "" };
-            session.confirm(&format!("delete workspace `{name}`{more}"))?;
-            let workspace = session.within_group(Some(name.clone())).unwrap_or_default();
-            let lists = Lists::read(&core, None).await?;
-            let id = lists.workspace(Some(&workspace)).ok().map(|workspace| workspace.id);
-            let request = Request::DeleteWorkspace { workspace, force };
-            if core.act(&format!("delete workspace `{name}`{more}"), request).await?.is_some() {
-                let still = |lists: &Lists| id.is_some_and(|id| lists.workspaces.iter().any(|w| w.id == id));
-                leave::until_gone(session, &core, &format!("workspace `{name}`"), leave, still).await?;
+            session.confirm(&format!("delete {}{more}", spelled("workspace", &names)))?;
+            let mut failed = Vec::new();
+            for name in &names {
+                failed.extend(refusal(delete(session, &core, name, force, leave).await)?);
             }
+            return partly(failed, names.len());
         }
     }
     Ok(0)
+}
+
+async fn delete(session: &Session, core: &Core, name: &String, force: bool, leave: NoWait) -> Result<(), Failure> {
+    let more = if force { " with everything in it" } else { "" };
+    let workspace = session.within_group(Some(name.clone())).unwrap_or_default();
+    let lists = Lists::read(core, None).await?;
+    let id = lists.workspace(Some(&workspace)).ok().map(|workspace| workspace.id);
+    let request = Request::DeleteWorkspace { workspace, force };
+    if core.act(&format!("delete workspace `{name}`{more}"), request).await?.is_some() {
+        let still = |lists: &Lists| id.is_some_and(|id| lists.workspaces.iter().any(|w| w.id == id));
+        leave::until_gone(session, core, &format!("workspace `{name}`"), leave, still).await?;
+    }
+    Ok(())
 }
 
 fn made(reply: &Reply) -> Result<&Arc<Workspace>, Failure> {

@@ -172,6 +172,13 @@ pub const ALL: &[Key] = &[
         show: super::storage::show,
     },
     Key {
+        name: "node_classes",
+        about: "What the published `vmSize` of a cluster may name, as a table for each: `[node_classes.STANDARD_NC6]` with `hosts` (`gpu[1-4]`) or `provider = \"local\"` for clusters that name no hosts, and what a node of it has at least: `cpus`, `memory`, `gpus`, `os` (a part of its name). With `admin_user = true` hosts without `user@` are signed into as the file's adminUserName.",
+        by_environment: false,
+        read: super::classes::read,
+        show: super::classes::show,
+    },
+    Key {
         name: "ssh_config",
         about: "The ssh configuration file to use instead of your own, as `ssh -F FILE` takes it.",
         by_environment: true,
@@ -349,6 +356,6 @@ fn optional(text: Option<&str>) -> String {
     text.map(toml_text).unwrap_or_default()
 }
 
-fn toml_text(text: &str) -> String {
+pub(super) fn toml_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

@@ -7,6 +7,7 @@
 //! `OSTLER_` and the key in capitals. No includes: one file is one place to look.
 
 pub mod address;
+mod classes;
 pub mod context;
 pub mod keys;
 pub mod person;

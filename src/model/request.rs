@@ -99,6 +99,9 @@ pub enum Request {
     Submit(Box<Submit>),
     /// Submits many at once; all are accepted or none: [`Reply::Submitted`].
     SubmitAll(Vec<Submit>),
+    /// Submits a job in the place of one that has ended, whose record goes; both or neither: [`Reply::Submitted`].
+    #[serde(rename_all = "camelCase")]
+    Replace { job: JobRef, submit: Box<Submit> },
     /// What a job would come to: [`Reply::Plan`]. Nothing is submitted. What a submission would refuse is refused, unless
     /// `stand_ins`: then it is a note, and what is not there is stood in for.
     #[serde(rename_all = "camelCase")]

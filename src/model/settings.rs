@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::node_class::NodeClass;
 use crate::model::spec::SecretSource;
 use crate::model::storage::StorageAccount;
 use crate::model::units::{Bytes, Millis};
@@ -56,6 +57,9 @@ pub struct Settings {
     /// What stands in for storage accounts, by their names in lower case.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub storage_accounts: BTreeMap<String, StorageAccount>,
+    /// What the published `vmSize` of a cluster may name, as the names are spelled in the configuration.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_classes: BTreeMap<String, NodeClass>,
 }
 
 impl Default for Settings {
@@ -78,6 +82,7 @@ impl Default for Settings {
             container_runtimes: CONTAINER_RUNTIMES.map(str::to_owned).to_vec(),
             secrets: BTreeMap::new(),
             storage_accounts: BTreeMap::new(),
+            node_classes: BTreeMap::new(),
         }
     }
 }

@@ -36,6 +36,9 @@ pub fn acquire(spec: &ProviderSpec, node: NodeId, taken: &BTreeSet<String>) -> R
     match spec {
         ProviderSpec::Hosts { hosts } => hosts::acquire(hosts, taken),
         ProviderSpec::Local => Ok(local::acquire(node, taken)),
+        ProviderSpec::Class => {
+            Err(NoMachine { code: "NoNodeClass", message: "the node class gives no machines".to_owned() })
+        }
     }
 }
 
@@ -44,5 +47,6 @@ pub fn free(spec: &ProviderSpec, taken: &BTreeSet<String>) -> Option<NodeCount> 
     match spec {
         ProviderSpec::Hosts { hosts } => Some(hosts::free(hosts, taken)),
         ProviderSpec::Local => None,
+        ProviderSpec::Class => Some(NodeCount(0)),
     }
 }

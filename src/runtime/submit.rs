@@ -25,13 +25,24 @@ pub const LIVE_JOBS_MAX: usize = 1_000_000;
 /// # Errors
 /// The first thing that is wrong, with the place of its job in the list when there are several.
 pub fn check<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>) -> Result<Checked, Refusal> {
+    check_all(engine, submits, Names::default())
+}
+
+/// Checks one job as if another were gone already, whose name it may have.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_without<S: Store>(engine: &mut Engine<S>, submit: Submit, gone: JobId) -> Result<Checked, Refusal> {
+    check_all(engine, vec![submit], Names { gone: Some(gone), ..Names::default() })
+}
+
+fn check_all<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>, mut batch: Names) -> Result<Checked, Refusal> {
     if engine.sched.jobs().len() + submits.len() > LIVE_JOBS_MAX {
         return Err(Fault::user(format!("there would be more than {LIVE_JOBS_MAX} live jobs"))
             .hint("wait until some have ended")
             .into());
     }
     let many = submits.len() > 1;
-    let mut batch = Names::default();
     let mut jobs = Vec::new();
     let mut ids = Vec::new();
     for (at, submit) in submits.into_iter().enumerate() {
@@ -62,6 +73,8 @@ enum One {
 struct Names {
     taken: BTreeMap<(ExperimentId, String), ()>,
     next: BTreeMap<ExperimentId, u64>,
+    /// A job whose name is free.
+    gone: Option<JobId>,
 }
 
 fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut Names) -> Result<One, Refusal> {
@@ -144,7 +157,8 @@ fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, h
 
 fn is_taken<S: Store>(engine: &Engine<S>, experiment: &Experiment, name: &str, batch: &Names) -> Result<bool, Refusal> {
     let in_batch = batch.taken.contains_key(&(experiment.id, name.to_ascii_lowercase()));
-    Ok(in_batch || engine.job_named(experiment.id, name)?.is_some())
+    let known = engine.job_named(experiment.id, name)?;
+    Ok(in_batch || known.is_some_and(|job| Some(job.id) != batch.gone))
 }
 
 /// Returns the first free `run-N`, counting on from the number of jobs of the experiment.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{JobId, WorkspaceId};
 use crate::model::names::check_name;
-use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status};
+use crate::model::nearest::nearest;
+use crate::model::node_class;
+use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit};
 use crate::model::resource_id::{Child, ResourceId};
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::secret::sources_of_cluster;
@@ -167,6 +169,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::Submit(submit) => submit::check(engine, vec![*submit]),
         Request::PlanJob { submit, stand_ins } => plan::check(engine, now, *submit, stand_ins),
         Request::SubmitAll(submits) => submit::check(engine, submits),
+        Request::Replace { job, submit } => replace(engine, now, &job, *submit),
         Request::Job { job, act } => act_on_job(engine, now, &job, act),
         Request::ShowJob(job) => {
             let job = find_job(engine, &job)?;
@@ -280,6 +283,7 @@ fn create_cluster<S: Store>(
     refuse_deleting("workspace", &workspace.name, workspace.deleting)?;
     usage::check_clusters(engine)?;
     check_scaling(engine, &spec.scale_settings)?;
+    find_class(engine, &mut spec)?;
     if let ProviderSpec::Hosts { hosts } = &spec.provider {
         check_hosts(hosts)?;
     }
@@ -351,6 +355,44 @@ fn check_node_setup<S: Store>(engine: &Engine<S>, home: WorkspaceId, spec: &Clus
     }
     first.message = format!("nodeSetup: {}", first.message);
     Err(first)
+}
+
+/// Puts the hosts of the node class that `vmSize` names in the place of none, and the class's name as it is configured.
+fn find_class<S: Store>(engine: &Engine<S>, spec: &mut ClusterSpec) -> Result<(), Fault> {
+    let classes = &engine.settings.node_classes;
+    let size = spec.vm_size.clone().unwrap_or_default();
+    let found = node_class::find(classes, &size);
+    if let Some((name, _)) = found {
+        spec.vm_size = Some(name.clone());
+    }
+    if spec.provider != ProviderSpec::Class {
+        return Ok(());
+    }
+    let hint =
+        format!("give the nodes (--hosts 'node[1-4]'), or configure the class: [node_classes.{size}] hosts = \"node[1-4]\"");
+    let fault = |what: String| Fault::user(what).target(&size).hint(hint.clone());
+    let Some((name, class)) = found else {
+        let near = nearest(&size.to_ascii_uppercase(), classes.keys().map(String::as_str));
+        let fault = fault(format!(
+            "vmSize: the configuration has no node class `{}`, and the cluster names no hosts",
+            size.escape_debug()
+        ));
+        return Err(match near {
+            Some(near) => fault.hint(format!("did you mean `{near}`?")),
+            None => fault,
+        });
+    };
+    let Some(provider) = &class.provider else {
+        return Err(fault(format!("vmSize: the node class `{name}` says nothing of hosts, and the cluster names none")));
+    };
+    spec.provider = provider.clone();
+    let account = spec.machines.user_account_settings.as_ref().filter(|_| class.admin_user);
+    if let (ProviderSpec::Hosts { hosts }, Some(account)) = (&mut spec.provider, account) {
+        for host in hosts.iter_mut().filter(|host| !host.contains('@')) {
+            *host = format!("{}@{host}", account.admin_user_name);
+        }
+    }
+    Ok(())
 }
 
 fn check_hosts(hosts: &[String]) -> Result<(), Fault> {
@@ -499,6 +541,34 @@ fn act_on_job<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef, act: 
         JobAct::Hold => accepted(Event::HoldAsked { job: job.id }),
         JobAct::Release => accepted(Event::ReleaseAsked { job: job.id }),
         JobAct::Priority { priority } => accepted(Event::PriorityAsked { job: job.id, priority }),
+    }
+}
+
+/// One turn takes the old record and makes the new job, so that neither is ever without the other.
+fn replace<S: Store>(engine: &mut Engine<S>, now: UnixMillis, job: &JobRef, submit: Submit) -> Result<Checked, Refusal> {
+    let old = find_job(engine, job)?;
+    if !old.state.ended() {
+        return Err(Fault::user(format!(
+            "job `{}` is {}; only a job that has ended is replaced",
+            old.name,
+            old.state.word()
+        ))
+        .target(&old.name)
+        .hint("ostler job terminate ends it")
+        .into());
+    }
+    let (checked, gone) =
+        (submit::check_without(engine, submit, old.id)?, act_on_job(engine, now, &JobRef::Id(old.id), JobAct::Delete)?);
+    match (gone, checked) {
+        (Checked::Do { events: mut all, .. }, Checked::Do { events, then }) => {
+            // A repeat with the same token finds its job there, and nothing goes.
+            if events.is_empty() {
+                all.clear();
+            }
+            all.extend(events);
+            Ok(Checked::Do { events: all, then })
+        }
+        (_, other) => Ok(other),
     }
 }
 

@@ -302,6 +302,7 @@ impl Sched {
             effect: Some(effect),
             tries: 0,
             setup: Default::default(),
+            mismatch: None,
         }));
     }
 

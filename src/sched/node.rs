@@ -6,7 +6,8 @@ use super::Sched;
 use super::attempt::Source;
 use super::effect::Act;
 use super::event::Sighting;
-use crate::model::ids::{EffectId, NodeId, RankKey};
+use crate::model::ids::{ClusterId, EffectId, NodeId, RankKey};
+use crate::model::node_class;
 use crate::model::state::{BootId, Facts, Node, NodeState, Proof, RankState, Reach, StopWhy, Unusable};
 
 impl Sched {
@@ -73,10 +74,12 @@ impl Sched {
             return self.ignore();
         }
         let rebooted = node.boot.as_ref().is_some_and(|before| *before != boot);
+        let mismatch = self.difference(node.cluster, &facts);
         if let Some(effect) = preparing {
             self.close(effect);
         }
         self.edit_node(id, |node| {
+            node.mismatch = mismatch;
             node.reach = Reach::Seen;
             node.boot = Some(boot.clone());
             node.facts = Some(facts);
@@ -98,6 +101,13 @@ impl Sched {
         self.disturb_of(id);
         self.take_inventory(id, &boot, rebooted, inventory);
         self.set_up_if_due(id);
+    }
+
+    /// Returns how a node differs from the class of its cluster, where that has one.
+    fn difference(&self, cluster: ClusterId, facts: &Facts) -> Option<String> {
+        let size = self.clusters.get(&cluster)?.spec.vm_size.as_ref()?;
+        let (name, class) = node_class::find(&self.settings.node_classes, size)?;
+        class.difference(facts).map(|difference| format!("is no `{name}`: {difference}"))
     }
 
     fn disturb_of(&mut self, id: NodeId) {

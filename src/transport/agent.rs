@@ -199,7 +199,11 @@ impl Task {
                 // What was ordered while it was down comes again after `Up`.
                 while self.orders.try_recv().is_ok() {}
                 self.set_link(Some(link));
-                for report in session.begin() {
+                let login = Link::login(&self.link).await;
+                for mut report in session.begin() {
+                    if let Report::Up { facts, .. } = &mut report {
+                        facts.login = login.clone();
+                    }
                     if self.report(report).await.is_err() {
                         return Over::Closed;
                     }

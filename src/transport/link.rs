@@ -9,7 +9,7 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::model::state::Unusable;
+use crate::model::state::{Login, Unusable};
 use crate::transport::local::LocalLink;
 use crate::transport::ssh::{Destination, SshLink};
 use crate::transport::{Address, NodeLink};
@@ -63,6 +63,17 @@ impl Link {
                 let owner = format!("{}/{}", link.spool.0, link.spool.1);
                 let to = Destination { host: host.clone(), config: config.clone(), owner };
                 Ok(Some((crate::transport::ssh::options(&to).await?, host.clone())))
+            }
+        }
+    }
+
+    /// Returns where this machine's ssh goes for the node, without dialling it; `None` for this machine, or when ssh does not say so.
+    pub async fn login(link: &NodeLink) -> Option<Login> {
+        match &link.address {
+            Address::Local => None,
+            Address::Ssh { host, config } => {
+                let to = Destination { host: host.clone(), config: config.clone(), owner: String::new() };
+                crate::transport::ssh::login(&to).await
             }
         }
     }

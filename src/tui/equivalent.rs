@@ -45,6 +45,9 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             match &spec.provider {
                 ProviderSpec::Hosts { hosts } => words.extend(["--hosts".to_owned(), hosts.join(",")]),
                 ProviderSpec::Local => words.extend(["--provider".to_owned(), "local".to_owned()]),
+                ProviderSpec::Class => {
+                    words.extend(spec.vm_size.iter().flat_map(|size| ["--vm-size".to_owned(), size.clone()]));
+                }
             }
             match &spec.scale_settings {
                 ScaleSettings::Manual { target_node_count, .. } => {
@@ -58,7 +61,11 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             in_workspace(words, workspace)
         }
         Request::DeleteCluster { cluster, .. } => named(words(&["cluster", "delete"]), cluster, &["-y"]),
-        Request::TagWorkspace { .. } | Request::Submit(_) | Request::SubmitAll(_) | Request::Stop => return None,
+        Request::TagWorkspace { .. }
+        | Request::Submit(_)
+        | Request::SubmitAll(_)
+        | Request::Replace { .. }
+        | Request::Stop => return None,
         Request::Status
         | Request::PreviewScale(_)
         | Request::PlanJob { .. }

@@ -16,6 +16,8 @@ printf '%s' "$me" >>"$place/calls"
 for word; do printf ' <%s>' "$word" >>"$place/calls"; done
 echo >>"$place/calls"
 bad() { echo "$me: $1" >&2; exit 125; }
+# One command line, but for how GPUs are given.
+[ "$me" != podman ] || me=docker
 case "$me $1" in
 "docker version") [ ! -e "$place/no-service" ] || { echo "Cannot connect to the Docker daemon" >&2; exit 1; } ;;
 "docker image") [ -e "$place/pulled" ] ;;
@@ -54,7 +56,7 @@ esac
 "#;
 
 fn lab(place: &Path, runtimes: &str) -> User {
-    for name in ["docker", "apptainer"] {
+    for name in ["docker", "podman", "apptainer"] {
         let path = place.join(name);
         std::fs::write(&path, STAND_IN.replace("PLACE", &place.display().to_string())).expect("a stand-in");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
@@ -110,7 +112,7 @@ fn calls(place: &Path) -> String {
     // What is run inside is shown by what it does.
     text.lines()
         .map(|line| line.split(" </bin/sh> <-c>").next().unwrap_or(line))
-        .filter(|line| line.starts_with(['d', 'a']))
+        .filter(|line| line.starts_with(['d', 'p', 'a']))
         .map(|line| format!("{line}\n"))
         .collect()
 }
@@ -140,6 +142,36 @@ fn apptainer_is_taken_where_docker_has_no_service() {
     assert!(logs.stdout.starts_with(&format!("apptainer hello {}\n", CANARY.len())), "{}", logs.shown());
     assert!(!place.path().join("instances").exists(), "the instance is stopped");
     insta::assert_snapshot!(calls(place.path()));
+}
+
+/// Says it has so many GPUs, as the driver's program does.
+fn gpus(place: &Path, count: usize) {
+    let lines: String = (0..count).map(|n| format!("echo 'GPU {n}: Card (UUID: GPU-{n})'\n")).collect();
+    let path = place.join("nvidia-smi");
+    std::fs::write(&path, format!("#!/bin/sh\n{lines}")).expect("a stand-in");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+}
+
+#[test]
+fn gpus_are_given_as_each_runtime_wants_and_only_where_there_are_some() {
+    for (runtime, flag, start) in [
+        ("docker", " <--gpus> <all>", "docker <run>"),
+        ("podman", " <--device> <nvidia.com/gpu=all>", "podman <run>"),
+        ("apptainer", " <--nv>", "apptainer <instance> <start>"),
+    ] {
+        for count in [0, 2] {
+            let place = tempfile::tempdir().expect("a directory");
+            gpus(place.path(), count);
+            let user = lab(place.path(), &format!("['{runtime}']"));
+            let job = job(&user, place.path(), "j");
+            assert_eq!(job["executionInfo"]["exitCode"], 3, "{runtime}: {job:#}");
+            let calls = calls(place.path());
+            let started = calls.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{runtime}: {calls}"));
+            assert_eq!(started.contains(flag), count > 0, "{count} GPUs: {started}");
+            let shared = started.contains("<--shm-size> <");
+            assert_eq!(shared, runtime != "apptainer", "{started}");
+        }
+    }
 }
 
 #[test]

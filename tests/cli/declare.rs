@@ -114,11 +114,89 @@ fn what_can_be_changed_is_and_the_rest_is_refused() {
         assert!(ran.code == 1 && ran.stderr.contains(said), "{}", ran.shown());
         assert!(lab.ok("workspace show lab").stdout.contains("team=audio"), "nothing was applied");
     }
+    // What would be refused loses nothing: the old job stays as it is.
+    let so_far =
+        |text: &str| text.replace("team: vision", "team: audio, x: y").replace("targetNodeCount: 1", "targetNodeCount: 2");
+    let mounts = "commandLine: exit 4}, mountVolumes: {fileServers: [{fileServer: {id: nowhere}, relativeMountPath: n}]";
+    lab.0.file("lab.yaml", so_far(&TREE.replace("commandLine: exit 3", mounts)));
+    let ran = lab.0.run("apply -f lab.yaml -y --rerun");
+    assert!(ran.code == 1 && ran.stderr.contains("nowhere"), "{}", ran.shown());
+    lab.0.file("lab.yaml", so_far(&TREE.replace("commandLine: exit 3", "commandLine: exit 4")));
     let before = lab.ok("job show b -o json").stdout;
     lab.ok("apply -f lab.yaml -y --rerun");
     lab.0.run("job wait b");
     let after = lab.ok("job show b -o json").stdout;
     assert!(before.contains("\"exitCode\": 3") && after.contains("\"exitCode\": 4"), "{before}{after}");
+}
+
+/// A tree with everything that is not a plain value: bounds, mounts, a set-up task, secrets.
+const RICH: &str = "
+workspace:
+  name: lab
+  fileServers: [{name: data, export: dir, path: /srv/data}]
+  clusters:
+    - name: auto
+      properties:
+        hosts: nowhere.invalid
+        scaleSettings: {autoScale: {minimumNodeCount: 0, maximumNodeCount: 4, idleTime: 5m}}
+        nodeSetup:
+          setupTask:
+            commandLine: echo set up
+            stdOutErrPathPrefix: $AZ_BATCHAI_MOUNT_ROOT/data
+            environmentVariables: [{name: A, value: b}]
+            secrets: [{name: TOKEN, value: canary-task}]
+          mountVolumes: {fileServers: [{fileServer: {id: data}, relativeMountPath: data}]}
+  experiments:
+    - name: first
+      jobs:
+        - name: held
+          properties:
+            cluster: auto
+            nodeCount: 1
+            customToolkitSettings: {commandLine: \"true\"}
+            mountVolumes: {unmanagedFileSystems: [{mountCommand: mount --bind /srv, relativeMountPath: srv}]}
+            secrets: [{name: KEY, value: canary-job}, {name: FROM, fromEnv: HOME}]
+";
+
+#[test]
+fn bounds_mounts_and_secrets_are_applied_and_exported() {
+    let lab = Lab::new();
+    // A number of nodes that follows the work would look for hosts that are not there; the job need not run.
+    lab.0.file("rich.yaml", RICH);
+    lab.ok("apply -f rich.yaml -y");
+    let ran = lab.ok("apply -f rich.yaml -y -o json");
+    assert!(only(&ran, "unchanged") && ran.stderr.contains("no change"), "{}", ran.shown());
+    // Other values of secrets are no change that could be seen; other names are.
+    lab.0.file("rich.yaml", RICH.replace("canary-job", "canary-other"));
+    assert!(only(&lab.ok("apply -f rich.yaml -y -o json"), "unchanged"));
+    lab.0.file("rich.yaml", RICH.replace("maximumNodeCount: 4", "maximumNodeCount: 8").replace("5m", "7m"));
+    let ran = lab.ok("apply -f rich.yaml -y");
+    assert!(ran.stdout.contains("autoScale: 0 to 8, idle 7m00s"), "{}", ran.shown());
+    lab.0.file(
+        "rich.yaml",
+        RICH.replace("autoScale: {minimumNodeCount: 0, maximumNodeCount: 4, idleTime: 5m}", "manual: {targetNodeCount: 0}"),
+    );
+    let ran = lab.ok("apply -f rich.yaml -y");
+    assert!(ran.stdout.contains("targetNodeCount: ") && ran.stdout.contains("→ 0"), "{}", ran.shown());
+    for (from, to, said) in [
+        ("name: TOKEN", "name: OTHER", "nodeSetup"),
+        ("relativeMountPath: data", "relativeMountPath: other", "nodeSetup"),
+        ("name: KEY", "name: OTHER", "secrets"),
+        ("mount --bind /srv", "mount --bind /home", "mountVolumes"),
+    ] {
+        lab.0.file("rich.yaml", RICH.replace(from, to));
+        let ran = lab.0.run("apply -f rich.yaml -y");
+        assert!(ran.code == 1 && ran.stderr.contains(said), "{said}: {}", ran.shown());
+    }
+    let text = lab.ok("export lab").stdout;
+    assert!(!text.contains("canary"), "{text}");
+    for part in
+        ["name: TOKEN", "name: KEY", "prompt: true", "fromEnv: HOME", "relativeMountPath: srv", "relativeMountPath: data"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    lab.0.file("out.yaml", &text);
+    assert!(only(&lab.ok("apply -f out.yaml -y -o json"), "unchanged"), "{text}");
 }
 
 #[test]

@@ -371,6 +371,19 @@ fn a_command_goes_to_the_first_node_and_may_have_ports() {
     let lab = Lab::new();
     let ran = lab.run("cluster node exec -- 'echo out; exit 5'");
     assert_eq!((ran.stdout.as_str(), ran.code), ("out\n", 5), "{}", ran.shown());
+    // As `az batchai` has it.
+    let ran = lab.run("cluster node exec --exec 'echo out; exit 5' -n local-1");
+    assert_eq!((ran.stdout.as_str(), ran.code), ("out\n", 5), "{}", ran.shown());
+    let ran = lab.run("cluster node exec --exec 'echo out' -n nowhere");
+    assert!(ran.code == 1 && ran.stderr.contains("nowhere"), "{}", ran.shown());
+    for (line, said) in [
+        ("", "required arguments were not provided"),
+        ("--exec a -- b", "cannot be used with"),
+        ("local-1 -n local-1 --exec a", "cannot be used"),
+    ] {
+        let ran = lab.run(&format!("cluster node exec {line}"));
+        assert!(ran.code == 2 && ran.stderr.contains(said), "{}", ran.shown());
+    }
     let ran = lab.run("cluster node exec --dry-run -L 0:localhost:80 -- true");
     assert!(ran.code == 0 && ran.stderr.contains("would run a command on local-1"), "{}", ran.shown());
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,6 @@
 //! The command line from outside: arguments in, standard output, standard error and exit code out, against the real program.
 
+mod classes;
 mod containers;
 mod declare;
 mod files;
@@ -7,6 +8,8 @@ mod job_files;
 mod lab;
 mod places;
 mod plan;
+mod published;
+mod refused;
 mod rig;
 mod secrets;
 mod settings;

@@ -31,8 +31,16 @@ fn generated_schemas_are_current() {
 
 #[test]
 fn files_that_are_read_fit_their_schema() {
-    let validators: Vec<(String, jsonschema::Validator)> =
-        schemas().into_iter().map(|(name, schema)| (name, jsonschema::validator_for(&schema).unwrap())).collect();
+    let mut registry = jsonschema::Registry::new();
+    for (name, schema) in schemas() {
+        registry = registry.add(format!("json-schema:///{name}"), schema).unwrap();
+    }
+    let registry = registry.prepare().unwrap();
+    let build = |(name, schema): (String, Value)| {
+        let base = format!("json-schema:///{name}");
+        (name, jsonschema::options().with_registry(&registry).with_base_uri(base).build(&schema).unwrap())
+    };
+    let validators: Vec<(String, jsonschema::Validator)> = schemas().into_iter().map(build).collect();
     let fits = |kind: &str, name: &str, file: &Value| {
         let (_, validator) = validators.iter().find(|(known, _)| known == kind).unwrap();
         let errors: Vec<String> =
@@ -61,6 +69,34 @@ fn files_that_are_read_fit_their_schema() {
     for entry in std::fs::read_dir(root().join("themes")).unwrap() {
         let path = entry.unwrap().path();
         fits("theme.json", &path.display().to_string(), &tree_of(&path));
+    }
+    let job = serde_json::json!({"name": "j", "nodeCount": 1, "customToolkitSettings": {"commandLine": "x"}});
+    let cluster = serde_json::json!({"name": "c", "hosts": "a", "scaleSettings": {"manual": {"targetNodeCount": 1}}});
+    let kind = |kind: &str, body: &Value| {
+        let mut body = body.clone();
+        body["kind"] = kind.into();
+        body
+    };
+    let tree = |cluster: &Value, job: &Value| {
+        serde_json::json!({"workspace": {"name": "lab", "tags": {"a": "b"}, "clusters": [cluster],
+            "experiments": [{"name": "e", "jobs": [job]}]}})
+    };
+    fits("apply.json", "a tree", &tree(&cluster, &job));
+    fits("apply.json", "a job", &kind("job", &job));
+    fits("apply.json", "a cluster", &kind("cluster", &cluster));
+    fits("apply.json", "an experiment", &serde_json::json!({"kind": "experiment", "name": "e", "workspace": "lab"}));
+    let (_, validator) = validators.iter().find(|(name, _)| name == "apply.json").unwrap();
+    let bad_job = serde_json::json!({"name": "j", "nodeCount": "two", "customToolkitSettings": {"commandLine": "x"}});
+    for wrong in [
+        serde_json::json!({}),
+        serde_json::json!({"kind": "robot", "name": "r"}),
+        serde_json::json!({"workspace": {"clusters": []}}),
+        tree(&cluster, &bad_job),
+        tree(&serde_json::json!({"name": "c"}), &job),
+        kind("job", &bad_job),
+        kind("cluster", &job),
+    ] {
+        assert!(!validator.is_valid(&wrong), "{wrong}");
     }
     let (_, validator) = validators.iter().find(|(name, _)| name == "job.json").unwrap();
     for wrong in [

@@ -76,6 +76,7 @@ pub fn node(id: u64, cluster: u64, name: &str, state: NodeState) -> Node {
         user: "ci".to_owned(),
         capacity: Resources { cpus_milli: 32_000, memory: Bytes(128 << 30), gpus_milli: 4000, other: BTreeMap::new() },
         os: "Linux 6.1, Debian 12".to_owned(),
+        ..Facts::default()
     };
     let json = serde_json::json!({
         "id": id, "cluster": cluster, "name": name, "host": name, "state": state, "since": ago(900),

@@ -67,6 +67,7 @@ impl Host {
             user: "user".into(),
             capacity: Resources { cpus_milli: 4000, memory: Bytes(8 << 30), ..Resources::default() },
             os: "simulated".into(),
+            login: None,
         }
     }
 

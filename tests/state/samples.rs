@@ -16,8 +16,8 @@ use ostler::model::spec::{
     Toolkit,
 };
 use ostler::model::state::{
-    AllocationState, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Node, NodeState, Proof,
-    Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, StopWhy, Tally, Unusable, Workspace,
+    AllocationState, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Login, Node, NodeState,
+    Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, StopWhy, Tally, Unusable, Workspace,
 };
 use ostler::model::units::{Bytes, Millis, NodeCount, UnixMillis};
 use ostler::sched::{Act, Effect, Event, Sighting};
@@ -86,6 +86,7 @@ pub fn file_server(id: u64) -> Arc<FileServer> {
         workspace: WorkspaceId(1),
         name: format!("data-{id}"),
         spec: FileServerSpec {
+            kept: Default::default(),
             mount_options: Some("ro,noatime".to_owned()),
             public_address: Some("nas.example".to_owned()),
             vm_size: Some("STANDARD_NC6".to_owned()),
@@ -157,11 +158,13 @@ pub fn node(id: u64) -> Arc<Node> {
             user: "ci".to_owned(),
             capacity: resources(64),
             os: "Debian 12".to_owned(),
+            login: Some(Login { host: "10.0.0.1".to_owned(), port: 2222, user: "ci".to_owned() }),
         }),
         drained: true,
         effect: Some(EffectId(3)),
         tries: 2,
         setup: Default::default(),
+        mismatch: Some("is no `NC6`: 0 GPUs instead of 1".to_owned()),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::model::names::same_name;
 use crate::model::request::{JobAct, JobRef, JobView, Place, Request, Scale, Submit};
 use crate::model::spec::secret::{sources_of_cluster, sources_of_job};
 use crate::model::spec::tree_file::WorkspaceTree;
-use crate::model::spec::{ClusterSpec, FileServerSpec, JobSpec, ScaleSettings};
+use crate::model::spec::{ClusterSpec, FileServerSpec, JobSpec, ProviderSpec, ScaleSettings};
 use crate::model::state::{DEFAULT_GROUP, Workspace};
 
 /// What a step does.
@@ -203,8 +203,19 @@ fn cluster(wish: &WorkspaceTree, full: &str, name: &str, spec: &ClusterSpec, now
             spec: Box::new(spec.clone()),
         });
     };
+    let same_class = match (&now.vm_size, &spec.vm_size) {
+        (Some(now), Some(wish)) => now.eq_ignore_ascii_case(wish),
+        (_, _) => false,
+    };
     let plain = |spec: &ClusterSpec| {
         let mut spec = spec.clone();
+        if same_class {
+            // The class's hosts were taken when the cluster was made, and its name as it is configured.
+            spec.vm_size.clone_from(&now.vm_size);
+            if spec.provider == ProviderSpec::Class {
+                spec.provider = now.provider.clone();
+            }
+        }
         sources_of_cluster(&mut spec).into_iter().for_each(|(_, source)| forget(source));
         cluster_body(&spec)
     };
@@ -262,8 +273,8 @@ fn job(label: String, home: Place, name: &str, spec: &JobSpec, found: Option<&Ar
         spec: spec.clone(),
         token: None,
     };
-    let submit = Request::Submit(Box::new(submit));
-    let Some(view) = found else { return Step::new(Action::Create, "job", label).asks(submit) };
+    let submit = Box::new(submit);
+    let Some(view) = found else { return Step::new(Action::Create, "job", label).asks(Request::Submit(submit)) };
     let changes = job_differences(view, spec);
     if changes.is_empty() {
         return Step::new(Action::Unchanged, "job", label);
@@ -271,8 +282,7 @@ fn job(label: String, home: Place, name: &str, spec: &JobSpec, found: Option<&Ar
     match (allowed.rerun, view.job.state.ended()) {
         (true, true) => Step::new(Action::Change, "job", label)
             .because(changes)
-            .asks(Request::Job { job: JobRef::Id(view.job.id), act: JobAct::Delete })
-            .asks(submit),
+            .asks(Request::Replace { job: JobRef::Id(view.job.id), submit }),
         (true, false) => {
             let why = "it has not ended: terminate it first".to_owned();
             Step::new(Action::Refused, "job", label).because([changes, vec![why]].concat())

@@ -83,6 +83,7 @@ fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
     match &cluster.spec.provider {
         ProviderSpec::Hosts { hosts } => ("hosts", Some(hosts)),
         ProviderSpec::Local => ("local", None),
+        ProviderSpec::Class => ("class", None),
     }
 }
 
@@ -191,6 +192,7 @@ pub fn row(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Row {
 pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'static str, String)> {
     let counts = Counts::of(nodes);
     let (provider, hosts) = provider(cluster);
+    let account = cluster.spec.machines.user_account_settings.as_ref();
     let line = |node: &Arc<Node>| {
         let reason = node::reason(node);
         let more = if reason.is_empty() { String::new() } else { format!("  {reason}") };
@@ -216,8 +218,10 @@ pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'s
             ),
         ),
         ("queued", cluster.waiting.to_string()),
+        ("node class", cluster.spec.vm_size.clone().unwrap_or_default()),
         ("provider", provider.to_owned()),
         ("hosts", hosts.map(|hosts| hosts.join(" ")).unwrap_or_default()),
+        ("account", account.map(|account| account.admin_user_name.clone()).unwrap_or_default()),
         ("created", cluster.created.rfc3339()),
         ("errors", cluster.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
         ("nodes", nodes.iter().map(line).collect::<Vec<_>>().join("\n")),

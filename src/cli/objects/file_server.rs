@@ -80,6 +80,7 @@ pub fn spec(spec: &FileServerSpec) -> Map<String, Value> {
         }
         set("sshConfiguration", Value::Object(ssh));
     }
+    spec.kept.put_into(&mut map);
     map
 }
 

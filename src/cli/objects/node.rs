@@ -10,6 +10,7 @@ use crate::model::state::{Node, NodeState, Reach};
 pub const COLUMNS: &[Column] = &[
     Column { title: "NAME", look: Look::Text },
     Column { title: "ADDRESS", look: Look::Text },
+    Column { title: "PORT", look: Look::Text },
     Column { title: "STATE", look: Look::State },
     Column { title: "JOB", look: Look::Text },
     Column { title: "ID", look: Look::Wide },
@@ -32,6 +33,9 @@ pub fn reason(node: &Node) -> String {
         let why = if said { String::new() } else { format!(" ({why})") };
         parts.push(format!("unreachable since {}{why}", since.rfc3339()));
     }
+    if let Some(mismatch) = &node.mismatch {
+        parts.push(mismatch.clone());
+    }
     if node.drained {
         parts.push("drained: gets no new work".to_owned());
     }
@@ -46,6 +50,7 @@ pub fn name(node: &Node) -> String {
 /// Returns the object.
 pub fn value(node: &Node) -> Value {
     let facts = node.facts.as_ref();
+    let login = facts.and_then(|facts| facts.login.as_ref());
     let (reached, lost_since) = match &node.reach {
         Reach::Never => ("never", None),
         Reach::Seen => ("seen", None),
@@ -55,6 +60,10 @@ pub fn value(node: &Node) -> Value {
         "name": name(node),
         "id": node.id.to_string(),
         "address": node.host,
+        "nodeId": name(node),
+        "ipAddress": login.map(|login| login.host.clone()),
+        "port": login.map(|login| login.port),
+        "adminUserName": login.map(|login| login.user.clone()),
         "internalAddress": facts.map(|facts| facts.address.clone()),
         "state": node.state.word(),
         "stateTransitionTime": time(node.since),
@@ -72,12 +81,14 @@ pub fn value(node: &Node) -> Value {
 
 /// Returns the line of a list.
 pub fn row(node: &Node) -> Row {
+    let login = node.facts.as_ref().and_then(|facts| facts.login.as_ref());
     let capacity = node.facts.as_ref().map(|facts| &facts.capacity);
     let thousandths = |n: u64| (n as f64 / 1000.0).to_string();
     Row {
         cells: vec![
             name(node),
             node.host.clone(),
+            login.map(|login| login.port.to_string()).unwrap_or_default(),
             node.state.word().to_owned(),
             node.holder.map(|(job, _)| job.to_string()).unwrap_or_default(),
             node.id.to_string(),

@@ -24,6 +24,7 @@ pub enum Format {
     /// More columns
     Wide,
     /// One array, or one object
+    #[value(alias = "jsonc")]
     Json,
     /// One object a line, as they come
     Jsonl,

@@ -52,6 +52,7 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
         ProviderSpec::Local => {
             map.insert("provider".to_owned(), json!("local"));
         }
+        ProviderSpec::Class => {}
     }
     if let ScaleSettings::AutoScale(auto) = &spec.scale_settings {
         // How many there are to be now is the core's matter, and an idle time is written as a span.

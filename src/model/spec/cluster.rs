@@ -107,6 +107,8 @@ pub enum ProviderSpec {
     },
     /// Nodes that are this machine: the same agent over a pipe instead of ssh.
     Local,
+    /// As the node class says that `vmSize` names. Only in what is asked for: a cluster that was made has its class's hosts.
+    Class,
 }
 
 /// The properties of a cluster.
@@ -118,7 +120,7 @@ pub struct ClusterSpec {
     pub provider: ProviderSpec,
     /// How many there should be.
     pub scale_settings: ScaleSettings,
-    /// A free label of the node class; the published property.
+    /// The node class; the published property. A free label where the configuration has no class of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vm_size: Option<String>,
     /// What is done on each node before it takes jobs.

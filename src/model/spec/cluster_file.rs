@@ -92,7 +92,7 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<ClusterSpec> {
     let vm_size = fields.take("vmSize").and_then(|field| field.text(faults));
-    let provider = provider(&mut fields, faults);
+    let provider = provider(&mut fields, vm_size.is_some(), faults);
     let scale = fields.need(faults, "scaleSettings").and_then(|field| scale_file::read(&field, faults));
     let machines = machine_file::read(&mut fields, faults);
     let node_setup = fields.take("nodeSetup").and_then(|field| node_setup_file::read(&field, faults));
@@ -107,7 +107,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<Cluste
     })
 }
 
-fn provider(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<ProviderSpec> {
+fn provider(fields: &mut Fields<'_>, has_class: bool, faults: &mut Faults) -> Option<ProviderSpec> {
     let kind_field = fields.take("provider");
     let hosts_field = fields.take("hosts");
     let kind = match &kind_field {
@@ -121,10 +121,12 @@ fn provider(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<ProviderSpec
             None
         }
         (Some(Kind::Hosts) | None, Some(field)) => hosts(&field, faults).map(|hosts| ProviderSpec::Hosts { hosts }),
+        (None, None) if has_class => Some(ProviderSpec::Class),
         (Some(Kind::Hosts) | None, None) => {
             fields.whole().fault(
                 faults,
-                "has no nodes: give `hosts`, as `node[1-4]`, or `provider: local` for nodes that are this machine",
+                "has no nodes: give `hosts`, as `node[1-4]`, or `provider: local` for nodes that are this machine, or in `vmSize` a \
+                 node class of the configuration",
             );
             None
         }

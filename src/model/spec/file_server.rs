@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
+
 /// How nodes come to the files of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
@@ -121,6 +123,10 @@ pub struct FileServerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(skip)]
     pub public_ips_to_allow: Vec<String>,
+    /// What the file said beside all this.
+    #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    #[schemars(skip)]
+    pub kept: Kept,
 }
 
 impl FileServerSpec {
@@ -134,6 +140,7 @@ impl FileServerSpec {
             data_disks: None,
             admin: None,
             public_ips_to_allow: Vec::new(),
+            kept: Kept::default(),
         }
     }
 

@@ -71,7 +71,9 @@ impl FileServerFile {
             None => read_properties(top, faults),
         };
         faults.sort();
-        (faults.errors.len() == before).then_some(Self { name, workspace, spec: spec? })
+        let kept = std::mem::take(&mut faults.kept);
+        let spec = FileServerSpec { kept, ..spec? };
+        (faults.errors.len() == before).then_some(Self { name, workspace, spec })
     }
 }
 
@@ -90,11 +92,20 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<FileSe
         Some(field) => ssh_configuration(&field, faults),
         None => (None, Vec::new()),
     };
-    if let Some(field) = fields.take("subnet") {
+    if let Some(field) = fields.clone().take("subnet") {
         field.warn(faults, "is not used: the server is a machine that exists");
     }
+    fields.keep(&["subnet"], faults);
     fields.finish(faults);
-    Some(FileServerSpec { export: export?, mount_options, public_address, vm_size, data_disks, admin, public_ips_to_allow })
+    Some(FileServerSpec {
+        mount_options,
+        public_address,
+        vm_size,
+        data_disks,
+        admin,
+        public_ips_to_allow,
+        ..FileServerSpec::new(export?)
+    })
 }
 
 type Seen = (Option<String>, Option<String>, Option<String>);

@@ -69,7 +69,7 @@ impl MountVolumes {
             let inside = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
             let earlier = places[..at].iter().find(|(_, other)| inside(path, other) || inside(other, path));
             if let Some((other, there)) = earlier {
-                let how = if there == path { "is also that of" } else { "lies in one another with that of" };
+                let how = if there == path { "is also that of" } else { "overlaps with that of" };
                 faults.push((format!("{field}.relativeMountPath"), format!("`{path}` {how} {other}")));
             }
         }
@@ -209,7 +209,7 @@ mod tests {
             assert!(check_relative(path).is_err(), "{path}");
         }
         assert!(unmanaged(&["a", "ab", "b/a"]).check_places().is_empty());
-        for (paths, other) in [(["a", "a"], "is also"), (["a", "a/b"], "in one another"), (["a/b", "a"], "in one another")] {
+        for (paths, other) in [(["a", "a"], "is also"), (["a", "a/b"], "overlaps with"), (["a/b", "a"], "overlaps with")] {
             let faults = unmanaged(&paths).check_places();
             assert_eq!(faults.len(), 1, "{paths:?}");
             assert_eq!(faults[0].0, "unmanagedFileSystems[1].relativeMountPath");

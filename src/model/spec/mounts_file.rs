@@ -1,6 +1,7 @@
 //! Reads what is mounted: the published `mountVolumes`, the same for a cluster and for a job. Called by their readers.
 
-use crate::model::spec::fields::{Faults, Field, Fields, FileFault};
+use crate::model::spec::doc::Place;
+use crate::model::spec::fields::{Faults, Field, Fields};
 use crate::model::spec::mounts::{
     AzureBlobFileSystem, AzureFileShare, FileServerMount, MODE_DEFAULT, MountVolumes, UnmanagedFileSystem, share_of,
 };
@@ -24,7 +25,7 @@ pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> MountVolumes {
     // With a fault in one of them the places of the others may have moved.
     if faults.errors.len() == before {
         for (name, what) in volumes.check_places() {
-            faults.errors.push(FileFault { place: field.place(), field: format!("mountVolumes.{name}"), what });
+            field.fault_of(faults, &name, what);
         }
     }
     volumes
@@ -58,7 +59,11 @@ fn relative(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<String> {
 
 fn share(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<AzureFileShare> {
     let account = text(fields, "accountName", faults);
-    let url = fields.need(faults, "azureFileUrl").and_then(|field| field.checked(faults, |url| share_of(url).map(|_| ())));
+    let url = fields.need(faults, "azureFileUrl").and_then(|field| {
+        // What was said when the account was filled in is not said again.
+        let told = field.place() != Place::FLAG && faults.errors.iter().any(|fault| fault.place == field.place());
+        if told { None } else { field.checked(faults, |url| share_of(url).map(|_| ())) }
+    });
     let credentials = credentials(fields, faults);
     let path = relative(fields, faults);
     let mut mode = |key| {

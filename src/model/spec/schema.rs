@@ -17,7 +17,8 @@ use super::{ClusterSpec, FileServerSpec, JobSpec};
 pub type Make = fn() -> Value;
 
 /// The files in `assets/schema/`, each with what it describes.
-pub const FILES: &[(&str, Make)] = &[("job.json", job), ("cluster.json", cluster), ("file-server.json", file_server)];
+pub const FILES: &[(&str, Make)] =
+    &[("job.json", job), ("cluster.json", cluster), ("file-server.json", file_server), ("apply.json", apply)];
 
 /// Something that is named by `{id: …}` or by its plain name or id.
 #[derive(JsonSchema)]
@@ -193,6 +194,56 @@ pub fn file_server() -> Value {
         "mountSettings": {"description": "As published answers have it: where the files are."},
     });
     file::<FileServerSpec>("file server", "What `ostler file-server create -f` reads.", &[own])
+}
+
+/// Returns the schema of one document of the files that `apply` takes: the tree of a workspace, or one thing of a kind. The
+/// bodies are those of the schemas beside it.
+pub fn apply() -> Value {
+    let name = |what: &str| json!({"type": "string", "description": format!("The {what}'s name.")});
+    let list = |of: &str, what: &str| json!({"type": "array", "items": {"$ref": of}, "description": what});
+    let experiment = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": name("experiment"), "jobs": list("job.json", "Its jobs, each with a `name`.")},
+    });
+    let tree = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": name("workspace"),
+            "resourceGroup": {"type": "string", "description": "The resource group; that of the command line when absent."},
+            "location": {"type": "string", "description": "A label."},
+            "tags": {"type": "object", "description": "Labels; those that are not here go."},
+            "fileServers": list("file-server.json", "Its file servers, each with a `name`."),
+            "clusters": list("cluster.json", "Its clusters, each with a `name`."),
+            "experiments": {"type": "array", "items": {"$ref": "#/$defs/experiment"}, "description": "Its experiments."},
+        },
+    });
+    let kinds = ["workspace", "cluster", "fileServer", "file-server", "experiment", "job"];
+    let when = |kind: &str, body: Value| json!({"if": {"required": ["kind"], "properties": {"kind": {"const": kind}}}, "then": body});
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ostler apply",
+        "description": "One document of the files that `ostler apply -f` reads; `ostler export` writes one.",
+        "$comment": "Generated from the types that read it: UPDATE=1 cargo test --test rules generated",
+        "type": "object",
+        "anyOf": [{"required": ["kind"]}, {"required": ["workspace"]}],
+        "properties": {"kind": {"enum": kinds, "description": "What the document is about."}},
+        "if": {"not": {"required": ["kind"]}},
+        "then": {"properties": {"workspace": {"$ref": "#/$defs/workspace"}}},
+        "allOf": [
+            when("workspace", json!({"$ref": "#/$defs/workspace"})),
+            when("cluster", json!({"$ref": "cluster.json", "required": ["name"]})),
+            when("fileServer", json!({"$ref": "file-server.json", "required": ["name"]})),
+            when("file-server", json!({"$ref": "file-server.json", "required": ["name"]})),
+            when("experiment", json!({
+                "required": ["name"],
+                "properties": {"name": name("experiment"), "workspace": {"type": "string", "description": "The workspace it is in."}},
+            })),
+            when("job", json!({"$ref": "job.json", "required": ["name"]})),
+        ],
+        "$defs": {"workspace": tree, "experiment": experiment},
+    })
 }
 
 /// Describes a body with or without the `properties` level. Names and notes may stand on either level.

@@ -13,4 +13,4 @@ pub use experiment::{Experiment, Tally, Workspace};
 pub use file_server::{FileServer, Provisioning};
 pub use group::{DEFAULT_GROUP, ResourceGroup};
 pub use job::{AfterStop, Daemon, ExecutionState, Job, JobError, Proof, RankRun, RankState, StopWhy};
-pub use node::{BootId, Facts, Node, NodeState, Reach, Unusable};
+pub use node::{BootId, Facts, Login, Node, NodeState, Reach, Unusable};

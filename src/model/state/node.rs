@@ -30,6 +30,21 @@ pub struct Facts {
     pub capacity: Resources,
     /// The operating system in words.
     pub os: String,
+    /// What ssh makes of the node's host; nothing for a node that is this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+}
+
+/// Where ssh goes for a host, by the whole of its configuration (`ssh -G`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Login {
+    /// The name or address that is dialled.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Who signs in.
+    pub user: String,
 }
 
 /// Why a node cannot be used, and what it said.
@@ -165,4 +180,7 @@ pub struct Node {
     /// What was done on it before it takes jobs.
     #[serde(default, skip_serializing_if = "SetUp::is_new")]
     pub setup: SetUp,
+    /// How it differs from its cluster's node class, as a sentence part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<String>,
 }

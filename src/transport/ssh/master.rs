@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::model::names::check_host;
 use crate::model::shown::Shown;
+use crate::model::state::Login;
 use crate::transport::link::LinkError;
 use crate::transport::ssh::{Destination, attach, place, words};
 
@@ -72,6 +73,22 @@ pub(super) async fn end(socket: &Path) {
     command.args(["-F", "/dev/null", "-S"]).arg(socket).args(["-O", "exit", "--", "ostler"]);
     // Its answer does not matter: whoever does not answer in time is left to its own time limit.
     let _ = timeout(ANSWER_MAX, command.output()).await;
+}
+
+/// Asks ssh what its configuration makes of a destination; nothing is dialled.
+pub(super) async fn login(to: &Destination) -> Option<Login> {
+    let mut command = quiet(program().await.ok()?);
+    if let Some(config) = &to.config {
+        command.args(["-F", config]);
+    }
+    command.args(["-G", "--", &to.host]).stdout(Stdio::piped());
+    let output = timeout(ANSWER_MAX, command.output()).await.ok()?.ok()?;
+    said_login(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn said_login(said: &str) -> Option<Login> {
+    let value = |key: &str| said.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')).map(str::trim);
+    Some(Login { host: value("hostname")?.to_owned(), port: value("port")?.parse().ok()?, user: value("user")?.to_owned() })
 }
 
 async fn answers(socket: &Path) -> bool {
@@ -240,6 +257,15 @@ mod tests {
         assert_eq!(find("ssh", Some(dir.path().as_os_str())), None, "not executable");
         assert_eq!(find("sh", Some(OsStr::new("relative:/bin"))), Some("/bin/sh".into()));
         assert_eq!(find("sh", None), None);
+    }
+
+    #[test]
+    fn where_ssh_goes_is_read_from_its_own_words() {
+        let said = "user ada\nhostname 10.0.0.4\nport 50001\naddressfamily any\n";
+        assert_eq!(said_login(said), Some(Login { host: "10.0.0.4".into(), port: 50001, user: "ada".into() }));
+        for less in ["", "user ada\nhostname a\n", "user ada\nhostname a\nport x\n"] {
+            assert_eq!(said_login(less), None, "{less:?}");
+        }
     }
 
     #[test]

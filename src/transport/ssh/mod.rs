@@ -21,6 +21,7 @@ use openssh::{Session, Stdio};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::model::state::Login;
 use crate::transport::link::{Channel, LinkError, Traffic};
 
 /// How long a channel may take to open: a dead connection is noticed by ssh itself within 15 s (`ServerAlive…`), a login
@@ -138,6 +139,11 @@ pub async fn options(to: &Destination) -> Result<Vec<String>, LinkError> {
     options.extend(["-S".to_owned(), socket.display().to_string().replace('%', "%%")]);
     options.extend(["-a", "-x", "-o", "ForwardAgent=no", "-o", "StrictHostKeyChecking=yes"].map(str::to_owned));
     Ok(options)
+}
+
+/// Returns where ssh goes for a destination; `None` when it does not say so.
+pub async fn login(to: &Destination) -> Option<Login> {
+    master::login(to).await
 }
 
 /// Returns a session on a master's socket. Dropping it leaves the master alone.

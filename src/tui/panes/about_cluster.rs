@@ -58,6 +58,7 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     scaling(cluster, &mut facts, cx);
     match &cluster.spec.provider {
         ProviderSpec::Local => facts.text("hosts", "this machine", text),
+        ProviderSpec::Class => {}
         ProviderSpec::Hosts { hosts } => facts.text("hosts", &shown(&hosts.join(" ")), text),
     }
     if let Some(size) = &cluster.spec.vm_size {

@@ -37,6 +37,9 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         let key = cx.key_of(CommandId::Prepare);
         facts.text("", &format!("{key} prepares it again"), muted);
     }
+    if let Some(mismatch) = &node.mismatch {
+        facts.text("class", &shown(mismatch), cx.style(Role::Warning));
+    }
     if let Some((job, attempt)) = node.holder {
         let name = cx.world.job(job).map_or_else(|| job.to_string(), |job| shown(&job.name));
         facts.text("job", &format!("{name}, attempt {}", attempt.0), text);
@@ -54,6 +57,9 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         }
         facts.text("has", &has.join(", "), text);
         facts.text("login", &shown(&said.user), text);
+        if let Some(login) = &said.login {
+            facts.text("ssh goes to", &shown(&format!("{} port {}", login.host, login.port)), muted);
+        }
         facts.text("shell", &shown(&said.shell), muted);
         facts.text("spool", &shown(&said.root), muted);
     }
