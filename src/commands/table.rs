@@ -14,8 +14,12 @@ pub enum CommandId {
     ScaleDown,
     /// Changes a cluster's target, with a preview.
     Scale,
+    /// Lets a cluster's number of nodes follow the work, within bounds.
+    AutoScale,
     /// Prepares an unusable node again.
     Prepare,
+    /// Shows the logs of a node's set-up task.
+    SetUpLogs,
     /// Gives a node no new work.
     Drain,
     /// Gives a node new work again.
@@ -38,6 +42,8 @@ pub enum CommandId {
     Delete,
     /// Says why a job waits and what would let it run.
     Why,
+    /// Shows what exactly a job would run where, if it were submitted now.
+    Plan,
     /// Keeps a waiting job from starting.
     Hold,
     /// Lets a held job start.
@@ -172,6 +178,8 @@ pub enum CommandId {
     FormText,
     /// Opens the form's text in $EDITOR.
     FormEditor,
+    /// Shows what exactly the form's job would run where.
+    FormPlan,
 }
 
 /// Everything a user can do.
@@ -207,6 +215,16 @@ pub const ALL: &[Command] = &[
         danger: Danger::Acts,
     },
     Command {
+        id: CommandId::AutoScale,
+        name: "auto-scale",
+        sentence: "lets a cluster's number of nodes follow the work, within bounds",
+        hint: "auto-scale",
+        keys: &["a"],
+        scopes: &[Scope::Tree, Scope::Detail],
+        args: "MINIMUM MAXIMUM IDLE-MINUTES",
+        danger: Danger::Acts,
+    },
+    Command {
         id: CommandId::Prepare,
         name: "prepare",
         sentence: "prepares an unusable node again",
@@ -215,6 +233,16 @@ pub const ALL: &[Command] = &[
         scopes: &[Scope::Tree, Scope::Detail],
         args: "",
         danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::SetUpLogs,
+        name: "set-up-logs",
+        sentence: "shows the logs of a node's set-up task",
+        hint: "set-up logs",
+        keys: &["s"],
+        scopes: &[Scope::Tree, Scope::Detail],
+        args: "",
+        danger: Danger::None,
     },
     Command {
         id: CommandId::Drain,
@@ -323,6 +351,16 @@ pub const ALL: &[Command] = &[
         hint: "why",
         keys: &["W"],
         scopes: &[Scope::Tree, Scope::Detail, Scope::Log],
+        args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Plan,
+        name: "plan",
+        sentence: "shows what exactly a job would run where, if it were submitted now",
+        hint: "plan",
+        keys: &["P"],
+        scopes: &[Scope::Tree, Scope::Detail],
         args: "",
         danger: Danger::None,
     },
@@ -993,6 +1031,16 @@ pub const ALL: &[Command] = &[
         sentence: "opens the form's text in $EDITOR",
         hint: "editor",
         keys: &["ctrl-g"],
+        scopes: &[Scope::Form],
+        args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::FormPlan,
+        name: "form-plan",
+        sentence: "shows what exactly the form's job would run where",
+        hint: "plan",
+        keys: &["f2"],
         scopes: &[Scope::Form],
         args: "",
         danger: Danger::None,

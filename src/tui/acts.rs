@@ -35,6 +35,9 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
     let effects = match cmd.id {
         C::ScaleUp | C::ScaleDown => return step_target(cmd, subject, cx),
         C::Scale => return scale_named(cmd, subject, cx),
+        C::AutoScale => auto_scale(cmd, subject, cx),
+        C::SetUpLogs => set_up_logs(subject, cx),
+        C::Plan => plan(subject, cx),
         C::Prepare => node_act(subject, cx, &NodeAct::Prepare),
         C::Drain => node_act(subject, cx, &NodeAct::Drain),
         C::Undrain => node_act(subject, cx, &NodeAct::Undrain),
@@ -114,6 +117,63 @@ fn scale_named(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
     match found {
         Some(id) => Acted::Propose(id, target),
         None => Acted::Effects(refuse(format!("there is no cluster `{}`", shown(name.map_or("", |n| n))))),
+    }
+}
+
+/// Without arguments in a window; `:auto-scale MINIMUM MAXIMUM [IDLE-MINUTES]` at once.
+fn auto_scale(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let Some(cluster) = cluster_of(subject, cx) else { return say("select a cluster to let it follow the work") };
+    let place = cluster_place(cluster, cx);
+    let numbers: Option<Vec<u32>> = cmd.args.iter().map(|word| word.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some([]) => vec![UiEffect::Open(Overlay::AutoScale(cluster, place))],
+        Some([minimum, maximum, idle @ ..]) if idle.len() < 2 => vec![UiEffect::Send(Request::AutoScale {
+            cluster: place,
+            minimum: NodeCount(*minimum),
+            maximum: NodeCount(*maximum),
+            idle: idle.first().map(|minutes| Millis::from_mins(u64::from(*minutes))),
+        })],
+        Some(_) | None => refuse("the form is `auto-scale MINIMUM MAXIMUM [IDLE-MINUTES]`"),
+    }
+}
+
+/// Of the node that is selected; of a cluster, its first unusable node, else its first.
+fn set_up_logs(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let node = match subject {
+        Some(Subject::Node(id)) => Some(id),
+        Some(Subject::Cluster(id)) => {
+            let nodes = cx.world.nodes_of(id);
+            let failed = |id: &&NodeId| cx.world.node(**id).is_some_and(|n| matches!(n.state, NodeState::Unusable(_)));
+            nodes.iter().find(failed).or(nodes.first()).copied()
+        }
+        _ => None,
+    };
+    let Some(node) = node else { return say("select a node to see the logs of its set-up") };
+    let cluster = cx.world.node(node).and_then(|node| cx.world.cluster(node.cluster));
+    let setup = cluster.and_then(|cluster| cluster.spec.node_setup.as_ref());
+    match setup.is_some_and(|setup| setup.setup_task.is_some()) {
+        true => vec![UiEffect::Open(Overlay::SetUpLogs(node))],
+        false => say("its cluster has no set-up task, so there are no logs of one"),
+    }
+}
+
+/// What a job would come to now, were it submitted again.
+fn plan(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    match jobs(subject, cx).as_slice() {
+        [job] => vec![UiEffect::Open(Overlay::Plan(Box::new(again(job, cx))))],
+        [] => say("select a job to see what it would run where"),
+        _ => say("one job at a time"),
+    }
+}
+
+/// A new job with the parameters of one that there is.
+fn again(job: &Job, cx: &Cx) -> Submit {
+    Submit {
+        experiment: experiment_place(job.experiment, cx),
+        cluster: cluster_place(job.cluster, cx),
+        name: None,
+        spec: (*job.spec).clone(),
+        token: None,
     }
 }
 
@@ -261,13 +321,7 @@ fn job_request(id: JobId, act: JobAct) -> UiEffect {
 
 fn rerun(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     let jobs = jobs(subject, cx);
-    let submit = |job: &Arc<Job>| Submit {
-        experiment: experiment_place(job.experiment, cx),
-        cluster: cluster_place(job.cluster, cx),
-        name: None,
-        spec: (*job.spec).clone(),
-        token: None,
-    };
+    let submit = |job: &Arc<Job>| again(job, cx);
     match jobs.as_slice() {
         [] => say("select a job to run it again"),
         [job] => {

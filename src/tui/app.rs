@@ -158,6 +158,7 @@ pub fn handler(id: CommandId) -> Handler {
         C::Cancel | C::Open | C::CopyCommand => Handler::App,
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
         C::ScaleUp | C::ScaleDown | C::Scale | C::Prepare | C::Drain | C::Undrain | C::DeclareDead => Handler::Acts,
+        C::AutoScale | C::SetUpLogs | C::Plan => Handler::Acts,
         C::NewJob | C::Rerun | C::RerunWith | C::Retry | C::Stop | C::Undo | C::Delete | C::Why => Handler::Acts,
         C::Hold
         | C::Release
@@ -176,7 +177,7 @@ pub fn handler(id: CommandId) -> Handler {
         C::LogSave | C::LogPager => Handler::Log,
         C::Accept | C::LineComplete | C::LineUp | C::LineDown => Handler::Focused,
         C::QuestionNext | C::QuestionPrev => Handler::Overlay,
-        C::FormNext | C::FormPrev | C::FormSubmit | C::FormText | C::FormEditor => Handler::Overlay,
+        C::FormNext | C::FormPrev | C::FormSubmit | C::FormText | C::FormEditor | C::FormPlan => Handler::Overlay,
     }
 }
 

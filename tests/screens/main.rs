@@ -9,4 +9,5 @@ mod looks;
 mod pictures;
 mod played;
 mod screen;
+mod windows;
 mod world;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::FormSeed;
+use super::{FormSeed, Overlay};
 use crate::commands::{Cmd, Code, CommandId, Key, Scope};
 use crate::model::fault::Fault;
 use crate::model::ids::ExperimentId;
@@ -356,14 +356,22 @@ impl Form {
         if self.asked.is_some() {
             return Vec::new();
         }
+        match self.ready(cx) {
+            Some(filled) => self.send(filled),
+            None => Vec::new(),
+        }
+    }
+
+    /// Returns what would be submitted; what keeps it from that is shown at its field.
+    fn ready(&mut self, cx: &Cx) -> Option<Filled> {
         if self.text.is_some() && self.take_text(cx).is_none() {
-            return Vec::new();
+            return None;
         }
         self.tried = true;
         self.fault = None;
         let draft = self.draft();
         match self.with_surroundings(cx, |around| draft.check(around)) {
-            Ok(filled) => self.send(filled),
+            Ok(filled) => Some(filled),
             Err(complaints) => {
                 // The text has no place for these: they are shown at their fields.
                 self.text = None;
@@ -372,23 +380,33 @@ impl Form {
                 }
                 self.complaints = complaints;
                 self.styles();
-                Vec::new()
+                None
             }
         }
     }
 
-    fn send(&mut self, filled: Filled) -> Vec<UiEffect> {
-        let place = |name: &str| Place { workspace: self.workspace.clone(), name: Some(name.to_owned()) };
+    fn show_plan(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        let Some(filled) = self.ready(cx) else { return Vec::new() };
+        let submit = Submit { token: None, ..self.submission(filled) };
+        vec![UiEffect::Open(Overlay::Plan(Box::new(submit)))]
+    }
+
+    fn submission(&self, filled: Filled) -> Submit {
         let cluster = Place { workspace: self.workspace.clone(), name: filled.spec.cluster.clone() };
-        let submit = Box::new(Submit {
-            experiment: place(&filled.experiment),
+        Submit {
+            experiment: Place { workspace: self.workspace.clone(), name: Some(filled.experiment) },
             cluster,
             name: filled.name,
             spec: filled.spec,
             token: Some(format!("form-{}-{}-{}", self.opened.0, self.number, self.revision)),
-        });
-        let request = if filled.new_experiment {
-            let (workspace, name) = (self.workspace.clone(), filled.experiment);
+        }
+    }
+
+    fn send(&mut self, filled: Filled) -> Vec<UiEffect> {
+        let new_experiment = filled.new_experiment.then(|| filled.experiment.clone());
+        let submit = Box::new(self.submission(filled));
+        let request = if let Some(name) = new_experiment {
+            let workspace = self.workspace.clone();
             self.asked = Some(Asked::Experiment(submit));
             Request::CreateExperiment { workspace, name }
         } else {
@@ -463,6 +481,7 @@ impl Pane for Form {
             CommandId::FormPrev => self.step(-1),
             CommandId::FormSubmit => return self.submit(cx),
             CommandId::FormText => self.toggle_text(cx),
+            CommandId::FormPlan => return self.show_plan(cx),
             CommandId::FormEditor => {
                 let text = self.text.as_ref().map_or_else(|| text::to_text(&self.draft()), |text| text.edit.text());
                 let ticket = Ticket { from: Asker::Overlay, number: self.number };
@@ -541,8 +560,8 @@ impl Pane for Form {
     fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
         use CommandId as C;
         match &self.text {
-            Some(_) => vec![C::FormSubmit, C::FormText, C::FormEditor, C::Cancel],
-            None => vec![C::FormNext, C::FormSubmit, C::FormText, C::FormEditor, C::Cancel],
+            Some(_) => vec![C::FormSubmit, C::FormText, C::FormEditor, C::Cancel, C::FormPlan],
+            None => vec![C::FormNext, C::FormSubmit, C::FormText, C::FormEditor, C::Cancel, C::FormPlan],
         }
     }
 

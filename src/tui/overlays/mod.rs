@@ -1,9 +1,13 @@
 //! Windows above the panes; one file each. The one on top has all keys.
 
+pub mod auto_scale;
 pub mod form;
 pub mod help;
 pub mod palette;
+pub mod plan;
 pub mod question;
+mod reader;
+pub mod set_up_logs;
 pub mod why;
 
 use std::sync::Arc;
@@ -14,8 +18,8 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Padding, Widget};
 
 use crate::commands::Scope;
-use crate::model::ids::JobId;
-use crate::model::request::Place;
+use crate::model::ids::{ClusterId, JobId, NodeId};
+use crate::model::request::{Place, Submit};
 use crate::model::spec::JobSpec;
 use crate::tui::cx::Cx;
 use crate::tui::pane::{Pane, UiEffect};
@@ -33,6 +37,12 @@ pub enum Overlay {
     Question(Question),
     /// Why a job waits.
     Why(JobId),
+    /// The bounds between which a cluster follows the work; the place names it for the core.
+    AutoScale(ClusterId, Place),
+    /// What a job would run where.
+    Plan(Box<Submit>),
+    /// The logs of a node's set-up task.
+    SetUpLogs(NodeId),
     /// A job to submit.
     Form(FormSeed),
 }
@@ -58,6 +68,15 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
         Overlay::Why(job) => {
             let (why, effects) = why::WhyView::new(job, number, cx);
             (Box::new(why), effects)
+        }
+        Overlay::AutoScale(cluster, place) => (Box::new(auto_scale::AutoScaleForm::new(cluster, place, cx)), Vec::new()),
+        Overlay::Plan(submit) => {
+            let (plan, effects) = plan::PlanView::new(*submit, number);
+            (Box::new(plan), effects)
+        }
+        Overlay::SetUpLogs(node) => {
+            let (logs, effects) = set_up_logs::SetUpLogs::new(node, number, cx);
+            (Box::new(logs), effects)
         }
         Overlay::Form(seed) => {
             let (form, effects) = form::Form::new(seed, number, cx);

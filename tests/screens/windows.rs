@@ -1,0 +1,225 @@
+//! Windows of acts: bounds of auto-scale, the plan of a job, the logs of a set-up task.
+
+use std::sync::Arc;
+
+use ostler::model::fault::Fault;
+use ostler::model::launch::Launch;
+use ostler::model::plan::{JobPlan, PlanNode, PlanProcess};
+use ostler::model::request::{FileEntry, Listing, Reply, Request, Window};
+use ostler::model::snapshot::Change;
+use ostler::model::spec::{AutoScale, NodeSetup, ScaleSettings};
+use ostler::model::state::NodeState;
+use ostler::model::units::{Millis, NodeCount, UnixMillis};
+use ostler::tui::msg::{Msg, Ticket};
+use ostler::tui::pane::UiEffect;
+
+use crate::screen::Screen;
+use crate::world;
+
+/// The last question to the core.
+fn asked(screen: &Screen) -> (Ticket, Request) {
+    let ask = |effect: &UiEffect| match effect {
+        UiEffect::Ask(ticket, request) => Some((*ticket, request.clone())),
+        _ => None,
+    };
+    screen.asked.iter().rev().find_map(ask).unwrap_or_else(|| panic!("nothing was asked\n{}", screen.text()))
+}
+
+fn answer(screen: &mut Screen, ticket: Ticket, reply: Result<Reply, Fault>) {
+    screen.tell(Msg::Reply(ticket, Box::new(reply)));
+}
+
+fn shows(screen: &Screen, parts: &[&str]) {
+    let text = screen.text();
+    for part in parts {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+/// A cluster with a set-up task and two nodes, one of which failed it.
+fn with_set_up() -> Screen {
+    let mut cluster = world::cluster(1, "gpu", 2);
+    let setup = serde_json::json!({"setupTask": {"commandLine": "x", "stdOutErrPathPrefix": "/logs"}});
+    cluster.spec.node_setup = Some(serde_json::from_value::<NodeSetup>(setup).expect("a set-up"));
+    let why =
+        serde_json::json!({"state": "unusable", "why": {"code": "SetupTaskFailed", "step": "set up", "message": "exit 3"}});
+    let bad: NodeState = serde_json::from_value(why).expect("a state");
+    let mut screen = Screen::new(120, 40);
+    screen.tell(world::update(
+        1,
+        true,
+        vec![
+            Change::Workspace(Arc::new(world::workspace(1, "lab"))),
+            Change::Cluster(Arc::new(cluster)),
+            Change::Node(Arc::new(world::node(1, 1, "gpu-1", NodeState::Idle))),
+            Change::Node(Arc::new(world::node(2, 1, "gpu-2", bad))),
+        ],
+    ));
+    screen.keys("/ \"gpu\" enter");
+    screen.asked.clear();
+    screen
+}
+
+#[test]
+fn bounds_are_typed_in_a_window() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    screen.keys("j j j a");
+    shows(
+        &screen,
+        &["gpu-a100 · auto-scale", "maximum   4", "idle minutes   10", "0 to 4 nodes as the work needs", "the target of 4"],
+    );
+    // A digit takes the place of what stands there; what is wrong is said, and Enter does nothing then.
+    screen.keys("shift-tab \"9\" enter");
+    shows(&screen, &["the minimum 9 is above the maximum 4"]);
+    assert!(!screen.asked.iter().any(|effect| matches!(effect, UiEffect::Ask(_, Request::AutoScale { .. }))));
+    screen.keys("backspace \"1\" tab \"16\" tab backspace backspace \"25\" +");
+    shows(&screen, &["1 to 16 nodes as the work needs; one goes after 26m00s unused"]);
+    screen.keys("enter");
+    let (ticket, request) = asked(&screen);
+    let Request::AutoScale { cluster, minimum, maximum, idle } = request else { panic!("{request:?}") };
+    assert_eq!((cluster.name.as_deref(), cluster.workspace.as_deref()), (Some("gpu-a100"), Some("prod")));
+    assert_eq!((minimum, maximum, idle), (NodeCount(1), NodeCount(16), Some(Millis::from_mins(26))));
+    let note = "1 to 16 nodes as the work needs".to_owned();
+    answer(&mut screen, ticket, Ok(Reply::Accepted { note: Some(note) }));
+    assert!(!screen.text().contains("auto-scale ─") && screen.text().contains("1 to 16 nodes as the work needs"));
+    // What a cluster has already is where one begins; Esc changes nothing.
+    let mut auto = world::cluster(1, "gpu-a100", 4);
+    auto.spec.scale_settings = ScaleSettings::AutoScale(AutoScale::new(NodeCount(2), NodeCount(8), NodeCount(3)));
+    screen.tell(world::update(2, false, vec![Change::Cluster(Arc::new(auto))]));
+    screen.asked.clear();
+    screen.keys("a");
+    shows(&screen, &["minimum   2", "maximum   8", "the next target set by hand ends it"]);
+    screen.keys("esc");
+    assert!(screen.asked.iter().all(|effect| !matches!(effect, UiEffect::Ask(_, Request::AutoScale { .. }))));
+    // By its name, with the numbers behind it.
+    screen.keys(": \"auto-scale_0_3_5\" enter");
+    let (_, request) = asked(&screen);
+    let expected = (NodeCount(0), NodeCount(3), Some(Millis::from_mins(5)));
+    assert!(
+        matches!(request, Request::AutoScale { minimum, maximum, idle, .. } if (minimum, maximum, idle) == expected),
+        "{request:?}"
+    );
+}
+
+fn plan() -> JobPlan {
+    let launch = Launch {
+        command: "python3 train.py".to_owned(),
+        shell: "/bin/bash".to_owned(),
+        workdir: "/spool/temp".to_owned(),
+        env: vec![("RANK".to_owned(), "0".to_owned())],
+        node_index: 0,
+        secrets: Vec::new(),
+        wipe: Vec::new(),
+        dirs: vec!["/spool/temp".to_owned()],
+        files: Vec::new(),
+        stdout: "/logs/stdout.txt".to_owned(),
+        stderr: "/logs/stderr.txt".to_owned(),
+        keep_former: None,
+        execution_log: None,
+    };
+    JobPlan {
+        name: "run-021".to_owned(),
+        workspace: "prod".to_owned(),
+        experiment: "mnist-lr".to_owned(),
+        cluster: Some("gpu-a100".to_owned()),
+        tool_type: "custom".to_owned(),
+        node_count: 1,
+        nodes: vec![PlanNode { name: "gpu-1".to_owned(), address: "10.7.0.14".to_owned(), stand_in: false }],
+        mounts: Vec::new(),
+        processes: vec![PlanProcess { rank: "m0".to_owned(), node: 0, secrets: vec!["TOKEN".to_owned()], launch }],
+        process_count: 1,
+        notes: vec!["\u{1b}[31mred\u{1b}[0m words".to_owned()],
+    }
+}
+
+#[test]
+fn a_job_and_a_form_show_their_plan() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    screen.keys("/ \"run-009\" enter P");
+    let (ticket, request) = asked(&screen);
+    let Request::PlanJob { submit, stand_ins: true } = request else { panic!("{request:?}") };
+    assert_eq!((submit.name, submit.experiment.name.as_deref()), (None, Some("mnist-lr")));
+    shows(&screen, &["What it would run where", "asking …"]);
+    answer(&mut screen, ticket, Ok(Reply::Plan(Box::new(plan()))));
+    shows(
+        &screen,
+        &[
+            "job run-021, custom, experiment mnist-lr of workspace prod, on gpu-a100",
+            "0  gpu-1  10.7.0.14",
+            "m0 on node 0 gpu-1: main",
+            "set   RANK=0",
+            "set   TOKEN=(secret)",
+            "python3 train.py",
+        ],
+    );
+    assert!(!screen.text().contains('\u{1b}'));
+    screen.keys("P");
+    assert!(!screen.text().contains("What it would run where"), "the same key closes it");
+    // A refusal is shown in place.
+    screen.asked.clear();
+    screen.keys("P");
+    let (ticket, _) = asked(&screen);
+    answer(&mut screen, ticket, Err(Fault::user("no such cluster").hint("make one")));
+    shows(&screen, &["no such cluster", "make one"]);
+    screen.keys("esc");
+    // The form's job, before it is submitted; closing the plan gives the form back.
+    screen.asked.clear();
+    screen.keys("n f2");
+    let (_, request) = asked(&screen);
+    let Request::PlanJob { submit, .. } = request else { panic!("{request:?}") };
+    assert!(submit.spec.toolkit.command_line().contains("train.py") && submit.token.is_none());
+    screen.keys("f2");
+    shows(&screen, &["New job"]);
+    assert!(!screen.text().contains("What it would run where"));
+    // A form that cannot be submitted says why instead.
+    screen.asked.clear();
+    screen.keys("ctrl-e");
+    screen.keys("ctrl-e tab");
+    assert!(!screen.asked.iter().any(|effect| matches!(effect, UiEffect::Ask(_, Request::Submit(_)))));
+}
+
+fn window(bytes: &str) -> Reply {
+    let bytes = bytes.as_bytes().to_vec();
+    Reply::Window(Window { offset: 0, size: bytes.len() as u64, bytes, inode: 1 })
+}
+
+#[test]
+fn the_logs_of_a_set_up_are_read_and_grow() {
+    let mut screen = with_set_up();
+    screen.keys("s");
+    let (ticket, request) = asked(&screen);
+    assert!(matches!(request, Request::ListFiles(_)), "{request:?}");
+    let names = ["stderr-gpu-1.txt", "stderr-gpu-2.txt", "stdout-gpu-1.txt", "stdout-gpu-2.txt"];
+    let entries = names.map(|name| FileEntry::file(name, 0, 3, UnixMillis(0))).to_vec();
+    screen.asked.clear();
+    answer(&mut screen, ticket, Ok(Reply::Listing(Listing { entries, ..Listing::default() })));
+    // Of the node that failed, its output first.
+    let (ticket, request) = asked(&screen);
+    let Request::ReadFile(read) = request else { panic!("{request:?}") };
+    assert_eq!(read.file.file, "stdout-gpu-2.txt");
+    answer(&mut screen, ticket, Ok(window("one\ntwo \u{1b}[31mred\n")));
+    shows(&screen, &["Set-up of gpu-2 · stdout-gpu-2.txt", "one", "two "]);
+    assert!(!screen.text().contains('\u{1b}'));
+    // It is read again while it is looked at.
+    screen.asked.clear();
+    screen.now = screen.now + Millis::from_secs(3);
+    screen.tell(Msg::Tick);
+    let (ticket, _) = asked(&screen);
+    answer(&mut screen, ticket, Ok(window("one\ntwo\nthree\n")));
+    shows(&screen, &["three"]);
+    screen.asked.clear();
+    screen.keys("tab");
+    let (ticket, request) = asked(&screen);
+    assert!(matches!(&request, Request::ReadFile(read) if read.file.file == "stderr-gpu-2.txt"), "{request:?}");
+    answer(&mut screen, ticket, Ok(window("")));
+    shows(&screen, &["nothing was written"]);
+    screen.keys("s");
+    assert!(!screen.text().contains("Set-up of"));
+    // Without a task there is nothing to show, and nothing is asked.
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    screen.keys("j j j");
+    screen.asked.clear();
+    screen.keys("s");
+    shows(&screen, &["has no set-up task"]);
+    assert!(!screen.asked.iter().any(|effect| matches!(effect, UiEffect::Ask(_, Request::ListFiles(_)))));
+}
