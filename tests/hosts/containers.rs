@@ -5,26 +5,50 @@ use serde_json::{Value, json};
 use crate::lab::{Lab, until};
 use crate::ostler::{Ostler, SOON, exit_code};
 
-/// Makes podman run on a host of the lab: its store and its control groups are not those of the machine, and limits stay
-/// below what the host may set. The image has nothing but busybox and a file that no host has.
-const PODMAN: &str = r#"set -e
-mkdir -p /var/lib/containers /etc/containers
-mount -t tmpfs tmpfs /var/lib/containers
+/// Gives a host of the lab control groups that are not those of the machine.
+const CGROUPS: &str = r#"set -e
 mount -t tmpfs tmpfs /sys/fs/cgroup
 for c in cpu cpuacct cpuset memory devices freezer blkio pids; do
     mkdir -p /sys/fs/cgroup/$c && mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c
 done
-mkdir /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
-printf '[containers]\ndefault_ulimits=["nofile=10000:10000","nproc=5000:5000"]\n[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n' >/etc/containers/containers.conf
-printf '[storage]\ndriver="vfs"\nrunroot="/run/containers/storage"\ngraphroot="/var/lib/containers/storage"\n' >/etc/containers/storage.conf
-[ -e /etc/containers/policy.json ] || echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+mkdir /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd"#;
+/// Makes podman run there: its store is not that of the machine, and limits stay below what the host may set.
+const PODMAN: &str = r#"mkdir -p /var/lib/containers /etc/containers
+mount -t tmpfs tmpfs /var/lib/containers
+printf '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1000:1000"]\n[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n' >/etc/containers/containers.conf
+printf '[storage]\ndriver="vfs"\n' >/etc/containers/storage.conf
+[ -e /etc/containers/policy.json ] || echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json"#;
+/// An image that has nothing but busybox and a file that no host has; `IMPORT` reads its files.
+const IMAGE: &str = r#"set -e
 d=/tmp/image
 mkdir -p $d/bin $d/tmp $d/root $d/etc $d/proc $d/sys $d/dev
 cp "$(command -v busybox)" $d/bin/busybox
-for a in sh cat echo ls sleep uname id mkdir mkfifo rm setsid nohup tr grep wc kill df printf true head date; do ln -s busybox $d/bin/$a; done
+for a in sh cat echo ls sleep uname id mkdir mkfifo rm setsid nohup tr grep wc kill df printf true head date touch; do ln -s busybox $d/bin/$a; done
 echo root:x:0:0:root:/root:/bin/sh >$d/etc/passwd
 echo canary-image >$d/marker
-tar -C $d -c . | podman import - localhost/bird:1 >/dev/null
+tar -C $d -c . | IMPORT localhost/bird:1 >/dev/null
+echo ready"#;
+/// Docker's engine, in the background.
+const DOCKERD: &str = r#"mkdir -p /var/lib/docker
+mount -t tmpfs tmpfs /var/lib/docker
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+setsid dockerd --storage-driver vfs >/tmp/dockerd.log 2>&1 </dev/null &
+n=0; until docker version >/dev/null 2>&1 || [ $n = 600 ]; do sleep 0.1; n=$((n + 1)); done"#;
+/// A user who may have containers of their own.
+const USER: &str = r#"set -e
+useradd -m -s /bin/bash -p '*' ada
+mkdir -p /home/ada/.ssh && cp /root/.ssh/authorized_keys /home/ada/.ssh/ && chown -R ada /home/ada/.ssh
+grep -q '^ada:' /etc/subuid || echo ada:200000:65536 >>/etc/subuid
+grep -q '^ada:' /etc/subgid || echo ada:200000:65536 >>/etc/subgid"#;
+/// A second image: the first with Open MPI, as the host has it, but for the ssh that its launcher would want.
+const WITH_MPI: &str = r#"set -e
+m=/tmp/mpi
+cp -a /tmp/image $m
+for f in $(command -v mpirun) $(command -v orted) $(find /usr/lib/*/openmpi /usr/lib/*/pmix2 -name '*.so*' 2>/dev/null); do
+    echo $f; ldd $f 2>/dev/null | grep -o '/[^ )]*'
+done | sort -u | while read -r f; do mkdir -p "$m${f%/*}"; cp -L "$f" "$m$f"; done
+for d in /usr/share/openmpi /usr/share/pmix* /etc/openmpi; do [ ! -e $d ] || { mkdir -p $m${d%/*}; cp -aL $d $m$d; }; done
+tar -C $m -c . | podman import - localhost/mpi:1 >/dev/null
 echo ready"#;
 /// Part of a password, to look for.
 const CANARY: &str = "c4n4ry-b1rd";
@@ -32,10 +56,15 @@ const CANARY: &str = "c4n4ry-b1rd";
 fn lab(count: u32) -> Lab {
     let lab = Lab::up(count);
     for host in lab.hosts() {
-        let said = lab.on(&host, &format!("{{ {PODMAN}\n}} 2>&1"));
-        assert!(said.trim_end().ends_with("ready"), "{host}: {said}");
+        ready(&lab, &host, &[CGROUPS, PODMAN, &IMAGE.replace("IMPORT", "podman import -")]);
     }
     lab
+}
+
+/// Runs scripts on a host, of which the last one says `ready`.
+fn ready(lab: &Lab, host: &str, scripts: &[&str]) {
+    let said = lab.on(host, &format!("{{ {}\n}} 2>&1", scripts.join("\n")));
+    assert!(said.trim_end().ends_with("ready"), "{host}: {said}");
 }
 
 fn contained(mut job: Value, image: Value) -> Value {
@@ -88,6 +117,75 @@ fn preparation_job_and_daemons_run_in_the_containers_of_their_nodes() {
         |host: &str, name: &str| lab.on(host, &format!("find /root/.local/state/ostler-node -name {name} -exec cat {{}} +"));
     assert_eq!(found(first, "temp").trim(), "temp");
     assert_eq!(found(second, "daemon"), format!("canary-image\n{second}\n{}\n", CANARY.len()));
+    assert_eq!(containers(&lab), "", "none is left");
+}
+
+/// Runs a job that says where it is, and returns what it said.
+fn visit(ostler: &Ostler<'_>, command: &str) -> String {
+    let job = json!({
+        "nodeCount": 1,
+        "jobPreparation": {"commandLine": "cat /marker >/prepared"},
+        "customToolkitSettings": {"commandLine": format!("cat /prepared; echo ${{#TOKEN}}; df /dev/shm | grep -c 32768; {command}; exit 7")},
+        "secrets": [{"name": "TOKEN", "value": CANARY}],
+    });
+    ostler.submit_file("visit", contained(job, image()));
+    let job = ostler.await_end("visit");
+    let said = ostler.ok(&["job", "logs", "visit"]);
+    assert_eq!(exit_code(&job), Some(7), "{job:#}\n{said}");
+    said
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run --long"]
+fn docker_engine_runs_a_job() {
+    let lab = Lab::up(1);
+    if lab.on("h1", "PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v dockerd || :").trim().is_empty() {
+        eprintln!("did not run: docker: no dockerd here");
+        return;
+    }
+    ready(&lab, "h1", &[CGROUPS, DOCKERD, &IMAGE.replace("IMPORT", "docker import -")]);
+    let ostler = Ostler::with_cluster(&lab, 1);
+    let said = visit(&ostler, "ls /.dockerenv");
+    assert_eq!(said, format!("canary-image\n{}\n1\n/.dockerenv\n", CANARY.len()));
+    assert_eq!(lab.on("h1", "docker ps --all --quiet"), "", "none is left");
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn a_user_has_containers_of_their_own_without_root() {
+    let lab = Lab::up(1);
+    ready(&lab, "h1", &[CGROUPS, PODMAN, USER, "echo ready"]);
+    let image = format!("cd; {}", IMAGE.replace("IMPORT", "podman import -"));
+    let said = lab.on("h1", &format!("su - ada -c {} 2>&1", shlex::try_quote(&image).unwrap()));
+    assert!(said.trim_end().ends_with("ready"), "{said}");
+    let ostler = Ostler::new(&lab);
+    ostler.ok(&["cluster", "create", "c", "--hosts", "ada@h1", "--target", "1"]);
+    let said = visit(&ostler, "id -u; touch $AZ_BATCHAI_JOB_TEMP/mine");
+    assert_eq!(said, format!("canary-image\n{}\n1\n0\n", CANARY.len()), "root inside, and nobody outside");
+    let mine = lab.on("h1", "find /home/ada/.local/state/ostler-node -name mine -exec stat -c %U {} +");
+    assert_eq!(mine.trim(), "ada");
+    assert_eq!(lab.on("h1", "su - ada -c 'podman ps --all --quiet'"), "", "none is left");
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn mpirun_of_an_image_spans_the_containers_of_two_nodes() {
+    let lab = lab(2);
+    for host in lab.hosts() {
+        ready(&lab, &host, &[WITH_MPI]);
+    }
+    let ostler = Ostler::with_cluster(&lab, 2);
+    let line = "echo rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE on $(uname -n): $(cat /marker)";
+    let job = json!({"nodeCount": 2, "customMpiSettings": {"commandLine": line, "processCount": 4}});
+    ostler.submit_file("ranks", contained(job, json!({"imageSourceRegistry": {"image": "localhost/mpi:1"}})));
+    let job = ostler.await_end("ranks");
+    let said = ostler.ok(&["job", "logs", "ranks"]);
+    assert_eq!(exit_code(&job), Some(0), "{job:#}\n{said}{}", ostler.ok(&["job", "logs", "ranks", "--err"]));
+    let mut lines: Vec<&str> = said.lines().collect();
+    lines.sort_unstable();
+    let (first, second) = (job["nodes"][0].as_str().unwrap(), job["nodes"][1].as_str().unwrap());
+    let line = |rank: usize| format!("rank {rank} of 4 on {}: canary-image", if rank < 2 { first } else { second });
+    assert_eq!(lines, [line(0), line(1), line(2), line(3)], "{said}");
     assert_eq!(containers(&lab), "", "none is left");
 }
 

@@ -37,6 +37,14 @@ fn files_commands_and_ports_of_nodes_come_over_ssh() {
     let there = lab.on(&second, "sha256sum $(find /root/out -name model)");
     assert_eq!(sum(&String::from_utf8_lossy(&out.stdout)), sum(&there));
 
+    // Nodes are listed as they are signed into.
+    let nodes = ostler.json(&["cluster", "node", "list"]);
+    for (at, node) in nodes.as_array().unwrap().iter().enumerate() {
+        let name = node["nodeId"].as_str().unwrap();
+        assert_eq!(node["ipAddress"], lab.address(name[1..].parse().unwrap()).as_str(), "{at}: {nodes:#}");
+        assert_eq!((&node["port"], &node["adminUserName"]), (&json!(22), &json!("root")), "{nodes:#}");
+    }
+
     // A command speaks while it runs, and has its own code.
     let line = "uname -n; echo trouble >&2; while [ ! -e /root/go ]; do sleep 0.1; done; echo last; exit 7";
     let mut command = ostler.command(&["cluster", "node", "exec", &second, "--", line]);

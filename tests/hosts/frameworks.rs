@@ -25,6 +25,8 @@ pub fn lab(count: u32) -> Lab {
         ("check.py", include_str!("frameworks/check.py")),
         ("allreduce.py", include_str!("frameworks/allreduce.py")),
         ("train_torch.py", include_str!("frameworks/train_torch.py")),
+        ("restart_torch.py", include_str!("frameworks/restart_torch.py")),
+        ("train_accelerate.py", include_str!("frameworks/train_accelerate.py")),
         ("sum_jax.py", include_str!("frameworks/sum_jax.py")),
         ("train_chainer.py", include_str!("frameworks/train_chainer.py")),
         ("ray_nodes.py", include_str!("frameworks/ray_nodes.py")),

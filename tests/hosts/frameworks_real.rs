@@ -66,6 +66,46 @@ fn pytorch_trains_over_two_nodes() {
 
 #[test]
 #[ignore = "needs root and sshd: tests/run"]
+fn torchrun_starts_all_ranks_again_after_one_failed() {
+    let lab = lab(2);
+    let Some(python) = python(&lab, "torch", "torch.distributed") else { return };
+    let ostler = Ostler::with_cluster(&lab, 2);
+    // The same two as above.
+    let args = "-r 1 -t 1 --log_dir $AZ_BATCHAI_JOB_TEMP/torchrun --monitor_interval 1";
+    let settings = |restarts: u32| {
+        json!({"pythonScriptFilePath": "/opt/check/restart_torch.py", "pythonInterpreterPath": python,
+            "maxRestarts": restarts, "launcherArgs": args, "processesPerNode": 1})
+    };
+    ostler.submit_file("again", job(2, "torchrunSettings", settings(2)));
+    well(&ostler, "again");
+    let text: String = (0..2).map(|node| log(&ostler, "again", node, &format!("stdout-{node}.txt"))).collect();
+    assert!(text.contains("rank 1 fails"), "{text}");
+    assert_eq!(text.matches(" of 2 ended in round ").count(), 2, "{text}");
+    // Without restarts the failure is the job's.
+    ostler.submit_file("once", job(2, "torchrunSettings", settings(0)));
+    let ended = crate::frameworks::ended(&ostler, "once");
+    assert_eq!(ended["executionState"], "failed", "{ended:#}");
+    assert_eq!(ended["executionInfo"]["errors"][0]["code"], "JobFailed", "{ended:#}");
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn accelerate_trains_over_two_nodes() {
+    let lab = lab(2);
+    let Some(python) = python(&lab, "accelerate", "accelerate, torch.distributed") else { return };
+    let ostler = Ostler::with_cluster(&lab, 2);
+    let settings = json!({"pythonScriptFilePath": "/opt/check/train_accelerate.py", "pythonInterpreterPath": python,
+        "processesPerNode": 1});
+    ostler.submit_file("fit", job(2, "accelerateSettings", settings));
+    well(&ostler, "fit");
+    for node in 0..2 {
+        let text = log(&ostler, "fit", node, &format!("stdout-{node}.txt"));
+        assert!(text.contains(&format!("rank {node} of 2: slope 3.0")), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
 fn mpi_programs_talk_over_four_nodes() {
     let lab = lab(4);
     let Some(python) = python(&lab, "mpi4py", "mpi4py.MPI") else { return };
