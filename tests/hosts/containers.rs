@@ -16,7 +16,7 @@ mkdir /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys
 const PODMAN: &str = r#"mkdir -p /var/lib/containers /etc/containers
 mount -t tmpfs tmpfs /var/lib/containers
 printf '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1000:1000"]\n[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n' >/etc/containers/containers.conf
-printf '[storage]\ndriver="vfs"\n' >/etc/containers/storage.conf
+printf '[storage]\ndriver="vfs"\nrunroot="/run/containers/storage"\ngraphroot="/var/lib/containers/storage"\n' >/etc/containers/storage.conf
 [ -e /etc/containers/policy.json ] || echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json"#;
 /// An image that has nothing but busybox and a file that no host has; `IMPORT` reads its files.
 const IMAGE: &str = r#"set -e
@@ -39,7 +39,10 @@ const USER: &str = r#"set -e
 useradd -m -s /bin/bash -p '*' ada
 mkdir -p /home/ada/.ssh && cp /root/.ssh/authorized_keys /home/ada/.ssh/ && chown -R ada /home/ada/.ssh
 grep -q '^ada:' /etc/subuid || echo ada:200000:65536 >>/etc/subuid
-grep -q '^ada:' /etc/subgid || echo ada:200000:65536 >>/etc/subgid"#;
+grep -q '^ada:' /etc/subgid || echo ada:200000:65536 >>/etc/subgid
+mkdir -p /home/ada/.config/containers
+printf '[storage]\ndriver="vfs"\n' >/home/ada/.config/containers/storage.conf
+chown -R ada /home/ada/.config"#;
 /// A second image: the first with Open MPI, as the host has it, but for the ssh that its launcher would want.
 const WITH_MPI: &str = r#"set -e
 m=/tmp/mpi

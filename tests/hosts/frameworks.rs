@@ -27,6 +27,7 @@ pub fn lab(count: u32) -> Lab {
         ("train_torch.py", include_str!("frameworks/train_torch.py")),
         ("restart_torch.py", include_str!("frameworks/restart_torch.py")),
         ("train_accelerate.py", include_str!("frameworks/train_accelerate.py")),
+        ("sum_tensorflow.py", include_str!("frameworks/sum_tensorflow.py")),
         ("sum_jax.py", include_str!("frameworks/sum_jax.py")),
         ("train_chainer.py", include_str!("frameworks/train_chainer.py")),
         ("ray_nodes.py", include_str!("frameworks/ray_nodes.py")),

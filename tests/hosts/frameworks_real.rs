@@ -150,6 +150,22 @@ fn jax_sums_over_two_nodes() {
 }
 
 #[test]
+#[ignore = "needs root and sshd: tests/run --long"]
+fn tensorflow_sums_over_two_nodes() {
+    let lab = lab(2);
+    let Some(python) = python(&lab, "tensorflow", "tensorflow") else { return };
+    let ostler = Ostler::with_cluster(&lab, 2);
+    let settings = json!({"pythonScriptFilePath": "/opt/check/sum_tensorflow.py", "pythonInterpreterPath": python});
+    ostler.submit_file("sum", job(2, "tensorFlowSettings", settings));
+    well(&ostler, "sum");
+    for node in 0..2 {
+        let text = log(&ostler, "sum", node, &format!("stdout-wk-{node}.txt"));
+        assert!(text.contains(&format!("worker {node} of 2: sum 3")), "{text}");
+    }
+    assert!(log(&ostler, "sum", 0, "stdout-ps-0.txt").contains("server 0 is up"));
+}
+
+#[test]
 #[ignore = "needs root and sshd: tests/run"]
 fn clusters_of_ray_and_dask_live_as_long_as_their_job() {
     let lab = lab(2);

@@ -16,3 +16,4 @@ mod queue;
 mod refused;
 mod restart;
 mod scale;
+mod setup;

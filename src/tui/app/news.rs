@@ -119,6 +119,9 @@ impl App {
             effects.extend(self.log.hear(&News::Selected(self.cx.shown.as_ref()), &self.cx));
         }
         effects.extend(self.log.hear(&News::Tick, &self.cx));
+        if let Some(top) = self.overlays.last_mut() {
+            effects.extend(top.hear(&News::Tick, &self.cx));
+        }
         effects
     }
 
