@@ -3,18 +3,23 @@
 use ostler::api::Client;
 use ostler::cli;
 use ostler::cli::screen::{Left, Look, Screen, Showing};
+use std::path::{Path, PathBuf};
+
+use ostler::model::fault::Fault;
+use ostler::model::units::Millis;
+use ostler::tui::theme::Depth;
 use ostler::tui::theme::load::Themes;
 use ostler::tui::{Leave, TuiOptions};
 
 fn main() -> std::process::ExitCode {
     // Whoever asks for encryption later finds it; a second provider cannot be there before the first line.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let code = cli::run(&Screen { show, themes });
+    let code = cli::run(&Screen { show, replay, still, themes });
     std::process::ExitCode::from(u8::try_from(code & 0xFF).unwrap_or(1))
 }
 
-fn show(client: Client, look: Look) -> Showing {
-    let options = TuiOptions {
+fn options(look: Look) -> TuiOptions {
+    TuiOptions {
         theme: look.config.ui.theme.clone(),
         themes_dir: look.themes_dir,
         sizes_file: Some(look.sizes_file),
@@ -24,16 +29,35 @@ fn show(client: Client, look: Look) -> Showing {
         stop_hold: look.config.settings.stop_hold,
         record: look.record,
         demo: look.demo,
+        again: look.again,
+        columns: look.config.ui.columns.clone(),
+        mouse: look.config.ui.mouse,
+        bell: look.config.ui.bell,
+        changes: look.changes,
         ..TuiOptions::default()
-    };
-    Box::pin(async move {
-        let left = ostler::tui::run(client, options).await?;
-        Ok(match left {
-            Leave::Quit => Left::Quit,
-            Leave::Background => Left::Background,
-            Leave::Stop => Left::Stop,
-        })
-    })
+    }
+}
+
+fn left(leave: Leave) -> Left {
+    match leave {
+        Leave::Quit => Left::Quit,
+        Leave::Background => Left::Background,
+        Leave::Stop => Left::Stop,
+    }
+}
+
+fn show(client: Client, look: Look) -> Showing {
+    Box::pin(async move { ostler::tui::run(client, options(look)).await.map(left) })
+}
+
+fn replay(file: PathBuf, look: Look) -> Showing {
+    Box::pin(async move { ostler::tui::replay(file, options(look)).await.map(left) })
+}
+
+fn still(file: &Path, look: Look, size: (u16, u16), after: Millis) -> Result<String, Fault> {
+    // A picture has all colours, whatever terminal it is made from.
+    let options = TuiOptions { depth: Some(Depth::True), ..options(look) };
+    ostler::tui::still::still(file, &options, size, after)
 }
 
 fn themes() -> Vec<String> {

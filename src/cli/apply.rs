@@ -90,6 +90,16 @@ pub async fn run(session: &Session, apply: &Apply) -> Result<i32, Failure> {
     }
 }
 
+/// Applies one file: shows what changes, asks, does it.
+///
+/// # Errors
+/// As for `apply`.
+pub async fn file(session: &Session, file: &str) -> Result<(), Failure> {
+    let apply = Apply { files: vec![file.to_owned()], prune: false, rerun: false, watch: false };
+    let wish = read(session, &apply.files).await?;
+    once(session, &session.core().await?, &wish, &apply).await
+}
+
 fn watch(files: &[String]) -> Result<(notify::RecommendedWatcher, mpsc::Receiver<()>), Fault> {
     let (touch, touched) = mpsc::channel(1);
     let told = move |event: notify::Result<notify::Event>| {

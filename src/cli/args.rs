@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    apply, cluster, completions, config, context, doctor, experiment, export, file_server, job, names, resource_group,
+    apply, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, names, resource_group,
     serve, theme, usage, workspace,
 };
 use crate::model::fault::Fault;
@@ -19,6 +19,8 @@ use crate::model::fault::Fault;
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
+    #[command(flatten)]
+    pub recording: Recording,
     #[command(subcommand)]
     pub noun: Option<Noun>,
 }
@@ -26,6 +28,34 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or not found; 2 wrong call or configuration; 3 node or server out of reach; 4 partly done; \
 70 a mistake of ostler; 74 the state cannot be read or written; 124 --timeout passed; 130 interrupted. Commands that wait for one job end with the \
 job's own code, 128+n for signal n.";
+
+/// What becomes of the messages of the screen; without a noun, or with `demo`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Screen options")]
+pub struct Recording {
+    /// Keep the messages of the screen in a file, for a bug report or to be shown again
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Show the screen of such a file, at its own pace; nothing is asked of any core
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub replay: Option<PathBuf>,
+    /// Draw the screen of `--replay` into this file (SVG) instead
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub still: Option<PathBuf>,
+    /// After so much of the recording's time
+    #[arg(long, value_name = "SPAN", requires = "still", default_value = "1d", value_parser = crate::model::units::Millis::parse)]
+    pub after: crate::model::units::Millis,
+    /// In so many columns and rows
+    #[arg(long, value_name = "COLUMNSxROWS", requires = "still", default_value = "120x36", value_parser = size)]
+    pub size: (u16, u16),
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let wrong = || format!("`{}` is no size; as in 120x36", text.escape_debug());
+    let (columns, rows) = text.split_once('x').ok_or_else(wrong)?;
+    let number = |text: &str| text.parse::<u16>().ok().filter(|n| (1..=500).contains(n)).ok_or_else(wrong);
+    Ok((number(columns)?, number(rows)?))
+}
 
 /// Options that hold for every command.
 #[derive(Args, Clone, Debug, Default)]
@@ -116,6 +146,8 @@ pub enum Noun {
     Job(job::Verb),
     /// Make a workspace and all in it as files say; shows what that changes and asks first
     Apply(apply::Apply),
+    /// Change a workspace and its clusters as text in your editor; shows what that changes and asks first
+    Edit(edit::Edit),
     /// Write a workspace and all in it as a file that `apply` takes
     Export(export::Export),
     /// How much there is of each kind, and how much there may be

@@ -16,7 +16,11 @@ use crate::model::fault::Fault;
 #[derive(Subcommand, Clone, Debug)]
 pub enum Verb {
     /// Show every value and where it came from
-    Show,
+    Show {
+        /// Accepted for those who type it: where a value came from is always shown
+        #[arg(long, hide = true)]
+        origin: bool,
+    },
     /// Write a configuration file that shows every key with its default and reason
     Init {
         /// Replace one that is there
@@ -40,7 +44,7 @@ const COLUMNS: &[Column] = &[
 /// That a file is in the way or cannot be written.
 pub fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
-        Verb::Show => show(session)?,
+        Verb::Show { origin: _ } => show(session)?,
         Verb::Init { force } => init(session, force)?,
         Verb::Path => {
             let path = file(session)?.display().to_string();

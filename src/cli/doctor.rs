@@ -16,7 +16,11 @@ const SSH_OLDEST: (u32, u32) = (7, 6);
 
 /// Options of `doctor`.
 #[derive(Args, Clone, Debug)]
-pub struct Doctor {}
+pub struct Doctor {
+    /// Try whether hosts can be signed in to instead: `node[1-4]`, or all that the ssh configuration names
+    #[arg(long, value_name = "HOSTS", num_args = 0..=1, default_missing_value = "")]
+    hosts: Option<String>,
+}
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +50,11 @@ const COLUMNS: &[Column] = &[
 ///
 /// # Errors
 /// That the output is closed.
-pub async fn run(session: &Session, environment: &Environment) -> Result<i32, Failure> {
+pub async fn run(session: &Session, doctor: &Doctor, environment: &Environment) -> Result<i32, Failure> {
+    if let Some(hosts) = &doctor.hosts {
+        let live = session.globals.output == Some(super::output::Format::Jsonl);
+        return super::doctor_hosts::run(session, hosts, live).await;
+    }
     let checks = [
         ssh().await,
         state_dir(&session.state_dir),
@@ -152,13 +160,19 @@ fn terminal(environment: &Environment) -> Check {
     use std::io::IsTerminal;
     let term = environment.get("TERM").cloned().unwrap_or_default();
     let stdout = std::io::stdout();
-    if !stdout.is_terminal() {
+    // Called by the screen, or into a pipe, the terminal is still there.
+    let tty = std::fs::File::open("/dev/tty").ok().filter(|_| !stdout.is_terminal());
+    if !stdout.is_terminal() && tty.is_none() {
         return check("terminal", Verdict::Note, "standard output is none; the screen needs one");
     }
     if term.is_empty() || term == "dumb" {
         return check("terminal", Verdict::Note, format!("TERM is `{term}`: no screen, but all commands work"));
     }
-    match rustix::termios::tcgetwinsize(&stdout) {
+    let size = match &tty {
+        Some(tty) => rustix::termios::tcgetwinsize(tty),
+        None => rustix::termios::tcgetwinsize(&stdout),
+    };
+    match size {
         Ok(size) if size.ws_col < 40 || size.ws_row < 10 => {
             check("terminal", Verdict::Note, format!("{term}, {}x{}: the screen needs 40x10", size.ws_col, size.ws_row))
         }

@@ -45,6 +45,19 @@ pub async fn run(session: &Session, export: &Export) -> Result<i32, Failure> {
     Ok(0)
 }
 
+/// Returns a workspace and all in it but its jobs as YAML: what can be edited and applied again.
+///
+/// # Errors
+/// As for every command.
+pub async fn text(session: &Session, named: Option<String>) -> Result<String, Failure> {
+    let core = session.core().await?;
+    let lists = Lists::read(&core, None).await?;
+    let named = named.or_else(|| session.context.workspace.clone());
+    let workspace = lists.workspace(session.within_group(named).as_ref())?;
+    let tree = tree(&core, &lists, workspace, false).await?;
+    Ok(super::output::yaml_text(&json!({ "workspace": tree }))?)
+}
+
 async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool) -> Result<Value, Failure> {
     let mut map = Map::new();
     map.insert("name".to_owned(), json!(workspace.name));

@@ -16,6 +16,8 @@ mod copy;
 pub mod demo;
 mod diary;
 mod doctor;
+mod doctor_hosts;
+mod edit;
 mod exec;
 mod experiment;
 mod export;
@@ -114,7 +116,7 @@ fn dispatch(cli: Cli, environment: &Environment, out: Out, screen: &Screen) -> R
         Some(Noun::Theme(verb)) => theme::run(&session, verb, &(screen.themes)()),
         Some(Noun::Completions(completions)) => completions::run(&completions),
         noun => runtime()?.block_on(async {
-            let result = act(&session, noun, environment, screen).await;
+            let result = act(&session, noun, environment, screen, &cli.recording).await;
             let closed = session.close().await;
             result.and_then(|code| closed.map(|()| code))
         }),
@@ -130,16 +132,23 @@ fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
         .map_err(|e| Fault::internal("cannot start threads").because(&e))
 }
 
-async fn act(session: &Session, noun: Option<Noun>, environment: &Environment, screen: &Screen) -> Result<i32, Failure> {
+async fn act(
+    session: &Session,
+    noun: Option<Noun>,
+    environment: &Environment,
+    screen: &Screen,
+    recording: &args::Recording,
+) -> Result<i32, Failure> {
     // What owns the terminal or ends in order by itself sees to its own signals.
     match noun {
+        None if recording.replay.is_some() => return screen::replay(session, environment, screen, recording).await,
         None => {
             let mode = if session.globals.embedded { Mode::ForceEmbedded } else { Mode::Embed };
-            return screen::open(session, environment, screen, mode).await;
+            return screen::open(session, environment, screen, mode, recording).await;
         }
-        Some(Noun::Attach) => return screen::open(session, environment, screen, Mode::AttachOnly).await,
+        Some(Noun::Attach) => return screen::open(session, environment, screen, Mode::AttachOnly, recording).await,
         Some(Noun::Serve(serve)) => return serve::run(session, &serve).await,
-        Some(Noun::Demo(demo)) => return screen::demo(session, environment, screen, demo.headless).await,
+        Some(Noun::Demo(demo)) => return screen::demo(session, environment, screen, demo.headless, recording).await,
         Some(noun) => {
             // Listened to before anything is said: whoever reads our first line may interrupt us.
             let mut interrupts =
@@ -164,9 +173,10 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         Noun::Experiment(verb) => experiment::run(session, verb).await,
         Noun::Job(verb) => job::run(session, verb).await,
         Noun::Apply(apply) => apply::run(session, &apply).await,
+        Noun::Edit(edit) => edit::run(session, &edit).await,
         Noun::Export(export) => export::run(session, &export).await,
         Noun::Usage(_) => usage::run(session).await,
-        Noun::Doctor(_) => doctor::run(session, environment).await,
+        Noun::Doctor(doctor) => doctor::run(session, &doctor, environment).await,
         // Done before this.
         Noun::Context(_)
         | Noun::Config(_)

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
+use super::args::Recording;
 use super::failure::Failure;
 use super::session::{Environment, Session};
 use super::{demo, host};
@@ -12,14 +13,22 @@ use crate::api::Client;
 use crate::api::host::Mode;
 use crate::config::{Config, places};
 use crate::model::fault::Fault;
+use crate::model::units::Millis;
 
 /// What the command line needs of the screen.
 pub struct Screen {
     /// Shows the screen until it is left.
     pub show: fn(Client, Look) -> Showing,
+    /// Shows the screen of a recording until it is left.
+    pub replay: fn(PathBuf, Look) -> Showing,
+    /// Draws the screen of a recording as an SVG: in so many columns and rows, after so much of its time.
+    pub still: Still,
     /// Names the built-in themes.
     pub themes: fn() -> Vec<String>,
 }
+
+/// Draws the screen of a recording: columns and rows, and after how much of its time.
+pub type Still = fn(&Path, Look, (u16, u16), Millis) -> Result<String, Fault>;
 
 /// The screen as it runs.
 pub type Showing = Pin<Box<dyn Future<Output = Result<Left, Fault>>>>;
@@ -39,8 +48,12 @@ pub struct Look {
     pub ascii: bool,
     /// Records the session's messages here.
     pub record: Option<PathBuf>,
+    /// What concerns the screen, as the configuration changes.
+    pub changes: Option<tokio::sync::watch::Receiver<Result<crate::config::Ui, Fault>>>,
     /// This is the demo.
     pub demo: bool,
+    /// The options with which ostler reaches the same state again.
+    pub again: Vec<String>,
 }
 
 /// How the screen was left.
@@ -65,7 +78,20 @@ pub fn is_utf8(charset: &str) -> bool {
     charset.to_ascii_lowercase().replace('-', "").contains("utf8")
 }
 
-fn look(session: &Session, environment: &Environment, demo: bool) -> Result<Look, Failure> {
+/// Returns the options with which ostler reaches a state directory as this call does.
+fn again(session: &Session, state_dir: &Path) -> Vec<String> {
+    let mut words = vec!["--state-dir".to_owned(), state_dir.display().to_string()];
+    if let Some(file) = &session.globals.config {
+        words.extend(["--config".to_owned(), file.display().to_string()]);
+    }
+    if let Some(file) = &session.config.ssh_config {
+        words.extend(["-F".to_owned(), file.display().to_string()]);
+    }
+    words
+}
+
+/// Says that there is no terminal that the screen can be shown on.
+fn terminal(environment: &Environment) -> Result<(), Failure> {
     let term = environment.get("TERM").map_or("", String::as_str);
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         let fault = Fault::config("the screen needs a terminal, and this is none");
@@ -75,23 +101,60 @@ fn look(session: &Session, environment: &Environment, demo: bool) -> Result<Look
         let fault = Fault::config(format!("no full-screen terminal (TERM={term})"));
         return Err(fault.hint("`ostler job list` and `ostler job logs -f NAME` work everywhere").into());
     }
-    Ok(Look {
+    Ok(())
+}
+
+fn look(session: &Session, environment: &Environment, demo: bool, recording: &Recording) -> Look {
+    let variable = || environment.get("OSTLER_RECORD").filter(|path| !path.is_empty()).map(PathBuf::from);
+    Look {
         config: session.config.clone(),
         themes_dir: places::themes_dir(),
         sizes_file: session.state_dir.join("panes.json"),
         readonly: session.globals.readonly,
         ascii: session.config.ui.ascii || charset(environment).is_some_and(|charset| !is_utf8(&charset)),
-        record: environment.get("OSTLER_RECORD").filter(|path| !path.is_empty()).map(PathBuf::from),
+        record: recording.record.clone().or_else(variable),
         demo,
-    })
+        changes: super::watch::screen(&session.config),
+        again: again(session, &session.state_dir),
+    }
+}
+
+/// Shows the screen of a recording, or draws it into a file.
+///
+/// # Errors
+/// That the recording or the terminal is not usable, or that the file cannot be written.
+pub async fn replay(
+    session: &Session,
+    environment: &Environment,
+    screen: &Screen,
+    recording: &Recording,
+) -> Result<i32, Failure> {
+    let Some(file) = &recording.replay else { return Ok(0) };
+    let look = look(session, environment, true, recording);
+    if let Some(out) = &recording.still {
+        let picture = (screen.still)(file, look, recording.size, recording.after)?;
+        std::fs::write(out, picture)
+            .map_err(|e| Fault::user(format!("`{}` cannot be written", out.display())).because(&e))?;
+        return Ok(0);
+    }
+    terminal(environment)?;
+    (screen.replay)(file.clone(), look).await?;
+    Ok(0)
 }
 
 /// Opens the screen on a core: one that runs, else one in this process.
 ///
 /// # Errors
 /// That there is no terminal, or what is wrong with the core.
-pub async fn open(session: &Session, environment: &Environment, screen: &Screen, mode: Mode) -> Result<i32, Failure> {
-    let look = look(session, environment, false)?;
+pub async fn open(
+    session: &Session,
+    environment: &Environment,
+    screen: &Screen,
+    mode: Mode,
+    recording: &Recording,
+) -> Result<i32, Failure> {
+    terminal(environment)?;
+    let look = look(session, environment, false, recording);
     let mut way = crate::api::host::open(host::options(session, mode)).await?;
     let left = (screen.show)(way.client(), look).await;
     match left {
@@ -115,13 +178,21 @@ pub async fn open(session: &Session, environment: &Environment, screen: &Screen,
 ///
 /// # Errors
 /// That there is no terminal, or what went wrong in the demo.
-pub async fn demo(session: &Session, environment: &Environment, screen: &Screen, headless: bool) -> Result<i32, Failure> {
+pub async fn demo(
+    session: &Session,
+    environment: &Environment,
+    screen: &Screen,
+    headless: bool,
+    recording: &Recording,
+) -> Result<i32, Failure> {
     let settings = &session.config.settings;
     if headless {
         return Ok(demo::headless(settings, &mut std::io::stdout()).await?);
     }
-    let look = look(session, environment, true)?;
+    terminal(environment)?;
+    let mut look = look(session, environment, true, recording);
     let demo = demo::Demo::open(settings).await?;
+    look.again = again(session, &demo.state_dir());
     let left = (screen.show)(demo.client(), look).await;
     demo.close().await?;
     left?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use notify::Watcher as _;
 use tokio::sync::{mpsc, watch};
 
-use crate::config::Config;
+use crate::config::{Config, Ui};
+use crate::model::fault::Fault;
 use crate::model::settings::Settings;
 
 /// Editors write a file in several steps; it is read when it has been left alone for so long.
@@ -17,6 +18,38 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// Returns the settings as they change with the file that they were read from; `None` when there is none, or it cannot be
 /// watched. Must be called inside a tokio runtime.
 pub fn settings(config: &Config) -> Option<watch::Receiver<Settings>> {
+    let (changed, changes) = watch::channel(config.settings.clone());
+    follow(config, move |read| {
+        match read {
+            Ok(config) => drop(changed.send_if_modified(|settings| {
+                let other = *settings != config.settings;
+                settings.clone_from(&config.settings);
+                other
+            })),
+            Err(fault) => tracing::warn!(causes = ?fault.causes, "{fault}; the values stay as they were"),
+        }
+        !changed.is_closed()
+    })?;
+    Some(changes)
+}
+
+/// Returns what concerns the screen as it changes with the file, or what is wrong with that; `None` as for [`settings`].
+pub fn screen(config: &Config) -> Option<watch::Receiver<Result<Ui, Fault>>> {
+    let (changed, changes) = watch::channel(Ok(config.ui.clone()));
+    follow(config, move |read| {
+        let read = read.map(|config| config.ui.clone());
+        changed.send_if_modified(|kept| {
+            let other = *kept != read;
+            *kept = read;
+            other
+        });
+        !changed.is_closed()
+    })?;
+    Some(changes)
+}
+
+/// Reads the file again whenever it has changed, until `hear` answers that nobody listens.
+fn follow(config: &Config, hear: impl FnMut(Result<&Config, Fault>) -> bool + Send + 'static) -> Option<()> {
     let file = std::path::absolute(config.file.as_ref()?).ok()?;
     let (folder, name): (PathBuf, OsString) = (file.parent()?.to_owned(), file.file_name()?.to_owned());
     let (touch, touched) = mpsc::channel(1);
@@ -30,9 +63,8 @@ pub fn settings(config: &Config) -> Option<watch::Receiver<Settings>> {
     };
     let watcher =
         watch_folder(&folder, told).inspect_err(|error| tracing::warn!(%error, "the config file is not watched")).ok()?;
-    let (changed, changes) = watch::channel(config.settings.clone());
-    tokio::spawn(follow(config.clone(), watcher, touched, changed));
-    Some(changes)
+    tokio::spawn(reread(config.clone(), watcher, touched, hear));
+    Some(())
 }
 
 /// The folder, because editors put a new file in the place of the old one.
@@ -42,24 +74,20 @@ fn watch_folder(folder: &Path, told: impl notify::EventHandler) -> notify::Resul
     Ok(watcher)
 }
 
-async fn follow(
+async fn reread(
     mut config: Config,
     _watcher: notify::RecommendedWatcher,
     mut touched: mpsc::Receiver<()>,
-    changed: watch::Sender<Settings>,
+    mut hear: impl FnMut(Result<&Config, Fault>) -> bool,
 ) {
     while touched.recv().await.is_some() {
         while tokio::time::timeout(SETTLED, touched.recv()).await.is_ok_and(|word| word.is_some()) {}
-        if changed.is_closed() {
+        let listens = match config.reread() {
+            Ok(()) => hear(Ok(&config)),
+            Err(fault) => hear(Err(fault)),
+        };
+        if !listens {
             return;
-        }
-        match config.reread() {
-            Ok(()) => drop(changed.send_if_modified(|settings| {
-                let other = *settings != config.settings;
-                settings.clone_from(&config.settings);
-                other
-            })),
-            Err(fault) => tracing::warn!(causes = ?fault.causes, "{fault}; the values stay as they were"),
         }
     }
 }
@@ -86,5 +114,27 @@ mod tests {
         std::fs::rename(dir.path().join("new"), &file).unwrap();
         tokio::time::timeout(DEADLINE, changes.changed()).await.expect("a change in time").unwrap();
         assert_eq!(changes.borrow_and_update().kill_grace, Millis::from_secs(7));
+    }
+
+    #[tokio::test]
+    async fn the_screen_hears_of_changes_and_of_faults() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        std::fs::write(&file, "theme = 'warm'\n").unwrap();
+        let config = Config::load(Sources { named_file: Some(file.clone()), ..Sources::default() }).unwrap();
+        let mut changes = screen(&config).expect("a file that can be watched");
+        let put = |text: &str| {
+            std::fs::write(dir.path().join("new"), text).unwrap();
+            std::fs::rename(dir.path().join("new"), &file).unwrap();
+        };
+        put("theme = 'warm'\n[keys]\nquit = 'meta-x'\nnonsense = 'a'\n");
+        tokio::time::timeout(DEADLINE, changes.changed()).await.expect("a change in time").unwrap();
+        let fault = changes.borrow_and_update().clone().expect_err("two faults");
+        assert_eq!(fault.causes.len(), 2, "{fault:?}");
+        assert!(fault.causes[0].contains("3:") && fault.causes[1].contains("4:"), "lines are named: {fault:?}");
+        put("theme = 'ansi16'\n");
+        tokio::time::timeout(DEADLINE, changes.changed()).await.expect("a change in time").unwrap();
+        let theme = changes.borrow_and_update().clone().map(|ui| ui.theme);
+        assert_eq!(theme, Ok(Some("ansi16".to_owned())));
     }
 }

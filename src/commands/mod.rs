@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub use key::{Code, Key};
 pub use table::{ALL, CommandId};
 
+/// How many keys in a row may mean one command.
+pub const CHORD_KEYS_MAX: usize = 2;
+
 /// Where a command's keys count. Keys are looked up in the focused scope first, then in [`Scope::Everywhere`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +28,8 @@ pub enum Scope {
     Log,
     /// An overlay that only shows: help, why.
     Reader,
+    /// An overlay that lists things to choose from.
+    List,
     /// A question.
     Question,
     /// A form.
@@ -35,12 +40,13 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes, in the order in which help lists them.
-    pub const ALL: [Scope; 8] = [
+    pub const ALL: [Scope; 9] = [
         Scope::Everywhere,
         Scope::Tree,
         Scope::Detail,
         Scope::Log,
         Scope::Reader,
+        Scope::List,
         Scope::Question,
         Scope::Form,
         Scope::Line,
@@ -54,6 +60,7 @@ impl Scope {
             Self::Detail => "In the detail pane",
             Self::Log => "In the log",
             Self::Reader => "In a window of text",
+            Self::List => "In a list",
             Self::Question => "In a question",
             Self::Form => "In a form",
             Self::Line => "While typing a line",

@@ -207,8 +207,33 @@ pub const ALL: &[Key] = &[
         show: |config| config.ui.ascii.to_string(),
     },
     Key {
+        name: "mouse",
+        about: "Whether clicks and the wheel are the screen's; false leaves them to the terminal, for its own selection.",
+        by_environment: true,
+        read: |field, config, faults| config.ui.mouse = field.truth(faults).unwrap_or(config.ui.mouse),
+        show: |config| config.ui.mouse.to_string(),
+    },
+    Key {
+        name: "bell",
+        about: "Whether a job that ends rings and sends a desktop notification while the window is not in front.",
+        by_environment: true,
+        read: |field, config, faults| config.ui.bell = field.truth(faults).unwrap_or(config.ui.bell),
+        show: |config| config.ui.bell.to_string(),
+    },
+    Key {
+        name: "columns",
+        about: "The columns of the screen's tables by their titles, as a table: `jobs = [\"job\", \"state\", \"lr\"]`; also nodes, queue, processes, clusters, experiments, file-servers.",
+        by_environment: false,
+        read: columns,
+        show: |config| {
+            let entries = config.ui.columns.iter().map(|(view, titles)| format!("{} = {titles:?}", toml_text(view)));
+            let text = entries.collect::<Vec<_>>().join(", ");
+            if text.is_empty() { "{}".to_owned() } else { format!("{{ {text} }}") }
+        },
+    },
+    Key {
         name: "keys",
-        about: "Your own keys of the screen, as a table: `command-name = [\"x\", \"ctrl-y\"]`; `?` on the screen names the commands.",
+        about: "Your own keys of the screen, as a table: `command-name = [\"x\", \"ctrl-x y\"]`, where the second is two keys in a row; `?` on the screen names the commands.",
         by_environment: false,
         read: own_keys,
         show: |config| {
@@ -284,13 +309,46 @@ fn own_keys(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
     };
     for entry in entries {
         let item = field.child(&entry.key, &entry.value);
-        let keys = match item.value() {
+        let keys: Vec<String> = match item.value() {
             Value::List(_) => item.list(faults).iter().filter_map(|key| key.text(faults)).collect(),
             Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
                 item.text(faults).into_iter().collect()
             }
         };
+        if crate::commands::by_name(&entry.key).is_none() {
+            item.fault(faults, "there is no such command; `?` on the screen names them");
+        }
+        for fault in keys.iter().filter_map(|key| chord(key).err()) {
+            item.fault(faults, fault);
+        }
         config.ui.keys.insert(entry.key.clone(), keys);
+    }
+}
+
+/// Checks keys that are pressed one after another: `ctrl-x s`.
+fn chord(text: &str) -> Result<(), String> {
+    let keys: Vec<&str> = text.split_whitespace().collect();
+    if keys.is_empty() || keys.len() > crate::commands::CHORD_KEYS_MAX {
+        return Err(format!("`{}` is neither a key nor two in a row", text.escape_debug()));
+    }
+    keys.into_iter().try_for_each(|key| key.parse::<crate::commands::Key>().map(|_| ()))
+}
+
+/// The tables of the screen whose columns can be chosen.
+pub const VIEWS: [&str; 7] = ["jobs", "nodes", "queue", "processes", "clusters", "experiments", "file-servers"];
+
+fn columns(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
+    use crate::model::spec::doc::Value;
+    let Value::Map(entries) = field.value() else {
+        return field.fault(faults, "wants a table: `jobs = [\"job\", \"state\", \"lr\"]`");
+    };
+    for entry in entries {
+        let item = field.child(&entry.key, &entry.value);
+        if !VIEWS.contains(&entry.key.as_str()) {
+            item.fault(faults, format!("there is no such table; known are {}", VIEWS.join(", ")));
+        }
+        let titles = item.list(faults).iter().filter_map(|title| title.text(faults)).collect();
+        config.ui.columns.insert(entry.key.clone(), titles);
     }
 }
 

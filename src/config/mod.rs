@@ -13,6 +13,7 @@ pub mod keys;
 pub mod person;
 pub mod places;
 pub mod schema;
+pub mod ssh_hosts;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ impl std::fmt::Display for Origin {
 }
 
 /// What concerns the screen alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Ui {
     /// The name of the theme; the screen's own choice when absent.
     pub theme: Option<String>,
@@ -59,6 +60,19 @@ pub struct Ui {
     pub ascii: bool,
     /// A user's own keys: command → keys.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Whether the mouse is the screen's.
+    pub mouse: bool,
+    /// Whether the end of a job rings while the window is not in front.
+    pub bell: bool,
+    /// The columns of tables by their titles: table → titles.
+    pub columns: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for Ui {
+    fn default() -> Self {
+        let (keys, columns) = (BTreeMap::new(), BTreeMap::new());
+        Self { theme: None, ascii: false, keys, mouse: true, bell: true, columns }
+    }
 }
 
 /// Where to look for values.

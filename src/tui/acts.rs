@@ -257,7 +257,8 @@ fn cluster_place(id: ClusterId, cx: &Cx) -> Place {
     Place { workspace, name: cluster.map(|c| c.name.clone()) }
 }
 
-fn seed_of(job: &Job, cx: &Cx) -> FormSeed {
+/// Returns what the form of a new job like this one is filled with.
+pub fn seed_of(job: &Job, cx: &Cx) -> FormSeed {
     FormSeed {
         experiment: experiment_place(job.experiment, cx),
         cluster: cluster_place(job.cluster, cx),

@@ -6,6 +6,7 @@
 //! that asks the core for a change, wherever the focus is), or the pane that has the keys.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod beside;
 mod input;
 mod news;
 
@@ -27,7 +28,7 @@ use crate::tui::layout::{Border, Layout, Logs, Sizes};
 use crate::tui::msg::{Asker, Mouse, MouseAct, Msg, Ticket};
 use crate::tui::overlays::question::{Answer, Question};
 use crate::tui::overlays::{self, Overlay};
-use crate::tui::pane::{Leave, News, Pane, Toast, ToastKind, UiEffect};
+use crate::tui::pane::{After, Leave, News, Pane, Toast, ToastKind, UiEffect};
 use crate::tui::panes::detail::Detail;
 use crate::tui::panes::log::Log;
 use crate::tui::panes::tree::Tree;
@@ -156,6 +157,9 @@ pub fn handler(id: CommandId) -> Handler {
         C::Help | C::Palette | C::Quit | C::Interrupt | C::Suspend | C::Redraw | C::Theme => Handler::App,
         C::NextPane | C::PrevPane | C::GoTab | C::Back | C::Forward | C::Zoom | C::Narrower | C::Wider => Handler::App,
         C::Cancel | C::Open | C::CopyCommand => Handler::App,
+        C::Failures | C::Edit | C::Shell | C::Port | C::Bookmark | C::Bookmarks => Handler::App,
+        C::Menu | C::Doctor | C::Tour | C::ImportHosts | C::Apply | C::Demo => Handler::App,
+        C::CauseRetry | C::CauseAvoid => Handler::Overlay,
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
         C::ScaleUp | C::ScaleDown | C::Scale | C::Prepare | C::Drain | C::Undrain | C::DeclareDead => Handler::Acts,
         C::AutoScale | C::SetUpLogs | C::Plan => Handler::Acts,
@@ -171,10 +175,11 @@ pub fn handler(id: CommandId) -> Handler {
         C::Down | C::Up | C::Left | C::Right | C::Top | C::Bottom => Handler::Focused,
         C::PageDown | C::PageUp | C::HalfDown | C::HalfUp => Handler::Focused,
         C::Mark | C::Copy => Handler::Focused,
-        C::FileGet => Handler::Detail,
+        C::FileGet | C::Sort | C::SortTurn => Handler::Detail,
         C::LogSearch | C::LogNext | C::LogPrev | C::LogOnly | C::LogFile | C::LogNode | C::LogWrap => Handler::Log,
         C::LogPercent | C::LogFailedRank | C::LogFirstError => Handler::Log,
         C::LogSave | C::LogPager => Handler::Log,
+        C::LogMerge | C::LogTimes | C::LogJson | C::LogMark => Handler::Log,
         C::Accept | C::LineComplete | C::LineUp | C::LineDown => Handler::Focused,
         C::QuestionNext | C::QuestionPrev => Handler::Overlay,
         C::FormNext | C::FormPrev | C::FormSubmit | C::FormText | C::FormEditor | C::FormPlan => Handler::Overlay,
@@ -197,6 +202,11 @@ impl App {
             proposal: None,
             count: None,
             stop_asked: None,
+            columns: BTreeMap::new(),
+            pending: None,
+            bookmarks: Vec::new(),
+            seen: Default::default(),
+            ports: Vec::new(),
             spoken: Vec::new(),
         };
         Self {
@@ -242,6 +252,10 @@ impl App {
             Msg::Reply(ticket, reply) => self.on_reply(ticket, *reply),
             Msg::Task(number, news) => self.detail.hear(&News::Task(number, &news), &self.cx),
             Msg::LogDelta(watch, delta) => self.log.hear(&News::Delta(watch, &delta), &self.cx),
+            Msg::Configured(Ok(ui)) => self.on_configured(ui),
+            Msg::Configured(Err(fault)) => vec![UiEffect::Toast(fault_toast(&fault))],
+            Msg::Called(number, called) => self.on_called(number, &called),
+            Msg::Bookmarks(bookmarks) => self.on_bookmarks(bookmarks),
             Msg::Edited(ticket, text) => self.tell(ticket, &News::Edited(ticket.number, &text)),
             Msg::Tick => self.on_tick(),
             Msg::Theme(name) => vec![UiEffect::Theme(name, true)],
@@ -285,6 +299,10 @@ impl App {
                 }
                 UiEffect::Mark { jobs, on: true } => self.cx.marks.extend(jobs),
                 UiEffect::Mark { jobs, on: false } => self.cx.marks.retain(|id| !jobs.contains(id)),
+                UiEffect::EndCall(number) => {
+                    self.cx.ports.retain(|port| port.number != number);
+                    out.push(UiEffect::EndCall(number));
+                }
                 UiEffect::Toast(toast) => self.toast(toast),
                 UiEffect::Theme(name, keep) => self.set_theme(&name, keep),
                 UiEffect::Send(request) => {
@@ -383,6 +401,11 @@ impl App {
         let redraw = self.cx.now + Millis(every.0 - self.cx.now.0.unsigned_abs() % every.0);
         let toast = self.toasts.iter().map(|(_, until)| *until).min();
         [toast, self.log_due].into_iter().flatten().fold(redraw, UnixMillis::min)
+    }
+
+    /// Returns how many colours the terminal has.
+    pub fn depth(&self) -> Depth {
+        self.depth
     }
 
     pub(super) fn pane(&self, pane: PaneId) -> &dyn Pane {

@@ -77,9 +77,22 @@ pub struct Cx {
     pub count: Option<u32>,
     /// The stop that was asked for last and until when it can be taken back.
     pub stop_asked: Option<(JobId, UnixMillis)>,
+    /// The columns of tables by their titles, where a person chose them: table → titles.
+    pub columns: std::collections::BTreeMap<String, Vec<String>>,
+    /// The first key of two in a row.
+    pub pending: Option<crate::commands::Key>,
+    /// Things one wants to come back to, the oldest first; at most [`BOOKMARKS_MAX`].
+    pub bookmarks: Vec<Subject>,
+    /// What was seen of the clusters over time.
+    pub seen: crate::tui::chart::Seen,
+    /// Ports that are forwarded, the oldest first.
+    pub ports: Vec<crate::tui::ports::Port>,
     /// Acts of this session, oldest first; at most [`SPOKEN_MAX`].
     pub spoken: Vec<Spoken>,
 }
+
+/// How many bookmarks are kept: more than a person finds their way in.
+pub const BOOKMARKS_MAX: usize = 50;
 
 /// How many acts of a session are kept for the events tab: more than a person does in an hour.
 pub const SPOKEN_MAX: usize = 500;
@@ -102,7 +115,7 @@ impl Cx {
 
     /// Returns the key of a command as the hint line writes it; empty when it has none.
     pub fn key_of(&self, command: CommandId) -> String {
-        self.keymap.keys(command).first().map(|key| key.hint(self.look.ascii)).unwrap_or_default()
+        self.keymap.hints(command, self.look.ascii).into_iter().next().unwrap_or_default()
     }
 
     /// Says whether this pane has the keys.

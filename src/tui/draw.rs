@@ -176,6 +176,9 @@ impl App {
             let selected = self.subject() == Some(Subject::Job(job.id));
             return Some(if selected { format!("{text}   {now} does it now") } else { text });
         }
+        if let Some(first) = cx.pending {
+            return Some(format!("{} and another key", first.hint(cx.look.ascii)));
+        }
         cx.count.map(|count| count.to_string())
     }
 

@@ -103,6 +103,12 @@ pub fn rerun_line(job: JobId, world: &World) -> Option<String> {
     Some(format!("ostler {}", quoted.join(" ")))
 }
 
+/// Returns words as the command line that they are.
+pub fn spoken(words: &[String]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
+    format!("ostler {}", quoted.join(" "))
+}
+
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
@@ -175,11 +181,13 @@ fn node_words(node: &NodeRef, act: &NodeAct, world: &World) -> Option<Vec<String
     node_place(verb, id, world)
 }
 
-fn node_place(verb: &str, id: NodeId, world: &World) -> Option<Vec<String>> {
+/// Returns the words of a verb about a node.
+pub fn node_place(verb: &str, id: NodeId, world: &World) -> Option<Vec<String>> {
     let node = world.node(id)?;
     let cluster = world.cluster(node.cluster)?;
     let workspace = world.workspace(cluster.workspace)?;
-    Some(words(&["cluster", "node", verb, &node.name, "-c", &cluster.name, "-w", &workspace.name]))
+    let all = words(&["cluster", "node", verb, &node.name, "-c", &cluster.name]);
+    Some(in_workspace(all, &world.named(workspace)))
 }
 
 /// Returns the command line that does the same as a task.

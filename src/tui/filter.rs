@@ -8,6 +8,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::model::state::{Job, Node};
+use crate::model::units::Millis;
 use crate::tui::equivalent::priority_word;
 use crate::tui::world::World;
 
@@ -28,6 +29,70 @@ pub enum Field {
     Exit,
     /// A variable of a job's environment or a part of its command line: `param:lr=0.1`.
     Param,
+    /// How long ago a job was submitted, started or ended at most: `since:2h`.
+    Since,
+}
+
+/// How a parameter is compared: `lr>0.01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Less,
+    AtMost,
+    Equal,
+    NotEqual,
+    AtLeast,
+    More,
+}
+
+/// Longer signs first: `>=` is no `>`.
+const RELATIONS: &[(&str, Relation)] = &[
+    (">=", Relation::AtLeast),
+    ("<=", Relation::AtMost),
+    ("!=", Relation::NotEqual),
+    (">", Relation::More),
+    ("<", Relation::Less),
+    ("=", Relation::Equal),
+];
+
+/// A parameter of a job and what it has to be.
+#[derive(Clone, Debug, PartialEq)]
+struct Compare {
+    name: String,
+    relation: Relation,
+    value: String,
+    not: bool,
+}
+
+impl Compare {
+    /// Reads `lr>0.01`; a value that is still missing compares nothing.
+    fn read(text: &str, not: bool) -> Option<Self> {
+        let (at, sign, relation) = RELATIONS
+            .iter()
+            .filter_map(|(sign, relation)| text.find(sign).map(|at| (at, *sign, *relation)))
+            .min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len())))?;
+        let (name, value) = (&text[..at], &text[at + sign.len()..]);
+        let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let named = !name.is_empty() && name.chars().all(fits);
+        named.then(|| Self { name: name.to_lowercase(), relation, value: value.to_lowercase(), not })
+    }
+
+    fn holds(&self, job: &Job) -> bool {
+        let own = crate::tui::panes::params(job).into_iter().find(|(name, _)| name.to_lowercase() == self.name);
+        let Some((_, own)) = own else { return false };
+        let own = own.to_lowercase();
+        let order = match (own.parse::<f64>(), self.value.parse::<f64>()) {
+            (Ok(a), Ok(b)) => a.partial_cmp(&b),
+            (_, _) => Some(own.cmp(&self.value)),
+        };
+        order.is_some_and(|order| match self.relation {
+            Relation::Less => order.is_lt(),
+            Relation::AtMost => order.is_le(),
+            Relation::Equal => order.is_eq(),
+            Relation::NotEqual => order.is_ne(),
+            Relation::AtLeast => order.is_ge(),
+            Relation::More => order.is_gt(),
+        })
+    }
 }
 
 const FIELDS: &[(&str, Field)] = &[
@@ -39,6 +104,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("priority", Field::Priority),
     ("exit", Field::Exit),
     ("param", Field::Param),
+    ("since", Field::Since),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +120,7 @@ pub struct Filter {
     words: Pattern,
     has_words: bool,
     exact: Vec<Exact>,
+    compared: Vec<Compare>,
     // Matching needs a scratch pad; drawing, which highlights what matched, has only `&self`.
     matcher: RefCell<Matcher>,
 }
@@ -75,15 +142,17 @@ impl Filter {
     pub fn new(text: &str) -> Self {
         let mut words = Vec::new();
         let mut exact = Vec::new();
+        let mut compared = Vec::new();
         for part in text.split_whitespace() {
             let (not, plain) = part.strip_prefix('!').map_or((false, part), |rest| (true, rest));
             let field = plain.split_once(':').and_then(|(name, value)| {
                 let (_, field) = FIELDS.iter().find(|(n, _)| *n == name)?;
                 Some(Exact { field: *field, value: value.to_lowercase(), not })
             });
-            match field {
-                Some(field) => exact.push(field),
-                None => words.push(part),
+            match (field, Compare::read(plain, not)) {
+                (Some(field), _) => exact.push(field),
+                (None, Some(compare)) => compared.push(compare),
+                (None, None) => words.push(part),
             }
         }
         let words = words.join(" ");
@@ -92,7 +161,8 @@ impl Filter {
             has_words: !words.is_empty(),
             words: Pattern::parse(&words, CaseMatching::Smart, Normalization::Smart),
             // A value still being typed filters nothing away.
-            exact: exact.into_iter().filter(|e| !e.value.is_empty()).collect(),
+            exact: exact.into_iter().filter(|e: &Exact| !e.value.is_empty()).collect(),
+            compared: compared.into_iter().filter(|c: &Compare| !c.value.is_empty()).collect(),
             matcher: RefCell::new(Matcher::new(Config::DEFAULT)),
         }
     }
@@ -104,12 +174,12 @@ impl Filter {
 
     /// Says whether everything passes.
     pub fn is_empty(&self) -> bool {
-        !self.has_words && self.exact.is_empty()
+        !self.has_words && !self.has_fields()
     }
 
     /// Says whether it asks for fields, which only jobs and nodes have.
     pub fn has_fields(&self) -> bool {
-        !self.exact.is_empty()
+        !self.exact.is_empty() || !self.compared.is_empty()
     }
 
     /// Says whether a name passes its words.
@@ -136,12 +206,15 @@ impl Filter {
 
     /// Says whether a job passes.
     pub fn job(&self, job: &Job, world: &World) -> bool {
-        self.exact.iter().all(|e| e.not != job_has(job, e, world)) && self.name(&job.name)
+        self.exact.iter().all(|e| e.not != job_has(job, e, world))
+            && self.compared.iter().all(|c| c.not != c.holds(job))
+            && self.name(&job.name)
     }
 
     /// Says whether a node passes.
     pub fn node(&self, node: &Node, world: &World) -> bool {
-        self.exact.iter().all(|e| e.not != node_has(node, e, world)) && self.name(&node.name)
+        // Nodes have no parameters.
+        self.compared.is_empty() && self.exact.iter().all(|e| e.not != node_has(node, e, world)) && self.name(&node.name)
     }
 }
 
@@ -158,6 +231,10 @@ fn job_has(job: &Job, exact: &Exact, world: &World) -> bool {
         Field::Experiment => world.experiment(job.experiment).is_some_and(|e| same(&e.name, value)),
         Field::Priority => priority_word(job.priority) == value,
         Field::Exit => job.exit_code.is_some_and(|code| code.to_string() == value),
+        Field::Since => Millis::parse(value).is_ok_and(|span| {
+            let newest = [Some(job.created), job.started, job.ended].into_iter().flatten().max();
+            newest.is_some_and(|at| world.at.since(at) <= span)
+        }),
         Field::Param => {
             let holds = |name: &str, text: &str| format!("{name}={text}").to_lowercase().contains(value);
             job.spec.environment_variables.iter().any(|v| holds(&v.name, &v.value))
@@ -172,6 +249,6 @@ fn node_has(node: &Node, exact: &Exact, world: &World) -> bool {
         Field::State => node.state.word().starts_with(value) || (value == "drained" && node.drained),
         Field::Node => same(&node.name, value),
         Field::Cluster => world.cluster(node.cluster).is_some_and(|c| same(&c.name, value)),
-        Field::Experiment | Field::Priority | Field::Exit | Field::Param => false,
+        Field::Experiment | Field::Priority | Field::Exit | Field::Param | Field::Since => false,
     }
 }

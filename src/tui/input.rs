@@ -52,6 +52,7 @@ fn mouse(event: MouseEvent) -> Option<Mouse> {
         MouseEventKind::Down(MouseButton::Left) => MouseAct::Press,
         MouseEventKind::Drag(MouseButton::Left) => MouseAct::Drag,
         MouseEventKind::Up(MouseButton::Left) => MouseAct::Lift,
+        MouseEventKind::Down(MouseButton::Right) => MouseAct::Menu,
         MouseEventKind::ScrollDown => MouseAct::WheelDown,
         MouseEventKind::ScrollUp => MouseAct::WheelUp,
         _ => return None,

@@ -9,7 +9,11 @@ use crate::model::fault::Fault;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keymap {
     bound: BTreeMap<(Scope, Key), CommandId>,
+    /// Two keys in a row.
+    chords: BTreeMap<(Scope, Key, Key), CommandId>,
     keys: BTreeMap<CommandId, Vec<Key>>,
+    /// Commands whose keys are two in a row, as they are written.
+    chord_texts: BTreeMap<CommandId, Vec<(Key, Key)>>,
 }
 
 impl Keymap {
@@ -30,11 +34,62 @@ impl Keymap {
                 None => command.keys.to_vec(),
             };
             for text in texts {
-                let key: Key = text.parse().map_err(|e| Fault::config(format!("keys: `{}`: {e}", command.name)))?;
-                map.bind(command, key)?;
+                let read =
+                    |text: &str| text.parse::<Key>().map_err(|e| Fault::config(format!("keys: `{}`: {e}", command.name)));
+                match text.split_once(' ') {
+                    Some((first, second)) => map.bind_chord(command, read(first)?, read(second.trim())?)?,
+                    None => map.bind(command, read(text)?)?,
+                }
             }
         }
+        map.check_chords()?;
         Ok(map)
+    }
+
+    fn bind_chord(&mut self, command: &commands::Command, first: Key, second: Key) -> Result<(), Fault> {
+        let scopes = if command.scopes.is_empty() { &[Scope::Everywhere] } else { command.scopes };
+        for scope in scopes {
+            if let Some(other) = self.chords.insert((*scope, first, second), command.id).filter(|id| *id != command.id) {
+                let (other, name) = (other.row().name, command.name);
+                return Err(Fault::config(format!("keys: `{first} {second}` means both `{other}` and `{name}`")));
+            }
+        }
+        self.chord_texts.entry(command.id).or_default().push((first, second));
+        Ok(())
+    }
+
+    /// The first of two keys in a row cannot mean something by itself in the same place.
+    fn check_chords(&self) -> Result<(), Fault> {
+        for ((scope, first, _), id) in &self.chords {
+            let places = if *scope == Scope::Everywhere { Scope::ALL.to_vec() } else { vec![*scope, Scope::Everywhere] };
+            let counts =
+                |place: &&Scope| *scope != Scope::Everywhere || place.falls_through() || **place == Scope::Everywhere;
+            if let Some(other) = places.iter().filter(counts).find_map(|place| self.bound.get(&(*place, *first))) {
+                let (other, name) = (other.row().name, id.row().name);
+                return Err(Fault::config(format!("keys: `{first}` is `{other}` and cannot begin the keys of `{name}`")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says whether a key begins two in a row here.
+    pub fn begins(&self, scope: Scope, key: Key) -> bool {
+        let begins = |place: Scope| self.chords.keys().any(|(of, first, _)| *of == place && *first == key);
+        begins(scope) || scope.falls_through() && begins(Scope::Everywhere)
+    }
+
+    /// Returns the command of two keys in a row.
+    pub fn lookup_chord(&self, scope: Scope, first: Key, second: Key) -> Option<Cmd> {
+        let own = self.chords.get(&(scope, first, second));
+        let everywhere = || self.chords.get(&(Scope::Everywhere, first, second)).filter(|_| scope.falls_through());
+        own.or_else(everywhere).map(|id| Cmd::new(*id))
+    }
+
+    /// Returns all keys of a command as hints write them, the first one first.
+    pub fn hints(&self, command: CommandId, ascii: bool) -> Vec<String> {
+        let chords = self.chord_texts.get(&command).into_iter().flatten();
+        let chords = chords.map(|(first, second)| format!("{} {}", first.hint(ascii), second.hint(ascii)));
+        self.keys(command).iter().map(|key| key.hint(ascii)).chain(chords).collect()
     }
 
     fn bind(&mut self, command: &commands::Command, key: Key) -> Result<(), Fault> {
@@ -95,6 +150,12 @@ mod tests {
         let map = Keymap::new(&own("stop", &["X"])).unwrap();
         assert_eq!(map.keys(CommandId::Stop), ["X".parse::<Key>().unwrap()]);
         assert_eq!(map.lookup(Scope::Tree, "x".parse().unwrap()), None);
+        let map = Keymap::new(&own("stop", &["ctrl-x s"])).unwrap();
+        let key = |text: &str| text.parse::<Key>().unwrap();
+        assert!(map.begins(Scope::Tree, key("ctrl-x")) && !map.begins(Scope::Line, key("ctrl-x")));
+        assert_eq!(map.lookup_chord(Scope::Tree, key("ctrl-x"), key("s")).map(|cmd| cmd.id), Some(CommandId::Stop));
+        assert_eq!(map.hints(CommandId::Stop, false), ["^x s"]);
+        assert!(Keymap::new(&own("stop", &["q s"])).is_err(), "`q` leaves by itself");
         for (name, keys) in [("stop", &["q"]), ("help", &["x"]), ("nonsense", &["a"]), ("stop", &["meta-x"])] {
             assert!(Keymap::new(&own(name, keys)).is_err(), "{name} {keys:?}");
         }

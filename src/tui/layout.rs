@@ -36,6 +36,18 @@ impl Default for Sizes {
     }
 }
 
+/// What is remembered from one time to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// The sizes of the panes.
+    #[serde(flatten)]
+    pub sizes: Sizes,
+    /// Things one wants to come back to, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bookmarks: Vec<crate::tui::subject::Subject>,
+}
+
 /// Whether there can be logs at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logs {

@@ -1,4 +1,7 @@
-//! The loop over a real terminal and a real core, and what it does for the app: requests, watches, clipboard, editor.
+//! The loop over a real terminal and a real core, and what it does for the app: requests, watches, clipboard; `beside.rs` has
+//! what runs beside the screen or in its place.
+
+mod beside;
 
 use std::collections::BTreeMap;
 use std::io::{self, Stdout};
@@ -18,12 +21,13 @@ use super::app::{App, Start};
 use super::cx::Look;
 use super::input;
 use super::keymap::Keymap;
-use super::layout::Sizes;
+use super::layout::Kept;
 use super::msg::{Msg, Stamped, Ticket};
 use super::pane::{Leave, UiEffect};
 use super::record::Recorder;
 use super::terminal::{self, Guard, MouseUse};
-use super::theme::{Depth, Themes, load::DEFAULT};
+use super::theme::load::{DEFAULT, LIGHT};
+use super::theme::{Depth, Themes};
 use super::{FRAMES_PER_SECOND, TuiOptions};
 use crate::api::Client;
 use crate::model::fault::Fault;
@@ -56,8 +60,7 @@ pub(super) fn start(options: &TuiOptions) -> Result<Start, Fault> {
     let themes = Themes::new(options.themes_dir.as_deref().map(theme_files).unwrap_or_default());
     let fallback = if depth == Depth::Ansi16 { "ansi16" } else { DEFAULT };
     let theme = themes.load(options.theme.as_deref().unwrap_or(fallback))?;
-    let sizes = options.sizes_file.as_deref().and_then(|path| std::fs::read(path).ok());
-    let sizes: Sizes = sizes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let sizes = kept(options).sizes;
     let look = Look {
         readonly: options.readonly,
         ascii: options.ascii,
@@ -66,6 +69,12 @@ pub(super) fn start(options: &TuiOptions) -> Result<Start, Fault> {
         demo: options.demo,
     };
     Ok(Start { look, keymap: Keymap::new(&options.keys)?, themes, theme, depth, sizes })
+}
+
+/// Reads what was remembered the last time; what cannot be read is forgotten.
+fn kept(options: &TuiOptions) -> Kept {
+    let bytes = options.sizes_file.as_deref().and_then(|path| std::fs::read(path).ok());
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 /// Reads a user's own themes: `NAME.toml` each.
@@ -109,6 +118,7 @@ struct Live {
     messages: mpsc::Sender<Msg>,
     watches: BTreeMap<u64, JoinHandle<()>>,
     tasks: BTreeMap<u64, JoinHandle<()>>,
+    calls: BTreeMap<u64, JoinHandle<()>>,
     recorder: Option<Recorder>,
     drawn_at: Instant,
     dirty: bool,
@@ -118,14 +128,15 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fa
     let app = App::new(start(&options)?);
     let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
     let broken = |e: &io::Error| Fault::config("the terminal cannot be used for the screen").because(e);
-    terminal::install_panic_hook();
+    terminal::install_panic_hook(options.sizes_file.as_deref().and_then(Path::parent));
     let mouse = if options.mouse { MouseUse::Captured } else { MouseUse::Left };
     let guard = Guard::take(mouse).map_err(|e| broken(&e))?;
     let screen = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|e| broken(&e))?;
     let (messages, mut inbox) = mpsc::channel(MESSAGES_WAITING_MAX);
     let watcher = options.themes_dir.as_deref().and_then(|dir| watch_themes(dir, messages.clone()));
     let feed = tokio::spawn(feed(client.clone(), messages.clone()));
-    let keys = Some(EventStream::new());
+    let configured = options.changes.clone().map(|changes| tokio::spawn(tell_changes(changes, messages.clone())));
+    let keys = None;
     let mut live = Live {
         client,
         options,
@@ -136,17 +147,36 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fa
         messages,
         watches: BTreeMap::new(),
         tasks: BTreeMap::new(),
+        calls: BTreeMap::new(),
         recorder,
         drawn_at: Instant::now(),
         dirty: true,
     };
     let left = live.go(&mut inbox).await.map_err(|e| broken(&e));
     feed.abort();
-    for (_, task) in std::mem::take(&mut live.watches).into_iter().chain(std::mem::take(&mut live.tasks)) {
+    if let Some(configured) = configured {
+        configured.abort();
+    }
+    let (watches, tasks, calls) =
+        (std::mem::take(&mut live.watches), std::mem::take(&mut live.tasks), std::mem::take(&mut live.calls));
+    for (_, task) in watches.into_iter().chain(tasks).chain(calls) {
         task.abort();
     }
     drop(watcher);
     left
+}
+
+/// Tells the screen what its configuration becomes.
+async fn tell_changes(
+    mut changes: tokio::sync::watch::Receiver<Result<crate::config::Ui, Fault>>,
+    messages: mpsc::Sender<Msg>,
+) {
+    while changes.changed().await.is_ok() {
+        let ui = changes.borrow_and_update().clone();
+        if messages.send(Msg::Configured(ui)).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Keeps the screen subscribed to the core; a core that goes away is tried again.
@@ -190,7 +220,26 @@ impl Live {
         if let Some(leave) = self.take(Msg::Resize(size.width, size.height)).await? {
             return Ok(leave);
         }
+        let ui = crate::config::Ui {
+            keys: self.options.keys.clone(),
+            columns: self.options.columns.clone(),
+            mouse: self.options.mouse,
+            bell: self.options.bell,
+            ..Default::default()
+        };
+        self.take(Msg::Configured(Ok(ui))).await?;
+        let bookmarks = if self.options.demo { Vec::new() } else { kept(&self.options).bookmarks };
+        if !bookmarks.is_empty() {
+            self.take(Msg::Bookmarks(bookmarks)).await?;
+        }
         self.draw()?;
+        // Only now, so that a terminal that does not answer keeps nobody from the first picture.
+        let choose = self.options.theme.is_none() && !matches!(self.app.depth(), Depth::Ansi16 | Depth::None);
+        if choose && terminal::ground_is_light() == Some(true) {
+            self.take(Msg::Theme(LIGHT.to_owned())).await?;
+            self.draw()?;
+        }
+        self.keys = Some(EventStream::new());
         let mut signals = Signals::new()?;
         loop {
             let frame = self.drawn_at + Duration::from_millis(1000 / FRAMES_PER_SECOND);
@@ -225,6 +274,8 @@ impl Live {
     }
 
     async fn on_event(&mut self, event: crossterm::event::Event) -> io::Result<Option<Leave>> {
+        #[cfg(feature = "crash-points")]
+        assert!(std::env::var_os("OSTLER_SCREEN_PANIC").is_none(), "a test asks for it");
         let Some(msg) = input::message(event) else { return Ok(None) };
         let leave = self.take(msg).await?;
         if leave.is_none() {
@@ -281,6 +332,15 @@ impl Live {
         Ok(())
     }
 
+    /// Draws all cells with the next frame. Not by `Terminal::clear`, which asks the terminal for its cursor: the answer would
+    /// go to whoever reads the keys, and the question fail.
+    fn fresh(&mut self) -> io::Result<()> {
+        crossterm::execute!(io::stdout(), crossterm::terminal::Clear(crossterm::terminal::ClearType::All))?;
+        self.screen = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        self.dirty = true;
+        Ok(())
+    }
+
     async fn perform(&mut self, effect: UiEffect) -> io::Result<Option<Leave>> {
         match effect {
             UiEffect::Ask(ticket, request) => self.ask(ticket, request),
@@ -303,11 +363,20 @@ impl Live {
             }
             UiEffect::Edit { ticket, text, suffix } => self.edit(ticket, text, suffix).await?,
             UiEffect::Save(file, path) => self.save(file, path),
+            UiEffect::Write(path, text) => self.write(path, text),
+            UiEffect::PageText(text) => self.page_text(&text).await?,
+            UiEffect::Aside(words, after) => self.aside_ostler(&words, after).await?,
+            UiEffect::Call(number, words) => self.call(number, words),
+            UiEffect::EndCall(number) => {
+                if let Some(call) = self.calls.remove(&number) {
+                    call.abort();
+                }
+            }
             UiEffect::Page(file) => self.page(file).await?,
             UiEffect::Bell(text) => terminal::bell(&text),
             UiEffect::Suspend => self.suspend()?,
-            UiEffect::Redraw => self.screen.clear()?,
-            UiEffect::Remember(sizes) => self.remember(sizes),
+            UiEffect::Redraw => self.fresh()?,
+            UiEffect::Remember(kept) => self.remember(&kept),
             UiEffect::Quit(leave) => return Ok(Some(leave)),
             // The app has done these itself.
             UiEffect::Open(_)
@@ -387,112 +456,13 @@ impl Live {
         self.tasks.insert(number, telling);
     }
 
-    fn remember(&self, sizes: Sizes) {
-        if let (Some(path), Ok(text)) = (&self.options.sizes_file, serde_json::to_vec(&sizes)) {
+    fn remember(&self, kept: &Kept) {
+        if let (Some(path), Ok(text)) = (&self.options.sizes_file, serde_json::to_vec(kept)) {
             // Only comfort is lost when it fails.
             let _ = path.parent().map(std::fs::create_dir_all);
             let _ = std::fs::write(path, text);
         }
     }
-
-    fn save(&self, file: FileRef, path: String) {
-        let (client, messages) = (self.client.clone(), self.messages.clone());
-        tokio::spawn(async move {
-            let note = fetch(&client, file, Path::new(&path)).await.map(|bytes| format!("saved {bytes} to {path}"));
-            let _ = messages.send(Msg::Note(note)).await;
-        });
-    }
-
-    /// Steps aside, runs a program on the terminal, and comes back.
-    async fn aside(&mut self, variable: &str, fallback: &str, file: &Path) -> io::Result<Result<(), Fault>> {
-        let command = std::env::var(variable).ok().filter(|c| !c.trim().is_empty()).unwrap_or_else(|| fallback.to_owned());
-        let words = shlex::split(&command).unwrap_or_default();
-        let Some((program, args)) = words.split_first() else {
-            return Ok(Err(Fault::config(format!("${variable} is no command"))));
-        };
-        // Two readers of one terminal would each get half of the keys.
-        self.keys = None;
-        self.guard.step_aside();
-        let ended = tokio::process::Command::new(program).args(args).arg(file).status().await;
-        self.guard.enter()?;
-        self.keys = Some(EventStream::new());
-        self.screen.clear()?;
-        self.dirty = true;
-        Ok(match ended {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Fault::user(format!("`{program}` ended with {status}"))),
-            Err(e) => Err(Fault::config(format!("`{program}` cannot be started")).because(&e)),
-        })
-    }
-
-    async fn edit(&mut self, ticket: Ticket, text: String, suffix: &str) -> io::Result<()> {
-        let path = private_file(suffix)?;
-        std::fs::write(&path, &text)?;
-        let ended = self.aside("EDITOR", "vi", &path).await?;
-        let edited = std::fs::read_to_string(&path);
-        let _ = std::fs::remove_file(&path);
-        match (ended, edited) {
-            (Ok(()), Ok(text)) => drop(self.messages.try_send(Msg::Edited(ticket, text))),
-            (Err(fault), _) => self.note(Err(fault)),
-            (Ok(()), Err(e)) => self.note(Err(Fault::user("the edited text cannot be read").because(&e))),
-        }
-        Ok(())
-    }
-
-    async fn page(&mut self, file: FileRef) -> io::Result<()> {
-        let path = private_file(".log")?;
-        let shown = match fetch(&self.client, file, &path).await {
-            Ok(_) => self.aside("PAGER", "less", &path).await?,
-            Err(fault) => Err(fault),
-        };
-        let _ = std::fs::remove_file(&path);
-        if let Err(fault) = shown {
-            self.note(Err(fault));
-        }
-        Ok(())
-    }
-
-    fn suspend(&mut self) -> io::Result<()> {
-        self.keys = None;
-        self.guard.step_aside();
-        // The default action of TSTP stops this process here, until the shell continues it.
-        let stopped = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP);
-        self.guard.enter()?;
-        self.keys = Some(EventStream::new());
-        self.screen.clear()?;
-        self.dirty = true;
-        stopped.map_err(io::Error::from)
-    }
-}
-
-/// Makes an empty file that only we can read, in the directory for temporary files.
-fn private_file(suffix: &str) -> io::Result<std::path::PathBuf> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let name = format!("ostler-{}{suffix}", uuid::Uuid::new_v4());
-    let path = std::env::temp_dir().join(name);
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    Ok(path)
-}
-
-/// Reads a whole file from its node into one on this side.
-async fn fetch(client: &Client, file: FileRef, path: &Path) -> Result<crate::model::units::Bytes, Fault> {
-    use tokio::io::AsyncWriteExt as _;
-    let fail = |e: &io::Error| Fault::user(format!("`{}` cannot be written", path.display())).because(e);
-    let mut out = tokio::fs::File::create(path).await.map_err(|e| fail(&e))?;
-    let mut offset = 0;
-    loop {
-        let window = FileWindow { file: file.clone(), from: From::Start(offset), bytes: SAVE_WINDOW_BYTES };
-        let Reply::Window(window) = client.request(Request::ReadFile(window)).await? else {
-            return Err(Fault::internal("the core answered something else"));
-        };
-        if window.bytes.is_empty() {
-            break;
-        }
-        out.write_all(&window.bytes).await.map_err(|e| fail(&e))?;
-        offset = window.offset + window.bytes.len() as u64;
-    }
-    out.flush().await.map_err(|e| fail(&e))?;
-    Ok(crate::model::units::Bytes(offset))
 }
 
 /// The signals that mean: leave, work goes on.

@@ -6,6 +6,8 @@
 
 pub mod acts;
 pub mod app;
+pub mod causes;
+pub mod chart;
 pub mod cx;
 mod draw;
 pub mod equivalent;
@@ -18,10 +20,12 @@ pub mod msg;
 pub mod overlays;
 pub mod pane;
 pub mod panes;
+pub mod ports;
 pub mod proposal;
 pub mod record;
 mod replay;
 pub mod shown;
+pub mod still;
 pub mod subject;
 pub mod terminal;
 pub mod theme;
@@ -66,6 +70,12 @@ pub struct TuiOptions {
     pub record: Option<PathBuf>,
     /// This is the demo: leaving asks nothing and leaves nothing behind.
     pub demo: bool,
+    /// The columns of tables by their titles: table → titles.
+    pub columns: BTreeMap<String, Vec<String>>,
+    /// What concerns the screen, as the configuration changes.
+    pub changes: Option<tokio::sync::watch::Receiver<Result<crate::config::Ui, Fault>>>,
+    /// The options with which ostler itself reaches this state again: `--state-dir DIR`.
+    pub again: Vec<String>,
 }
 
 impl Default for TuiOptions {
@@ -83,6 +93,9 @@ impl Default for TuiOptions {
             stop_hold: crate::model::settings::Settings::default().stop_hold,
             record: None,
             demo: false,
+            columns: BTreeMap::new(),
+            changes: None,
+            again: Vec::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::model::request::{LogDelta, Reply};
 use crate::model::snapshot::Update;
 use crate::model::task::TaskNews;
 use crate::model::units::UnixMillis;
+use crate::tui::subject::Subject;
 
 /// Who asked for something, so that the answer finds its way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,6 +63,18 @@ pub enum MouseAct {
     WheelDown,
     /// The wheel, away from the user.
     WheelUp,
+    /// The right button went down.
+    Menu,
+}
+
+/// What a program that runs beside the screen says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Called {
+    /// One line of what it writes.
+    Line(String),
+    /// It ended with this code.
+    Ended(i32),
 }
 
 /// One message to the screen.
@@ -90,6 +103,12 @@ pub enum Msg {
     LogDelta(u64, LogDelta),
     /// News of a task: its number and what is told.
     Task(u64, TaskNews),
+    /// The configuration was read again: what concerns the screen, or what is wrong with it.
+    Configured(Result<crate::config::Ui, Fault>),
+    /// What a call of ostler itself says.
+    Called(u64, Called),
+    /// The bookmarks of the last time.
+    Bookmarks(Vec<Subject>),
     /// A text comes back from the editor.
     Edited(Ticket, String),
     /// Time has passed, and something on the screen depends on it.

@@ -23,7 +23,7 @@ use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
 use crate::model::task::{Task, TaskNews};
 use crate::tui::cx::Cx;
-use crate::tui::msg::{Mouse, Ticket};
+use crate::tui::msg::{Called, Mouse, Ticket};
 use crate::tui::overlays::Overlay;
 use crate::tui::subject::Subject;
 
@@ -98,6 +98,8 @@ pub enum News<'a> {
     Task(u64, &'a TaskNews),
     /// The text that the editor gave back for an `Edit` of this pane.
     Edited(u64, &'a str),
+    /// What a call of ostler itself says: the number it was begun under.
+    Called(u64, &'a Called),
     /// The core's picture changed.
     Changed,
     /// Time has passed.
@@ -166,10 +168,29 @@ pub enum UiEffect {
     Suspend,
     /// Loop: draws all cells again.
     Redraw,
-    /// Loop: remembers the sizes of the panes.
-    Remember(crate::tui::layout::Sizes),
+    /// Loop: writes a text into a file on this side.
+    Write(String, String),
+    /// Loop: opens `$PAGER` on a text.
+    PageText(String),
+    /// Loop: steps aside and runs ostler with these words on the terminal; then waits for a key, when something is to be read.
+    Aside(Vec<String>, After),
+    /// Loop: runs ostler with these words beside the screen; what it says comes as [`News::Called`].
+    Call(u64, Vec<String>),
+    /// Loop: ends such a call.
+    EndCall(u64),
+    /// Loop: remembers the sizes of the panes and the bookmarks.
+    Remember(crate::tui::layout::Kept),
     /// Loop: leaves.
     Quit(Leave),
+}
+
+/// What happens after a program had the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The screen comes back at once.
+    Back,
+    /// What it said can be read first.
+    Key,
 }
 
 /// How the screen was left.

@@ -26,7 +26,7 @@ pub(super) async fn run(file: PathBuf, options: TuiOptions) -> Result<Leave, Fau
     let messages = record::read(&file)?;
     let app = App::new(live::start(&options)?);
     let broken = |e: &io::Error| Fault::config("the terminal cannot be used for the screen").because(e);
-    terminal::install_panic_hook();
+    terminal::install_panic_hook(None);
     let mouse = if options.mouse { MouseUse::Captured } else { MouseUse::Left };
     let guard = Guard::take(mouse).map_err(|e| broken(&e))?;
     let screen = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|e| broken(&e))?;

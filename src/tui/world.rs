@@ -92,6 +92,8 @@ pub struct World {
     pub snapshot: Snapshot,
     /// Whether it is so now.
     pub link: CoreLink,
+    /// When the newest update was made, by the core's clock.
+    pub at: UnixMillis,
     extra: BTreeMap<JobId, Arc<Job>>,
     older: BTreeMap<ExperimentId, Older>,
     clusters: BTreeMap<WorkspaceId, BTreeSet<(String, ClusterId)>>,
@@ -137,6 +139,7 @@ impl World {
             *self = Self::default();
         }
         self.link = CoreLink::Here;
+        self.at = update.at;
         for change in &update.changes {
             self.unindex(key_of(change));
             if let Change::Job(job) = change {

@@ -204,3 +204,17 @@ fn colours_only_where_they_are_wanted() {
     assert!(user.run("config show --color always").stdout.contains('\u{1b}'));
     assert!(!user.run("config show --color never").stdout.contains('\u{1b}'));
 }
+
+#[test]
+fn a_workspace_is_edited_as_text() {
+    let user = User::new();
+    user.lab();
+    let script = user.file("edit.sh", "sed -i 's/^  name: lab/&\\n  tags:\\n    team: vision/' \"$1\"\n");
+    let editor = format!("sh {}", script.display());
+    let user = user.with("EDITOR", &editor).with("VISUAL", "");
+    let edited = user.run("edit lab -y").shown();
+    assert!(edited.contains("1 changed") && edited.ends_with("= 0\n"), "{edited}");
+    assert!(user.run("workspace show lab -o json").shown().contains("vision"));
+    let same = user.with("EDITOR", "true").run("edit lab").shown();
+    assert!(same.contains("no change"), "{same}");
+}

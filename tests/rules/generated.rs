@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ostler::commands::CommandId;
 use ostler::model::spec::schema::FILES;
 use serde_json::Value;
 
@@ -27,6 +28,58 @@ fn generated_schemas_are_current() {
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(kept == text, "assets/schema/{name} is old: UPDATE=1 cargo test --test rules generated");
     }
+}
+
+/// The commands that a newcomer looks for, in the order of a visit.
+const FIRST: &[CommandId] = &[
+    CommandId::NextPane,
+    CommandId::Palette,
+    CommandId::Filter,
+    CommandId::ScaleUp,
+    CommandId::ScaleDown,
+    CommandId::AutoScale,
+    CommandId::NewJob,
+    CommandId::Plan,
+    CommandId::Rerun,
+    CommandId::RerunWith,
+    CommandId::Stop,
+    CommandId::Undo,
+    CommandId::Why,
+    CommandId::Failures,
+    CommandId::Mark,
+    CommandId::Shell,
+    CommandId::LogSearch,
+    CommandId::LogOnly,
+    CommandId::LogMerge,
+    CommandId::Bookmark,
+    CommandId::Bookmarks,
+    CommandId::Menu,
+    CommandId::Help,
+    CommandId::Quit,
+];
+
+/// The README's table of keys, between its marks.
+#[test]
+fn generated_keys_of_the_readme_are_current() {
+    let path = root().join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once("<!-- keys:").expect("the first mark");
+    let (mark, rest) = rest.split_once('\n').expect("its line");
+    let (_, after) = rest.split_once("<!-- /keys -->").expect("the second mark");
+    let row = |id: &CommandId| {
+        let row = id.row();
+        let keys: Vec<String> = row.keys.iter().take(2).map(|key| format!("`{key}`")).collect();
+        // A bar would end the cell, and the first part of a sentence is enough.
+        let sentence = row.sentence.split(';').next().unwrap_or_default().replace('|', "\\|");
+        format!("| {} | {sentence} |\n", keys.join(" "))
+    };
+    let table: String = FIRST.iter().map(row).collect();
+    let text = format!("{before}<!-- keys:{mark}\n\n| key | what it does |\n|---|---|\n{table}\n<!-- /keys -->{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert!(kept == text, "the README's keys are old: UPDATE=1 cargo test --test rules generated");
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod layering;
 mod licences;
 mod model;
 mod tree;
+mod ux;
 mod words;

@@ -367,3 +367,80 @@ fn ticket(effect: &UiEffect) -> Option<u64> {
         _ => None,
     }
 }
+
+#[test]
+fn a_filter_shows_lines_around_too() {
+    let text: String = (0..200).map(|n| format!("{} {n}\n", if n % 50 == 20 { "loss" } else { "other" })).collect();
+    let mut host = with_text(&text);
+    let mut screen = open(120, 40, &mut host);
+    press(&mut screen, &mut host, "& \"loss_-C_1\" enter g");
+    let rows = rows(&screen);
+    assert_eq!(rows[..6], ["other 19", "loss 20", "other 21", "other 69", "loss 70", "other 71"], "{rows:?}");
+    assert!(rows.last().is_some_and(|row| row.contains("loss -C 1")), "{rows:?}");
+}
+
+#[test]
+fn json_lines_are_read_in_words() {
+    let mut host = with_text("{\"ts\":\"12:00:01\",\"level\":\"warning\",\"msg\":\"slow step\",\"step\":7}\nplain\n");
+    let mut screen = open(120, 40, &mut host);
+    assert!(rows(&screen)[0].starts_with("{\"ts\""));
+    press(&mut screen, &mut host, "J");
+    assert_eq!(rows(&screen)[..2], ["12:00:01 WARNING slow step step=7", "plain"]);
+    press(&mut screen, &mut host, "J");
+    assert!(rows(&screen)[0].starts_with("{\"ts\""), "and as they are again");
+}
+
+#[test]
+fn times_and_marks_stand_beside_lines() {
+    let mut host = with_text("before\n");
+    let mut screen = open(120, 40, &mut host);
+    press(&mut screen, &mut host, "t");
+    assert!(rows(&screen)[0].starts_with("·") && rows(&screen)[0].ends_with("before"), "{:?}", rows(&screen));
+    host.write(&mut screen, "after\n");
+    press(&mut screen, &mut host, "m");
+    host.write(&mut screen, "last\n");
+    let rows = rows(&screen);
+    assert!(rows[1].starts_with("12:00:0") && rows[1].contains("after"), "{rows:?}");
+    assert!(rows[1].trim_end().ends_with(|c: char| c.is_ascii_digit()) && rows[1].contains("▌ 12:00:0"), "{rows:?}");
+    assert!(rows[2].ends_with("last"), "{rows:?}");
+    press(&mut screen, &mut host, "t");
+    assert_eq!(self::rows(&screen)[0], "before");
+}
+
+#[test]
+fn all_ranks_are_seen_in_one_by_time() {
+    let mut host = with_text("12:00:01 out one\n12:00:04 out two\n");
+    host.files
+        .insert((0, "stderr.txt".to_owned()), File::Bytes(b"12:00:02 err one\n  at line 3\n12:00:05 err two\n".to_vec()));
+    let mut screen = open(120, 40, &mut host);
+    press(&mut screen, &mut host, "M");
+    let text = rows(&screen);
+    assert_eq!(host.watches(), 2, "the one file is not watched any more");
+    let want = [
+        "stdout| 12:00:01 out one",
+        "stderr| 12:00:02 err one",
+        "stderr|   at line 3",
+        "stdout| 12:00:04 out two",
+        "stderr| 12:00:05 err two",
+    ];
+    assert_eq!(text[..5], want, "{text:?}");
+    assert!(title(&screen).contains("all ranks, 2 files"), "{}", title(&screen));
+    insta::assert_snapshot!("log_of_all_ranks", pane(&screen));
+    // What comes now is in the order in which it comes; a line is shown once it is whole.
+    host.write(&mut screen, "12:00:03 late\nhal");
+    host.write(&mut screen, "f\n");
+    assert_eq!(rows(&screen)[5..7], ["stdout| 12:00:03 late", "stdout| half"]);
+    press(&mut screen, &mut host, "& \"one\" enter");
+    assert_eq!(rows(&screen)[..2], ["stdout| 12:00:01 out one", "stderr| 12:00:02 err one"]);
+    press(&mut screen, &mut host, "esc / \"half\" enter");
+    assert!(host.searches.is_empty(), "what is merged is searched here");
+    press(&mut screen, &mut host, "S ctrl-u \"all.txt\" enter");
+    assert!(
+        host.rest
+            .iter()
+            .any(|e| matches!(e, UiEffect::Write(path, text) if path == "all.txt" && text.contains("at line 3")))
+    );
+    press(&mut screen, &mut host, "M");
+    assert!(rows(&screen).iter().any(|row| row == "12:00:03 late"), "one file again: {:?}", rows(&screen));
+    assert_eq!(host.watches(), 1);
+}

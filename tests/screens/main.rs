@@ -1,5 +1,6 @@
 //! Screens: lists of messages in, pictures out.
 
+mod beside;
 mod filehost;
 mod files;
 mod forms;

@@ -186,7 +186,7 @@ fn window(bytes: &str) -> Reply {
 #[test]
 fn the_logs_of_a_set_up_are_read_and_grow() {
     let mut screen = with_set_up();
-    screen.keys("s");
+    screen.keys("i");
     let (ticket, request) = asked(&screen);
     assert!(matches!(request, Request::ListFiles(_)), "{request:?}");
     let names = ["stderr-gpu-1.txt", "stderr-gpu-2.txt", "stdout-gpu-1.txt", "stdout-gpu-2.txt"];
@@ -213,13 +213,13 @@ fn the_logs_of_a_set_up_are_read_and_grow() {
     assert!(matches!(&request, Request::ReadFile(read) if read.file.file == "stderr-gpu-2.txt"), "{request:?}");
     answer(&mut screen, ticket, Ok(window("")));
     shows(&screen, &["nothing was written"]);
-    screen.keys("s");
+    screen.keys("i");
     assert!(!screen.text().contains("Set-up of"));
     // Without a task there is nothing to show, and nothing is asked.
     let mut screen = Screen::at_work(120, 40, |_| {});
     screen.keys("j j j");
     screen.asked.clear();
-    screen.keys("s");
+    screen.keys("i");
     shows(&screen, &["has no set-up task"]);
     assert!(!screen.asked.iter().any(|effect| matches!(effect, UiEffect::Ask(_, Request::ListFiles(_)))));
 }

@@ -3,6 +3,7 @@
 //!
 //! Without tmux the tests end at once and say so; `tests/run` installs it and fails when it is missing as root.
 
+mod crash;
 mod hostile;
 mod place;
 mod tmux;

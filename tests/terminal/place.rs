@@ -29,7 +29,8 @@ impl Place {
         command
     }
 
-    fn state(&self) -> std::path::PathBuf {
+    /// Returns the state directory.
+    pub fn state(&self) -> std::path::PathBuf {
         self.dir.path().join("state")
     }
 
@@ -43,8 +44,13 @@ impl Place {
 
     /// Opens the screen in a terminal.
     pub fn screen(&self, width: u16, height: u16) -> Tmux {
+        self.screen_with(width, height, &[], &[])
+    }
+
+    /// Opens the screen with variables and arguments of its own.
+    pub fn screen_with(&self, width: u16, height: u16, variables: &[&str], args: &[&str]) -> Tmux {
         let (home, state) = (self.dir.path().display().to_string(), self.state().display().to_string());
-        let words = [
+        let mut words = vec![
             "env".to_owned(),
             "-u".to_owned(),
             "NO_COLOR".to_owned(),
@@ -53,9 +59,11 @@ impl Place {
             format!("OSTLER_STATE_DIR={state}"),
             "LC_ALL=C.UTF-8".to_owned(),
             "TERM=tmux-256color".to_owned(),
-            env!("CARGO_BIN_EXE_ostler").to_owned(),
         ];
-        Tmux::start(self.dir.path(), width, height, &words.each_ref().map(String::as_str))
+        words.extend(variables.iter().map(|word| (*word).to_owned()));
+        words.push(env!("CARGO_BIN_EXE_ostler").to_owned());
+        words.extend(args.iter().map(|word| (*word).to_owned()));
+        Tmux::start(self.dir.path(), width, height, &words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 

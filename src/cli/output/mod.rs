@@ -140,6 +140,16 @@ pub fn clean(text: &str) -> String {
     crate::model::shown::Shown::new(text).to_string()
 }
 
+/// Returns a value as YAML.
+///
+/// # Errors
+/// That it cannot be written so.
+pub fn yaml_text(value: &serde_json::Value) -> std::io::Result<String> {
+    let mut text = Vec::new();
+    yaml::document(&mut text, value)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Where and how a command writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Out {

@@ -22,11 +22,21 @@ impl App {
         }
         let scope = self.pane(self.cx.focus).scope();
         if scope.falls_through()
+            && self.cx.pending.is_none()
             && let Some(effects) = self.on_digit(key)
         {
             return effects;
         }
-        let Some(mut cmd) = self.cx.keymap.lookup(scope, key) else { return Vec::new() };
+        let first = self.cx.pending.take();
+        if first.is_none() && self.cx.keymap.begins(scope, key) {
+            self.cx.pending = Some(key);
+            return Vec::new();
+        }
+        let found = match first {
+            Some(first) => self.cx.keymap.lookup_chord(scope, first, key),
+            None => self.cx.keymap.lookup(scope, key),
+        };
+        let Some(mut cmd) = found else { return Vec::new() };
         cmd.count = self.cx.count.take().or(cmd.count);
         self.on_command(cmd)
     }
@@ -34,6 +44,18 @@ impl App {
     /// A digit adds to the number typed; on a cluster the number is a proposed target at once.
     pub(super) fn on_digit(&mut self, key: Key) -> Option<Vec<UiEffect>> {
         let digit = key.types().and_then(|_| key.digit())?;
+        // Where nothing is yet, a digit is one of the ways to begin that the welcome names.
+        let begins = self.cx.world.snapshot.workspaces.is_empty() && self.cx.world.link == crate::tui::world::CoreLink::Here;
+        let way = match digit {
+            1 => Some(CommandId::Demo),
+            2 => Some(CommandId::ImportHosts),
+            3 if begins => return Some(vec![UiEffect::Open(Overlay::Palette("apply ".to_owned()))]),
+            4 => Some(CommandId::Tour),
+            _ => None,
+        };
+        if let Some(id) = way.filter(|_| begins) {
+            return Some(self.on_command(Cmd::new(id)));
+        }
         let count = self.cx.count.unwrap_or(0).saturating_mul(10).saturating_add(digit).min(COUNT_MAX);
         self.cx.count = Some(count);
         let Some(Subject::Cluster(cluster)) = self.subject().filter(|_| !self.cx.look.readonly) else {
@@ -53,6 +75,9 @@ impl App {
     }
 
     pub(super) fn on_overlay_command(&mut self, cmd: Cmd) -> Vec<UiEffect> {
+        if let Some(refused) = self.refused(&cmd) {
+            return refused;
+        }
         match (cmd.id, self.overlays.last_mut()) {
             (CommandId::Interrupt, _) => self.interrupt(),
             (_, Some(top)) => top.on(&cmd, &self.cx),
@@ -61,11 +86,17 @@ impl App {
         }
     }
 
+    /// Says that acts are off, when they are and this is one.
+    fn refused(&self, cmd: &Cmd) -> Option<Vec<UiEffect>> {
+        let acts = self.cx.look.readonly && cmd.id.row().danger != Danger::None;
+        let text = || format!("`{}` is off: started with --readonly", cmd.id.row().name);
+        acts.then(|| vec![UiEffect::Toast(Toast { kind: ToastKind::Bad, text: text() })])
+    }
+
     /// Runs a command as the panes see it: overlays have had their chance.
     pub(super) fn on_command(&mut self, cmd: Cmd) -> Vec<UiEffect> {
-        if self.cx.look.readonly && cmd.id.row().danger != Danger::None {
-            let text = format!("`{}` is off: started with --readonly", cmd.id.row().name);
-            return vec![UiEffect::Toast(Toast { kind: ToastKind::Bad, text })];
+        if let Some(refused) = self.refused(&cmd) {
+            return refused;
         }
         match handler(cmd.id) {
             Handler::App => self.on_app_command(&cmd),
@@ -124,11 +155,23 @@ impl App {
             CommandId::Zoom => self.zoom = !self.zoom,
             CommandId::Narrower | CommandId::Wider => {
                 self.sizes = Layout::stepped(self.cx.focus, cmd.id == CommandId::Wider, self.sizes);
-                return vec![UiEffect::Remember(self.sizes)];
+                return vec![self.kept()];
             }
             CommandId::Cancel => return self.cancel(cmd),
             CommandId::Open => return self.open_or_apply(cmd),
             CommandId::CopyCommand => return self.copy_command(),
+            CommandId::Failures => return vec![UiEffect::Open(Overlay::Failures(self.subject()))],
+            CommandId::Edit => return self.edit(),
+            CommandId::Shell => return self.shell(),
+            CommandId::Port => return self.forward(cmd),
+            CommandId::Bookmark => return self.bookmark(),
+            CommandId::Bookmarks => return self.go_bookmark(cmd),
+            CommandId::Menu => return self.menu(None),
+            CommandId::Doctor => return vec![UiEffect::Open(Overlay::Doctor)],
+            CommandId::Tour => return vec![UiEffect::Open(Overlay::Tour)],
+            CommandId::ImportHosts => return vec![UiEffect::Open(Overlay::Hosts)],
+            CommandId::Apply => return self.apply_file(cmd),
+            CommandId::Demo => return self.aside(vec!["demo".to_owned()], After::Back),
             _ => {}
         }
         Vec::new()
@@ -231,9 +274,18 @@ impl App {
             return effects;
         }
         let Some(pane) = self.layout.at(mouse.x, mouse.y) else { return Vec::new() };
-        if mouse.act == MouseAct::Press && self.cx.focus != pane {
+        if matches!(mouse.act, MouseAct::Press | MouseAct::Menu) && self.cx.focus != pane {
             self.cx.focus = pane;
             self.arrange();
+        }
+        if mouse.act == MouseAct::Menu {
+            // What is pointed at is what the menu is about.
+            let mut effects = match pane {
+                PaneId::Tree => self.tree.point(mouse, &self.cx),
+                PaneId::Detail | PaneId::Log => Vec::new(),
+            };
+            effects.extend(self.menu(Some((mouse.x, mouse.y))));
+            return effects;
         }
         let cx = &self.cx;
         match pane {
@@ -257,9 +309,9 @@ impl App {
             }
             (MouseAct::Lift, Some(_)) => {
                 self.drag = None;
-                Some(vec![UiEffect::Remember(self.sizes)])
+                Some(vec![self.kept()])
             }
-            (MouseAct::Drag | MouseAct::Lift | MouseAct::WheelDown | MouseAct::WheelUp, _) => None,
+            (MouseAct::Drag | MouseAct::Lift | MouseAct::WheelDown | MouseAct::WheelUp | MouseAct::Menu, _) => None,
         }
     }
 }

@@ -31,11 +31,13 @@ impl App {
 
     pub(super) fn on_update(&mut self, update: &Update) -> Vec<UiEffect> {
         let applied = self.cx.world.apply(update);
+        self.cx.seen.look(&self.cx.world, self.cx.now);
         let world = &self.cx.world;
         self.cx.marks.retain(|id| world.job(*id).is_some());
         self.tree.applied(&applied, &self.cx);
         self.detail.applied(&applied, &self.cx);
         let mut effects = self.ended(&applied.ended);
+        effects.extend(self.reopen_ports());
         effects.extend(self.detail.hear(&News::Changed, &self.cx));
         effects.extend(self.log.hear(&News::Changed, &self.cx));
         for overlay in &mut self.overlays {
@@ -114,6 +116,7 @@ impl App {
 
     pub(super) fn on_tick(&mut self) -> Vec<UiEffect> {
         let mut effects = Vec::new();
+        self.cx.seen.look(&self.cx.world, self.cx.now);
         if self.log_due.is_some_and(|due| due <= self.cx.now) {
             self.log_due = None;
             effects.extend(self.log.hear(&News::Selected(self.cx.shown.as_ref()), &self.cx));

@@ -533,9 +533,13 @@ impl Pane for Form {
                 self.check(cx);
                 Vec::new()
             }
-            News::Reply(..) | News::Edited(..) | News::Selected(_) | News::Delta(..) | News::Task(..) | News::Tick => {
-                Vec::new()
-            }
+            News::Reply(..)
+            | News::Edited(..)
+            | News::Selected(_)
+            | News::Delta(..)
+            | News::Task(..)
+            | News::Called(..)
+            | News::Tick => Vec::new(),
         }
     }
 
@@ -544,7 +548,7 @@ impl Pane for Form {
             MouseAct::Lift => return self.press(Position { x: mouse.x, y: mouse.y }, cx),
             MouseAct::WheelDown if self.text.is_none() => self.step(1),
             MouseAct::WheelUp if self.text.is_none() => self.step(-1),
-            MouseAct::WheelDown | MouseAct::WheelUp | MouseAct::Press | MouseAct::Drag => {}
+            MouseAct::WheelDown | MouseAct::WheelUp | MouseAct::Press | MouseAct::Drag | MouseAct::Menu => {}
         }
         Vec::new()
     }

@@ -60,7 +60,7 @@ impl Help {
 /// One command: its keys (or its name), and its sentence wrapped beside them.
 fn entry(cx: &Cx, id: CommandId, width: usize) -> Vec<Line<'static>> {
     let row = id.row();
-    let keys: Vec<String> = cx.keymap.keys(id).iter().map(|key| key.hint(cx.look.ascii)).collect();
+    let keys: Vec<String> = cx.keymap.hints(id, cx.look.ascii);
     let head = match (keys.len(), row.args) {
         (0, "") => format!(":{}", row.name),
         (0, args) => format!(":{} {args}", row.name),
@@ -128,7 +128,7 @@ impl Pane for Help {
         match mouse.act {
             MouseAct::WheelDown => self.scroll(3),
             MouseAct::WheelUp => self.scroll(-3),
-            MouseAct::Press | MouseAct::Drag | MouseAct::Lift => {}
+            MouseAct::Press | MouseAct::Drag | MouseAct::Lift | MouseAct::Menu => {}
         }
         Vec::new()
     }

@@ -1,13 +1,20 @@
 //! Windows above the panes; one file each. The one on top has all keys.
 
 pub mod auto_scale;
+pub mod doctor;
+pub mod failures;
 pub mod form;
 pub mod help;
+pub mod hosts;
+pub mod menu;
 pub mod palette;
+mod pick;
 pub mod plan;
+pub mod ports;
 pub mod question;
 mod reader;
 pub mod set_up_logs;
+pub mod tour;
 pub mod why;
 
 use std::sync::Arc;
@@ -17,12 +24,13 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Padding, Widget};
 
-use crate::commands::Scope;
+use crate::commands::{CommandId, Scope};
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::request::{Place, Submit};
 use crate::model::spec::JobSpec;
 use crate::tui::cx::Cx;
 use crate::tui::pane::{Pane, UiEffect};
+use crate::tui::subject::Subject;
 use crate::tui::theme::Role;
 use question::Question;
 
@@ -45,6 +53,18 @@ pub enum Overlay {
     SetUpLogs(NodeId),
     /// A job to submit.
     Form(FormSeed),
+    /// Failed jobs of what is selected, by cause.
+    Failures(Option<Subject>),
+    /// What can be done here, at the mouse when it asked.
+    Menu(Option<(u16, u16)>, Vec<CommandId>),
+    /// The ports that are forwarded.
+    Ports,
+    /// What this machine lacks.
+    Doctor,
+    /// Hosts to make a cluster of.
+    Hosts,
+    /// The tour.
+    Tour,
 }
 
 /// What the form of a new job is filled with.
@@ -82,6 +102,21 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
             let (form, effects) = form::Form::new(seed, number, cx);
             (Box::new(form), effects)
         }
+        Overlay::Failures(subject) => {
+            let (failures, effects) = failures::Failures::new(subject, number, cx);
+            (Box::new(failures), effects)
+        }
+        Overlay::Menu(at, commands) => (Box::new(menu::Menu::new(at, &commands, cx)), Vec::new()),
+        Overlay::Ports => (Box::<ports::PortsView>::default(), Vec::new()),
+        Overlay::Doctor => {
+            let (doctor, effects) = doctor::Doctor::calling("This machine", &["doctor"], number);
+            (Box::new(doctor), effects)
+        }
+        Overlay::Hosts => {
+            let (hosts, effects) = hosts::Hosts::new(number);
+            (Box::new(hosts), effects)
+        }
+        Overlay::Tour => (Box::<tour::Tour>::default(), Vec::new()),
     }
 }
 
@@ -105,7 +140,12 @@ pub fn panel_inside(inner: (u16, u16), screen: Rect) -> Rect {
 
 /// Draws an empty window of at most this inner size in the middle of `screen` and returns its inside.
 pub fn panel(title: Line<'_>, inner: (u16, u16), screen: Rect, cx: &Cx, buf: &mut Buffer) -> Rect {
-    let area = panel_area(inner, screen);
+    frame(title, panel_area(inner, screen), cx, buf)
+}
+
+/// Draws an empty window in this place and returns its inside.
+pub fn frame(title: Line<'_>, area: Rect, cx: &Cx, buf: &mut Buffer) -> Rect {
+    let area = area.intersection(buf.area);
     Clear.render(area, buf);
     let block = Block::bordered()
         .border_set(crate::tui::widgets::border_set(cx.look.ascii))

@@ -95,6 +95,7 @@ impl Palette {
                 let clusters = cx.world.snapshot.clusters.values();
                 clusters.map(|c| (shown(&c.name), format!("target {}", c.spec.scale_settings.target()))).collect()
             }
+            CommandId::Bookmarks if first => return ranked(typing, bookmarks(cx)),
             CommandId::Priority if first => ["low", "normal", "high"].map(|word| (word.to_owned(), String::new())).to_vec(),
             _ => Vec::new(),
         };
@@ -139,6 +140,9 @@ impl Palette {
     fn take(&mut self, cx: &Cx) -> Vec<UiEffect> {
         let run = |id, args| vec![UiEffect::Close, UiEffect::Run(Cmd { id, count: None, args })];
         if let Some((command, mut args)) = self.called() {
+            if let Some(Does::Go(subject)) = self.entries.get(self.at).map(|e| e.does.clone()) {
+                return vec![UiEffect::Close, UiEffect::Go(subject)];
+            }
             let chosen = self.entries.get(self.at).map(|e| e.name.clone());
             // A half typed word stands for the chosen one.
             if let Some(chosen) = chosen.filter(|_| args.len() <= 1) {
@@ -167,6 +171,17 @@ impl Palette {
 fn needs_more(id: CommandId) -> bool {
     let args = id.row().args;
     !args.is_empty() && !args.starts_with('[')
+}
+
+/// The bookmarks, each going to its thing, the newest first.
+fn bookmarks(cx: &Cx) -> Vec<Entry> {
+    let entry = |subject: &Subject| {
+        let name = shown(&crate::tui::panes::name_of(*subject, cx)?);
+        let above = crate::tui::panes::tree::parent(*subject, cx).and_then(|outer| crate::tui::panes::name_of(outer, cx));
+        let note = above.map(|name| format!("in {}", shown(&name))).unwrap_or_default();
+        Some(Entry { name, note, key: String::new(), does: Does::Go(*subject) })
+    };
+    cx.bookmarks.iter().rev().filter_map(entry).collect()
 }
 
 /// Everything that can be named.
@@ -251,7 +266,7 @@ impl Pane for Palette {
                     return self.take(cx);
                 }
             }
-            MouseAct::Press | MouseAct::Drag => {}
+            MouseAct::Press | MouseAct::Drag | MouseAct::Menu => {}
         }
         Vec::new()
     }

@@ -144,7 +144,8 @@ impl Pane for SetUpLogs {
             | News::Edited(..)
             | News::Selected(_)
             | News::Delta(..)
-            | News::Task(..) => Vec::new(),
+            | News::Task(..)
+            | News::Called(..) => Vec::new(),
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Tab {
     Nodes,
     /// What waits.
     Queue,
+    /// Curves of what it did over time.
+    History,
     /// What was asked for.
     Params,
     /// Directories and what lies in them.
@@ -73,6 +75,7 @@ impl Tab {
             Self::Scaling => "Scaling",
             Self::Nodes => "Nodes",
             Self::Queue => "Queue",
+            Self::History => "History",
             Self::Params => "Params",
             Self::Files => "Files",
             Self::Jobs => "Jobs",
@@ -106,7 +109,7 @@ impl Kind {
             Self::Nothing => &[Tab::Welcome],
             Self::Workspace | Self::Group | Self::FileServer => &[Tab::Overview, Tab::Events],
             Self::Clusters | Self::FileServers | Self::Experiments => &[Tab::List],
-            Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::Events],
+            Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::History, Tab::Events],
             Self::Node => &[Tab::Overview, Tab::Events],
             Self::Experiment => &[Tab::Jobs, Tab::Events],
             Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Files, Tab::Events],
@@ -123,6 +126,8 @@ pub enum Rows {
     Queue(ClusterId),
     /// The jobs of an experiment, with these columns of parameters.
     Jobs(ExperimentId, Vec<String>),
+    /// The same in an order that was asked for.
+    Sorted(Vec<JobId>, Vec<String>),
     /// The processes of a job's attempt.
     Ranks(JobId),
     /// The clusters of a workspace.
@@ -148,6 +153,46 @@ pub struct TableContent {
     pub len: usize,
     /// Lines below.
     pub below: Vec<Line<'static>>,
+}
+
+impl TableContent {
+    /// The name of the table in the configuration.
+    fn view(&self) -> &'static str {
+        match self.rows {
+            Rows::Nodes(_) => "nodes",
+            Rows::Queue(_) => "queue",
+            Rows::Jobs(..) | Rows::Sorted(..) => "jobs",
+            Rows::Ranks(_) => "processes",
+            Rows::Clusters(_) => "clusters",
+            Rows::FileServers(_) => "file-servers",
+            Rows::Experiments(_) => "experiments",
+            Rows::Given(_) => "",
+        }
+    }
+
+    /// Which of the columns a person wants, in their order; `None` when they said nothing that fits.
+    fn chosen(&self, cx: &Cx) -> Option<Vec<usize>> {
+        let titles = cx.columns.get(self.view())?;
+        let at = |title: &String| self.columns.iter().position(|column| &column.title == title);
+        let chosen: Vec<usize> = titles.iter().filter_map(at).collect();
+        (!chosen.is_empty()).then_some(chosen)
+    }
+
+    /// Returns the columns to be drawn.
+    pub fn shown_columns(&self, cx: &Cx) -> Vec<Column> {
+        match self.chosen(cx) {
+            Some(chosen) => chosen.into_iter().map(|at| self.columns[at].clone()).collect(),
+            None => self.columns.clone(),
+        }
+    }
+
+    /// Returns the cells of a row that belong to them.
+    pub fn shown_row(&self, row: Row, cx: &Cx) -> Row {
+        match self.chosen(cx) {
+            Some(chosen) => chosen.into_iter().map(|at| row.get(at).cloned().unwrap_or_default()).collect(),
+            None => row,
+        }
+    }
 }
 
 /// What a tab shows.
@@ -176,6 +221,7 @@ impl Content {
             Rows::Nodes(id) => world.nodes_of(*id).get(at).map(|id| Subject::Node(*id)),
             Rows::Queue(id) => world.queue_of(*id).nth(at).map(Subject::Job),
             Rows::Jobs(id, _) => world.jobs_of(*id).get(at).map(|id| Subject::Job(*id)),
+            Rows::Sorted(jobs, _) => jobs.get(at).map(|id| Subject::Job(*id)),
             Rows::Ranks(id) => about_job::rank_node(*id, at, cx).map(Subject::Node),
             Rows::Given(_) => None,
             Rows::Clusters(id) => world.clusters_of(*id).nth(at).map(Subject::Cluster),
@@ -189,6 +235,7 @@ impl Content {
         let Self::Table(table) = self else { return None };
         match (&table.rows, subject) {
             (Rows::Jobs(id, _), Subject::Job(job)) => cx.world.jobs_of(*id).binary_search(&job).ok(),
+            (Rows::Sorted(jobs, _), Subject::Job(job)) => jobs.iter().position(|other| *other == job),
             (Rows::Nodes(id), Subject::Node(node)) => cx.world.nodes_of(*id).binary_search(&node).ok(),
             (Rows::Queue(id), Subject::Job(job)) => cx.world.queue_of(*id).position(|other| other == job),
             (_, _) => None,
@@ -201,7 +248,9 @@ impl Content {
         match (&table.rows, self.subject(at, cx)) {
             (Rows::Nodes(_), Some(Subject::Node(id))) => about_cluster::node_row(id, cx),
             (Rows::Queue(_), Some(Subject::Job(id))) => about_cluster::queue_row(at, id, cx),
-            (Rows::Jobs(_, params), Some(Subject::Job(id))) => about_experiment::job_row(id, params, cx),
+            (Rows::Jobs(_, params) | Rows::Sorted(_, params), Some(Subject::Job(id))) => {
+                about_experiment::job_row(id, params, cx)
+            }
             (Rows::Ranks(id), _) => about_job::rank_row(*id, at, cx),
             (Rows::Given(rows), _) => rows.get(at).cloned().unwrap_or_default(),
             (Rows::Clusters(_), Some(Subject::Cluster(id))) => about_workspace::cluster_row(id, cx),

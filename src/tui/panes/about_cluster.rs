@@ -31,6 +31,8 @@ pub fn content(id: ClusterId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Nodes => nodes_tab(cluster, width, cx),
         Tab::Queue => queue_tab(cluster, width, cx),
         Tab::Events => Content::Lines(events_tab(cluster, width, cx)),
+        // The pane has its cursor.
+        Tab::History => Content::Lines(Vec::new()),
         Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::Params | Tab::Files | Tab::Jobs | Tab::List => {
             Content::Lines(scaling_tab(cluster, width, cx))
         }

@@ -33,7 +33,7 @@ pub fn content(id: JobId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Events => Content::Lines(events_tab(job, width, cx)),
         // The pane has its state.
         Tab::Files => Content::Lines(Vec::new()),
-        Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::Queue | Tab::Jobs | Tab::List => {
+        Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::History | Tab::Queue | Tab::Jobs | Tab::List => {
             Content::Lines(overview(job, width, cx))
         }
     }

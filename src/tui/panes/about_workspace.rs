@@ -28,28 +28,35 @@ pub fn welcome(width: u16, cx: &Cx) -> Vec<Line<'static>> {
         return facts.done();
     }
     facts.gap();
-    facts.prose("Nothing here yet. Three steps to the first job:", strong);
+    facts.prose("Nothing here yet. How do you want to begin?", strong);
     facts.gap();
     let palette = cx.key_of(CommandId::Palette);
-    let steps = [
-        ("new-workspace lab", "a place for clusters and experiments"),
-        ("new-cluster gpu node[1-4] 2", "hosts that `ssh HOST` reaches; or `local` for this machine"),
-        ("new-experiment first", "a name for jobs that belong together"),
+    let ways = [
+        ("1", "demo", "try it: four nodes on this machine and a dozen real runs; nothing is left behind"),
+        ("2", "import-hosts", "hosts of your own ssh configuration, tried while you choose"),
+        ("3", "apply FILE", "a file that says it all: clusters, experiments, jobs"),
+        ("4", "tour", "a look round first"),
     ];
-    for (at, (command, what)) in steps.into_iter().enumerate() {
+    for (key, command, what) in ways {
         let spans = vec![
-            Span::styled(format!(" {}  ", at + 1), muted),
-            Span::styled(format!("{palette}{command}"), cx.style(Role::Key)),
+            Span::styled(format!("  {key}  "), cx.style(Role::Key)),
+            Span::styled(format!("{palette}{command:<14} "), cx.style(Role::Text)),
         ];
-        facts.line(Line::from(spans));
-        for part in crate::tui::overlays::help::wrap(what, usize::from(width.saturating_sub(6)).max(8)) {
-            facts.line(Line::from(Span::styled(format!("    {part}"), muted)));
-        }
+        let indent = 5 + 1 + 15;
+        let mut parts =
+            crate::tui::overlays::help::wrap(what, usize::from(width.saturating_sub(indent)).max(16)).into_iter();
+        let first = Span::styled(parts.next().unwrap_or_default(), muted);
+        facts.line(Line::from(spans.into_iter().chain([first]).collect::<Vec<_>>()));
+        let rest =
+            parts.map(|part| Line::from(Span::styled(format!("{:indent$}{part}", "", indent = usize::from(indent)), muted)));
+        rest.for_each(|line| facts.line(line));
     }
     facts.gap();
-    facts.prose(&format!("Then {} opens the form of a job.", cx.key_of(CommandId::NewJob)), text);
+    facts.prose("Or by hand, in three lines:", text);
+    for line in ["new-workspace lab", "new-cluster gpu node[1-4] 2", "new-experiment first"] {
+        facts.line(Line::from(Span::styled(format!("     {palette}{line}"), cx.style(Role::Key))));
+    }
     facts.gap();
-    facts.prose("Only curious? Leave, and run `ostler demo`: four nodes on this machine and a dozen real runs.", text);
     facts.prose(&format!("{} shows all keys.", cx.key_of(CommandId::Help)), muted);
     facts.done()
 }

@@ -6,12 +6,15 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::about::{self, Content, Tab};
+use super::about::{self, Content, Rows, Tab};
 use super::files::Files;
+use super::history::{self, TimeView};
+use super::sorting::{SORTED_MAX, Sorting};
 use crate::commands::{Cmd, CommandId, Scope};
+use crate::model::ids::ExperimentId;
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::msg::{Mouse, MouseAct};
-use crate::tui::pane::{News, Pane, UiEffect};
+use crate::tui::pane::{News, Pane, Toast, ToastKind, UiEffect};
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
 use crate::tui::theme::Role;
@@ -31,6 +34,10 @@ pub struct Detail {
     place: Place,
     /// The Files tab.
     files: Files,
+    /// What of the curves is looked at.
+    time: TimeView,
+    /// The order of the table of jobs.
+    sorting: Sorting,
     /// The thing under the table's cursor, so that it stays there while rows come and go.
     held: Option<Subject>,
     area: Rect,
@@ -39,6 +46,7 @@ pub struct Detail {
 impl Detail {
     /// Takes up what an update changed.
     pub fn applied(&mut self, _applied: &Applied, cx: &Cx) {
+        self.sorting.sort(self.experiment(), cx);
         let content = self.content(cx);
         let held = self.held.and_then(|subject| content.find(subject, cx));
         if let Some(at) = held {
@@ -104,8 +112,50 @@ impl Detail {
     fn content_in(&self, width: u16, cx: &Cx) -> Content {
         match self.tab() {
             Tab::Files => self.files.content(width, cx),
-            tab => about::content(self.shown, tab, width, cx),
+            Tab::History => Content::Lines(history::lines(self.shown, self.time, width, self.area.height, cx)),
+            tab => {
+                let mut content = about::content(self.shown, tab, width, cx);
+                if let (Content::Table(table), Some(jobs)) =
+                    (&mut content, self.experiment().and_then(|id| self.sorting.jobs(id)))
+                    && let Rows::Jobs(_, params) = &table.rows
+                {
+                    table.rows = Rows::Sorted(jobs.to_vec(), params.clone());
+                }
+                content
+            }
         }
+    }
+
+    /// The experiment whose jobs are a table.
+    fn experiment(&self) -> Option<ExperimentId> {
+        match self.shown {
+            Some(Subject::Experiment(id) | Subject::Older(id)) => Some(id),
+            Some(_) | None => None,
+        }
+    }
+
+    fn sort(&mut self, cmd: &Cmd, cx: &Cx) -> Vec<UiEffect> {
+        let content = self.content(cx);
+        let titles: Vec<String> = match (&content, self.experiment()) {
+            (Content::Table(table), Some(_)) => table.columns.iter().map(|column| column.title.clone()).collect(),
+            (Content::Table(_) | Content::Lines(_), _) => Vec::new(),
+        };
+        if titles.is_empty() || content.len() > SORTED_MAX {
+            let text = match titles.is_empty() {
+                true => "the table of an experiment's jobs can be sorted".to_owned(),
+                false => format!("more than {SORTED_MAX} jobs are not sorted; a filter in the tree narrows them"),
+            };
+            return vec![UiEffect::Toast(Toast { kind: ToastKind::Info, text })];
+        }
+        match (cmd.id, cmd.args.first()) {
+            (CommandId::SortTurn, _) => self.sorting.turn(),
+            (_, Some(title)) => self.sorting.by(title),
+            (_, None) => self.sorting.next(&titles),
+        }
+        self.sorting.sort(self.experiment(), cx);
+        self.place = Place::default();
+        self.held = self.content(cx).subject(0, cx);
+        Vec::new()
     }
 
     /// Rows of the content that fit: a table has its head and what stands above it.
@@ -180,6 +230,12 @@ impl Pane for Detail {
         {
             return effects;
         }
+        if matches!(cmd.id, CommandId::Sort | CommandId::SortTurn) {
+            return self.sort(cmd, cx);
+        }
+        if self.tab() == Tab::History && self.time.on(cmd, self.area.width) {
+            return Vec::new();
+        }
         let content = self.content(cx);
         let page = self.height(&content).saturating_sub(1).max(1) as isize;
         let times = cmd.times() as isize;
@@ -213,6 +269,8 @@ impl Pane for Detail {
         match news {
             News::Selected(subject) => {
                 self.shown = subject.copied();
+                self.time = TimeView::default();
+                self.sorting.sort(self.experiment(), cx);
                 self.place = Place::default();
                 self.files.select(match self.shown {
                     Some(Subject::Job(id)) => Some(id),
@@ -228,7 +286,7 @@ impl Pane for Detail {
             }
             News::Task(number, news) => return self.files.told(*number, news),
             News::Changed if self.tab() == Tab::Files => return self.files.changed(cx),
-            News::Changed | News::Delta(..) | News::Edited(..) | News::Tick => {}
+            News::Changed | News::Delta(..) | News::Edited(..) | News::Called(..) | News::Tick => {}
         }
         Vec::new()
     }
@@ -259,7 +317,7 @@ impl Pane for Detail {
                     }
                 }
             }
-            MouseAct::Press | MouseAct::Drag | MouseAct::Lift => {}
+            MouseAct::Press | MouseAct::Drag | MouseAct::Lift | MouseAct::Menu => {}
         }
         Vec::new()
     }
@@ -346,10 +404,16 @@ impl Detail {
             Some(Subject::Job(id)) => cx.marks.contains(&id),
             Some(_) | None => false,
         };
+        let mut columns = table.shown_columns(cx);
+        if let (Rows::Sorted(..), Some((title, turned))) = (&table.rows, self.sorting.order())
+            && let Some(column) = columns.iter_mut().find(|column| column.title == title)
+        {
+            column.title.push_str(if turned { "-" } else { "+" });
+        }
         let drawn = Table {
-            columns: &table.columns,
+            columns: &columns,
             len: content.len(),
-            row: &|at| content.row(at, cx),
+            row: &|at| table.shown_row(content.row(at, cx), cx),
             marked: &marked,
             cursor: focus.then_some(cursor),
         };

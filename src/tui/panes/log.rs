@@ -8,11 +8,14 @@ mod buffer;
 mod content;
 mod draw;
 mod filter;
+mod json;
+mod merge;
 mod open;
 mod page;
 mod search;
 mod source;
 mod split;
+mod stamp;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -28,16 +31,21 @@ use crate::tui::msg::{Asker, Mouse, MouseAct, Ticket};
 use crate::tui::pane::{News, Pane, Toast, ToastKind, UiEffect};
 use crate::tui::subject::Subject;
 use crate::tui::widgets::input::Input;
+use crate::tui::widgets::text::width_of;
 use buffer::{LineId, View};
 use content::Content;
 use filter::Needle;
+use merge::Merge;
 use open::{Answer, Heard, Landing, OpenLog, Tail};
 use page::Size;
 use search::Way;
-use source::{Bookmark, Bookmarks, failed_rank, files_of, next_file, next_node, short};
+pub(in crate::tui) use source::failed_rank;
+use source::{Bookmark, Bookmarks, files_of, next_file, next_node, short};
 
 /// Rows that one step of the wheel moves, as in most terminals.
 const WHEEL_ROWS: usize = 3;
+/// Columns of a time beside a line: `21:13:55 `.
+const GUTTER: u16 = 9;
 /// Columns that one step sideways moves.
 const SIDE_COLUMNS: usize = 8;
 /// The farthest column that can be scrolled to: the longest line that is held.
@@ -83,6 +91,10 @@ pub struct Log {
     open: Option<OpenLog>,
     bookmarks: Bookmarks,
     wrap: bool,
+    /// JSON lines in words.
+    json: bool,
+    /// When lines came stands beside them.
+    times: bool,
     typing: Option<(Typing, Input)>,
     note: Option<String>,
     /// Lines marked with the mouse: where it went down, and where it is.
@@ -96,10 +108,16 @@ impl Log {
     fn size(&self) -> Size {
         let bar = usize::from(self.has_bar());
         Size {
-            width: usize::from(self.area.width),
+            width: usize::from(self.area.width.saturating_sub(self.gutter())).max(1),
             height: usize::from(self.area.height).saturating_sub(bar + self.tail_rows()).max(1),
             wrap: self.wrap,
+            json: self.json,
         }
+    }
+
+    /// Returns the columns that times take on the left; none where that would leave too little.
+    fn gutter(&self) -> u16 {
+        if self.times && self.area.width > GUTTER * 3 { GUTTER } else { 0 }
     }
 
     fn has_bar(&self) -> bool {
@@ -129,17 +147,18 @@ impl Log {
             directory: log.directory.clone(),
             at,
             skip: log.skip,
-            filter: log.filter.as_ref().map(|filter| text(filter.needle())),
+            filter: log.filter.as_ref().map(filter::Filter::typed),
             search: log.search.as_ref().map(|search| text(&search.needle)),
+            merged: log.merge.is_some(),
         };
         self.bookmarks.keep(log.job, mark);
-        vec![UiEffect::Unwatch(log.watch)]
+        log.watches().into_iter().map(UiEffect::Unwatch).collect()
     }
 
     fn enter(&mut self, job: JobId, mark: Bookmark) -> Vec<UiEffect> {
         let (mut log, effects) = OpenLog::new(job, &mark, &mut self.numbers);
         log.skip = mark.skip;
-        log.set_filter(mark.filter.as_deref().and_then(Needle::new));
+        log.set_filter(mark.filter.as_deref().unwrap_or_default());
         log.search = mark.search.as_deref().and_then(Needle::new).map(search::Search::new);
         self.open = Some(log);
         effects
@@ -165,10 +184,52 @@ impl Log {
                 // A job's first log is the standard output of its first process.
                 let first = || Bookmark { file: job.log_name("stdout", 0), ..Bookmark::default() };
                 let mark = self.bookmarks.of(job.id).unwrap_or_else(first);
+                if mark.merged {
+                    return self.enter_merged(&job.clone(), mark, cx);
+                }
                 self.enter(job.id, mark)
             }
             (Some(_), Some(_)) | (None, _) => Vec::new(),
         }
+    }
+
+    /// Shows all ranks in one; what was searched and filtered stays.
+    fn enter_merged(&mut self, job: &Job, mark: Bookmark, cx: &Cx) -> Vec<UiEffect> {
+        let numbers = &mut self.numbers;
+        let merge = Merge::of(job, cx.now, || {
+            *numbers += 1;
+            *numbers
+        });
+        let Some(merge) = merge else {
+            let effects = self.enter(job.id, Bookmark { merged: false, ..mark });
+            self.say("there is one file alone".to_owned());
+            return effects;
+        };
+        // The usual watch of one file is not begun.
+        let (mut log, _) = OpenLog::new(job.id, &Bookmark { at: None, ..mark.clone() }, &mut self.numbers);
+        log.set_filter(mark.filter.as_deref().unwrap_or_default());
+        log.search = mark.search.as_deref().and_then(Needle::new).map(search::Search::new);
+        let watch = |(number, file)| UiEffect::Watch(number, file, crate::model::request::From::End);
+        let effects = merge.watches().map(watch).collect();
+        let (_, left_out) = merge.counts();
+        log.merge = Some(merge);
+        self.open = Some(log);
+        if left_out > 0 {
+            self.say(format!("{left_out} more files are left out"));
+        }
+        effects
+    }
+
+    fn merge(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        let Some(job) = self.job.and_then(|id| cx.world.job(id)).filter(|job| has_started(job)).cloned() else {
+            return Vec::new();
+        };
+        let merged = self.open.as_ref().is_some_and(|log| log.merge.is_some());
+        let mut effects = self.leave();
+        let mark = self.bookmarks.of(job.id).unwrap_or_default();
+        let mark = Bookmark { at: None, merged: !merged, ..mark };
+        effects.extend(if merged { self.enter(job.id, mark) } else { self.enter_merged(&job, mark, cx) });
+        effects
     }
 
     /// Shows another file or node of the same job.
@@ -302,9 +363,8 @@ impl Log {
     }
 
     fn only(&mut self, text: &str) -> Vec<UiEffect> {
-        let needle = Needle::new(text);
         self.with(|log, _, _| {
-            log.set_filter(needle);
+            log.set_filter(text);
             (Heard::Nothing, Vec::new())
         })
     }
@@ -314,7 +374,7 @@ impl Log {
         let open = self.open.as_ref();
         let text = match what {
             Typing::Search => None,
-            Typing::Only => open.and_then(|log| log.filter.as_ref()).map(|filter| filter.needle().text().to_owned()),
+            Typing::Only => open.and_then(|log| log.filter.as_ref()).map(filter::Filter::typed),
             Typing::Save => open.map(|log| format!("{}-{}", log.job, log.file.replace('/', "-"))),
         };
         let text = text.unwrap_or_default();
@@ -336,8 +396,11 @@ impl Log {
     }
 
     fn save(&mut self, path: &str) -> Vec<UiEffect> {
-        let file = self.open.as_ref().filter(|_| !path.is_empty()).map(OpenLog::file_ref);
-        file.map(|file| UiEffect::Save(file, path.to_owned())).into_iter().collect()
+        let Some(log) = self.open.as_ref().filter(|_| !path.is_empty()) else { return Vec::new() };
+        if log.merge.is_some() {
+            return vec![UiEffect::Write(path.to_owned(), held_text(log))];
+        }
+        vec![UiEffect::Save(log.file_ref(), path.to_owned())]
     }
 
     /// Leaves one thing after the other: the line typed, a search under way, marked lines, the filter, the search's marks.
@@ -367,7 +430,7 @@ impl Log {
         let (mut text, mut lines) = (String::new(), 0);
         let mut id = a.min(b);
         while id <= a.max(b) && text.len() < COPY_BYTES_MAX {
-            if let Some(Content::Line { line, .. }) = log.buffer.get(id).map(Content::of) {
+            if let Some(Content::Line { line, .. }) = log.buffer.get(id).map(|view| Content::of(view, size.json)) {
                 text.push_str(line.text());
                 text.push('\n');
                 lines += 1;
@@ -429,12 +492,12 @@ impl Log {
         self.with(|log, size, numbers| log.answer(number, &answer, size, numbers).unwrap_or((Heard::Nothing, Vec::new())))
     }
 
-    fn delta(&mut self, watch: u64, delta: &LogDelta) -> Vec<UiEffect> {
-        if self.open.as_ref().is_none_or(|log| log.watch != watch) {
+    fn delta(&mut self, watch: u64, delta: &LogDelta, cx: &Cx) -> Vec<UiEffect> {
+        if self.open.as_ref().is_none_or(|log| !log.owns(watch)) {
             return Vec::new();
         }
         self.with(|log, _, _| {
-            log.hear(delta);
+            log.hear(watch, delta, cx.now);
             (Heard::Nothing, Vec::new())
         })
     }
@@ -446,7 +509,7 @@ impl Log {
         }
         let runs = self.job.and_then(|id| cx.world.job(id)).is_some_and(|job| job.state == ExecutionState::Running);
         match &mut self.open {
-            Some(log) if runs && log.tail == Tail::Ended => {
+            Some(log) if runs && log.tail == Tail::Ended && log.merge.is_none() => {
                 log.tail = Tail::Opening;
                 log.watch_again(&mut self.numbers)
             }
@@ -458,6 +521,20 @@ impl Log {
         let row = usize::from(mouse.y.checked_sub(self.area.y)?);
         self.open.as_ref()?.page(self.size()).rows.get(row).map(|row| row.id)
     }
+}
+
+/// Returns all that is held of a log, as clean text.
+fn held_text(log: &OpenLog) -> String {
+    let (mut text, mut id) = (String::new(), log.buffer.first_id());
+    while let Some(view) = log.buffer.get(id) {
+        match Content::of(view, false) {
+            Content::Line { line, .. } => text.push_str(line.text()),
+            Content::Note(note) => text.push_str(&note),
+        }
+        text.push('\n');
+        id = id.plus(1);
+    }
+    text
 }
 
 /// Says whether a job has, or had, a log.
@@ -497,10 +574,30 @@ impl Pane for Log {
             }
             CommandId::LogPercent => self.percent(cmd),
             CommandId::LogFailedRank => self.failed_rank(cx),
-            CommandId::LogFirstError => self.with(|log, _, numbers| (Heard::Nothing, log.hunt(&ERRORS, numbers))),
+            CommandId::LogFirstError => self.with(|log, size, numbers| log.hunt(&ERRORS, size, numbers)),
             CommandId::LogSave if cmd.args.is_empty() => self.type_line(Typing::Save),
             CommandId::LogSave => self.save(&cmd.args.join(" ")),
-            CommandId::LogPager => self.open.iter().map(|log| UiEffect::Page(log.file_ref())).collect(),
+            CommandId::LogPager => match &self.open {
+                Some(log) if log.merge.is_some() => vec![UiEffect::PageText(held_text(log))],
+                Some(log) => vec![UiEffect::Page(log.file_ref())],
+                None => Vec::new(),
+            },
+            CommandId::LogMerge => self.merge(cx),
+            CommandId::LogTimes => {
+                self.times = !self.times;
+                self.with(|_, _, _| (Heard::Nothing, Vec::new()))
+            }
+            CommandId::LogJson => {
+                self.json = !self.json;
+                self.with(|_, _, _| (Heard::Nothing, Vec::new()))
+            }
+            CommandId::LogMark => {
+                let now = cx.now;
+                if let Some(log) = &mut self.open {
+                    log.mark(now);
+                }
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }
@@ -518,7 +615,17 @@ impl Pane for Log {
                 vec![C::LogNext, C::LogPrev, C::Bottom, C::LogOnly, C::LogFile, C::LogWrap, C::Copy, C::Cancel]
             }
             (None, Some(_)) => {
-                vec![C::LogSearch, C::LogOnly, C::Bottom, C::LogFile, C::LogNode, C::LogWrap, C::Copy, C::LogSave, C::Stop]
+                vec![
+                    C::LogSearch,
+                    C::LogOnly,
+                    C::LogMerge,
+                    C::Bottom,
+                    C::LogFile,
+                    C::LogFirstError,
+                    C::LogWrap,
+                    C::Copy,
+                    C::LogSave,
+                ]
             }
         }
     }
@@ -543,9 +650,15 @@ impl Pane for Log {
             News::Selected(Some(Subject::Job(job))) => self.select(Some(*job), cx),
             News::Selected(_) => self.select(None, cx),
             News::Reply(number, reply) => self.answered(*number, reply),
-            News::Delta(watch, delta) => self.delta(*watch, delta),
+            News::Delta(watch, delta) => self.delta(*watch, delta, cx),
             News::Changed => self.changed(cx),
-            News::Edited(..) | News::Task(..) | News::Tick => Vec::new(),
+            News::Tick => {
+                if let Some(log) = &mut self.open {
+                    log.tick(cx.now);
+                }
+                Vec::new()
+            }
+            News::Edited(..) | News::Task(..) | News::Called(..) => Vec::new(),
         }
     }
 
@@ -559,7 +672,7 @@ impl Pane for Log {
                     self.drag = Some((self.drag.map_or(id, |(from, _)| from), id));
                 }
             }
-            MouseAct::Lift => {}
+            MouseAct::Lift | MouseAct::Menu => {}
         }
         Vec::new()
     }

@@ -9,10 +9,14 @@ mod about_node;
 mod about_workspace;
 pub mod detail;
 mod files;
+mod history;
 pub mod log;
+mod sorting;
 pub mod tree;
 mod tree_draw;
 mod tree_rows;
+
+pub(in crate::tui) use about_job::params;
 
 use crate::model::state::Job;
 use crate::model::units::{Millis, UnixMillis};

@@ -434,7 +434,7 @@ impl Pane for Tree {
                     Some(_) | None => effects,
                 };
             }
-            MouseAct::Press | MouseAct::Drag | MouseAct::Lift => {}
+            MouseAct::Press | MouseAct::Drag | MouseAct::Lift | MouseAct::Menu => {}
         }
         Vec::new()
     }
@@ -524,6 +524,13 @@ impl Pane for Tree {
 }
 
 impl Tree {
+    /// Puts the cursor where the mouse is.
+    pub fn point(&mut self, mouse: Mouse, cx: &Cx) -> Vec<UiEffect> {
+        let inside = self.area.contains(Position { x: mouse.x, y: mouse.y });
+        let at = self.top + usize::from(mouse.y.saturating_sub(self.area.y));
+        if inside && at < self.rows.len() { self.move_to(at, cx) } else { Vec::new() }
+    }
+
     fn copy(&self, cx: &Cx) -> Vec<UiEffect> {
         let Some(subject) = self.cursor else { return Vec::new() };
         super::copy_name(subject, cx)

@@ -54,7 +54,7 @@ impl Depth {
 const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
 /// Returns the value of one of the 240 fixed colours of xterm's 256.
-fn of_256(n: u8) -> (u8, u8, u8) {
+pub fn of_256(n: u8) -> (u8, u8, u8) {
     match n {
         232..=255 => {
             let v = 8 + 10 * (n - 232);

@@ -24,6 +24,8 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 
 /// The theme when none is named.
 pub const DEFAULT: &str = "ostler-dark";
+/// The theme for a terminal with a light ground, when none is named.
+pub const LIGHT: &str = "ostler-light";
 /// Longest chain of `inherits`; a longer one is a circle or a mistake.
 const INHERITS_MAX: usize = 8;
 

@@ -36,10 +36,14 @@ pub enum Content {
 }
 
 impl Content {
-    /// Returns what a place of the buffer shows.
-    pub fn of(view: View<'_>) -> Self {
+    /// Returns what a place of the buffer shows; `json` lines in words.
+    pub fn of(view: View<'_>, json: bool) -> Self {
         match view {
-            View::Line { offset, bytes, headless } => Self::Line { line: clean(offset, bytes), headless },
+            View::Line { offset, bytes, headless } => {
+                let words = || super::json::pretty(bytes).or_else(|| super::json::pretty_labelled(bytes));
+                let pretty = if json { words() } else { None };
+                Self::Line { line: clean(offset, pretty.as_deref().unwrap_or(bytes)), headless }
+            }
             View::Gap { from, to } => Self::Note(format!(
                 "{} not sent: the log is faster than the link; scroll here to read them",
                 Bytes(to - from)

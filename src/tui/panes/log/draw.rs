@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::content::Content;
@@ -12,7 +12,7 @@ use super::source::short;
 use super::{Log, Typing, has_started};
 use crate::model::request::STDOUTERR;
 use crate::model::state::{ExecutionState, Job};
-use crate::model::units::Bytes;
+use crate::model::units::{Bytes, UnixMillis};
 use crate::tui::cx::Cx;
 use crate::tui::shown::shown;
 use crate::tui::theme::Role;
@@ -56,8 +56,15 @@ fn draw_log(pane: &Log, log: &OpenLog, job: Option<&Job>, cx: &Cx, area: Rect, b
         depth: cx.theme.depth,
         ascii: cx.look.ascii,
     };
+    let gutter = pane.gutter();
     for (y, row) in (area.y..area.bottom()).zip(&page.rows) {
-        draw_one(pane, log, &page, row, &look, cx, Rect { y, height: 1, ..area }, buf);
+        let line = Rect { y, height: 1, ..area };
+        if gutter > 0 {
+            draw_time(log, &page, row, cx, line, buf);
+        }
+        let beside = Rect { x: area.x + gutter, width: area.width.saturating_sub(gutter), ..line };
+        draw_one(pane, log, &page, row, &look, cx, beside, buf);
+        draw_mark(log, &page, row, cx, beside, buf);
     }
     let below = area.y + page.rows.len() as u16;
     if let Some(text) = tail_text(log, job, page.rows.is_empty())
@@ -86,11 +93,51 @@ fn draw_one(pane: &Log, log: &OpenLog, page: &Page, row: &Row, look: &TextLook, 
                 (false, false) => look.base,
             };
             let skip = if pane.wrap { 0 } else { log.skip };
+            let context = log.filter.as_ref().is_some_and(|filter| !filter.is_match(row.id));
+            let base = if context && !dragged && !is_hit { base.patch(cx.style(Role::Muted)) } else { base };
             draw_row(line, row.part.clone(), skip, &marks, &TextLook { base, ..*look }, area, buf);
+            if let Some((width, rank)) = log.merge.as_ref().and_then(|merge| merge.label_of(line.text()))
+                && row.row == 0
+                && skip == 0
+            {
+                let style = cx.style(Role::RANKS[rank % Role::RANKS.len()]);
+                buf.set_style(Rect { width: width.min(area.width), ..area }, style);
+            }
             if *headless && row.row == 0 && skip == 0 {
                 buf.set_stringn(area.x, area.y, cx.glyph(Glyph::Cut), 1, look.edge);
             }
         }
+    }
+}
+
+/// When a line came, in UTC; a dot for what was there before.
+fn draw_time(log: &OpenLog, page: &Page, row: &Row, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    let Content::Line { line, .. } = &page.contents[row.content] else { return };
+    if row.row > 0 {
+        return;
+    }
+    let text = log.came(line.offset).map_or_else(|| cx.glyph(Glyph::Dot).to_owned(), clock);
+    buf.set_stringn(area.x, area.y, text, usize::from(area.width), cx.style(Role::LogNote));
+}
+
+/// Returns the time of day in UTC: `21:13:55`.
+fn clock(at: UnixMillis) -> String {
+    let secs = at.0.div_euclid(1000).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}", secs / 3600, secs / 60 % 60, secs % 60)
+}
+
+/// The mark below a line: it is underlined, and the time stands at its end.
+fn draw_mark(log: &OpenLog, page: &Page, row: &Row, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    let Some((_, at)) = log.marks.iter().find(|(id, _)| *id == row.id) else { return };
+    let last = page.contents[row.content].rows(None).last().map(|part| part.end);
+    if last.is_some_and(|end| row.part.end < end) {
+        return;
+    }
+    buf.set_style(area, Style::default().add_modifier(Modifier::UNDERLINED));
+    let text = format!(" {} {} ", cx.glyph(Glyph::Mark), clock(*at));
+    let width = width_of(&text) as u16;
+    if width < area.width {
+        buf.set_string(area.right() - width, area.y, text, cx.style(Role::Marked));
     }
 }
 
@@ -160,12 +207,12 @@ fn draw_bar(pane: &Log, cx: &Cx, area: Rect, buf: &mut Buffer) {
             put(format!("{} searching the file on its node for `{}`", cx.spinner(), shown(what)), cx.style(Role::LogNote));
             put("  Esc stops".to_owned(), muted);
         }
-        (None, Some(OpenLog { filter: Some(filter), buffer, .. })) => {
+        (None, Some(log @ OpenLog { filter: Some(filter), buffer, .. })) => {
             let (kept, held) = filter.counts(buffer);
             put("& ".to_owned(), cx.style(Role::Key));
-            put(shown(filter.needle().text()), cx.style(Role::Match));
+            put(shown(&filter.typed()), cx.style(Role::Match));
             put(format!("  {kept} of the {held} lines held"), muted);
-            if buffer.can_grow_front() {
+            if log.can_grow_front() {
                 put("  up reads more".to_owned(), muted);
             }
             put("  Esc shows all".to_owned(), muted);
@@ -185,6 +232,10 @@ pub(super) fn title(pane: &Log, cx: &Cx) -> Line<'static> {
         return Line::from(dotted(&["Log".to_owned(), shown(&job.name)], cx));
     };
     let node = job.node_names.get(log.node as usize).map(|name| shown(name));
+    if let Some(merge) = &log.merge {
+        let (files, _) = merge.counts();
+        return Line::from(dotted(&["Log".to_owned(), shown(&job.name), format!("all ranks, {files} files")], cx));
+    }
     let file = match log.directory.as_deref().filter(|id| *id != STDOUTERR) {
         Some(directory) => shown(&format!("{directory}/{}", log.file)),
         None => shown(short(&log.file)),

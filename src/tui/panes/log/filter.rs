@@ -40,10 +40,15 @@ impl Needle {
     }
 }
 
+/// The most lines around a match that can be asked for: more are a place, not a context.
+const CONTEXT_MAX: i64 = 99;
+
 /// The lines that are shown while a filter is on.
 #[derive(Clone, Debug)]
 pub struct Filter {
     needle: Needle,
+    /// So many lines before and after each match are kept too.
+    context: i64,
     matched: VecDeque<LineId>,
     /// The lines looked at are those from here …
     from: LineId,
@@ -55,9 +60,30 @@ impl Filter {
     /// Returns a filter over what is held.
     pub fn new(needle: Needle, buffer: &LineBuffer) -> Self {
         let from = buffer.first_id();
-        let mut filter = Self { needle, matched: VecDeque::new(), from, upto: from };
+        let mut filter = Self { needle, context: 0, matched: VecDeque::new(), from, upto: from };
         filter.follow(buffer);
         filter
+    }
+
+    /// Reads what is typed: a text, and `-C 3` behind it for three lines around each match. `None` when there is no text.
+    pub fn read(typed: &str, buffer: &LineBuffer) -> Option<Self> {
+        let around = typed.rsplit_once(" -C").and_then(|(text, n)| Some((text, n.trim().parse::<i64>().ok()?)));
+        let (text, context) = around.unwrap_or((typed, 0));
+        let filter = Self::new(Needle::new(text.trim_end())?, buffer);
+        Some(Self { context: context.clamp(0, CONTEXT_MAX), ..filter })
+    }
+
+    /// Returns what was typed.
+    pub fn typed(&self) -> String {
+        match self.context {
+            0 => self.needle.text().to_owned(),
+            context => format!("{} -C {context}", self.needle.text()),
+        }
+    }
+
+    /// Says whether a line is there for itself, and not for one beside it.
+    pub fn is_match(&self, id: LineId) -> bool {
+        self.context == 0 || id >= self.upto || self.matched.binary_search(&id).is_ok()
     }
 
     /// Returns what is looked for.
@@ -123,17 +149,23 @@ impl Filter {
 
     /// Returns the first line kept that is `id` or after it.
     pub fn at_or_after(&self, buffer: &LineBuffer, id: LineId) -> Option<LineId> {
-        let at = self.matched.partition_point(|kept| *kept < id);
-        self.matched.get(at).copied().or_else(|| self.open(buffer).filter(|open| *open >= id))
+        let id = id.max(buffer.first_id());
+        // The first match whose surroundings reach `id`.
+        let at = self.matched.partition_point(|kept| kept.plus(self.context) < id);
+        let closed = self.matched.get(at).map(|hit| id.max(hit.plus(-self.context)));
+        let open = self.open(buffer).map(|open| id.max(open.plus(-self.context))).filter(|found| *found < buffer.end_id());
+        let found = closed.into_iter().chain(open).min()?;
+        (found < buffer.end_id()).then_some(found)
     }
 
     /// Returns the last line kept that is before `id`.
     pub fn before(&self, buffer: &LineBuffer, id: LineId) -> Option<LineId> {
-        if let Some(open) = self.open(buffer).filter(|open| *open < id) {
-            return Some(open);
-        }
-        let at = self.matched.partition_point(|kept| *kept < id);
-        at.checked_sub(1).and_then(|at| self.matched.get(at).copied())
+        let last = id.min(buffer.end_id()).plus(-1);
+        let at = self.matched.partition_point(|kept| kept.plus(-self.context) <= last);
+        let hit = at.checked_sub(1).and_then(|at| self.matched.get(at));
+        let closed = hit.map(|hit| last.min(hit.plus(self.context)));
+        let open = self.open(buffer).filter(|open| open.plus(-self.context) <= last).map(|open| last.min(open));
+        closed.into_iter().chain(open).max().filter(|found| *found >= buffer.first_id())
     }
 }
 
@@ -171,5 +203,28 @@ mod tests {
         buffer.clear();
         filter.follow(&buffer);
         assert_eq!(filter.counts(&buffer), (0, 0));
+    }
+
+    #[test]
+    fn lines_around_a_match_are_kept_too() {
+        let mut buffer = LineBuffer::default();
+        let text: String =
+            (0..30).map(|n| format!("{}{n}\n", if n == 10 || n == 13 || n == 25 { "hit " } else { "" })).collect();
+        buffer.append(0, text.as_bytes(), text.len() as u64, LetGo::Front);
+        let filter = Filter::read("hit -C 2", &buffer).expect("a text");
+        let want = ["8", "9", "hit 10", "11", "12", "hit 13", "14", "15", "23", "24", "hit 25", "26", "27"];
+        assert_eq!(kept(&filter, &buffer), want);
+        assert_eq!(filter.typed(), "hit -C 2");
+        let mut back = Vec::new();
+        let mut id = buffer.end_id();
+        while let Some(found) = filter.before(&buffer, id) {
+            back.push(found);
+            id = found;
+        }
+        assert_eq!(back.len(), want.len(), "the same lines, seen from below");
+        assert!(filter.is_match(back[2]) && !filter.is_match(back[0]));
+        assert!(Filter::read(" -C 2", &buffer).is_none());
+        buffer.append(text.len() as u64, b"hit at the end", 999, LetGo::Front);
+        assert_eq!(kept(&filter, &buffer).last().map(String::as_str), Some("hit at the end"));
     }
 }

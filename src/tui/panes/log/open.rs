@@ -3,16 +3,18 @@
 //! All bytes come either from the watch (the end, as it grows) or as windows by offset. A window that answers a question
 //! no longer asked is dropped, so moving fast never mixes places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::buffer::{LetGo, LineBuffer, LineId, View};
 use super::filter::{Filter, Needle};
+use super::merge::Merge;
 use super::page::{Page, Place, Sheet, Size};
 use super::search::{Looked, Search, Way};
 use super::source::Bookmark;
 use crate::model::fault::Fault;
 use crate::model::ids::JobId;
 use crate::model::request::{FileRef, FileSearch, FileWindow, From, JobRef, LogDelta, Request, Window};
+use crate::model::units::UnixMillis;
 use crate::tui::msg::{Asker, Ticket};
 use crate::tui::pane::UiEffect;
 
@@ -23,6 +25,11 @@ pub const WINDOW_BYTES: u32 = 128 << 10;
 const LEAD_BYTES: u64 = 32 << 10;
 /// More is read when fewer screens than this are held beyond what is shown.
 const AHEAD_SCREENS: i64 = 3;
+
+/// How many moments at which lines came are remembered: one a second, for a long working day.
+const ARRIVALS_MAX: usize = 40_000;
+/// How many marks a log may have; the oldest go.
+const MARKS_MAX: usize = 100;
 
 /// What the end of the log is like.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +119,14 @@ pub struct OpenLog {
     pub new_lines: u64,
     /// The number of the watch.
     pub watch: u64,
+    /// All ranks in one, instead of one file.
+    pub merge: Option<Merge>,
+    /// When which bytes came: the offset after them, and the time; from below.
+    arrivals: VecDeque<(u64, UnixMillis)>,
+    /// The offset at which the first bytes came whose time is known.
+    arrivals_from: u64,
+    /// Lines below which a mark was dropped, and when.
+    pub marks: VecDeque<(LineId, UnixMillis)>,
     asks: BTreeMap<u64, Ask>,
     hunt: Hunt,
     /// Nothing came from this watch yet: its first bytes say where the end is and are not news.
@@ -148,6 +163,10 @@ impl OpenLog {
             tail: Tail::Opening,
             new_lines: 0,
             watch: next(numbers),
+            merge: None,
+            arrivals: VecDeque::new(),
+            arrivals_from: 0,
+            marks: VecDeque::new(),
             asks: BTreeMap::new(),
             hunt: Hunt::default(),
             fresh: true,
@@ -206,9 +225,13 @@ impl OpenLog {
     }
 
     /// Takes a piece of the watched file.
-    pub fn hear(&mut self, delta: &LogDelta) {
+    pub fn hear(&mut self, watch: u64, delta: &LogDelta, now: UnixMillis) {
+        if let Some(merge) = &mut self.merge {
+            let text = merge.hear(watch, delta, now);
+            return self.merged(&text, now);
+        }
         match delta {
-            LogDelta::Appended(window) => self.appended(window),
+            LogDelta::Appended(window) => self.appended(window, now),
             LogDelta::Skipped { from, to } => {
                 self.tail = Tail::Live;
                 self.buffer.skipped(*from, *to);
@@ -216,6 +239,7 @@ impl OpenLog {
             LogDelta::Restarted { truncated } => {
                 self.asks.retain(|_, ask| matches!(ask, Ask::Find(_) | Ask::Hunt));
                 self.inode = None;
+                self.arrivals.clear();
                 self.buffer.restarted(*truncated);
                 if let Some(search) = &mut self.search {
                     search.hit = None;
@@ -229,15 +253,88 @@ impl OpenLog {
         self.sift();
     }
 
-    fn appended(&mut self, window: &Window) {
+    /// Takes the next text of the merged ranks.
+    fn merged(&mut self, text: &[u8], now: UnixMillis) {
+        let over = self.merge.as_ref().is_some_and(Merge::is_over);
+        let offset = self.buffer.end_offset().unwrap_or(0);
+        if !text.is_empty() {
+            let bytes = text.to_vec();
+            let size = offset + bytes.len() as u64;
+            self.appended(&Window { offset, bytes, size, inode: 0 }, now);
+        }
+        self.tail = if over { Tail::Ended } else { Tail::Live };
+        self.sift();
+    }
+
+    /// Time has passed: ranks that have not answered are not waited for any longer.
+    pub fn tick(&mut self, now: UnixMillis) {
+        if let Some(merge) = &mut self.merge {
+            let text = merge.flow(now);
+            if !text.is_empty() {
+                self.merged(&text, now);
+            }
+        }
+    }
+
+    /// Says whether a watch is one of this log's.
+    pub fn owns(&self, watch: u64) -> bool {
+        self.merge.as_ref().map_or(self.watch == watch, |merge| merge.owns(watch))
+    }
+
+    /// Returns the numbers of its watches.
+    pub fn watches(&self) -> Vec<u64> {
+        self.merge.as_ref().map_or_else(|| vec![self.watch], |merge| merge.watches().map(|(watch, _)| watch).collect())
+    }
+
+    /// Returns when the byte at an offset came, if it came while it was watched.
+    pub fn came(&self, offset: u64) -> Option<UnixMillis> {
+        let at = self.arrivals.partition_point(|(end, _)| *end <= offset);
+        self.arrivals.get(at).filter(|_| offset >= self.arrivals_from).map(|(_, time)| *time)
+    }
+
+    fn note_arrival(&mut self, from: u64, upto: u64, now: UnixMillis) {
+        if self.arrivals.is_empty() {
+            self.arrivals_from = from;
+        }
+        match self.arrivals.back_mut() {
+            Some((end, time)) if now.0 / 1000 == time.0 / 1000 => *end = upto,
+            Some(_) | None => self.arrivals.push_back((upto, now)),
+        }
+        if self.arrivals.len() > ARRIVALS_MAX
+            && let Some((end, _)) = self.arrivals.pop_front()
+        {
+            self.arrivals_from = end;
+        }
+    }
+
+    /// Drops a mark below the last line; `false` when there is none.
+    pub fn mark(&mut self, now: UnixMillis) -> bool {
+        let last = self.buffer.end_id().plus(-1);
+        let any = last >= self.buffer.first_id();
+        if any {
+            self.marks.retain(|(id, _)| *id != last);
+            self.marks.push_back((last, now));
+        }
+        if self.marks.len() > MARKS_MAX {
+            self.marks.pop_front();
+        }
+        any
+    }
+
+    fn appended(&mut self, window: &Window, now: UnixMillis) {
         self.tail = Tail::Live;
         self.inode = Some(window.inode);
         if std::mem::take(&mut self.renew) {
             self.buffer.clear();
             self.place = Place::Follow;
             self.asks.retain(|_, ask| matches!(ask, Ask::Find(_) | Ask::Hunt));
+            self.arrivals.clear();
         }
-        let let_go = if self.following() { LetGo::Front } else { LetGo::Nothing };
+        if !self.fresh {
+            self.note_arrival(window.offset, window.offset + window.bytes.len() as u64, now);
+        }
+        // Merged text cannot be read again.
+        let let_go = if self.following() || self.merge.is_some() { LetGo::Front } else { LetGo::Nothing };
         let lines = self.buffer.append(window.offset, &window.bytes, window.size, let_go);
         let news = !std::mem::take(&mut self.fresh) && !self.following();
         self.new_lines = if self.following() { 0 } else { self.new_lines + if news { lines } else { 0 } };
@@ -347,6 +444,12 @@ impl OpenLog {
     /// Goes to an offset, reading only when it is not held.
     pub fn go(&mut self, target: u64, landing: Landing, size: Size, numbers: &mut Numbers) -> Vec<UiEffect> {
         self.stuck = false;
+        if self.merge.is_some() {
+            let held = self.buffer.front_offset().unwrap_or(0).max(target);
+            let id = self.buffer.id_at_offset(held).unwrap_or(self.buffer.first_id());
+            self.show(id, landing, size);
+            return Vec::new();
+        }
         match self.buffer.id_at_offset(target) {
             Some(id) if !matches!(self.buffer.get(id), Some(View::Line { headless: true, .. })) => {
                 self.show(id, landing, size);
@@ -387,7 +490,7 @@ impl OpenLog {
             gap.into_iter().for_each(|gap| self.buffer.forget_through(gap));
             self.sift();
         }
-        if !moved && self.buffer.can_grow_front() && !self.is_asked(&Ask::Before) {
+        if !moved && self.can_grow_front() && !self.is_asked(&Ask::Before) {
             let front = self.buffer.front_offset().unwrap_or(0);
             return vec![self.read(Ask::Before, From::Before(front), numbers)];
         }
@@ -405,7 +508,7 @@ impl OpenLog {
 
     /// Reads on where what is shown comes near to an end of what is held, and closes gaps that have come into sight.
     pub fn want(&mut self, size: Size, numbers: &mut Numbers) -> Vec<UiEffect> {
-        if self.stuck || self.renew || self.asks.values().any(|ask| matches!(ask, Ask::Jump(..))) {
+        if self.stuck || self.renew || self.merge.is_some() || self.asks.values().any(|ask| matches!(ask, Ask::Jump(..))) {
             return Vec::new();
         }
         let page = self.page(size);
@@ -417,7 +520,7 @@ impl OpenLog {
         let mut effects = Vec::new();
         // With a filter on, each step up reads one window more: else a rare text would pull in the whole file.
         let sparse = self.filter.is_some() || self.following() && page.rows.len() == size.height;
-        if near_front && !sparse && self.buffer.can_grow_front() && !self.is_asked(&Ask::Before) {
+        if near_front && !sparse && self.can_grow_front() && !self.is_asked(&Ask::Before) {
             let front = self.buffer.front_offset().unwrap_or(0);
             effects.push(self.read(Ask::Before, From::Before(front), numbers));
         }
@@ -444,9 +547,14 @@ impl OpenLog {
         self.sift();
     }
 
-    /// Shows only lines with a text, or all again.
-    pub fn set_filter(&mut self, needle: Option<Needle>) {
-        self.filter = needle.map(|needle| Filter::new(needle, &self.buffer));
+    /// Says whether there may be more before what is held; of merged ranks only what came is held.
+    pub fn can_grow_front(&self) -> bool {
+        self.merge.is_none() && self.buffer.can_grow_front()
+    }
+
+    /// Shows only lines with a text, or all again where none is typed.
+    pub fn set_filter(&mut self, typed: &str) {
+        self.filter = Filter::read(typed, &self.buffer);
     }
 
     /// Begins a search. While the end is followed it goes up, since nothing is below.
@@ -474,6 +582,7 @@ impl OpenLog {
                 (Heard::Nothing, Vec::new())
             }
             Looked::Nowhere => (Heard::NotFound(way), Vec::new()),
+            Looked::Beyond(_) if self.merge.is_some() => (Heard::NotFound(way), Vec::new()),
             Looked::Beyond(offset) => {
                 let (text, backwards) = (search.needle.text().to_owned(), way == Way::Up);
                 let request = Request::SearchFile(FileSearch { file: self.file_ref(), text, from: offset, backwards });
@@ -526,15 +635,34 @@ impl OpenLog {
     }
 
     /// Goes to the first line of the file that holds any of these texts.
-    pub fn hunt(&mut self, texts: &[&str], numbers: &mut Numbers) -> Vec<UiEffect> {
+    pub fn hunt(&mut self, texts: &[&str], size: Size, numbers: &mut Numbers) -> (Heard, Vec<UiEffect>) {
         self.stop_search();
+        if self.merge.is_some() {
+            return (self.hunt_held(texts, size), Vec::new());
+        }
         self.hunt = Hunt { left: texts.len(), least: None };
         let file = self.file_ref();
         let request = |text: &&str| {
             Request::SearchFile(FileSearch { file: file.clone(), text: (*text).to_owned(), from: 0, backwards: false })
         };
         let requests: Vec<Request> = texts.iter().map(request).collect();
-        requests.into_iter().map(|request| self.ask(Ask::Hunt, request, numbers)).collect()
+        (Heard::Nothing, requests.into_iter().map(|request| self.ask(Ask::Hunt, request, numbers)).collect())
+    }
+
+    /// The same in what is held.
+    fn hunt_held(&mut self, texts: &[&str], size: Size) -> Heard {
+        let needles: Vec<Needle> = texts.iter().filter_map(|text| Needle::new(text)).collect();
+        let mut id = self.buffer.first_id();
+        while let Some(view) = self.buffer.get(id) {
+            if let View::Line { offset, bytes, .. } = view
+                && needles.iter().any(|needle| needle.is_in(offset, bytes))
+            {
+                self.show(id, Landing::Hit, size);
+                return Heard::Nothing;
+            }
+            id = id.plus(1);
+        }
+        Heard::HuntFailed
     }
 
     fn hunted(&mut self, offset: Option<u64>, size: Size, numbers: &mut Numbers) -> (Heard, Vec<UiEffect>) {

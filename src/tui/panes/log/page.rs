@@ -29,6 +29,8 @@ pub struct Size {
     pub height: usize,
     /// Long lines go on in the next row.
     pub wrap: bool,
+    /// JSON lines are shown in words.
+    pub json: bool,
 }
 
 impl Size {
@@ -90,7 +92,7 @@ impl Sheet<'_> {
     }
 
     fn content(&self, id: LineId) -> Option<Content> {
-        self.buffer.get(id).map(Content::of)
+        self.buffer.get(id).map(|view| Content::of(view, self.size.json))
     }
 
     fn row_count(&self, id: LineId) -> usize {
@@ -219,7 +221,7 @@ mod tests {
     #[test]
     fn the_end_fills_the_screen_and_up_leaves_it() {
         let buffer = buffer(10);
-        let sheet = Sheet { buffer: &buffer, filter: None, size: Size { width: 10, height: 4, wrap: false } };
+        let sheet = Sheet { buffer: &buffer, filter: None, size: Size { width: 10, height: 4, wrap: false, json: false } };
         assert_eq!(firsts(&sheet, Place::Follow), [(6, 0), (7, 0), (8, 0), (9, 0)]);
         assert!(sheet.page(Place::Follow).at_end);
         let (place, moved) = sheet.up(Place::Follow, 2);
@@ -234,7 +236,7 @@ mod tests {
     #[test]
     fn where_everything_fits_nothing_moves() {
         let buffer = buffer(3);
-        let sheet = Sheet { buffer: &buffer, filter: None, size: Size { width: 80, height: 5, wrap: false } };
+        let sheet = Sheet { buffer: &buffer, filter: None, size: Size { width: 80, height: 5, wrap: false, json: false } };
         assert_eq!(sheet.up(Place::Follow, 1), (Place::Follow, false));
         assert_eq!(firsts(&sheet, Place::Follow).len(), 3);
         let empty = LineBuffer::default();
@@ -246,7 +248,7 @@ mod tests {
     #[test]
     fn wrapped_rows_are_walked_one_by_one() {
         let buffer = buffer(6);
-        let sheet = Sheet { buffer: &buffer, filter: None, size: Size { width: 10, height: 4, wrap: true } };
+        let sheet = Sheet { buffer: &buffer, filter: None, size: Size { width: 10, height: 4, wrap: true, json: false } };
         // Rows of the lines: 1, 2, 3, 1, 2, 3.
         assert_eq!(firsts(&sheet, Place::Follow), [(4, 1), (5, 0), (5, 1), (5, 2)]);
         let (place, _) = sheet.up(Place::Follow, 1);
@@ -261,7 +263,7 @@ mod tests {
     fn a_filter_keeps_the_place() {
         let buffer = buffer(40);
         let filter = Filter::new(Needle::new("3").expect("a text"), &buffer);
-        let size = Size { width: 10, height: 3, wrap: false };
+        let size = Size { width: 10, height: 3, wrap: false, json: false };
         let sheet = Sheet { buffer: &buffer, filter: Some(&filter), size };
         let place = Place::At { id: LineId(20), row: 0 };
         assert_eq!(firsts(&sheet, place), [(23, 0), (30, 0), (31, 0)]);

@@ -30,6 +30,8 @@ pub struct Bookmark {
     pub filter: Option<String>,
     /// The text that was searched.
     pub search: Option<String>,
+    /// All ranks in one.
+    pub merged: bool,
 }
 
 /// The logs one has left, the last one last.

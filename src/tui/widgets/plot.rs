@@ -1,0 +1,90 @@
+//! A curve in a few lines of text: braille where it can be drawn, else blocks of ASCII. A place on it is read with a cursor.
+
+use ratatui::text::{Line, Span};
+
+use crate::tui::cx::Cx;
+use crate::tui::theme::Role;
+
+/// Columns of the scale on the left.
+const SCALE_WIDTH: usize = 6;
+/// Dots of one cell of braille: across and down.
+const DOTS: (usize, usize) = (2, 4);
+
+/// What is drawn.
+#[derive(Debug)]
+pub struct Plot<'a> {
+    /// The values from left to right, two for each column where braille is drawn; `None` where nothing is known.
+    pub values: &'a [Option<u64>],
+    /// Lines of the curve.
+    pub height: usize,
+    /// Its colour.
+    pub role: Role,
+    /// The part at which the cursor stands.
+    pub cursor: Option<usize>,
+}
+
+/// Returns how many values a plot of so many columns takes.
+pub fn parts(width: u16) -> usize {
+    usize::from(width).saturating_sub(SCALE_WIDTH + 1) * DOTS.0
+}
+
+impl Plot<'_> {
+    /// Returns its lines.
+    pub fn lines(&self, cx: &Cx) -> Vec<Line<'static>> {
+        let most = self.values.iter().flatten().copied().max().unwrap_or(0).max(1);
+        let levels = self.height * DOTS.1;
+        // Every value above zero is seen.
+        let level = |value: u64| ((value * levels as u64).div_ceil(most) as usize).min(levels);
+        let cells = self.values.len().div_ceil(DOTS.0);
+        let line = |row: usize| {
+            let scale = match row {
+                0 => format!("{most:>SCALE_WIDTH$} "),
+                _ if row + 1 == self.height => format!("{:>SCALE_WIDTH$} ", 0),
+                _ => " ".repeat(SCALE_WIDTH + 1),
+            };
+            let mut spans = vec![Span::styled(scale, cx.style(Role::Muted))];
+            let floor = (self.height - 1 - row) * DOTS.1;
+            for cell in 0..cells {
+                let at = |dot: usize| self.values.get(cell * DOTS.0 + dot).copied().flatten().map_or(0, level);
+                let heights = [at(0), at(1)].map(|height| height.saturating_sub(floor).min(DOTS.1));
+                let symbol = if cx.look.ascii { plain(heights) } else { braille(heights) };
+                let here = self.cursor.is_some_and(|cursor| cursor / DOTS.0 == cell);
+                let style = cx.style(if here { Role::Choice } else { self.role });
+                spans.push(Span::styled(symbol.to_string(), style));
+            }
+            Line::from(spans)
+        };
+        (0..self.height).map(line).collect()
+    }
+}
+
+/// Two columns of dots, from below (Unicode 15, Braille Patterns: dots 7 3 2 1 and 8 6 5 4).
+fn braille(heights: [usize; 2]) -> char {
+    const LEFT: [u32; 4] = [0x40, 0x04, 0x02, 0x01];
+    const RIGHT: [u32; 4] = [0x80, 0x20, 0x10, 0x08];
+    let bits = |dots: &[u32; 4], height: usize| dots.iter().take(height).sum::<u32>();
+    match bits(&LEFT, heights[0]) + bits(&RIGHT, heights[1]) {
+        0 => ' ',
+        dots => char::from_u32(0x2800 + dots).unwrap_or(' '),
+    }
+}
+
+fn plain(heights: [usize; 2]) -> char {
+    match heights[0].max(heights[1]) {
+        0 => ' ',
+        1 => '.',
+        2 | 3 => ':',
+        _ => '#',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_stand_where_they_should() {
+        assert_eq!([braille([0, 0]), braille([1, 1]), braille([4, 4]), braille([2, 0])], [' ', '⣀', '⣿', '⡄']);
+        assert_eq!([plain([0, 0]), plain([1, 0]), plain([0, 3]), plain([4, 4])], [' ', '.', ':', '#']);
+    }
+}
