@@ -155,6 +155,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::TagWorkspace { .. }
         | Request::DeleteWorkspace { .. }
         | Request::CreateExperiment { .. }
+        | Request::CapExperiment { .. }
         | Request::DeleteExperiment(_)
         | Request::CreateCluster { .. }
         | Request::DeleteCluster { .. }

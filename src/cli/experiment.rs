@@ -33,6 +33,20 @@ pub enum Verb {
     /// List the experiments
     #[command(visible_alias = "ls")]
     List,
+    /// Let only so many jobs of an experiment run at once
+    Limit {
+        /// Its name; that of the context when absent
+        #[arg(add = names::experiments())]
+        name: Option<String>,
+        #[command(flatten)]
+        named: Named,
+        /// As many may run at once; running ones are not stopped
+        #[arg(long, value_name = "N", required_unless_present = "none", conflicts_with = "none")]
+        running: Option<u32>,
+        /// Any number may
+        #[arg(long)]
+        none: bool,
+    },
     /// Delete an experiment; its jobs are stopped and deleted first
     #[command(visible_alias = "rm")]
     Delete {
@@ -94,6 +108,20 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let mut list = session.out.list(object::COLUMNS);
             list.page(lists.experiments.iter().map(|e| object::row(e, lists.home(e.workspace))).collect())?;
             list.end()?;
+        }
+        Verb::Limit { name, named, running, none: _ } => {
+            let name = named.or(name)?;
+            let experiment = session.experiment(name.as_ref());
+            let sentence = match running {
+                Some(most) => format!("let {most} jobs of the experiment run at once"),
+                None => "let any number of jobs of the experiment run at once".to_owned(),
+            };
+            let request = Request::CapExperiment { experiment, running_max: running };
+            match core.act(&sentence, request).await? {
+                None => {}
+                Some(Reply::Accepted { note }) => session.out.note(&note.unwrap_or(sentence)),
+                Some(other) => return Err(unexpected(&other)),
+            }
         }
         Verb::Delete { name, named, leave } => {
             let names = named.some(name)?;

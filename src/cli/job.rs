@@ -223,11 +223,19 @@ async fn why(session: &Session, job: &str) -> Result<i32, Failure> {
     let facts = [
         ("reason", why.reason.clone()),
         ("place in the queue", if why.place > 0 { why.place.to_string() } else { String::new() }),
+        ("starts", why.starts.map(|at| format!("{} at the latest", at.rfc3339())).unwrap_or_default()),
         ("nodes", nodes.join("\n")),
         ("would help", why.change.clone().unwrap_or_default()),
     ];
     let nodes: Vec<_> = why.nodes.iter().map(|(name, reason)| serde_json::json!({"name": name, "reason": reason})).collect();
-    let value = serde_json::json!({"reason": why.reason, "place": why.place, "nodes": nodes, "change": why.change});
+    let starts = super::objects::maybe_time(why.starts);
+    let value = serde_json::json!({
+        "reason": why.reason,
+        "place": why.place,
+        "estimatedStartTime": starts,
+        "nodes": nodes,
+        "change": why.change,
+    });
     session.out.one(job, &facts, &value)?;
     Ok(0)
 }

@@ -113,7 +113,7 @@ pub async fn rerun(session: &Session, which: Which) -> Result<i32, Failure> {
             name: Some(session.globals.cluster.clone().unwrap_or(view.cluster.clone())),
         },
         name: None,
-        spec: (*view.job.spec).clone(),
+        spec: view.job.spec_again(),
         token: None,
     };
     let all: Vec<Submit> = jobs.iter().map(submit).collect();

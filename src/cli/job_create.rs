@@ -12,6 +12,7 @@ use super::objects::job as object;
 use super::quick::Quick;
 use super::secret::{self, Answers};
 use super::session::{Core, Session, unexpected};
+use super::when::When;
 use super::workspace::pair;
 use super::{job_plan, job_wait, select};
 use crate::model::fault::Fault;
@@ -98,6 +99,11 @@ pub struct What {
     /// Memory that each node has to give: 16G
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
+    /// Any other count that each node has to give, as the cluster's file names it; may be repeated
+    #[arg(long = "resource", value_name = "NAME=N", value_parser = pair)]
+    resources: Vec<(String, String)>,
+    #[command(flatten)]
+    when: When,
     #[command(flatten)]
     quick: Quick,
     /// The command: one word is run by the node's shell as it is, several are quoted first
@@ -131,10 +137,14 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
         return dry_run(session, submit).await;
     }
     let core = session.core().await?;
-    let Some(job) = send(&core, submit).await? else { return Ok(0) };
+    let jobs = send(&core, submit).await?;
+    let Some(job) = jobs.first() else { return Ok(0) };
     let view = select::one(session, &core, &job.to_string()).await?;
-    let said =
-        format!("{} ({}) submitted to cluster {}, experiment {}", view.job.name, view.job.id, view.cluster, view.experiment);
+    let of = match &view.job.member {
+        None => format!("{} ({})", view.job.name, view.job.id),
+        Some(member) => format!("{} jobs {}-… (the first is {})", member.count, member.name, view.job.id),
+    };
+    let said = format!("{of} submitted to cluster {}, experiment {}", view.cluster, view.experiment);
     if !create.wait {
         session.out.done(&said, &view.job.name, &object::value(&view))?;
     } else {
@@ -144,7 +154,11 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
         return logs::follow_to_end(session, &core, &view).await;
     }
     if create.wait {
-        return job_wait::until_ended(session, &core, vec![view], create.timeout).await;
+        let mut views = vec![view];
+        for job in &jobs[1..] {
+            views.push(select::one(session, &core, &job.to_string()).await?);
+        }
+        return job_wait::until_ended(session, &core, views, create.timeout).await;
     }
     Ok(0)
 }
@@ -182,13 +196,14 @@ async fn dry_run(session: &Session, submit: Submit) -> Result<i32, Failure> {
     Ok(0)
 }
 
-async fn send(core: &Core, submit: Submit) -> Result<Option<crate::model::ids::JobId>, Failure> {
+/// Returns the jobs that were made: several of an array, none in a dry run.
+async fn send(core: &Core, submit: Submit) -> Result<Vec<crate::model::ids::JobId>, Failure> {
     match core.act("submit a job", Request::Submit(Box::new(submit))).await? {
-        None => Ok(None),
-        Some(Reply::Submitted(jobs)) => match jobs.first() {
-            Some(job) => Ok(Some(job.id)),
-            None => Err(Fault::internal("the core accepted the job and names none").into()),
-        },
+        None => Ok(Vec::new()),
+        Some(Reply::Submitted(jobs)) if jobs.is_empty() => {
+            Err(Fault::internal("the core accepted the job and names none").into())
+        }
+        Some(Reply::Submitted(jobs)) => Ok(jobs.iter().map(|job| job.id).collect()),
         Some(other) => Err(unexpected(&other)),
     }
 }
@@ -265,6 +280,10 @@ fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
     if let Some(memory) = &create.memory {
         doc.put_property(&["resources", "memory"], text(memory));
     }
+    for (name, count) in &create.resources {
+        doc.put_property(&["resources", name], Value::Number(count.clone()));
+    }
+    create.when.overlay(doc)?;
     set_variables(doc, &create.variables);
     secret::overlay(doc, &create.secrets)
 }

@@ -50,6 +50,7 @@ pub mod session;
 mod theme;
 mod usage;
 mod watch;
+mod when;
 mod workspace;
 
 use clap::{CommandFactory, Parser};

@@ -15,7 +15,7 @@ use crate::frameworks::plan::{Paths, Plan};
 use crate::frameworks::setup::Step;
 use crate::model::fault::Fault;
 use crate::model::launch::Launch;
-use crate::model::spec::{Demand, Secret};
+use crate::model::spec::Secret;
 
 /// The functions of the steps.
 pub(super) const CONTAINER_SH: &str = include_str!("../../assets/agent/container.sh");
@@ -40,9 +40,9 @@ impl Plan<'_> {
         let read = directories.inputs.into_iter().map(|(_, path)| path).filter(outside);
         let key = self.container_key();
         // One that shares the node must leave the containers of the others alone.
-        let leftovers = match &self.job.spec.demand {
-            Demand::WholeNode => String::new(),
-            Demand::Part(_) => key.clone(),
+        let leftovers = match self.job.spec.demand.part() {
+            None => String::new(),
+            Some(_) => key.clone(),
         };
         let server = registry.server_url.clone().unwrap_or_default();
         let user = registry.credentials.as_ref().map(|credentials| credentials.username.clone()).unwrap_or_default();

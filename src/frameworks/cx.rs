@@ -3,7 +3,7 @@
 use crate::model::fault::Fault;
 use crate::model::ids::{Attempt, JobId};
 use crate::model::launch::NodePlace;
-use crate::model::spec::{Demand, JobSpec};
+use crate::model::spec::JobSpec;
 
 /// The first of the ports that jobs meet at: that of `torch.distributed`, below the range that kernels give away.
 const MEETING_PORT_FIRST: u32 = 29_500;
@@ -44,7 +44,7 @@ impl Cx<'_> {
 
     /// Returns the first port of TensorFlow's processes on a host: the published one where the job has the host for itself.
     pub(super) fn tensorflow_port(&self) -> u32 {
-        let alone = self.spec.demand == Demand::WholeNode && !self.master().starts_with("127.");
+        let alone = self.spec.demand.part().is_none() && !self.master().starts_with("127.");
         let shift = if alone { 0 } else { number_among(self.job, MEETING_PORTS.0) * TENSORFLOW_PORTS };
         TENSORFLOW_PORT_FIRST + shift
     }

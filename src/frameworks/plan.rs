@@ -7,10 +7,10 @@ use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::request::{STDOUTERR, TEMP};
+use crate::model::spec::JobSpec;
 use crate::model::spec::job::{InputDirectory, OutputDirectory};
-use crate::model::spec::{Demand, JobSpec};
 use crate::model::state::Job;
-use crate::model::state::job::Daemon;
+use crate::model::state::job::{ARRAY_INDEX, Daemon};
 
 const SHARED_JOB_TEMP: &str = "AZ_BATCHAI_SHARED_JOB_TEMP";
 /// The roots of what is mounted: of the cluster, of the job.
@@ -176,6 +176,14 @@ impl Plan<'_> {
         }
         scope.put("AZ_BATCHAI_NUM_GPUS", node.gpus.to_string());
         scope.put("AZ_BATCHAI_NUM_GPUS_PER_NODE", node.gpus.to_string());
+        if let Some(member) = &self.job.member {
+            scope.put(ARRAY_INDEX, member.index.to_string());
+            scope.put("OSTLER_ARRAY_COUNT", member.count.to_string());
+            scope.put("OSTLER_ARRAY_NAME", &member.name);
+        }
+        for (name, value) in visible_gpus(node) {
+            scope.put(name, value);
+        }
         scope.put("AZ_BATCHAI_JOB_MASTER_NODE_IP", self.nodes.first().map_or("", |first| first.address.as_str()));
         // Where the processes of today's launchers meet.
         let cx = Cx { spec: &self.job.spec, nodes: self.nodes, job: self.job.id, attempt: self.job.attempt, shared: None };
@@ -220,9 +228,9 @@ impl Plan<'_> {
 
     /// A job that has the node for itself empties the temp directories of all former jobs; one that shares it, its own.
     pub(super) fn wiped(&self, paths: &Paths) -> String {
-        match &self.job.spec.demand {
-            Demand::WholeNode => paths.temp_root.clone(),
-            Demand::Part(_) => paths.job_temp.clone(),
+        match self.job.spec.demand.part() {
+            None => paths.temp_root.clone(),
+            Some(_) => paths.job_temp.clone(),
         }
     }
 
@@ -293,6 +301,14 @@ fn hostfiles(path: &str, nodes: &[NodePlace], slots: &[u32]) -> Vec<(String, Str
     let open = lines.iter().map(|(address, slots)| format!("{address} slots={slots}\n")).collect();
     let hydra = lines.iter().map(|(address, slots)| format!("{address}:{slots}\n")).collect();
     vec![(path.to_owned(), open, false), (format!("{path}.hydra"), hydra, false)]
+}
+
+/// What keeps a job that shares its node to the GPUs that are its own: CUDA's and ROCm's lists of numbers. An empty list
+/// hides all. A job that has the node for itself sees all of them.
+fn visible_gpus(node: &NodePlace) -> Vec<(&'static str, String)> {
+    let Some(shares) = &node.gpu_shares else { return Vec::new() };
+    let list = shares.iter().map(|share| share.index.to_string()).collect::<Vec<_>>().join(",");
+    ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"].map(|name| (name, list.clone())).to_vec()
 }
 
 /// A node's name as a part of a file name.

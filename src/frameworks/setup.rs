@@ -18,7 +18,7 @@ use crate::frameworks::plan::{Paths, Plan};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankKey, RankRole};
 use crate::model::launch::{Launch, NodePlace};
-use crate::model::spec::{Demand, JobSpec, Secret};
+use crate::model::spec::{JobSpec, Secret};
 
 const MOUNTS_SH: &str = include_str!("../../assets/agent/mounts.sh");
 const SETUP_SH: &str = include_str!("../../assets/agent/setup.sh");
@@ -88,9 +88,9 @@ impl Plan<'_> {
     /// Where all that is mounted is of this attempt or a leftover: the mount roots of all jobs where it has the node for
     /// itself, its own where others may be on the node.
     fn held(&self, paths: &Paths) -> String {
-        match &self.job.spec.demand {
-            Demand::WholeNode => format!("{}/mounts/jobs", self.node().root),
-            Demand::Part(_) => paths.job_mounts.clone(),
+        match self.job.spec.demand.part() {
+            None => format!("{}/mounts/jobs", self.node().root),
+            Some(_) => paths.job_mounts.clone(),
         }
     }
 

@@ -11,7 +11,8 @@ mod plans;
 
 use super::*;
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
-use crate::model::spec::{Demand, Priority};
+use crate::model::launch::GpuShare;
+use crate::model::spec::{Demand, Priority, Resources};
 use crate::model::state::job::{ExecutionState, RankRun, RankState};
 use crate::model::state::node::BootId;
 use crate::model::units::UnixMillis;
@@ -32,6 +33,7 @@ fn places(count: u32) -> Vec<NodePlace> {
             user: "ci".to_owned(),
             cpus: 8,
             gpus: 0,
+            gpu_shares: None,
         })
         .collect()
 }
@@ -53,6 +55,10 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         since: UnixMillis(0),
         priority: Priority::Normal,
         held: false,
+        dependencies: Vec::new(),
+        pause: None,
+        member: None,
+        retries: 0,
         stop_at: None,
         attempt: Attempt(attempt),
         requeues: 0,
@@ -116,6 +122,37 @@ fn custom_on_one_node() {
         1,
     );
     insta::assert_snapshot!(shown(&launch(&job, &places(1), Rank::main(0), None, &NAMES).unwrap()));
+}
+
+#[test]
+fn a_job_that_shares_a_node_sees_its_own_gpus_only() {
+    let mut job = job(
+        spec(serde_json::json!({
+            "nodeCount": 1,
+            "customToolkitSettings": {"commandLine": "true"},
+            "environmentVariables": [{"name": "MINE", "value": "cuda:$CUDA_VISIBLE_DEVICES"}],
+        })),
+        1,
+    );
+    let visible = |job: &Job, place: NodePlace| {
+        let launch = launch(job, &[place], Rank::main(0), None, &NAMES).unwrap();
+        let of = |name: &str| launch.env.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+        let wiped = launch.wipe[0].rsplit('/').next().unwrap().to_owned();
+        (of("CUDA_VISIBLE_DEVICES"), of("ROCR_VISIBLE_DEVICES"), of("AZ_BATCHAI_NUM_GPUS"), wiped)
+    };
+    let place = NodePlace { gpus: 4, ..places(1).remove(0) };
+    assert_eq!(visible(&job, place.clone()), (None, None, Some("4".into()), "temp".into()));
+    let asked = Resources { gpus_milli: 1500, cpus_milli: 2000, ..Resources::default() };
+    let mut part = (*job.spec).clone();
+    part.demand = Demand::Part(asked.clone());
+    job.spec = Arc::new(part);
+    let shares = vec![GpuShare { index: 1, milli: 500 }, GpuShare { index: 3, milli: 1000 }];
+    let list = Some("1,3".to_owned());
+    let shared = place.clone().shared(&asked, shares);
+    assert_eq!((shared.cpus, shared.gpus), (2, 2));
+    assert_eq!(visible(&job, shared), (list.clone(), list, Some("2".into()), job.name.clone()), "and leaves others' files");
+    let none = place.shared(&Resources { cpus_milli: 500, ..Resources::default() }, Vec::new());
+    assert_eq!(visible(&job, none).0, Some(String::new()), "who asked for none sees none");
 }
 
 #[test]
@@ -367,7 +404,8 @@ fn a_container_is_started_entered_and_removed() {
     nodes[0].gpus = 2;
     let rank = |role| Rank { role, index: 0 };
     let mut text = String::new();
-    for part in [Demand::WholeNode, Demand::Part(Default::default())] {
+    let cpu = Resources { cpus_milli: 1000, ..Resources::default() };
+    for part in [Demand::WholeNode, Demand::Part(cpu)] {
         let mut spec = (*job.spec).clone();
         spec.demand = part;
         job.spec = Arc::new(spec);

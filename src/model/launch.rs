@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::model::spec::Secret;
+use crate::model::spec::{Resources, Secret};
 use crate::model::state::Facts;
 
 /// What a framework has to know of one node of an attempt.
@@ -20,13 +20,34 @@ pub struct NodePlace {
     pub shell: String,
     /// The login name that jobs run under.
     pub user: String,
-    /// CPUs.
+    /// CPUs: of the node, or those that the job asked for when it has a part of it.
     pub cpus: u32,
-    /// GPUs.
+    /// GPUs, likewise; a part of one counts as one.
     pub gpus: u32,
+    /// The GPUs that are the job's when it has a part of the node; `None` when it has the node for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_shares: Option<Vec<GpuShare>>,
+}
+
+/// A GPU, or a part of one, that is given to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GpuShare {
+    /// Its number on the node, as the vendor's tools count.
+    pub index: u32,
+    /// Thousandths of it.
+    pub milli: u64,
 }
 
 impl NodePlace {
+    /// Returns the same place for a job that has a part of the node: what it asked for, and these GPUs.
+    pub fn shared(self, asked: &Resources, gpus: Vec<GpuShare>) -> Self {
+        let asked_cpus = u32::try_from(asked.cpus_milli / 1000).unwrap_or(u32::MAX);
+        let cpus = if asked.cpus_milli > 0 { asked_cpus.clamp(1, self.cpus) } else { self.cpus };
+        let count = u32::try_from(gpus.len()).unwrap_or(u32::MAX);
+        Self { cpus, gpus: count, gpu_shares: Some(gpus), ..self }
+    }
+
     /// Returns what a framework has to know of a node that has said its facts.
     pub fn of(name: &str, facts: &Facts) -> Self {
         let whole = |milli: u64| u32::try_from(milli / 1000).unwrap_or(u32::MAX);
@@ -38,6 +59,7 @@ impl NodePlace {
             user: facts.user.clone(),
             cpus: whole(facts.capacity.cpus_milli).max(1),
             gpus: whole(facts.capacity.gpus_milli),
+            gpu_shares: None,
         }
     }
 }

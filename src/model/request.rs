@@ -69,6 +69,9 @@ pub enum Request {
     /// Makes an experiment.
     #[serde(rename_all = "camelCase")]
     CreateExperiment { workspace: Option<String>, name: String },
+    /// Lets as many jobs of an experiment run at once; any number for `None`.
+    #[serde(rename_all = "camelCase")]
+    CapExperiment { experiment: Place, running_max: Option<u32> },
     /// Deletes an experiment; its jobs are stopped and deleted first.
     DeleteExperiment(Place),
     /// Makes a cluster.
@@ -592,6 +595,9 @@ pub struct JobView {
     pub cluster_group: String,
     /// Why it is where it is; empty when there is nothing to say.
     pub reason: String,
+    /// When it starts at the latest, while it waits and that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<UnixMillis>,
     /// What is to be known of its logs, when a node they were on was given back. Only in answers about one job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<String>,
@@ -637,6 +643,9 @@ pub struct Why {
     pub nodes: Vec<(String, String)>,
     /// The smallest change that would let it run.
     pub change: Option<String>,
+    /// When it starts at the latest, by the time limits of what runs and waits before it; `None` when nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<UnixMillis>,
 }
 
 /// Bytes in JSON, as base64.

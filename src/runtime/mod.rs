@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod clock;
+mod depend;
 pub mod engine;
 pub mod hooks;
 pub mod keep;

@@ -9,11 +9,11 @@ use crate::model::ids::{ExperimentId, JobId, WorkspaceId};
 use crate::model::names::{NAME_CHARS_MAX, check_name};
 use crate::model::request::{Place, Submit};
 use crate::model::resource_id::ResourceId;
-use crate::model::spec::{JobSpec, MountVolumes, secret};
-use crate::model::state::{Cluster, Experiment, Job};
+use crate::model::spec::{Indexes, JobSpec, MountVolumes, secret};
+use crate::model::state::{ArrayMember, Cluster, Experiment, Job};
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
-use crate::runtime::{resolve, secrets, volumes};
+use crate::runtime::{depend, resolve, secrets, volumes};
 use crate::sched::{Event, NewJob};
 use crate::store::Store;
 
@@ -47,10 +47,10 @@ fn check_all<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>, mut batch: 
     let mut ids = Vec::new();
     for (at, submit) in submits.into_iter().enumerate() {
         match check_one(engine, submit, &mut batch) {
-            Ok(One::Known(id)) => ids.push(Some(id)),
-            Ok(One::New(job)) => {
-                ids.push(None);
-                jobs.push(*job);
+            Ok(One::Known(known)) => ids.extend(known.into_iter().map(Some)),
+            Ok(One::New(new)) => {
+                ids.extend(new.iter().map(|_| None));
+                jobs.extend(new);
             }
             Err(Refusal::Fault(mut fault)) if many => {
                 fault.message = format!("job {} of the list: {}", at + 1, fault.message);
@@ -64,14 +64,17 @@ fn check_all<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>, mut batch: 
 }
 
 enum One {
-    Known(JobId),
-    New(Box<NewJob>),
+    Known(Vec<JobId>),
+    /// One, or all members of an array.
+    New(Vec<NewJob>),
 }
 
 /// Names that the request itself takes, and where the numbering of unnamed jobs stands.
 #[derive(Default)]
 struct Names {
-    taken: BTreeMap<(ExperimentId, String), ()>,
+    taken: BTreeMap<(ExperimentId, String), JobId>,
+    /// How many jobs are new so far; the core numbers them in order.
+    count: u64,
     next: BTreeMap<ExperimentId, u64>,
     /// A job whose name is free.
     gone: Option<JobId>,
@@ -89,34 +92,73 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
     refuse_deleting("experiment", &experiment.name, experiment.deleting)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
     check_spec(engine, &submit.spec, &cluster, experiment.workspace)?;
+    let array = submit.spec.scheduling.array.clone();
+    let dependencies = depend::find(engine, &experiment, &submit.spec.scheduling, &batch.taken)?;
     let name = match submit.name {
         Some(name) => {
             check_name(&name).map_err(|why| Fault::user(format!("job: {why}")))?;
-            if is_taken(engine, &experiment, &name, batch)? {
-                return Err(Fault::user(format!("job `{name}` already exists in experiment `{}`", experiment.name))
-                    .hint("choose another name, or leave it out to get the next number")
-                    .into());
+            let free = array.is_some() || !is_taken(engine, &experiment, &name, batch)?;
+            if !free {
+                return Err(taken(&name, &experiment).into());
             }
             name
         }
         None => next_name(engine, &experiment, batch)?,
     };
     secrets::keep(engine, secret::sources_of_job(&mut submit.spec))?;
-    batch.taken.insert((experiment.id, name.to_ascii_lowercase()), ());
-    let uuid = (engine.draw)();
-    let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
-    let group = resolve::group_name_of(&engine.sched, experiment.workspace);
-    let segment = ResourceId::segment(group, workspace, &experiment.name, &name, uuid);
-    Ok(One::New(Box::new(NewJob {
-        experiment: experiment.id,
-        cluster: cluster.id,
-        name,
-        uuid,
-        segment,
-        shape: frameworks::shape(&submit.spec),
-        spec: Arc::new(submit.spec),
-        token: submit.token,
-    })))
+    let first = JobId(engine.sched.counters().job.0 + batch.count + 1);
+    let members: Vec<(String, Option<ArrayMember>)> = match &array {
+        None => vec![(name, None)],
+        Some(array) => members_of(&name, array, first).map(|member| (member_name(&member), Some(member))).collect(),
+    };
+    let (shape, spec) = (frameworks::shape(&submit.spec), Arc::new(submit.spec));
+    let mut token = submit.token;
+    let mut jobs = Vec::with_capacity(members.len());
+    for (name, member) in members {
+        if member.is_some() {
+            check_name(&name).map_err(|why| Fault::user(format!("job: {why}")))?;
+            if is_taken(engine, &experiment, &name, batch)? {
+                return Err(taken(&name, &experiment).into());
+            }
+        }
+        batch.count += 1;
+        let id = JobId(engine.sched.counters().job.0 + batch.count);
+        batch.taken.insert((experiment.id, name.to_ascii_lowercase()), id);
+        let uuid = (engine.draw)();
+        let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
+        let group = resolve::group_name_of(&engine.sched, experiment.workspace);
+        jobs.push(NewJob {
+            experiment: experiment.id,
+            cluster: cluster.id,
+            segment: ResourceId::segment(group, workspace, &experiment.name, &name, uuid),
+            name,
+            uuid,
+            shape: shape.clone(),
+            spec: spec.clone(),
+            // The first member stands for all.
+            token: token.take(),
+            dependencies: dependencies.clone(),
+            member,
+        });
+    }
+    Ok(One::New(jobs))
+}
+
+fn taken(name: &str, experiment: &Experiment) -> Fault {
+    Fault::user(format!("job `{name}` already exists in experiment `{}`", experiment.name))
+        .hint("choose another name, or leave it out to get the next number")
+}
+
+fn members_of(name: &str, array: &Indexes, of: JobId) -> impl Iterator<Item = ArrayMember> {
+    let name = name.to_owned();
+    let running_max = array.running_max;
+    let count = u32::try_from(array.indexes.len()).unwrap_or(u32::MAX);
+    let member = move |index: &u32| ArrayMember { of, name: name.clone(), index: *index, count, running_max };
+    array.indexes.iter().map(member)
+}
+
+fn member_name(member: &ArrayMember) -> String {
+    format!("{}-{}", member.name, member.index)
 }
 
 fn cluster_of<S: Store>(engine: &Engine<S>, submit: &Submit, experiment: &Experiment) -> Result<Arc<Cluster>, Fault> {
@@ -129,15 +171,26 @@ fn cluster_of<S: Store>(engine: &Engine<S>, submit: &Submit, experiment: &Experi
 }
 
 fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) -> Result<One, Refusal> {
-    let same_name = submit.name.as_ref().is_none_or(|name| *name == job.name);
+    let own = job.member.as_ref().map_or(&job.name, |member| &member.name);
+    let same_name = submit.name.as_ref().is_none_or(|name| name == own);
     if same_name && secrets::same_but_for_keeping(engine, &job.spec, &submit.spec) {
-        return Ok(One::Known(job.id));
+        let count = job.member.as_ref().map_or(1, |member| u64::from(member.count));
+        let mut there = Vec::new();
+        for id in (job.id.0..job.id.0 + count).map(JobId) {
+            // Members may have been deleted since.
+            there.extend(engine.job(id)?.map(|job| job.id));
+        }
+        return Ok(One::Known(there));
     }
     let token = token.escape_debug();
     Err(Fault::user(format!("token `{token}` was used for {} with other content; nothing was submitted", job.id)).into())
 }
 
 fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, home: WorkspaceId) -> Result<(), Fault> {
+    let members = spec.scheduling.array.as_ref().map_or(0, |array| array.indexes.len());
+    if engine.sched.jobs().len() + members > LIVE_JOBS_MAX {
+        return Err(Fault::user(format!("array: there would be more than {LIVE_JOBS_MAX} live jobs")));
+    }
     if spec.node_count.0 == 0 {
         return Err(Fault::user("nodeCount: a job has at least 1 node"));
     }

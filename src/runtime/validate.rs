@@ -1,6 +1,6 @@
 //! From requests to events: what can be refused is refused here, against the state as it is, so that the core never has to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::fault::{Fault, FaultCode};
@@ -17,7 +17,7 @@ use crate::model::state::{ExecutionState, Job};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
-use crate::runtime::{locate, perform, places, plan, resolve, secrets, submit, usage, views, volumes};
+use crate::runtime::{depend, locate, perform, places, plan, resolve, secrets, submit, usage, views, volumes};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
 
@@ -151,6 +151,19 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         }
         Request::DeleteWorkspace { workspace, force } => places::delete_workspace(engine, &workspace, force),
         Request::CreateExperiment { workspace, name } => create_experiment(engine, workspace, name),
+        Request::CapExperiment { experiment, running_max } => {
+            let experiment = resolve::experiment(&engine.sched, &experiment)?;
+            refuse_deleting("experiment", &experiment.name, experiment.deleting)?;
+            if running_max == Some(0) {
+                return Err(Fault::user("0 jobs may run at once: nothing would ever run")
+                    .hint("hold the jobs instead, or leave the number out to lift the limit")
+                    .into());
+            }
+            match experiment.running_max == running_max {
+                true => noted("that is so already"),
+                false => accepted(Event::ExperimentCapped { experiment: experiment.id, running_max }),
+            }
+        }
         Request::DeleteExperiment(place) => {
             let experiment = resolve::experiment(&engine.sched, &place)?;
             let note = match experiment.tally.live() {
@@ -174,9 +187,10 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::ShowJob(job) => {
             let job = find_job(engine, &job)?;
             let logs = locate::note(engine, &job);
-            Ok(Checked::Reply(Reply::Job(Arc::new(JobView { logs, ..views::job(&engine.sched, job) }))))
+            let starts = engine.sched.forecast(now, job.cluster).get(&job.id).copied();
+            Ok(Checked::Reply(Reply::Job(Arc::new(JobView { logs, starts, ..views::job(&engine.sched, job) }))))
         }
-        Request::WhyJob(job) => why(engine, &job),
+        Request::WhyJob(job) => why(engine, now, &job),
         Request::AwaitJob { job, timeout } => {
             let job = find_job(engine, &job)?;
             if job.state.ended() {
@@ -184,7 +198,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
             }
             Ok(Checked::Await { job: job.id, until: timeout.map(|span| now + span) })
         }
-        Request::ListJobs(query) => list_jobs(engine, &query),
+        Request::ListJobs(query) => list_jobs(engine, now, &query),
         Request::ListAll { workspace } => list_all(engine, workspace.as_deref()),
         Request::ReadFile(window) => {
             let located = locate::file(engine, &window.file)?;
@@ -529,7 +543,9 @@ fn act_on_job<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef, act: 
             Some(_) => accepted(Event::TerminateTakenBack { job: job.id }),
             None => Err(Fault::user(format!("job `{name}` has no stop that can be taken back")).into()),
         },
-        JobAct::Retry if job.state == ExecutionState::Failed => accepted(Event::RetryAsked { job: job.clone() }),
+        JobAct::Retry if job.state == ExecutionState::Failed => {
+            accepted(Event::RetryAsked { job: depend::again(engine, &job)? })
+        }
         JobAct::Retry => Err(Fault::user(format!("job `{name}` is {}; only failed jobs are retried", job.state.word()))
             .hint("ostler job rerun makes a new job with the same spec")
             .into()),
@@ -572,9 +588,9 @@ fn replace<S: Store>(engine: &mut Engine<S>, now: UnixMillis, job: &JobRef, subm
     }
 }
 
-fn why<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Checked, Refusal> {
+fn why<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef) -> Result<Checked, Refusal> {
     let job = find_job(engine, job)?;
-    let why = engine.sched.why(job.id).unwrap_or_else(|| crate::model::request::Why {
+    let why = engine.sched.why(now, job.id).unwrap_or_else(|| crate::model::request::Why {
         reason: match job.reason(None) {
             reason if reason.is_empty() => job.state.word().to_owned(),
             reason => reason,
@@ -582,11 +598,16 @@ fn why<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Checked, Refusal> {
         place: 0,
         nodes: Vec::new(),
         change: None,
+        starts: None,
     });
     Ok(Checked::Reply(Reply::Why(why)))
 }
 
-fn list_jobs<S: Store>(engine: &Engine<S>, query: &crate::model::request::JobQuery) -> Result<Checked, Refusal> {
+fn list_jobs<S: Store>(
+    engine: &Engine<S>,
+    now: UnixMillis,
+    query: &crate::model::request::JobQuery,
+) -> Result<Checked, Refusal> {
     let experiments = match (&query.workspace, &query.experiment) {
         (None, None) => None,
         (workspace, Some(name)) => {
@@ -613,7 +634,14 @@ fn list_jobs<S: Store>(engine: &Engine<S>, query: &crate::model::request::JobQue
     let (after, newest_first) = (query.after, query.newest_first);
     let page = JobPage { experiments, cluster, states: query.states.clone(), after, limit, newest_first };
     let (jobs, more) = engine.store.jobs(&page)?;
-    let jobs = jobs.into_iter().map(|job| Arc::new(views::job(&engine.sched, job))).collect();
+    let waiting = jobs.iter().filter(|job| job.state == ExecutionState::Queued).map(|job| job.cluster);
+    let forecasts: BTreeMap<_, _> =
+        waiting.collect::<BTreeSet<_>>().into_iter().map(|cluster| (cluster, engine.sched.forecast(now, cluster))).collect();
+    let jobs = jobs.into_iter().map(|job| {
+        let starts = forecasts.get(&job.cluster).and_then(|times| times.get(&job.id)).copied();
+        Arc::new(JobView { starts, ..views::job(&engine.sched, job) })
+    });
+    let jobs = jobs.collect();
     Ok(Checked::Reply(Reply::Jobs { jobs, more }))
 }
 

@@ -18,6 +18,7 @@ pub fn job(sched: &Sched, job: Arc<Job>) -> JobView {
         experiment: resolve::experiment_name(sched, job.experiment).to_owned(),
         cluster: resolve::cluster_name(sched, job.cluster).to_owned(),
         reason: job.reason(cluster.map(|c| &**c)),
+        starts: None,
         logs: None,
         job,
     }

@@ -7,11 +7,13 @@ use super::cleanup::CLEANUP_LIMIT;
 use super::effect::Act;
 use super::job::job_error;
 use super::node_setup::NO_JOB;
+use super::space::{Share, Takes};
 use super::verdict::{Verdict, judge, over_time_error};
-use crate::model::ids::{EffectId, JobId, NodeId, Rank, RankKey, RankRole};
+use crate::model::ids::{Attempt, EffectId, JobId, NodeId, Rank, RankKey, RankRole};
 use crate::model::launch::NodePlace;
+use crate::model::spec::{Demand, RetryOn};
 use crate::model::state::{
-    AfterStop, Daemon, ExecutionState, Job, JobError, Node, NodeState, Proof, RankRun, RankState, StopWhy,
+    AfterStop, Daemon, ExecutionState, Job, JobError, Node, NodeState, Pause, PauseWhy, Proof, RankRun, RankState, StopWhy,
 };
 use crate::model::units::Millis;
 
@@ -31,11 +33,8 @@ impl Sched {
         assert!(job.live_ranks().next().is_none(), "I12 a new attempt only with a proof for the old one: {id}");
         let (now, attempt, sets_up) = (self.turn.now, job.attempt.next(), job.shape.sets_up);
         let names = nodes.iter().map(|node| self.node_name(*node)).collect();
-        let places = nodes
-            .iter()
-            .filter_map(|node| self.nodes.get(node))
-            .map(|node| NodePlace::of(&node.name, &node.facts.clone().unwrap_or_default()))
-            .collect();
+        let places =
+            nodes.iter().filter_map(|node| self.nodes.get(node)).map(|node| self.place_on(node, &job.spec.demand)).collect();
         self.edit_job(id, |job| {
             job.state = ExecutionState::Running;
             job.attempt = attempt;
@@ -50,7 +49,7 @@ impl Sched {
         });
         for node in nodes {
             self.edit_node(*node, |node| {
-                node.holder = Some((id, attempt));
+                node.holders.insert((id, attempt));
                 node.state = NodeState::Running;
             });
         }
@@ -58,6 +57,18 @@ impl Sched {
             self.start_each(id, RankRole::Setup);
         } else {
             self.start_work(id);
+        }
+    }
+
+    /// Returns what is so of a node that is given to a job; the GPUs of a part are chosen here, once.
+    fn place_on(&self, node: &Node, demand: &Demand) -> NodePlace {
+        let place = NodePlace::of(&node.name, &node.facts.clone().unwrap_or_default());
+        let slot = self.pools.get(&node.cluster).and_then(|pool| pool.space.slot(node.id));
+        let share = slot.filter(|slot| slot.takes() == Takes::Now).and_then(|slot| slot.offer(demand));
+        assert!(share.is_some(), "I09 no node is given twice: {}", node.id);
+        match share {
+            Some(Share::Part { asked, gpus }) => place.shared(&asked, gpus),
+            Some(Share::Whole) | None => place,
         }
     }
 
@@ -232,11 +243,15 @@ impl Sched {
     }
 
     fn fail_attempt(&mut self, id: JobId, code: Option<i32>, error: JobError, why: StopWhy) {
+        let after = match self.jobs.get(&id).is_some_and(|job| tries_again(job, code, why)) {
+            true => AfterStop::Retry,
+            false => AfterStop::End,
+        };
         self.edit_job(id, |job| {
             job.exit_code = code;
             job.errors.push(error);
         });
-        self.stop_ranks(id, why, AfterStop::End);
+        self.stop_ranks(id, why, after);
     }
 
     /// Stops an attempt that failed through no fault of its job: back to the queue, or failed when it was put back as
@@ -267,7 +282,7 @@ impl Sched {
         let after = match (job.after_stop, after) {
             (None, after) => after,
             (Some(_), AfterStop::End) => AfterStop::End,
-            (Some(decided), AfterStop::Requeue | AfterStop::RequeuePlanned) => decided,
+            (Some(decided), AfterStop::Requeue | AfterStop::RequeuePlanned | AfterStop::Retry) => decided,
         };
         self.stop_ranks(id, why, after);
         self.advance(id);
@@ -334,6 +349,19 @@ impl Sched {
         }
     }
 
+    /// Puts a job back that failed by itself, after a pause when its retries say so.
+    fn try_again(&mut self, id: JobId) {
+        let now = self.turn.now;
+        self.edit_job(id, |job| {
+            job.retries += 1;
+            job.requeues = 0;
+            let delay = job.spec.scheduling.retry.as_ref().map_or(Millis(0), |retry| retry.pause(job.retries));
+            let failed = job.errors.first().map(|error| error.message.clone()).unwrap_or_default();
+            job.pause = (delay > Millis(0)).then(|| Pause { until: now + delay, why: PauseWhy::Retry { failed } });
+            to_queue(job);
+        });
+    }
+
     /// Every process is proven gone: the nodes are free and the job goes where its stop was to lead.
     fn conclude(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
@@ -346,15 +374,28 @@ impl Sched {
                 to_queue(job);
             }),
             AfterStop::RequeuePlanned => self.edit_job(id, to_queue),
+            AfterStop::Retry => self.try_again(id),
         }
         for node in nodes {
-            if self.nodes.get(&node).is_some_and(|node| node.holder == Some((id, attempt))) {
-                self.edit_node(node, let_go);
+            if self.nodes.get(&node).is_some_and(|node| node.holders.contains(&(id, attempt))) {
+                self.edit_node(node, |node| let_go(node, (id, attempt)));
                 self.set_up_if_due(node);
                 self.release_if_free(node);
             }
         }
     }
+}
+
+/// Says whether a job that has failed by itself is to be tried again. Of those that a person ends, none is.
+fn tries_again(job: &Job, code: Option<i32>, why: StopWhy) -> bool {
+    let Some(retry) = &job.spec.scheduling.retry else { return false };
+    let on = match (code, why) {
+        (_, StopWhy::Limit) => RetryOn::TimeLimit,
+        (Some(_), _) => RetryOn::ExitCode,
+        (None, _) => RetryOn::NodeLost,
+    };
+    let going = job.state == ExecutionState::Running && !job.deleting;
+    going && job.retries + 1 < retry.max_attempts && retry.covers(on, code)
 }
 
 fn to_queue(job: &mut Job) {
@@ -364,9 +405,9 @@ fn to_queue(job: &mut Job) {
     job.errors.clear();
 }
 
-fn let_go(node: &mut Node) {
-    node.holder = None;
-    if node.state == NodeState::Running {
+fn let_go(node: &mut Node, holder: (JobId, Attempt)) {
+    node.holders.remove(&holder);
+    if node.state == NodeState::Running && !node.is_held() {
         node.state = NodeState::Idle;
     }
 }

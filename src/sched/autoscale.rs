@@ -19,6 +19,10 @@ const PAUSE_FIRST: Millis = Millis::from_mins(1);
 /// The longest: within half an hour returning capacity is noticed, and a provider in trouble is not pressed.
 const PAUSE_MAX: Millis = Millis::from_mins(30);
 
+/// How many waiting jobs are counted: more small parts than fit on the nodes of any cluster that is measured would only
+/// cost time.
+const RUNNABLE_MAX: usize = 10_000;
+
 /// What a cluster's work comes to, in nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Demand {
@@ -84,28 +88,40 @@ impl Sched {
         let most = auto.maximum_node_count.0;
         let (mut work, mut useless) = (0, 0);
         for node in self.nodes_of(id).filter(|node| node.state != NodeState::Leaving) {
-            match (node.holder, standing(node)) {
-                (Some(_), _) => work += 1,
-                (None, Standing::Drained | Standing::Unusable | Standing::OutOfSight) => useless += 1,
-                (None, Standing::Idle | Standing::Preparing | Standing::Running) => {}
-                (None, Standing::Allocating | Standing::Leaving) => {}
+            match (node.is_held(), standing(node)) {
+                (true, _) => work += 1,
+                (false, Standing::Drained | Standing::Unusable | Standing::OutOfSight) => useless += 1,
+                (false, Standing::Idle | Standing::Preparing | Standing::Running) => {}
+                (false, Standing::Allocating | Standing::Leaving) => {}
             }
         }
-        for (_, job) in &pool.queue {
-            let need = self.jobs.get(job).map_or(0, |job| u32::try_from(need_of(job)).unwrap_or(u32::MAX));
-            // One that never fits blocks those behind it.
-            if work >= most || need > most {
+        // Thousandths of nodes: of those that take a part, several go on one.
+        let mut parts: u64 = 0;
+        for job in pool.queue.iter().take(RUNNABLE_MAX).filter_map(|(_, job)| self.jobs.get(job)) {
+            let need = u32::try_from(need_of(job)).unwrap_or(u32::MAX);
+            if work >= most {
                 break;
             }
-            work += need;
+            // One that never fits is passed by those behind it.
+            if need > most {
+                continue;
+            }
+            match self.part_of_node(id, job) {
+                1000 => work += need,
+                part => parts += part * u64::from(need),
+            }
+            if u64::from(work) + parts / 1000 >= u64::from(most) {
+                break;
+            }
         }
+        work = work.saturating_add(u32::try_from(parts.div_ceil(1000)).unwrap_or(u32::MAX));
         let bounded = |count: u32| auto.clamp(NodeCount(count)).0;
         Demand { need: bounded(work), want: bounded(work.saturating_add(useless)) }
     }
 
     /// Returns the nodes that nothing uses with since when, those first that are worth least.
     fn unused(&self, id: ClusterId) -> Vec<(UnixMillis, NodeId)> {
-        let free = self.nodes_of(id).filter(|node| node.holder.is_none() && node.state != NodeState::Leaving);
+        let free = self.nodes_of(id).filter(|node| !node.is_held() && node.state != NodeState::Leaving);
         let mut free: Vec<&Node> = free.map(|node| &**node).collect();
         let useless = |node: &Node| !matches!(standing(node), Standing::Drained | Standing::Unusable | Standing::OutOfSight);
         free.sort_by_key(|node| (useless(node), node.since, std::cmp::Reverse(node.id)));

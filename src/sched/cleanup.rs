@@ -27,7 +27,7 @@ impl Sched {
     /// Says whether the set-up of a node may have left something there that still is.
     fn left_behind(&self, job: &Job, index: u32) -> bool {
         let Some(run) = job.ranks.get(&Rank { role: RankRole::Setup, index }) else { return false };
-        let held = self.nodes.get(&run.node).filter(|node| node.holder == Some((job.id, job.attempt)));
+        let held = self.nodes.get(&run.node).filter(|node| node.holders.contains(&(job.id, job.attempt)));
         let gone = |other: &RankRun| {
             let on_it = other.node == run.node;
             on_it && matches!(&other.state, RankState::Gone(proof) if with_the_machine(proof))

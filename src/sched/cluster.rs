@@ -49,18 +49,20 @@ pub(super) fn plan_scale<'a>(
     let mut plan = Plan::default();
     if have < target {
         let missing = target - have;
-        let can_stay = leaving.iter().filter(|node| node.holder.is_some() || node.host.is_empty());
+        let can_stay = leaving.iter().filter(|node| node.is_held() || node.host.is_empty());
         plan.come_back = can_stay.map(|node| node.id).take(missing).collect();
         plan.acquire = (missing - plan.come_back.len()) as u32;
     } else if have > target {
         staying.sort_by_key(|node| {
-            let started = node.holder.map(|(job, _)| (Reverse(started(job)), Reverse(job)));
-            (node.holder.is_some(), worth(node), started, Reverse(node.id))
+            // Of a shared node the attempt counts that has the most to lose.
+            let oldest = node.holders.iter().map(|(job, _)| (started(*job), *job)).min();
+            let started = oldest.map(Reverse);
+            (node.is_held(), worth(node), started, Reverse(node.id))
         });
         for node in &staying[..have - target] {
-            match node.holder {
-                None => plan.release_now.push(node.id),
-                Some((job, _)) => plan.release_busy.push((node.id, job)),
+            match node.is_held() {
+                false => plan.release_now.push(node.id),
+                true => plan.release_busy.extend(node.holders.iter().map(|(job, _)| (node.id, *job))),
             }
         }
     }
@@ -124,6 +126,8 @@ impl Sched {
             allocation_since: now,
             errors: Vec::new(),
             head: None,
+            kept_for: None,
+            full: Vec::new(),
             waiting: 0,
             auto: AutoState::default(),
             created: now,
@@ -254,7 +258,7 @@ impl Sched {
         let plan = self.plan_of(id, target);
         for node in plan.come_back {
             self.edit_node(node, |node| {
-                node.state = if node.holder.is_some() { NodeState::Running } else { NodeState::Allocating };
+                node.state = if node.is_held() { NodeState::Running } else { NodeState::Allocating };
             });
         }
         for _ in 0..plan.acquire {
@@ -295,7 +299,7 @@ impl Sched {
             state: NodeState::Allocating,
             since: self.turn.now,
             reach: Reach::Never,
-            holder: None,
+            holders: Default::default(),
             boot: None,
             facts: None,
             drained: false,

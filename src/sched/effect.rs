@@ -27,7 +27,7 @@ pub enum Act {
     PrepareNode { node: NodeId },
     /// Copy the logs of the jobs that ran on a leaving node, before it is released; in bounded time. → `LogsKept`.
     KeepLogs { node: NodeId },
-    /// Give the machine back. Only of a node without a holder. → `NodeReleased`.
+    /// Give the machine back. Only of a node without holders. → `NodeReleased`.
     ReleaseNode { node: NodeId },
     /// Start one process. `limit`: what is left of the attempt's time. → `RankStarted` | `RankGone`.
     StartRank { node: NodeId, boot: BootId, key: RankKey, limit: Millis },

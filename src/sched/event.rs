@@ -14,7 +14,7 @@ use crate::model::kept::Kept;
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
-use crate::model::state::{BootId, Facts, Job, Proof, Unusable};
+use crate::model::state::{ArrayMember, BootId, Dependency, Facts, Job, Proof, Unusable};
 use crate::model::units::{NodeCount, UnixMillis};
 
 /// A job as `runtime/validate.rs` accepted it: names resolved, uuid drawn, launch shape computed.
@@ -29,6 +29,10 @@ pub struct NewJob {
     pub spec: Arc<JobSpec>,
     pub shape: LaunchShape,
     pub token: Option<String>,
+    #[serde(default)]
+    pub dependencies: Vec<Dependency>,
+    #[serde(default)]
+    pub member: Option<ArrayMember>,
 }
 
 /// What a node's agent says of one process in its inventory.
@@ -88,6 +92,11 @@ pub enum Event {
     },
     ExperimentDeleteAsked {
         experiment: ExperimentId,
+    },
+    /// As many of its jobs may run at once; any number for `None`.
+    ExperimentCapped {
+        experiment: ExperimentId,
+        running_max: Option<u32>,
     },
     ClusterCreated {
         workspace: WorkspaceId,

@@ -1,42 +1,76 @@
 //! Words: what the head of a queue waits for, why a job is where it is, what a change of target would do, what would be
 //! left undone. All of it is read from the state in force, so that it is true.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::Sched;
+use super::backfill::Reservation;
 use super::cluster::{gave_up, wanted};
-use super::place::{demand_words, fits, lack, need_of};
+use super::place::{fits, lack, need_of};
 use super::pool::{Pool, STANDINGS, Standing};
+use super::space::{Slot, Takes};
 use crate::model::ids::{ClusterId, JobId};
 use crate::model::request::{Preview, Why};
 use crate::model::spec::{Deallocation, Demand, ScaleSettings};
-use crate::model::state::{Cluster, ExecutionState, Job, Node, NodeState, QueueHead, Tally};
-use crate::model::units::NodeCount;
+use crate::model::state::{
+    Cap, Cluster, ExecutionState, Job, Node, NodeState, QueueHead, RankRun, RankState, StopWhy, Tally,
+};
+use crate::model::units::{NodeCount, UnixMillis};
 
 impl Sched {
     /// Keeps the cluster's row true: who is first in line and what it waits for, and how many wait.
     pub(super) fn show_head(&mut self, id: ClusterId) {
-        let first = self.next_in_line(id);
+        let (first, changed) = (self.next_in_line(id), self.turn.fresh.remove(&id));
         let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
         let waiting = pool.waiting;
-        let shown = cluster.head.as_ref().map(|head| head.job);
-        let fresh = self.stale.contains(&id) || shown != first;
-        if !fresh && cluster.waiting == waiting {
+        let shown = cluster.head.as_ref().map(|head| (head.job, head.priority));
+        let first = first.and_then(|first| Some((first, self.jobs.get(&first)?.priority)));
+        // While nothing is kept for the head, who comes after it may be the one.
+        let unkept = cluster.head.as_ref().is_some_and(|head| !head.kept);
+        let fresh = self.stale.contains(&id) || shown != first || (unkept && changed);
+        let full = || pool.full.iter().copied().collect::<Vec<_>>();
+        let same = cluster.waiting == waiting && cluster.full.iter().eq(&pool.full);
+        if !fresh && same {
             return;
         }
-        let head = if fresh { self.head_of(id) } else { cluster.head.clone() };
-        if cluster.head != head || cluster.waiting != waiting {
+        let (full, (head, kept_for)) = match fresh {
+            true => (full(), self.heads_of(id)),
+            false => (full(), (cluster.head.clone(), cluster.kept_for.clone())),
+        };
+        if !same || cluster.head != head || cluster.kept_for != kept_for {
             self.edit_cluster(id, |cluster| {
                 cluster.head = head;
+                cluster.kept_for = kept_for;
+                cluster.full = full;
                 cluster.waiting = waiting;
             });
         }
         self.stale.remove(&id);
     }
 
-    /// Returns the head of a cluster's queue as it is to be shown.
-    pub(super) fn head_of(&self, id: ClusterId) -> Option<QueueHead> {
-        let (cluster, pool) = (self.clusters.get(&id)?, self.pools.get(&id)?);
-        let job = self.jobs.get(&self.next_in_line(id)?)?;
-        Some(QueueHead { job: job.id, name: job.name.clone(), waits_for: self.waits_for(cluster, pool, job) })
+    /// Returns the head of a cluster's queue as it is to be shown, and the first that nodes are kept for when that is
+    /// another one.
+    pub(super) fn heads_of(&self, id: ClusterId) -> (Option<QueueHead>, Option<QueueHead>) {
+        let Some(head) = self.next_in_line(id) else { return (None, None) };
+        let kept = match self.clusters.get(&id).is_some_and(|cluster| self.starts_nothing(cluster)) {
+            true => Some((head, Reservation::default())),
+            false => self.first_kept(id),
+        };
+        let shown = |job: JobId| {
+            let (cluster, pool, row) = (self.clusters.get(&id)?, self.pools.get(&id)?, self.jobs.get(&job)?);
+            let reservation = kept.as_ref().filter(|(first, _)| *first == job).map(|(_, reservation)| reservation);
+            Some(QueueHead {
+                job,
+                name: row.name.clone(),
+                waits_for: self.waits_for(cluster, pool, row),
+                starts: reservation.and_then(|reservation| reservation.at),
+                priority: row.priority,
+                kept: reservation.is_some(),
+            })
+        };
+        let other = kept.as_ref().map(|(first, _)| *first).filter(|first| *first != head);
+        (shown(head), other.and_then(shown))
     }
 
     fn waits_for(&self, cluster: &Cluster, pool: &Pool, job: &Job) -> String {
@@ -54,7 +88,16 @@ impl Sched {
             let lacking = known().filter(|node| !fits(&job.spec.demand, node)).count();
             if lacking > 0 && pool.nodes.len() - lacking < need {
                 let all = pool.nodes.len();
-                return format!("{needs} with {}, which {} of {all} have", demand_words(asked), all - lacking);
+                return format!("{needs} with {}, which {} of {all} have", asked, all - lacking);
+            }
+            let have = pool.nodes.len() - lacking;
+            let busy = |node: &&Arc<Node>| fits(&job.spec.demand, node) && node.is_held();
+            if known().filter(busy).count() == have && pool.space.rooms(&job.spec.demand).next().is_none() {
+                let have = match have {
+                    1 => "1 has that and all of it is in use".to_owned(),
+                    _ => format!("{have} have that and too little of each is left"),
+                };
+                return format!("{needs} with {asked}, {have}");
             }
         }
         let there = pool.nodes.len() as u32 - pool.count(Standing::Leaving) - pool.count(Standing::Allocating);
@@ -75,27 +118,43 @@ impl Sched {
             }
         }
         if let Demand::Part(asked) = &job.spec.demand {
-            let fit = pool.free.iter().filter_map(|id| self.nodes.get(id)).filter(|n| fits(&job.spec.demand, n)).count();
+            let fit = pool.space.rooms(&job.spec.demand).count();
             if fit < pool.free.len() {
-                parts.insert(2, format!("{fit} of these with {}", demand_words(asked)));
+                parts.insert(2, format!("{fit} of these with {}", asked));
             }
         }
         parts.join(", ")
     }
 
+    /// Says whether running jobs are being stopped so that this one may run.
+    fn gives_way(&self, cluster: &Cluster, job: &Job) -> bool {
+        let preempts = cluster.spec.machines.preemption && self.next_in_line(cluster.id) == Some(job.id);
+        let stopped = |job: &Job| {
+            let stops = |run: &RankRun| matches!(run.state, RankState::Stopping { why: StopWhy::Preempted, .. });
+            job.ranks.values().any(stops)
+        };
+        let jobs = self.pools.get(&cluster.id).map(|pool| &pool.jobs);
+        preempts && jobs.into_iter().flatten().filter_map(|id| self.jobs.get(id)).any(|job| stopped(job))
+    }
+
     /// Says why a job is where it is, and what would let it run; `None` when it is not in memory.
-    pub fn why(&self, id: JobId) -> Option<Why> {
+    pub fn why(&self, now: UnixMillis, id: JobId) -> Option<Why> {
         let job = self.jobs.get(&id)?;
         let cluster = self.clusters.get(&job.cluster).map(|cluster| &**cluster);
         let reason = job.reason(cluster);
         if job.state != ExecutionState::Queued {
-            return Some(Why { reason, place: 0, nodes: Vec::new(), change: None });
+            return Some(Why { reason, place: 0, nodes: Vec::new(), change: None, starts: None });
         }
         let queue = self.pools.get(&job.cluster).map(|pool| &pool.queue);
         let at = queue.and_then(|queue| queue.iter().position(|(_, other)| *other == id));
-        let nodes = self.nodes_of(job.cluster).map(|node| (self.node_name(node.id), not_given(node, job))).collect();
+        let nodes = self.nodes_of(job.cluster).map(|node| {
+            let slot = self.pools.get(&job.cluster).and_then(|pool| pool.space.slot(node.id));
+            (self.node_name(node.id), not_given(node, slot, job))
+        });
+        let nodes = nodes.collect();
         let change = cluster.and_then(|cluster| self.smallest_change(cluster, job, at));
-        Some(Why { reason, place: at.map_or(0, |at| at as u64 + 1), nodes, change })
+        let starts = self.forecast(now, job.cluster).get(&id).copied();
+        Some(Why { reason, place: at.map_or(0, |at| at as u64 + 1), nodes, change, starts })
     }
 
     fn smallest_change(&self, cluster: &Cluster, job: &Job, at: Option<usize>) -> Option<String> {
@@ -105,6 +164,9 @@ impl Sched {
         if job.held {
             return Some(format!("release job {}", job.name));
         }
+        if at.is_none() {
+            return self.what_lets_in(job);
+        }
         let (target, _) = wanted(cluster);
         let need = need_of(job) as u32;
         if need > target {
@@ -112,6 +174,9 @@ impl Sched {
         }
         let pool = self.pools.get(&cluster.id)?;
         if at == Some(0) && !self.starts_nothing(cluster) {
+            if self.gives_way(cluster, job) {
+                return Some("nothing more: running jobs of a lower priority are being stopped for it".to_owned());
+            }
             let free = pool.free.len() as u32;
             let drained = pool.count(Standing::Drained);
             if drained > 0 && free + drained >= need {
@@ -125,6 +190,17 @@ impl Sched {
             return Some(format!("scale cluster {} to {more}, or wait for running jobs", cluster.name));
         }
         None
+    }
+
+    /// Returns what would let a job into the queue that is not held.
+    fn what_lets_in(&self, job: &Job) -> Option<String> {
+        if let Some(open) = job.dependencies.iter().find(|dependency| !dependency.met) {
+            let other = self.jobs.get(&open.job)?;
+            return (other.held).then(|| format!("release job {}", other.name));
+        }
+        let experiment = self.experiments.get(&job.experiment)?;
+        let capped = self.pools.get(&job.cluster)?.full.iter().any(|full| full.cap == Cap::Experiment(job.experiment));
+        capped.then(|| format!("let more jobs of experiment {} run at once", experiment.name))
     }
 
     /// Says what would be left undone if the program ended now, one sentence each; empty when nothing would.
@@ -167,16 +243,28 @@ impl Sched {
 }
 
 /// Says why a node is not given to a waiting job; empty when it could be.
-fn not_given(node: &Node, job: &Job) -> String {
+fn not_given(node: &Node, slot: Option<&Slot>, job: &Job) -> String {
     if let (Demand::Part(asked), Some(facts)) = (&job.spec.demand, &node.facts)
         && let Some(lack) = lack(asked, &facts.capacity)
     {
         return lack;
     }
-    match super::pool::standing(node) {
+    let standing = super::pool::standing(node);
+    if let (Some(asked), Some(slot)) = (job.spec.demand.part(), slot)
+        && matches!(standing, Standing::Idle | Standing::Running)
+        && slot.takes() == Takes::Now
+    {
+        return match lack(asked, &slot.remaining()) {
+            Some(lack) => lack.replace("the node has", "of which is left"),
+            None if slot.has_room(&job.spec.demand) => String::new(),
+            None => "no GPU of it is free for that".to_owned(),
+        };
+    }
+    match standing {
         Standing::Idle => String::new(),
         Standing::Drained => "drained".to_owned(),
         Standing::Preparing => "still being prepared".to_owned(),
+        Standing::Running if node.drained => "drained".to_owned(),
         Standing::Running => "runs another job".to_owned(),
         Standing::OutOfSight => "out of sight".to_owned(),
         Standing::Unusable => match &node.state {
@@ -247,7 +335,7 @@ pub(super) fn preview_line(preview: &Preview, come_back: usize) -> String {
 fn busy_words(preview: &Preview) -> String {
     /// How many jobs are named in the line before it says only how many more.
     const NAMED_MAX: usize = 3;
-    let count = preview.release_busy.len();
+    let count = preview.release_busy.iter().map(|(node, _)| node).collect::<BTreeSet<_>>().len();
     let mut names: Vec<&str> = preview.release_busy.iter().map(|(_, job)| job.as_str()).collect();
     names.dedup();
     let more = names.len().saturating_sub(NAMED_MAX);

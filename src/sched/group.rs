@@ -127,6 +127,7 @@ impl Sched {
             name,
             created,
             tally,
+            running_max: None,
             deleting: false,
             deleting_since: None,
         }));

@@ -4,6 +4,7 @@
 //! The numbers are those of the project's list of invariants; rules without one are the core's own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::cluster::{gave_up, wanted};
 use super::effect::Act;
@@ -14,7 +15,9 @@ use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
 use crate::model::spec::{Deallocation, ScaleSettings};
-use crate::model::state::{AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, RankRun, RankState};
+use crate::model::state::{
+    AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, QueueHead, RankRun, RankState,
+};
 
 /// Asserts a rule by its name.
 macro_rules! rule {
@@ -83,13 +86,19 @@ impl Sched {
         match job.state {
             ExecutionState::Queued => {
                 rule!(live.is_empty() && job.after_stop.is_none(), "I01 a waiting job has no process", job);
+                let unmet = job.dependencies.iter().filter(|dependency| !dependency.met);
+                let may_come = unmet.map(|d| self.jobs.get(&d.job)).all(|other| other.is_some_and(|o| !o.state.ended()));
+                rule!(may_come, "what is waited for may still come", job);
             }
             ExecutionState::Running | ExecutionState::Terminating => {
+                rule!(job.dependencies.iter().all(|dependency| dependency.met), "a job comes after its dependencies", job);
+                rule!(job.pause.is_none(), "a job does not begin before its time", job);
+                self.check_caps(job);
                 rule!(!live.is_empty(), "a job without processes has ended or waits", job);
                 let distinct: BTreeSet<_> = job.nodes.iter().collect();
                 rule!(distinct.len() == job.nodes.len(), "an attempt has every node once", job);
-                let holder = Some((job.id, job.attempt));
-                let holds = |id| self.nodes.get(id).is_some_and(|node| node.holder == holder);
+                let holder = (job.id, job.attempt);
+                let holds = |id| self.nodes.get(id).is_some_and(|node| node.holders.contains(&holder));
                 let all = job.after_stop.is_some() || job.nodes.iter().all(holds);
                 rule!(all, "I09 a going attempt holds all its nodes", job);
             }
@@ -120,8 +129,18 @@ impl Sched {
         self.check_exit(job);
     }
 
+    /// A cap that is lowered stops nobody, so that only what starts anew counts.
+    fn check_caps(&self, job: &Job) {
+        let (Some(member), true) = (&job.member, self.turn.now == job.since) else { return };
+        let Some(most) = member.running_max else { return };
+        let of_array = |other: &&Arc<Job>| other.member.as_ref().is_some_and(|one| one.of == member.of);
+        let members = self.members.get(&job.experiment).into_iter().flatten().filter_map(|id| self.jobs.get(id));
+        let running = members.filter(of_array).filter(|other| super::gate::on_nodes(other.state)).count();
+        rule!(running <= most as usize, "no more of an array run than may", job);
+    }
+
     fn check_live_rank(&self, key: RankKey, run: &RankRun) {
-        let held = self.nodes.get(&run.node).is_some_and(|node| node.holder == Some((key.job, key.attempt)));
+        let held = self.nodes.get(&run.node).is_some_and(|node| node.holders.contains(&(key.job, key.attempt)));
         let held = held || key.job == NO_JOB;
         rule!(held, "I01 a process lives only on a node that its attempt holds", (key, run));
         match &run.state {
@@ -169,34 +188,36 @@ impl Sched {
 
     fn check_node(&self, node: &Node) {
         rule!(node.id <= self.counters.node, "ids come from the counters", node);
-        if let Some((job, attempt)) = node.holder {
-            let holds = self.jobs.get(&job).is_some_and(|job| {
+        for (job, attempt) in &node.holders {
+            let holds = self.jobs.get(job).is_some_and(|job| {
                 let on_nodes = matches!(job.state, ExecutionState::Running | ExecutionState::Terminating);
-                on_nodes && job.attempt == attempt && job.nodes.contains(&node.id)
+                on_nodes && job.attempt == *attempt && job.nodes.contains(&node.id)
             });
             rule!(holds, "I09 a node is held by a live attempt that has it", node);
         }
+        let slot = self.pools.get(&node.cluster).and_then(|pool| pool.space.slot(node.id));
+        rule!(slot.is_some_and(|slot| slot.is_fair()), "I09 no node is given twice", (node, slot));
         let act = node.effect.map(|effect| self.outbox.get(effect));
         rule!(act != Some(None), "a node's effect is outstanding", node);
         let act = act.flatten();
         let right = match &node.state {
             NodeState::Allocating => {
-                node.host.is_empty() && node.holder.is_none() && matches!(act, None | Some(Act::AcquireNode { .. }))
+                node.host.is_empty() && !node.is_held() && matches!(act, None | Some(Act::AcquireNode { .. }))
             }
             NodeState::Preparing => matches!(act, Some(Act::PrepareNode { .. })) || self.setup_on(node.id).is_some(),
-            NodeState::Idle => node.holder.is_none() && node.boot.is_some(),
-            NodeState::Running => node.holder.is_some() && node.boot.is_some(),
+            NodeState::Idle => !node.is_held() && node.boot.is_some(),
+            NodeState::Running => node.is_held() && node.boot.is_some(),
             NodeState::Unusable(_) => !node.host.is_empty(),
-            NodeState::Leaving => node.holder.is_some() || act.is_some() || self.setup_on(node.id).is_some(),
+            NodeState::Leaving => node.is_held() || act.is_some() || self.setup_on(node.id).is_some(),
         };
         if let (Some(key), Some(run)) = (self.setup_on(node.id), &node.setup.process) {
-            rule!(node.holder.is_none(), "a node that is set up has no job", node);
+            rule!(!node.is_held(), "a node that is set up has no job", node);
             self.check_live_rank(key, run);
         }
         rule!(right, "a node's state is true", node);
         let released = matches!(act, Some(Act::KeepLogs { .. } | Act::ReleaseNode { .. }));
         rule!(
-            !released || (node.holder.is_none() && node.state == NodeState::Leaving && self.setup_on(node.id).is_none()),
+            !released || (!node.is_held() && node.state == NodeState::Leaving && self.setup_on(node.id).is_none()),
             "I14 no node is released from under a process",
             node
         );
@@ -225,7 +246,20 @@ impl Sched {
 
     fn check_cluster(&self, id: ClusterId) {
         let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
-        rule!(cluster.head == self.head_of(id), "I16 the head waits for what it says", cluster);
+        // Until when is looked at when nodes come or go; a start a moment later does not change what is shown.
+        let timeless = |head: Option<QueueHead>| head.map(|head| QueueHead { starts: None, ..head });
+        let (head, kept_for) = self.heads_of(id);
+        rule!(
+            timeless(cluster.head.clone()) == timeless(head.clone()),
+            "I16 the head waits for what it says",
+            (head, cluster)
+        );
+        rule!(
+            timeless(cluster.kept_for.clone()) == timeless(kept_for.clone()),
+            "I16 nodes are kept for who says so",
+            (kept_for, cluster)
+        );
+        rule!(cluster.full.iter().eq(&pool.full), "I16 the caps that are reached are shown", cluster);
         rule!(cluster.waiting == pool.waiting, "I16 as many wait as the cluster says", cluster);
         if let Some(head) = &cluster.head {
             let could = !self.starts_nothing(cluster) && self.room_for(id, head.job).is_some();
@@ -241,7 +275,7 @@ impl Sched {
         let (target, option) = wanted(cluster);
         let have = pool.staying();
         rule!(have >= target || gave_up(cluster).is_some(), "missing nodes are asked for", cluster);
-        let busy = || self.nodes_of(id).filter(|node| node.holder.is_some()).count() as u32;
+        let busy = || self.nodes_of(id).filter(|node| node.is_held()).count() as u32;
         let may_stay = option == Deallocation::WaitForJobCompletion && have <= target.max(busy());
         rule!(have <= target || may_stay, "surplus nodes go", cluster);
         let moving = pool.count(Standing::Allocating) + pool.count(Standing::Leaving) > 0 || have > target;
@@ -267,7 +301,8 @@ impl Sched {
 
     /// What is derived is what would be derived now; so a restart goes on as if there had been none.
     fn check_derived(&self) {
-        let rows = self.clusters.values().cloned().map(Change::Cluster);
+        let rows = self.experiments.values().cloned().map(Change::Experiment);
+        let rows = rows.chain(self.clusters.values().cloned().map(Change::Cluster));
         let rows = rows.chain(self.nodes.values().cloned().map(Change::Node));
         let rows = rows.chain(self.jobs.values().cloned().map(Change::Job)).collect();
         let outbox: Vec<_> = self.outbox().collect();
@@ -276,6 +311,8 @@ impl Sched {
         rule!(derived.timers == self.timers, "I21 deadlines are those of the rows", (&self.timers, &derived.timers));
         rule!(derived.over == self.over, "ended jobs are known", &self.over);
         rule!(derived.members == self.members, "members of experiments are known", &self.members);
+        rule!(derived.gates == self.gates, "caps count what runs", (&self.gates, &derived.gates));
+        rule!(derived.dependents == self.dependents, "who waits for whom is known", &self.dependents);
         for (id, pool) in &self.pools {
             rule!(derived.pools.get(id) == Some(pool), "I09 node counts and queues add up", (id, pool));
         }

@@ -20,7 +20,7 @@ impl Sched {
         rebooted: bool,
         inventory: BTreeMap<RankKey, Sighting>,
     ) {
-        let holder = self.nodes.get(&node).and_then(|node| node.holder);
+        let holders = self.nodes.get(&node).map(|node| node.holders.clone()).unwrap_or_default();
         let absent: Vec<_> = self.ranks_on(node).into_iter().filter(|key| !inventory.contains_key(key)).collect();
         for (key, sighting) in inventory {
             match self.believed(key, node) {
@@ -32,10 +32,11 @@ impl Sched {
         for key in absent {
             self.absent(node, boot, key);
         }
-        let Some((job, _)) = holder.filter(|_| rebooted) else { return };
-        if self.nodes.get(&node).is_some_and(|node| node.holder == holder) {
-            let message = format!("Node {} was rebooted", self.node_name(node));
-            self.lose_attempt(job, "AttemptLost", message, StopWhy::Sibling);
+        for holder in holders.into_iter().filter(|_| rebooted) {
+            if self.nodes.get(&node).is_some_and(|node| node.holders.contains(&holder)) {
+                let message = format!("Node {} was rebooted", self.node_name(node));
+                self.lose_attempt(holder.0, "AttemptLost", message, StopWhy::Sibling);
+            }
         }
     }
 

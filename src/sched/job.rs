@@ -8,7 +8,7 @@ use super::event::NewJob;
 use super::rows::Record;
 use crate::model::ids::{Attempt, JobId};
 use crate::model::spec::Priority;
-use crate::model::state::{AfterStop, ExecutionState, Job, JobError, StopWhy};
+use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Pause, PauseWhy, StopWhy};
 use crate::model::units::UnixMillis;
 
 /// Returns an entry of a job's `errors`.
@@ -33,9 +33,10 @@ impl Sched {
         }
         let workspace = experiment.workspace;
         self.counters.job = self.counters.job.next();
-        let now = self.turn.now;
+        let (id, now) = (self.counters.job, self.turn.now);
+        let begin = new.spec.scheduling.begin_time.map(|begin| begin.of(now)).filter(|at| *at > now);
         self.put_job(Arc::new(Job {
-            id: self.counters.job,
+            id,
             workspace,
             experiment: new.experiment,
             name: new.name,
@@ -49,6 +50,10 @@ impl Sched {
             state: ExecutionState::Queued,
             since: now,
             held: false,
+            dependencies: new.dependencies,
+            pause: begin.map(|until| Pause { until, why: PauseWhy::Begin }),
+            member: new.member,
+            retries: 0,
             stop_at: None,
             attempt: Attempt(0),
             requeues: 0,
@@ -66,6 +71,7 @@ impl Sched {
             deleting_since: None,
         }));
         self.count(new.experiment, None, Some(ExecutionState::Queued));
+        self.look_at_dependencies(id);
     }
 
     /// Returns a job's state while it lives.
@@ -125,6 +131,7 @@ impl Sched {
             job.stop_at = None;
             job.after_stop = None;
             job.held = false;
+            job.pause = None;
         });
         let Some(job) = self.jobs.get(&id) else { return };
         let experiment = job.experiment;
@@ -169,6 +176,7 @@ impl Sched {
     }
 
     pub(super) fn on_retry(&mut self, job: Arc<Job>) {
+        let dependencies = job.dependencies.clone();
         let job = match self.jobs.get(&job.id) {
             Some(here) => here.clone(),
             None => job,
@@ -188,12 +196,16 @@ impl Sched {
         self.edit_job(id, |job| {
             job.state = ExecutionState::Queued;
             job.requeues = 0;
+            job.retries = 0;
+            job.pause = None;
+            job.dependencies = dependencies;
             job.ended = None;
             job.exit_code = None;
             job.errors = Vec::new();
             job.stop_at = None;
             job.held = false;
         });
+        self.look_at_dependencies(id);
     }
 
     pub(super) fn on_hold(&mut self, id: JobId, held: bool) {

@@ -9,13 +9,17 @@
 
 mod attempt;
 mod autoscale;
+mod backfill;
 mod cleanup;
 mod cluster;
 mod daemon;
+mod depend;
 pub mod effect;
 pub mod event;
 mod explain;
 mod file_server;
+mod forecast;
+mod gate;
 mod group;
 mod invariants;
 mod inventory;
@@ -25,7 +29,9 @@ mod node_setup;
 mod outbox;
 mod place;
 mod pool;
+mod preempt;
 mod rows;
+mod space;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -36,6 +42,7 @@ pub use daemon::DAEMONS_MAX;
 pub use effect::{Act, DaemonAnswer, Effect};
 pub use event::{Event, NewJob, Sighting};
 pub use file_server::Mounters;
+pub use forecast::FORECAST_MAX;
 pub use node_setup::NO_JOB;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +53,7 @@ use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{AfterStop, Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
 use crate::model::units::UnixMillis;
+use gate::Gates;
 use outbox::Outbox;
 use pool::Pools;
 use rows::{Record, Turn};
@@ -79,6 +87,10 @@ pub struct Sched {
     pools: Pools,
     /// Derived: the jobs in memory of each experiment.
     members: BTreeMap<ExperimentId, BTreeSet<JobId>>,
+    /// Derived: the caps on running jobs, and what waits behind them.
+    gates: Gates,
+    /// Derived: who waits for whom.
+    dependents: BTreeMap<JobId, BTreeSet<JobId>>,
     /// Derived: jobs that have ended.
     over: BTreeSet<JobId>,
     /// Derived: deadlines.
@@ -109,6 +121,8 @@ impl Sched {
             outbox: Outbox::default(),
             pools: Pools::new(),
             members: BTreeMap::new(),
+            gates: Gates::new(),
+            dependents: BTreeMap::new(),
             over: BTreeSet::new(),
             timers: Timers::default(),
             stale: BTreeSet::new(),
@@ -142,7 +156,9 @@ impl Sched {
             sched.outbox.insert(effect);
         }
         for id in sched.nodes.keys().copied().collect::<Vec<_>>() {
-            if let Some((job, _)) = sched.nodes.get(&id).and_then(|node| node.holder) {
+            // What is held is known once the jobs are.
+            sched.respace(id);
+            for (job, _) in sched.nodes.get(&id).map(|node| node.holders.clone()).unwrap_or_default() {
                 sched.time_job(job);
             }
         }
@@ -183,6 +199,7 @@ impl Sched {
             Event::WorkspaceDeleteAsked { workspace } => self.on_workspace_delete(workspace),
             Event::ExperimentCreated { workspace, name } => self.on_experiment_created(workspace, name),
             Event::ExperimentDeleteAsked { experiment } => self.on_experiment_delete(experiment),
+            Event::ExperimentCapped { experiment, running_max } => self.on_experiment_capped(experiment, running_max),
             Event::ClusterCreated { workspace, name, uuid, spec } => self.on_cluster_created(workspace, name, uuid, spec),
             Event::ClusterDeleteAsked { cluster } => self.on_cluster_delete(cluster),
             Event::ScaleAsked { cluster, target, deallocation } => self.on_scale(cluster, target, deallocation),
@@ -220,8 +237,14 @@ impl Sched {
     /// Settles until nothing is disturbed any more. Each round either changes a row for good (a node is asked for,
     /// released or given to a job) or is the last.
     fn settle_all(&mut self) {
-        while let Some(cluster) = self.turn.dirty.pop_first() {
-            self.settle(cluster);
+        loop {
+            if let Some((job, became)) = self.turn.became.pop_first() {
+                self.tell_dependents(job, became);
+            } else if let Some(cluster) = self.turn.dirty.pop_first() {
+                self.settle(cluster);
+            } else {
+                return;
+            }
         }
     }
 

@@ -75,6 +75,9 @@ impl Sched {
         }
         let rebooted = node.boot.as_ref().is_some_and(|before| *before != boot);
         let mismatch = self.difference(node.cluster, &facts);
+        let counts = self.clusters.get(&node.cluster).map(|cluster| cluster.spec.machines.node_resources.clone());
+        let mut facts = facts;
+        facts.capacity.other.extend(counts.into_iter().flatten());
         if let Some(effect) = preparing {
             self.close(effect);
         }
@@ -92,7 +95,7 @@ impl Sched {
                 node.setup.wanted = false;
             }
             if node.state != NodeState::Leaving {
-                node.state = if node.holder.is_some() { NodeState::Running } else { NodeState::Idle };
+                node.state = if node.is_held() { NodeState::Running } else { NodeState::Idle };
             }
         });
         if let Some(cluster) = self.nodes.get(&id).map(|node| node.cluster) {
@@ -179,7 +182,7 @@ impl Sched {
 
     pub(super) fn on_declared_dead(&mut self, id: NodeId, by: String) {
         let Some(node) = self.nodes.get(&id).filter(|node| may_be_dead(node)) else { return self.ignore() };
-        if node.state == NodeState::Leaving && node.holder.is_none() {
+        if node.state == NodeState::Leaving && !node.is_held() {
             return self.ignore();
         }
         self.bury(id, &Proof::DeclaredDead { by });
@@ -211,15 +214,17 @@ impl Sched {
         if let Some(key) = self.setup_on(id) {
             self.set_up_gone(key, proof, Source::Concluded);
         }
-        let Some((job, _)) = self.nodes.get(&id).and_then(|node| node.holder) else { return };
+        let holders = self.nodes.get(&id).map(|node| node.holders.clone()).unwrap_or_default();
         let keys = self.ranks_on(id);
         // First, so that nothing more is started on it.
-        self.edit_node(id, |node| node.holder = None);
+        self.edit_node(id, |node| node.holders.clear());
         for key in keys {
             self.rank_gone(key, proof.clone(), Source::Concluded);
         }
-        let message = format!("Node {} is gone", self.node_name(id));
-        self.lose_attempt(job, "AttemptLost", message, StopWhy::Sibling);
+        for (job, _) in holders {
+            let message = format!("Node {} is gone", self.node_name(id));
+            self.lose_attempt(job, "AttemptLost", message, StopWhy::Sibling);
+        }
     }
 
     /// Returns the processes that are believed on a node.
@@ -229,17 +234,20 @@ impl Sched {
     }
 
     fn job_ranks_on(&self, id: NodeId) -> Vec<RankKey> {
-        let Some((job, attempt)) = self.nodes.get(&id).and_then(|node| node.holder) else { return Vec::new() };
-        let Some(row) = self.jobs.get(&job).filter(|row| row.attempt == attempt) else { return Vec::new() };
-        let here = row.live_ranks().filter(|(_, run)| run.node == id);
-        here.map(|(rank, _)| RankKey { job, attempt, rank: *rank }).collect()
+        let holders = self.nodes.get(&id).into_iter().flat_map(|node| &node.holders);
+        let rows = holders.filter_map(|(job, attempt)| self.jobs.get(job).filter(|row| row.attempt == *attempt));
+        let here = rows.flat_map(|row| {
+            let live = row.live_ranks().filter(|(_, run)| run.node == id);
+            live.map(|(rank, _)| RankKey { job: row.id, attempt: row.attempt, rank: *rank })
+        });
+        here.collect()
     }
 
     /// Orders the release of a leaving node once nothing holds it: first its logs are copied, when it was ever up and is
     /// not declared dead, since then nobody could.
     pub(super) fn release_if_free(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
-        if node.state != NodeState::Leaving || node.holder.is_some() || node.host.is_empty() {
+        if node.state != NodeState::Leaving || node.is_held() || node.host.is_empty() {
             return;
         }
         if self.setup_on(id).is_some() {

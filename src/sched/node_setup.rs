@@ -46,7 +46,7 @@ impl Sched {
     pub(super) fn set_up_if_due(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         let free = match node.state {
-            NodeState::Idle | NodeState::Preparing | NodeState::Unusable(_) => node.holder.is_none(),
+            NodeState::Idle | NodeState::Preparing | NodeState::Unusable(_) => !node.is_held(),
             NodeState::Allocating | NodeState::Running | NodeState::Leaving => false,
         };
         if !free || node.effect.is_some() || !matches!(node.reach, Reach::Seen) {

@@ -1,26 +1,32 @@
-//! Gang placement: all nodes of a job at once or none. The head of a cluster's queue blocks those behind it; other
-//! clusters are not touched by it. A job that asks for a part of a node gets the node for itself for now, but only one
-//! that has what it asks for.
+//! Gang placement: all nodes of a job at once or none, each for itself or the part that it asks for. Strict order within a
+//! cluster, but for what `backfill.rs` lets pass; other clusters are not touched by it.
 
 use super::Sched;
 use super::cluster::wanted;
 use crate::model::ids::{ClusterId, JobId, NodeId};
+use crate::model::spec::job::{counted, thousandths};
 use crate::model::spec::{Deallocation, Demand, Resources};
 use crate::model::state::{Cluster, Job, Node};
-use crate::model::units::Bytes;
 
 impl Sched {
-    /// Starts jobs from the head of the queue on, as long as there is room.
+    /// Starts jobs from the head of the queue on, as long as there is room, and others where that delays nobody.
     pub(super) fn place_all(&mut self, id: ClusterId) {
         loop {
             let Some(head) = self.next_in_line(id) else { return };
             let Some(cluster) = self.clusters.get(&id) else { return };
-            let same = cluster.head.as_ref().is_some_and(|shown| shown.job == head);
-            if (same && !self.stale.contains(&id)) || self.starts_nothing(cluster) {
+            if self.starts_nothing(cluster) {
                 return;
             }
-            let Some(nodes) = self.room_for(id, head) else { return };
+            let same = cluster.head.as_ref().is_some_and(|shown| shown.job == head);
+            if same && !self.stale.contains(&id) {
+                break;
+            }
+            let Some(nodes) = self.room_for(id, head) else { break };
             self.start_attempt(head, &nodes);
+        }
+        if self.turn.fresh.contains(&id) || self.stale.contains(&id) {
+            self.fill(id);
+            self.preempt(id);
         }
     }
 
@@ -36,15 +42,29 @@ impl Sched {
         cluster.deleting || (option == Deallocation::WaitForJobCompletion && have > target)
     }
 
+    /// Returns how much of a node each part of a job takes, in thousandths: as many such parts as fit on the cluster's
+    /// largest node share one. The whole of it while no node has said what it has.
+    pub(super) fn part_of_node(&self, id: ClusterId, job: &Job) -> u64 {
+        let (Some(asked), Some(pool)) = (job.spec.demand.part(), self.pools.get(&id)) else { return 1000 };
+        let Some(has) = pool.space.largest() else { return 1000 };
+        let fit = |asked: u64, has: u64| if asked == 0 { u64::MAX } else { has / asked };
+        let gpus = match asked.gpus_milli {
+            fraction @ 1..1000 => fit(fraction, 1000).saturating_mul(has.gpus_milli / 1000),
+            whole => fit(whole, has.gpus_milli),
+        };
+        let most = fit(asked.cpus_milli, has.cpus_milli).min(fit(asked.memory.0, has.memory.0)).min(gpus);
+        // What fits on none is asked for as if it took one.
+        1000_u64.div_ceil(most.clamp(1, 1000))
+    }
+
     /// Returns the nodes for all of a job, when there are enough.
     pub(super) fn room_for(&self, id: ClusterId, job: JobId) -> Option<Vec<NodeId>> {
         let (job, pool) = (self.jobs.get(&job)?, self.pools.get(&id)?);
         let need = need_of(job);
-        if pool.free.len() < need {
-            return None;
-        }
-        let fit = pool.free.iter().filter(|id| self.nodes.get(id).is_some_and(|node| fits(&job.spec.demand, node)));
-        let nodes: Vec<_> = fit.copied().take(need).collect();
+        let nodes: Vec<_> = match job.spec.demand.part() {
+            None => pool.free.iter().copied().take(need).collect(),
+            Some(_) => pool.space.rooms(&job.spec.demand).take(need).collect(),
+        };
         (nodes.len() == need).then_some(nodes)
     }
 }
@@ -81,31 +101,4 @@ pub(super) fn lack(asked: &Resources, has: &Resources) -> Option<String> {
         }
     }
     None
-}
-
-/// Returns a demand in words: `2 GPUs and 4 CPUs`.
-pub(super) fn demand_words(asked: &Resources) -> String {
-    let mut parts = Vec::new();
-    if asked.gpus_milli > 0 {
-        parts.push(counted(asked.gpus_milli, "GPU"));
-    }
-    if asked.cpus_milli > 0 {
-        parts.push(counted(asked.cpus_milli, "CPU"));
-    }
-    if asked.memory > Bytes(0) {
-        parts.push(format!("{} of memory", asked.memory));
-    }
-    parts.extend(asked.other.iter().map(|(name, count)| format!("{count} {name}")));
-    parts.join(" and ")
-}
-
-fn thousandths(milli: u64) -> String {
-    match milli % 1000 {
-        0 => (milli / 1000).to_string(),
-        rest => format!("{}.{rest:03}", milli / 1000).trim_end_matches('0').to_owned(),
-    }
-}
-
-fn counted(milli: u64, what: &str) -> String {
-    format!("{} {what}{}", thousandths(milli), if milli == 1000 { "" } else { "s" })
 }

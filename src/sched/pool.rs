@@ -4,11 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::space::Space;
 use super::timers::node_deadline;
 use crate::model::ids::{Attempt, ClusterId, JobId, NodeId};
 use crate::model::settings::Settings;
 use crate::model::spec::Priority;
-use crate::model::state::{ExecutionState, Job, Node, NodeState, Reach};
+use crate::model::state::{ExecutionState, Full, Job, Node, NodeState, Reach};
 use crate::model::units::UnixMillis;
 
 /// Pools by cluster.
@@ -62,14 +63,20 @@ pub(super) fn standing(node: &Node) -> Standing {
 pub(super) struct Pool {
     /// Jobs that may be placed, in order.
     pub(super) queue: BTreeSet<QueuePlace>,
+    /// When the jobs that run end at the latest, by their limits; the earliest of all times for those being stopped.
+    pub(super) ends: BTreeSet<(UnixMillis, JobId)>,
+    /// The caps that keep jobs out of the queue now.
+    pub(super) full: BTreeSet<Full>,
     /// How many jobs wait, held ones included.
     pub(super) waiting: u64,
     /// Jobs that have not ended.
     pub(super) jobs: BTreeSet<JobId>,
     /// Its nodes.
     pub(super) nodes: BTreeSet<NodeId>,
-    /// Those that could be given to a job now.
+    /// Those that could be given to a job for itself now.
     pub(super) free: BTreeSet<NodeId>,
+    /// What each node has to give.
+    pub(super) space: Space,
     /// How many nodes count in which way.
     pub(super) counts: [u32; STANDINGS.len()],
 }
@@ -95,31 +102,60 @@ pub(super) struct JobKeys {
     pub(super) place: Option<QueuePlace>,
     pub(super) stop_at: Option<UnixMillis>,
     pub(super) going: Option<Attempt>,
+    pub(super) pause: Option<UnixMillis>,
+    pub(super) ends: Option<UnixMillis>,
 }
 
 impl JobKeys {
     pub(super) fn of(job: &Job) -> Self {
         let queued = job.state == ExecutionState::Queued;
-        let may_start = queued && !job.held && job.stop_at.is_none();
         let going = job.state == ExecutionState::Running && job.after_stop.is_none();
         Self {
             cluster: job.cluster,
             state: job.state,
             queued,
-            place: may_start.then_some((Reverse(job.priority), job.id)),
+            place: ready_place(job),
             stop_at: job.stop_at,
             going: going.then_some(job.attempt),
+            pause: job.pause.as_ref().filter(|_| queued).map(|pause| pause.until),
+            ends: ends(job),
         }
     }
 }
 
+/// Returns the place that a job has, or would have, in its cluster's queue.
+pub(super) fn place_of(job: &Job) -> QueuePlace {
+    (Reverse(job.priority), job.id)
+}
+
+/// Returns the place of a job that may start as far as it is concerned itself.
+pub(super) fn ready_place(job: &Job) -> Option<QueuePlace> {
+    let ready = job.state == ExecutionState::Queued
+        && !job.held
+        && job.stop_at.is_none()
+        && job.pause.is_none()
+        && job.dependencies.iter().all(|dependency| dependency.met);
+    ready.then(|| place_of(job))
+}
+
+/// Returns when a job that is on nodes leaves them at the latest.
+fn ends(job: &Job) -> Option<UnixMillis> {
+    match (job.state, job.after_stop) {
+        (ExecutionState::Terminating, _) | (ExecutionState::Running, Some(_)) => Some(UnixMillis(i64::MIN)),
+        (ExecutionState::Running, None) => Some(job.started? + job.spec.constraints.max_wall_clock_time),
+        (ExecutionState::Queued | ExecutionState::Succeeded | ExecutionState::Failed, _) => None,
+    }
+}
+
 /// What the indices know of a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct NodeKeys {
     pub(super) cluster: ClusterId,
     pub(super) standing: Standing,
     pub(super) free: bool,
-    pub(super) holder: Option<(JobId, Attempt)>,
+    pub(super) holders: BTreeSet<(JobId, Attempt)>,
+    /// Has to be set up before it takes another job.
+    pub(super) set_up_first: bool,
     pub(super) lost_since: Option<UnixMillis>,
     pub(super) deadline: Option<UnixMillis>,
 }
@@ -134,8 +170,9 @@ impl NodeKeys {
         Self {
             cluster: node.cluster,
             standing,
-            free: standing == Standing::Idle && node.holder.is_none() && node.boot.is_some(),
-            holder: node.holder,
+            free: standing == Standing::Idle && !node.is_held() && node.boot.is_some(),
+            holders: node.holders.clone(),
+            set_up_first: node.setup.wanted,
             lost_since,
             deadline: node_deadline(node, settings),
         }

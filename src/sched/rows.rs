@@ -1,18 +1,20 @@
 //! The only place that changes rows, issues effects and closes them. Each change tells the step and keeps the indices,
 //! which are therefore always what [`super::Sched::restore`] would derive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::depend::{Became, waited_for};
 use super::effect::{Act, Effect};
+use super::gate::on_nodes;
 use super::pool::{JobKeys, NodeKeys, Standing};
 use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::snapshot::RowKey;
 use crate::model::state::{
-    Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally, Unusable,
-    Workspace,
+    Cap, Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally,
+    Unusable, Workspace,
 };
 use crate::model::units::UnixMillis;
 
@@ -25,24 +27,45 @@ pub(super) struct Turn {
     pub(super) step: Step,
     /// Clusters whose nodes or queue changed, to be settled before the step ends.
     pub(super) dirty: BTreeSet<ClusterId>,
+    /// Clusters whose queue changed.
+    pub(super) fresh: BTreeSet<ClusterId>,
+    /// What became of jobs that others wait for, and are still to be told.
+    pub(super) became: BTreeMap<JobId, Became>,
 }
 
 impl Sched {
-    fn key_job(&mut self, id: JobId, before: Option<JobKeys>, after: Option<JobKeys>) {
+    fn key_job(&mut self, id: JobId, caps: &[(Cap, u32)], before: Option<JobKeys>, after: Option<JobKeys>) {
         if before == after {
             return;
         }
+        let ends = |keys: &Option<JobKeys>| keys.and_then(|keys| Some((keys.cluster, keys.ends?)));
+        if ends(&before) != ends(&after) {
+            if let Some((cluster, end)) = ends(&before) {
+                self.pools.entry(cluster).or_default().ends.remove(&(end, id));
+            }
+            if let Some((cluster, end)) = ends(&after) {
+                self.pools.entry(cluster).or_default().ends.insert((end, id));
+            }
+            // That its first process began moves its end by the time that took, and nothing else.
+            if before.map(|keys| JobKeys { ends: None, ..keys }) == after.map(|keys| JobKeys { ends: None, ..keys }) {
+                return;
+            }
+        }
+        let stays = before.and_then(|keys| keys.place) == after.and_then(|keys| keys.place);
+        let moves = !caps.is_empty() || !stays;
         if let Some(keys) = before {
             if let Some(pool) = self.pools.get_mut(&keys.cluster) {
                 pool.waiting -= u64::from(keys.queued);
                 pool.jobs.remove(&id);
-                if let Some(place) = keys.place {
-                    pool.queue.remove(&place);
-                }
+            }
+            if let Some(place) = keys.place.filter(|_| moves) {
+                self.leave(caps, keys.cluster, place);
             }
             self.over.remove(&id);
             self.turn.dirty.insert(keys.cluster);
         }
+        let running = |keys: &Option<JobKeys>| keys.as_ref().is_some_and(|keys| on_nodes(keys.state));
+        self.count_running(caps, running(&before), running(&after));
         if let Some(keys) = after {
             if keys.state.ended() {
                 self.over.insert(id);
@@ -50,7 +73,9 @@ impl Sched {
                 let pool = self.pools.entry(keys.cluster).or_default();
                 pool.waiting += u64::from(keys.queued);
                 pool.jobs.insert(id);
-                pool.queue.extend(keys.place);
+            }
+            if let Some(place) = keys.place.filter(|_| moves) {
+                self.enter(keys.cluster, place);
             }
             self.turn.dirty.insert(keys.cluster);
         }
@@ -61,13 +86,13 @@ impl Sched {
         if before == after {
             return;
         }
-        if let Some(keys) = before {
+        if let Some(keys) = &before {
             let pool = self.pools.entry(keys.cluster).or_default();
             pool.counts[keys.standing as usize] -= 1;
             pool.free.remove(&id);
             pool.nodes.remove(&id);
         }
-        if let Some(keys) = after {
+        if let Some(keys) = &after {
             let pool = self.pools.entry(keys.cluster).or_default();
             pool.counts[keys.standing as usize] += 1;
             pool.nodes.insert(id);
@@ -75,16 +100,16 @@ impl Sched {
                 pool.free.insert(id);
             }
         }
-        self.timers.set(Timer::Node(id), after.and_then(|keys| keys.deadline));
-        let lost = [before, after].into_iter().flatten().any(|keys| keys.lost_since.is_some());
-        for keys in [before, after].into_iter().flatten() {
+        self.timers.set(Timer::Node(id), after.as_ref().and_then(|keys| keys.deadline));
+        let lost = [&before, &after].into_iter().flatten().any(|keys| keys.lost_since.is_some());
+        for keys in [&before, &after].into_iter().flatten() {
             self.disturb(keys.cluster);
-            if let (Some((job, _)), true) = (keys.holder, lost) {
-                self.time_job(job);
+            for (job, _) in keys.holders.iter().filter(|_| lost) {
+                self.time_job(*job);
             }
         }
         let unusable = |keys: &NodeKeys| keys.standing == Standing::Unusable;
-        if let Some(keys) = before.filter(|keys| unusable(keys) && !after.as_ref().is_some_and(unusable)) {
+        if let Some(keys) = before.as_ref().filter(|keys| unusable(keys) && !after.as_ref().is_some_and(unusable)) {
             self.forgive(keys.cluster, id);
         }
     }
@@ -101,7 +126,7 @@ impl Sched {
         for (id, at) in nodes {
             self.timers.set(Timer::Node(id), at);
         }
-        let jobs: BTreeSet<_> = self.nodes.values().filter_map(|node| node.holder).map(|(job, _)| job).collect();
+        let jobs: BTreeSet<_> = self.nodes.values().flat_map(|node| &node.holders).map(|(job, _)| *job).collect();
         for job in jobs {
             self.time_job(job);
         }
@@ -171,6 +196,7 @@ impl Sched {
         }
         let after = NodeKeys::of(node, &self.settings);
         self.touch(RowKey::Node(id));
+        self.respace(id);
         self.key_node(id, Some(before), Some(after));
     }
 
@@ -178,18 +204,23 @@ impl Sched {
     pub(super) fn edit_job(&mut self, id: JobId, change: impl FnOnce(&mut Job)) {
         let now = self.turn.now;
         let Some(row) = self.jobs.get_mut(&id) else { return };
-        let before = JobKeys::of(row);
+        let (before, waited) = (JobKeys::of(row), waited_for(row));
         let job = Arc::make_mut(row);
         change(job);
         if job.state != before.state {
             job.since = now;
         }
-        let after = JobKeys::of(job);
+        let (after, waits) = (JobKeys::of(job), waited_for(job));
         let experiment = job.experiment;
         self.touch(RowKey::Job(id));
-        self.key_job(id, Some(before), Some(after));
+        self.key_dependencies(id, &waited, &waits);
+        let caps = self.caps_of(id);
+        self.key_job(id, &caps, Some(before), Some(after));
         if before.state != after.state {
             self.count(experiment, Some(before.state), Some(after.state));
+            if let Some(became) = Became::of(after.state) {
+                self.note_became(id, became);
+            }
         }
     }
 
@@ -259,7 +290,9 @@ impl Sched {
     /// Adds an experiment, or puts a loaded one back.
     pub(super) fn put_experiment(&mut self, row: Arc<Experiment>) {
         self.touch(RowKey::Experiment(row.id));
-        self.experiments.insert(row.id, row);
+        // What was loaded before it did not know its cap.
+        let id = row.id;
+        self.recap(id, |sched| drop(sched.experiments.insert(id, row)));
     }
 
     /// Adds a cluster, or puts a loaded one back.
@@ -277,16 +310,19 @@ impl Sched {
         let (id, keys) = (row.id, NodeKeys::of(&row, &self.settings));
         self.touch(RowKey::Node(id));
         self.nodes.insert(id, row);
+        self.respace(id);
         self.key_node(id, None, Some(keys));
     }
 
     /// Adds a job, or puts a loaded one back. Its experiment's tally is the caller's.
     pub(super) fn put_job(&mut self, row: Arc<Job>) {
-        let (id, keys) = (row.id, JobKeys::of(&row));
+        let (id, keys, waits) = (row.id, JobKeys::of(&row), waited_for(&row));
         self.touch(RowKey::Job(id));
         self.members.entry(row.experiment).or_default().insert(id);
         self.jobs.insert(id, row);
-        self.key_job(id, None, Some(keys));
+        self.key_dependencies(id, &BTreeSet::new(), &waits);
+        let caps = self.caps_of(id);
+        self.key_job(id, &caps, None, Some(keys));
     }
 
     /// Removes a workspace, which has to be empty.
@@ -319,20 +355,25 @@ impl Sched {
             self.close(effect);
         }
         self.nodes.remove(&id);
+        if let Some(pool) = self.pools.get_mut(&before.cluster) {
+            pool.space.remove(id);
+        }
         self.touch(RowKey::Node(id));
         self.key_node(id, Some(before), None);
     }
 
     /// Removes a job from memory; with `record`, its row and its place in the tally too.
     pub(super) fn drop_job(&mut self, id: JobId, record: Record) {
+        let caps = self.caps_of(id);
         let Some(row) = self.jobs.remove(&id) else { return };
+        self.key_dependencies(id, &waited_for(&row), &BTreeSet::new());
         if let Some(members) = self.members.get_mut(&row.experiment) {
             members.remove(&id);
             if members.is_empty() {
                 self.members.remove(&row.experiment);
             }
         }
-        self.key_job(id, Some(JobKeys::of(&row)), None);
+        self.key_job(id, &caps, Some(JobKeys::of(&row)), None);
         match record {
             Record::Kept => {}
             Record::Removed => {

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | cluster | `auto.next` | auto-scale lets nodes go, or asks for them again |
 //! | job | `stop_at` | it is terminated |
+//! | job, waiting | `pause` | it may start |
 //! | job on several nodes | the first of its nodes lost + `gang_lost_after` | its attempt is stopped where it can be |
 //! | node, allocating, no effect | `since` + back-off | it is asked for again |
 //! | node, idle or running, lost | lost + `unreachable_after` | it is unusable |
@@ -99,7 +100,8 @@ impl Sched {
     /// Returns the deadline of a job.
     pub(super) fn job_deadline(&self, job: &Job) -> Option<UnixMillis> {
         let gang = self.gang_lost(job).map(|(since, _)| since + self.settings.gang_lost_after);
-        job.stop_at.into_iter().chain(gang).min()
+        let pause = job.pause.as_ref().filter(|_| job.state == ExecutionState::Queued).map(|pause| pause.until);
+        job.stop_at.into_iter().chain(gang).chain(pause).min()
     }
 
     /// Returns since when a node of a going attempt on several nodes is out of sight, and which.
@@ -147,6 +149,9 @@ impl Sched {
         if job.stop_at.is_some_and(|at| at <= self.turn.now) {
             self.terminate_now(id, "Job was terminated");
             return;
+        }
+        if job.pause.as_ref().is_some_and(|pause| pause.until <= self.turn.now) {
+            return self.edit_job(id, |job| job.pause = None);
         }
         let Some((since, node)) = self.gang_lost(job) else { return };
         let message = format!(

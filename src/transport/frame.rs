@@ -218,13 +218,14 @@ pub fn why_word(why: StopWhy) -> &'static str {
         StopWhy::Scale => "scale",
         StopWhy::Sibling => "sibling",
         StopWhy::GangLost => "ganglost",
+        StopWhy::Preempted => "preempted",
         StopWhy::Finished => "finished",
     }
 }
 
 fn parse_why(word: &str) -> Option<StopWhy> {
-    use StopWhy::{Finished, GangLost, Limit, Scale, Sibling, Terminate};
-    [Terminate, Limit, Scale, Sibling, GangLost, Finished].into_iter().find(|why| why_word(*why) == word)
+    use StopWhy::{Finished, GangLost, Limit, Preempted, Scale, Sibling, Terminate};
+    [Terminate, Limit, Scale, Sibling, GangLost, Preempted, Finished].into_iter().find(|why| why_word(*why) == word)
 }
 
 /// Returns a node's words as they may be kept and shown: without control characters, at most [`WORDS_CHARS_MAX`].

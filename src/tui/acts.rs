@@ -172,7 +172,7 @@ fn again(job: &Job, cx: &Cx) -> Submit {
         experiment: experiment_place(job.experiment, cx),
         cluster: cluster_place(job.cluster, cx),
         name: None,
-        spec: (*job.spec).clone(),
+        spec: job.spec_again(),
         token: None,
     }
 }
@@ -262,7 +262,7 @@ pub fn seed_of(job: &Job, cx: &Cx) -> FormSeed {
     FormSeed {
         experiment: experiment_place(job.experiment, cx),
         cluster: cluster_place(job.cluster, cx),
-        spec: Some(job.spec.clone()),
+        spec: Some(Arc::new(job.spec_again())),
     }
 }
 

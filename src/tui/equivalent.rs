@@ -39,6 +39,14 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             forced(named(words(&["file-server", "delete"]), file_server, &["-y"]), *force)
         }
         Request::CreateExperiment { workspace, name } => in_workspace(words(&["experiment", "create", name]), workspace),
+        Request::CapExperiment { experiment, running_max } => {
+            let most = running_max.map(|most| most.to_string());
+            let words_of = |most: &Option<String>| match most {
+                Some(most) => words(&["experiment", "limit", "--running", most]),
+                None => words(&["experiment", "limit", "--none"]),
+            };
+            named(words_of(&most), experiment, &[])
+        }
         Request::DeleteExperiment(place) => named(words(&["experiment", "delete"]), place, &["-y"]),
         Request::CreateCluster { workspace, name, spec } => {
             let mut words = words(&["cluster", "create", name]);

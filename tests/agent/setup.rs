@@ -38,6 +38,7 @@ fn launch_of(node: &Node, job: &Job, rank: &str, volumes: &[Volume]) -> (RankKey
         user: "root".into(),
         cpus: 1,
         gpus: 0,
+        gpu_shares: None,
     };
     let names = JobNames { workspace: "lab", experiment: "first", volumes, runtimes: &[] };
     let key = key(&format!("{}.1.{rank}", job.id.0));

@@ -115,6 +115,8 @@ impl World {
                 spec: spec.clone(),
                 shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
                 token: None,
+                dependencies: Vec::new(),
+                member: None,
             })
             .collect();
         let start = Instant::now();

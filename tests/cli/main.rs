@@ -9,6 +9,7 @@ mod lab;
 mod places;
 mod plan;
 mod published;
+mod queue;
 mod refused;
 mod rig;
 mod secrets;

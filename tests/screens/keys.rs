@@ -166,6 +166,7 @@ fn older_jobs_are_asked_for_at_the_end_of_an_experiment() {
             cluster_workspace: text(),
             cluster_group: text(),
             reason: text(),
+            starts: None,
             logs: None,
         })
     };

@@ -59,6 +59,8 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
         allocation_since: ago(3600),
         errors: Vec::new(),
         head: None,
+        kept_for: None,
+        full: Vec::new(),
         waiting: 0,
         auto: Default::default(),
         created: ago(80_000),
@@ -92,6 +94,7 @@ pub fn experiment(id: u64, name: &str) -> Experiment {
         name: name.to_owned(),
         created: ago(7200),
         tally: Tally::default(),
+        running_max: None,
         deleting: false,
         deleting_since: None,
     }
@@ -150,12 +153,19 @@ pub fn at_work() -> Vec<Change> {
     gpu.allocation = AllocationState::Resizing;
     gpu.allocation_since = ago(12);
     let head = "needs 1 node, 0 idle, 1 preparing".to_owned();
-    gpu.head = Some(QueueHead { job: JobId(13), name: "run-013".to_owned(), waits_for: head });
+    gpu.head = Some(QueueHead {
+        job: JobId(13),
+        name: "run-013".to_owned(),
+        waits_for: head,
+        starts: None,
+        priority: Priority::Normal,
+        kept: true,
+    });
     gpu.waiting = 8;
     let mut busy = node(1, 1, "gpu-1", NodeState::Running);
-    busy.holder = Some((JobId(11), Attempt(1)));
+    busy.holders = [(JobId(11), Attempt(1))].into();
     let mut busy2 = node(2, 1, "gpu-2", NodeState::Running);
-    busy2.holder = Some((JobId(12), Attempt(1)));
+    busy2.holders = [(JobId(12), Attempt(1))].into();
     let mut fresh = node(3, 1, "gpu-3", NodeState::Preparing);
     fresh.since = ago(9);
     let why = Unusable {

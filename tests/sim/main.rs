@@ -83,7 +83,7 @@ fn assert_quiet(world: &World) {
         let alive: Vec<_> = host.alive().collect();
         assert!(alive.is_empty(), "I30: left running on {name}: {alive:?}");
     }
-    let holders: Vec<_> = engine.sched().nodes().values().filter(|node| node.holder.is_some()).collect();
+    let holders: Vec<_> = engine.sched().nodes().values().filter(|node| node.is_held()).collect();
     assert!(holders.is_empty(), "I31: capacity that nobody gave back: {holders:#?}");
     for id in world.accepted.values() {
         if let Some(job) = world.disk.row(*id) {

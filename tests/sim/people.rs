@@ -5,7 +5,10 @@ use std::sync::Arc;
 use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit};
 use ostler::model::spec::job::{Constraints, JobPreparation};
-use ostler::model::spec::{ClusterSpec, Deallocation, JobSpec, Priority, ProviderSpec, ScaleSettings};
+use ostler::model::spec::{
+    Begin, ClusterSpec, Deallocation, Demand, JobSpec, Machines, Priority, ProviderSpec, Resources, Retry, ScaleSettings,
+    Scheduling,
+};
 use ostler::model::state::{Job, Reach};
 use ostler::model::units::{Millis, NodeCount};
 
@@ -27,7 +30,7 @@ pub fn settle(world: &mut World) {
         scale_settings,
         vm_size: None,
         node_setup: None,
-        machines: Default::default(),
+        machines: Box::new(Machines { preemption: true, ..Machines::default() }),
         kept: Default::default(),
     };
     world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }, None);
@@ -90,8 +93,17 @@ fn submit(world: &mut World) {
     });
     let priority = [Priority::Low, Priority::Normal, Priority::High][world.rng.range(0, 3) as usize];
     let token = format!("token-{}", world.rng.next());
+    let demand = if world.rng.chance(400) {
+        let cpus_milli = world.rng.range(1, 9) * 500;
+        Demand::Part(Resources { cpus_milli, gpus_milli: world.rng.range(0, 4) * 250, ..Resources::default() })
+    } else {
+        Demand::WholeNode
+    };
+    let scheduling = Box::new(scheduling(world));
     let spec = JobSpec {
         scheduling_priority: priority,
+        demand,
+        scheduling,
         node_count: NodeCount(nodes),
         job_preparation: preparation,
         constraints: Constraints { max_wall_clock_time: limit },
@@ -100,6 +112,35 @@ fn submit(world: &mut World) {
     let submit =
         Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: Some(token.clone()) };
     world.ask(Request::Submit(Box::new(submit)), Some(token));
+}
+
+/// What a job comes after, its time, an array, retries: each sometimes.
+fn scheduling(world: &mut World) -> Scheduling {
+    let mut scheduling = Scheduling::default();
+    let jobs = live_jobs(world);
+    if world.rng.chance(150)
+        && let Some(job) = world.rng.pick(&jobs).cloned()
+    {
+        let id = vec![job.id.to_string()];
+        match world.rng.range(0, 3) {
+            0 => scheduling.after = id,
+            1 => scheduling.after_ok = id,
+            _ => scheduling.after_any = id,
+        }
+        world.reach("a job was to come after another");
+    }
+    if world.rng.chance(50) {
+        scheduling.begin_time = Some(Begin::In(Millis(world.rng.range(1, 60_000))));
+    }
+    if world.rng.chance(60) {
+        scheduling.array = "0-3%2".parse().ok();
+        world.reach("an array was submitted");
+    }
+    if world.rng.chance(100) {
+        let delay = Millis(world.rng.range(0, 5_000));
+        scheduling.retry = Some(Retry { delay, ..Retry::attempts(world.rng.range(2, 4) as u32) });
+    }
+    scheduling
 }
 
 fn scale(world: &mut World) {

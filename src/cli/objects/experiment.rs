@@ -34,6 +34,7 @@ pub fn value(experiment: &Experiment, home: Home<'_>) -> Value {
         "provisioningStateTransitionTime": time(experiment.deleting_since.unwrap_or(experiment.created)),
         "creationTime": time(experiment.created),
         "jobCounts": experiment.tally,
+        "runningMax": experiment.running_max,
     })
 }
 
@@ -66,6 +67,7 @@ pub fn facts(experiment: &Experiment, home: Home<'_>) -> Vec<(&'static str, Stri
         ("workspace", home.workspace.to_owned()),
         ("state", provisioning(experiment.deleting).to_owned()),
         ("created", experiment.created.rfc3339()),
+        ("running at once", experiment.running_max.map(|most| format!("{most} at most")).unwrap_or_default()),
         (
             "jobs",
             format!(

@@ -8,7 +8,7 @@ use crate::cli::output::{Column, Look, Row};
 use crate::model::request::JobView;
 use crate::model::resource_id::Child;
 use crate::model::spec::{JobSpec, Priority, body};
-use crate::model::state::{ExecutionState, Job};
+use crate::model::state::{Dependency, ExecutionState, Job};
 
 /// The columns of a list of jobs.
 pub const COLUMNS: &[Column] = &[
@@ -26,6 +26,7 @@ pub const COLUMNS: &[Column] = &[
     Column { title: "ATTEMPT", look: Look::Wide },
     Column { title: "PRIORITY", look: Look::Wide },
     Column { title: "CREATED", look: Look::Wide },
+    Column { title: "STARTS", look: Look::Wide },
     Column { title: "STARTED", look: Look::Wide },
     Column { title: "ENDED", look: Look::Wide },
     Column { title: "REASON", look: Look::Text },
@@ -126,13 +127,33 @@ pub fn value(view: &JobView) -> Value {
     set("requeues", json!(job.requeues));
     set("held", json!(job.held));
     set("jobOutputDirectoryPathSegment", json!(job.segment));
+    set("estimatedStartTime", maybe_time(view.starts));
+    if !job.dependencies.is_empty() {
+        set("dependencies", job.dependencies.iter().map(dependency).collect());
+    }
+    if let Some(member) = &job.member {
+        set("arrayIndex", json!(member.index));
+        set("arrayOf", json!(member.of.to_string()));
+    }
     if let Some(note) = &view.logs {
         set("logsNote", json!(note));
     }
     for (key, value) in spec(&job.spec, job.priority) {
-        set(&key, value);
+        // A member is one of an array, not one itself.
+        if key != "array" || job.member.is_none() {
+            set(&key, value);
+        }
     }
     Value::Object(map)
+}
+
+fn dependency(dependency: &Dependency) -> Value {
+    json!({
+        "job": dependency.job.to_string(),
+        "name": dependency.name,
+        "until": dependency.on.word(),
+        "met": dependency.met,
+    })
 }
 
 /// Returns the object with how waiting for it ended.
@@ -191,6 +212,7 @@ pub fn row(view: &JobView) -> Row {
             job.attempt.0.to_string(),
             body::priority_word(job.priority).to_owned(),
             job.created.rfc3339(),
+            view.starts.map(|at| at.rfc3339()).unwrap_or_default(),
             job.started.map(|at| at.rfc3339()).unwrap_or_default(),
             job.ended.map(|at| at.rfc3339()).unwrap_or_default(),
             view.reason.clone(),
@@ -216,6 +238,19 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("cluster", view.cluster.clone()),
         ("state", state(job).to_owned()),
         ("reason", view.reason.clone()),
+        ("starts", view.starts.map(|at| format!("{} at the latest", at.rfc3339())).unwrap_or_default()),
+        (
+            "comes after",
+            job.dependencies
+                .iter()
+                .map(|d| format!("{} {}{}", d.name, d.on.word(), if d.met { ": it has" } else { "" }))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+        (
+            "array",
+            job.member.as_ref().map(|m| format!("{}, index {} of {} jobs", m.name, m.index, m.count)).unwrap_or_default(),
+        ),
         ("held", if job.held { "yes".to_owned() } else { String::new() }),
         ("exit code", job.exit_code.map(|code| code.to_string()).unwrap_or_default()),
         ("errors", job.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
@@ -224,6 +259,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("command", job.spec.toolkit.command_line().into_owned()),
         ("preparation", job.spec.job_preparation.as_ref().map(|p| p.command_line.clone()).unwrap_or_default()),
         ("node count", job.spec.node_count.to_string()),
+        ("of each node", job.spec.demand.part().map(ToString::to_string).unwrap_or_default()),
         ("nodes", job.node_names.join(" ")),
         ("priority", body::priority_word(job.priority).to_owned()),
         ("time limit", job.spec.constraints.max_wall_clock_time.to_string()),

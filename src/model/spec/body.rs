@@ -4,7 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use super::secret::sources_of_job;
-use super::{ClusterSpec, Demand, JobSpec, MountVolumes, Priority, ProviderSpec, ScaleSettings, Secret, SecretSource};
+use super::{
+    ClusterSpec, Demand, JobSpec, MountVolumes, Priority, ProviderSpec, Resources, ScaleSettings, Secret, SecretSource,
+};
 use crate::model::units::Millis;
 
 /// Returns the body of a job.
@@ -24,15 +26,21 @@ pub fn job(spec: &JobSpec) -> Map<String, Value> {
     map.insert("schedulingPriority".to_owned(), json!(priority_word(spec.scheduling_priority)));
     map.insert("constraints".to_owned(), json!({"maxWallClockTime": iso_span(spec.constraints.max_wall_clock_time)}));
     if let Demand::Part(part) = &spec.demand {
-        let resources = json!({
-            "cpus": part.cpus_milli as f64 / 1000.0,
-            "memory": part.memory.0,
-            "gpus": part.gpus_milli as f64 / 1000.0,
-        });
-        map.insert("resources".to_owned(), resources);
+        map.insert("resources".to_owned(), resources(part));
     }
     spec.kept.put_into(&mut map);
     map
+}
+
+/// Returns what a job asks of each node: whole numbers as such.
+pub fn resources(part: &Resources) -> Value {
+    let count = |milli: u64| if milli.is_multiple_of(1000) { json!(milli / 1000) } else { json!(milli as f64 / 1000.0) };
+    let mut map = Map::new();
+    map.insert("cpus".to_owned(), count(part.cpus_milli));
+    map.insert("memory".to_owned(), json!(part.memory.0));
+    map.insert("gpus".to_owned(), count(part.gpus_milli));
+    map.extend(part.other.iter().map(|(name, count)| (name.clone(), json!(count))));
+    Value::Object(map)
 }
 
 /// Returns the body of a cluster.

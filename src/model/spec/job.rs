@@ -1,6 +1,7 @@
 //! What a job is asked to do: the published body of API 2018-05-01.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::container::ContainerSettings;
 use super::kept::Kept;
 use super::mounts::MountVolumes;
+use super::scheduling::Scheduling;
 use super::schema::{RefForm, ResourcesForm, SecretForm, SpanForm};
 use super::secret::Secret;
 use super::toolkit::Toolkit;
@@ -44,6 +46,37 @@ pub struct Resources {
     pub other: BTreeMap<String, u64>,
 }
 
+impl fmt::Display for Resources {
+    /// Prints what there is of each, as people say it: `2 GPUs and 1.5 CPUs`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if self.gpus_milli > 0 {
+            parts.push(counted(self.gpus_milli, "GPU"));
+        }
+        if self.cpus_milli > 0 {
+            parts.push(counted(self.cpus_milli, "CPU"));
+        }
+        if self.memory > Bytes(0) {
+            parts.push(format!("{} of memory", self.memory));
+        }
+        parts.extend(self.other.iter().map(|(name, count)| format!("{count} {name}")));
+        f.write_str(&parts.join(" and "))
+    }
+}
+
+/// Returns thousandths as people write them: `1.5`.
+pub fn thousandths(milli: u64) -> String {
+    match milli % 1000 {
+        0 => (milli / 1000).to_string(),
+        rest => format!("{}.{rest:03}", milli / 1000).trim_end_matches('0').to_owned(),
+    }
+}
+
+/// Returns a count in thousandths with its noun: `1 GPU`, `0.5 GPUs`.
+pub fn counted(milli: u64, what: &str) -> String {
+    format!("{} {what}{}", thousandths(milli), if milli == 1000 { "" } else { "s" })
+}
+
 /// What a job asks of each of its nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +86,17 @@ pub enum Demand {
     WholeNode,
     /// A part of the node.
     Part(Resources),
+}
+
+impl Demand {
+    /// Returns what is asked of a node that others may use beside; `None` for the node for itself, which is also what one
+    /// who asks for nothing in particular gets.
+    pub fn part(&self) -> Option<&Resources> {
+        match self {
+            Self::WholeNode => None,
+            Self::Part(asked) => Some(asked).filter(|asked| **asked != Resources::default()),
+        }
+    }
 }
 
 /// A command that runs on every node of the job before the framework starts.
@@ -159,6 +203,9 @@ pub struct JobSpec {
     #[serde(default)]
     #[schemars(rename = "resources", with = "Option<ResourcesForm>")]
     pub demand: Demand,
+    /// When it may run and how often.
+    #[serde(flatten)]
+    pub scheduling: Box<Scheduling>,
     /// What the file said beside all this.
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
     #[schemars(skip)]
@@ -183,6 +230,7 @@ impl JobSpec {
             secrets: Vec::new(),
             constraints: Constraints::default(),
             demand: Demand::WholeNode,
+            scheduling: Box::default(),
             kept: Kept::default(),
         }
     }

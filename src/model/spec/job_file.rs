@@ -16,7 +16,7 @@ use crate::model::spec::job::{
     Constraints, Demand, EnvironmentVariable, InputDirectory, JobPreparation, JobSpec, OutputDirectory, Priority, Resources,
 };
 use crate::model::spec::kept::Kept;
-use crate::model::spec::{container_file, mounts_file, secret_file, toolkit_file};
+use crate::model::spec::{container_file, mounts_file, scheduling_file, secret_file, toolkit_file};
 use crate::model::units::{Millis, NodeCount};
 
 /// The most nodes one job may ask for: ten times the largest fleet that is measured.
@@ -28,6 +28,9 @@ pub const PROCESSES_MAX: u32 = 64 * JOB_NODES_MAX;
 pub const ENVIRONMENT_BYTES_MAX: usize = 256 << 10;
 /// The longest command line, in bytes: one argument of execve may have 128 KiB on Linux (MAX_ARG_STRLEN), and ours travels as one.
 pub const COMMAND_BYTES_MAX: usize = 120 << 10;
+
+/// The largest count of a named resource.
+const NAMED_COUNT_MAX: u32 = 1_000_000;
 
 /// What published answers hold beside what was asked for.
 const READ_ONLY: &[&str] = &[
@@ -51,6 +54,10 @@ const READ_ONLY: &[&str] = &[
     "requeues",
     "held",
     "waitOutcome",
+    "estimatedStartTime",
+    "arrayIndex",
+    "arrayOf",
+    "dependencies",
 ];
 /// What has no effect and needs no word: notes of people, and the labels that every resource of the older API had.
 const LABELS: &[&str] = &["comment", "location", "tags"];
@@ -171,6 +178,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let output_directories = fields.take("outputDirectories").map(|field| outputs(&field, faults)).unwrap_or_default();
     let constraints = fields.take("constraints").and_then(|field| constraints(&field, faults)).unwrap_or_default();
     let demand = fields.take("resources").and_then(|field| resources(&field, faults)).map(Demand::Part);
+    let scheduling = Box::new(scheduling_file::read(&mut fields, faults));
     fields.finish(faults);
     Some(JobSpec {
         cluster,
@@ -187,6 +195,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         secrets,
         constraints,
         demand: demand.unwrap_or_default(),
+        scheduling,
         kept: Kept::default(),
     })
 }
@@ -371,13 +380,26 @@ fn constraints(field: &Field<'_>, faults: &mut Faults) -> Option<Constraints> {
     limit.map(|max_wall_clock_time| Constraints { max_wall_clock_time })
 }
 
+/// Reads a count of something that is neither CPU, GPU nor memory: licences, slots of a device.
+pub(super) fn named_count(name: &str, field: &Field<'_>, faults: &mut Faults) -> Option<(String, u64)> {
+    if let Err(what) = check_name(name) {
+        field.fault(faults, what);
+        return None;
+    }
+    Some((name.to_owned(), field.count(faults, 0, NAMED_COUNT_MAX)?.into()))
+}
+
 fn resources(field: &Field<'_>, faults: &mut Faults) -> Option<Resources> {
-    let mut inner = field.map(faults)?;
-    let cpus_milli = inner.take("cpus").and_then(|field| field.thousandths(faults)).unwrap_or_default();
-    let memory = inner.take("memory").and_then(|field| field.bytes(faults)).unwrap_or_default();
-    let gpus_milli = inner.take("gpus").and_then(|field| field.thousandths(faults)).unwrap_or_default();
-    inner.finish(faults);
-    Some(Resources { cpus_milli, memory, gpus_milli, other: BTreeMap::new() })
+    let mut resources = Resources::default();
+    for (name, value) in field.entries(faults) {
+        match name.as_str() {
+            "cpus" => resources.cpus_milli = value.thousandths(faults).unwrap_or_default(),
+            "memory" => resources.memory = value.bytes(faults).unwrap_or_default(),
+            "gpus" => resources.gpus_milli = value.thousandths(faults).unwrap_or_default(),
+            _ => resources.other.extend(named_count(&name, &value, faults).filter(|(_, count)| *count > 0)),
+        }
+    }
+    Some(resources)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! Decision 2026-11: an image that the file does not name is not filled in (the service filled in Ubuntu 16.04): it would
 //! be a statement about machines that nobody looked at.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,12 @@ pub struct Machines {
     /// The network of the nodes; a label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<IdRef>,
+    /// What each machine has beside CPUs, memory and GPUs, by name: jobs ask for it in `resources`; ours.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_resources: BTreeMap<String, u64>,
+    /// Whether a waiting job may take the machines of running ones of a lower priority, which are put back; ours.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preemption: bool,
 }
 
 /// Something that is named by its full id.

@@ -1,7 +1,10 @@
 //! Reads what the published cluster says of its machines. All of it is kept; what has no effect on machines that exist is
 //! said. Called by the readers of clusters and file servers.
 
+use std::collections::BTreeMap;
+
 use crate::model::spec::fields::{Faults, Field, Fields, quoted};
+use crate::model::spec::job_file::named_count;
 use crate::model::spec::machine::{
     IdRef, ImageReference, Machines, UserAccountSettings, VM_PRIORITIES, VirtualMachineConfiguration, VmPriority,
 };
@@ -27,7 +30,14 @@ pub(super) fn read(fields: &mut Fields<'_>, faults: &mut Faults) -> Machines {
         virtual_machine_configuration: image,
         user_account_settings: account,
         subnet: subnet(fields, faults),
+        node_resources: fields.take("nodeResources").map(|field| counts(&field, faults)).unwrap_or_default(),
+        preemption: fields.take("preemption").and_then(|field| field.truth(faults)).unwrap_or_default(),
     }
+}
+
+fn counts(field: &Field<'_>, faults: &mut Faults) -> BTreeMap<String, u64> {
+    let entries = field.entries(faults);
+    entries.iter().filter_map(|(name, value)| named_count(name, value, faults)).collect()
 }
 
 /// Reads `subnet`.

@@ -38,6 +38,11 @@ pub(super) enum RefForm {
 #[serde(transparent)]
 pub(super) struct SpanForm(String);
 
+/// A time with its zone, or a span of time from submission on.
+#[derive(JsonSchema)]
+#[serde(transparent)]
+pub(super) struct BeginForm(String);
+
 /// An amount of bytes: a number, or a text with a unit (`16gb`, `4GiB`).
 #[derive(JsonSchema)]
 #[serde(untagged)]
@@ -66,8 +71,11 @@ pub(super) struct ResourcesForm {
     cpus: Option<f64>,
     /// Main memory.
     memory: Option<BytesForm>,
-    /// GPUs.
+    /// GPUs; a fraction shares one.
     gpus: Option<f64>,
+    /// Any other count, as the cluster's `nodeResources` name them.
+    #[serde(flatten)]
+    other: std::collections::BTreeMap<String, u64>,
 }
 
 /// The published reference to a secret of a key vault.

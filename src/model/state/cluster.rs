@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::ids::{ClusterId, JobId, WorkspaceId};
-use crate::model::spec::ClusterSpec;
+use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
+use crate::model::spec::{ClusterSpec, Priority};
 use crate::model::units::UnixMillis;
 
 /// Whether nodes are being added or removed (published names).
@@ -42,6 +42,35 @@ pub struct QueueHead {
     pub name: String,
     /// What it waits for, as a sentence part: `needs 4 nodes, 2 idle, 1 preparing`.
     pub waits_for: String,
+    /// When there is room for it at the latest, by the time limits of what runs; before 1970 stands for any moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<UnixMillis>,
+    /// Its priority, which with its number is its place.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Whether nodes are kept for it. Otherwise it cannot run on what there is, and those behind it pass it.
+    #[serde(default)]
+    pub kept: bool,
+}
+
+/// What may have only so many jobs running at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cap {
+    /// An array, by its first member.
+    Array(JobId),
+    /// An experiment.
+    Experiment(ExperimentId),
+}
+
+/// A cap that is reached, with jobs waiting for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Full {
+    /// Whose.
+    pub cap: Cap,
+    /// How many may run.
+    pub most: u32,
 }
 
 /// How auto-scale stands.
@@ -92,6 +121,12 @@ pub struct Cluster {
     /// The first of the queue, when anything waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<QueueHead>,
+    /// The first that nodes are kept for, when that is not the first of the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_for: Option<QueueHead>,
+    /// The caps that keep jobs of this cluster waiting now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub full: Vec<Full>,
     /// How many jobs wait.
     #[serde(default)]
     pub waiting: u64,

@@ -74,7 +74,7 @@ impl Tally {
     }
 }
 
-/// An experiment: a named group of jobs, with no settings of its own.
+/// An experiment: a named group of jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Experiment {
@@ -89,6 +89,9 @@ pub struct Experiment {
     /// Its jobs by state.
     #[serde(default)]
     pub tally: Tally,
+    /// As many of its jobs may run at once; any number when absent. Ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_max: Option<u32>,
     /// Set once deletion was asked for.
     #[serde(default)]
     pub deleting: bool,

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, WorkspaceId};
 use crate::model::launch::NodePlace;
-use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{JobSpec, Priority};
-use crate::model::state::cluster::Cluster;
+use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
+use crate::model::spec::{JobSpec, Priority, Scheduling};
+use crate::model::state::cluster::{Cap, Cluster, QueueHead};
 use crate::model::state::node::BootId;
 use crate::model::units::UnixMillis;
 
@@ -125,6 +125,8 @@ pub enum StopWhy {
     Sibling,
     /// A node of the gang is out of sight for too long.
     GangLost,
+    /// A job of a higher priority takes its nodes.
+    Preempted,
     /// The deciding ranks have ended; what is left goes.
     Finished,
 }
@@ -213,6 +215,18 @@ pub struct Job {
     /// Kept from starting by a person.
     #[serde(default)]
     pub held: bool,
+    /// The jobs that it comes after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Dependency>,
+    /// A time before which it does not start; gone once that has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// Which member of an array it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<ArrayMember>,
+    /// How often it was put back after a failure of its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
     /// A stop that can still be taken back until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<UnixMillis>,
@@ -267,8 +281,95 @@ pub enum AfterStop {
     Requeue,
     /// Back to the queue; a planned stop, not counted.
     RequeuePlanned,
+    /// Back to the queue after a failure of its own, as its retries say.
+    Retry,
     /// Ended, succeeded or failed by its exit code and errors.
     End,
+}
+
+/// The variable that holds a member's index.
+pub const ARRAY_INDEX: &str = "OSTLER_ARRAY_INDEX";
+
+/// What has to become of another job first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DependsOn {
+    /// It has started, or will never.
+    Start,
+    /// It has succeeded.
+    Success,
+    /// It has ended, however.
+    End,
+}
+
+/// Another job that this one comes after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependency {
+    /// The other job.
+    pub job: JobId,
+    /// Its name when this one was submitted.
+    pub name: String,
+    /// What has to become of it.
+    pub on: DependsOn,
+    /// Whether that has happened.
+    #[serde(default)]
+    pub met: bool,
+}
+
+/// A time before which a waiting job does not start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// Until then.
+    pub until: UnixMillis,
+    /// Why.
+    pub why: PauseWhy,
+}
+
+/// Why a waiting job does not start before a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PauseWhy {
+    /// Its file or its options say so.
+    Begin,
+    /// It failed and is tried again.
+    Retry {
+        /// What went wrong.
+        failed: String,
+    },
+}
+
+/// Which member of an array a job is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArrayMember {
+    /// The first member, whose number names the array.
+    pub of: JobId,
+    /// The name that its members' names begin with.
+    pub name: String,
+    /// Its index.
+    pub index: u32,
+    /// How many members there are.
+    pub count: u32,
+    /// As many of them may run at once; any number when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_max: Option<u32>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl DependsOn {
+    /// Returns what is waited for, as a sentence part.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "starts",
+            Self::Success => "succeeds",
+            Self::End => "ends",
+        }
+    }
 }
 
 impl Job {
@@ -292,7 +393,7 @@ impl Job {
             ExecutionState::Running => match self.stop_at {
                 Some(_) => "stop asked for; can still be taken back".to_owned(),
                 None => match self.after_stop {
-                    Some(AfterStop::Requeue | AfterStop::RequeuePlanned) => {
+                    Some(AfterStop::Requeue | AfterStop::RequeuePlanned | AfterStop::Retry) => {
                         "its attempt is being stopped; then it is queued again".to_owned()
                     }
                     Some(AfterStop::End) => "waits for proof that its processes are gone".to_owned(),
@@ -312,12 +413,92 @@ impl Job {
         if self.held {
             return "held; release it to let it run".to_owned();
         }
-        let Some(cluster) = cluster else { return "its cluster is gone".to_owned() };
-        match &cluster.head {
-            Some(head) if head.job == self.id => format!("{}; next in line", head.waits_for),
-            Some(head) => format!("waits behind {} of cluster {}, which {}", head.name, cluster.name, head.waits_for),
-            None => "about to be placed".to_owned(),
+        if let Some(reason) = self.not_ready() {
+            return reason;
         }
+        let Some(cluster) = cluster else { return "its cluster is gone".to_owned() };
+        if let Some(full) = cluster.full.iter().find(|full| self.is_under(full.cap)) {
+            return match (full.cap, &self.member) {
+                (Cap::Array(_), Some(member)) => format!("{} of array {} run, and no more may", full.most, member.name),
+                (Cap::Array(_) | Cap::Experiment(_), _) => {
+                    format!("{} jobs of its experiment run, and no more may", full.most)
+                }
+            };
+        }
+        match (&cluster.head, cluster.kept_for.as_ref().or(cluster.head.as_ref().filter(|head| head.kept))) {
+            (None, _) => "about to be placed".to_owned(),
+            (Some(head), _) if head.job == self.id => format!("{}; next in line", head.waits_for),
+            (_, Some(first)) if first.job == self.id => format!("{}; next in line", first.waits_for),
+            (_, Some(first)) if self.comes_after(first) => {
+                format!("waits behind {} of cluster {}, which {}", first.name, cluster.name, first.waits_for)
+            }
+            _ => format!("needs {}; cluster {} has no room for it now", self.needs(), cluster.name),
+        }
+    }
+
+    /// Returns what keeps a waiting job that nobody holds out of the queue.
+    fn not_ready(&self) -> Option<String> {
+        let open: Vec<_> = self.dependencies.iter().filter(|dependency| !dependency.met).collect();
+        match (open.first(), &self.pause) {
+            (Some(first), _) => {
+                let more = match open.len() - 1 {
+                    0 => String::new(),
+                    more => format!(", and for {more} more"),
+                };
+                Some(format!("waits until {} {}{more}", first.name, first.on.word()))
+            }
+            (None, Some(Pause { until, why: PauseWhy::Begin })) => Some(format!("begins at {}", until.rfc3339())),
+            (None, Some(Pause { until, why: PauseWhy::Retry { failed } })) => {
+                Some(format!("is tried again at {}: {failed}", until.rfc3339()))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Says whether a cap is about this job.
+    fn is_under(&self, cap: Cap) -> bool {
+        match cap {
+            Cap::Array(of) => self.member.as_ref().is_some_and(|member| member.of == of),
+            Cap::Experiment(experiment) => self.experiment == experiment,
+        }
+    }
+
+    fn comes_after(&self, first: &QueueHead) -> bool {
+        (std::cmp::Reverse(self.priority), self.id) > (std::cmp::Reverse(first.priority), first.job)
+    }
+
+    /// Returns what to ask for to run the same again now: without what it came after and its time, and of an array only
+    /// this member.
+    pub fn spec_again(&self) -> JobSpec {
+        let mut spec = (*self.spec).clone();
+        spec.scheduling = Box::new(Scheduling { retry: spec.scheduling.retry.clone(), ..Scheduling::default() });
+        if let Some(member) = &self.member {
+            let own = |variable: &EnvironmentVariable| variable.name == ARRAY_INDEX;
+            if !spec.environment_variables.iter().any(own) {
+                let (name, value) = (ARRAY_INDEX.to_owned(), member.index.to_string());
+                spec.environment_variables.push(EnvironmentVariable { name, value });
+            }
+        }
+        spec
+    }
+
+    /// Returns how many nodes it needs, and what of each, in words.
+    pub fn needs(&self) -> String {
+        let nodes = match self.spec.node_count.0.max(1) {
+            1 => "1 node".to_owned(),
+            nodes => format!("{nodes} nodes"),
+        };
+        match self.spec.demand.part() {
+            None => nodes,
+            Some(asked) => format!("{nodes} with {asked}"),
+        }
+    }
+
+    /// Returns when it starts at the latest, when its cluster says so.
+    pub fn starts(&self, cluster: &Cluster) -> Option<UnixMillis> {
+        let heads = cluster.head.iter().chain(&cluster.kept_for);
+        let head = heads.into_iter().find(|head| head.job == self.id && self.state == ExecutionState::Queued)?;
+        head.starts
     }
 
     /// Returns the processes that are not proven gone.

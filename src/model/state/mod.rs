@@ -8,9 +8,12 @@ pub mod group;
 pub mod job;
 pub mod node;
 
-pub use cluster::{AllocationState, AutoState, Cluster, ClusterError, NextStep, QueueHead};
+pub use cluster::{AllocationState, AutoState, Cap, Cluster, ClusterError, Full, NextStep, QueueHead};
 pub use experiment::{Experiment, Tally, Workspace};
 pub use file_server::{FileServer, Provisioning};
 pub use group::{DEFAULT_GROUP, ResourceGroup};
-pub use job::{AfterStop, Daemon, ExecutionState, Job, JobError, Proof, RankRun, RankState, StopWhy};
+pub use job::{
+    AfterStop, ArrayMember, Daemon, Dependency, DependsOn, ExecutionState, Job, JobError, Pause, PauseWhy, Proof, RankRun,
+    RankState, StopWhy,
+};
 pub use node::{BootId, Facts, Login, Node, NodeState, Reach, Unusable};

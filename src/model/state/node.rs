@@ -1,5 +1,7 @@
 //! A node as it is.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{Attempt, ClusterId, EffectId, JobId, NodeId};
@@ -72,7 +74,7 @@ pub enum NodeState {
     Preparing,
     /// Ready, no job.
     Idle,
-    /// A job's attempt holds it.
+    /// The attempt of a job holds it, or attempts of several hold parts of it.
     Running,
     /// Failed its preparation, or out of sight for too long.
     Unusable(Unusable),
@@ -158,9 +160,9 @@ pub struct Node {
     /// Whether it can be seen.
     #[serde(default)]
     pub reach: Reach,
-    /// The attempt that holds it. It stays until that attempt is proven dead, whatever the state says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holder: Option<(JobId, Attempt)>,
+    /// The attempts that hold it, or a part of it. Each stays until it is proven dead, whatever the state says.
+    #[serde(default, rename = "holder", with = "holders", skip_serializing_if = "BTreeSet::is_empty")]
+    pub holders: BTreeSet<(JobId, Attempt)>,
     /// The boot under which it was last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<BootId>,
@@ -183,4 +185,71 @@ pub struct Node {
     /// How it differs from its cluster's node class, as a sentence part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<String>,
+}
+
+impl Node {
+    /// Says whether the attempt of any job holds it or a part of it.
+    pub fn is_held(&self) -> bool {
+        !self.holders.is_empty()
+    }
+}
+
+/// Until nodes were shared there was at most one holder, kept as a pair; a single one still is.
+mod holders {
+    use std::collections::BTreeSet;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Attempt, JobId};
+
+    type Holder = (JobId, Attempt);
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Many(BTreeSet<Holder>),
+        One(Holder),
+        None(()),
+    }
+
+    pub fn serialize<S: Serializer>(holders: &BTreeSet<Holder>, s: S) -> Result<S::Ok, S::Error> {
+        match holders.first() {
+            Some(only) if holders.len() == 1 => only.serialize(s),
+            Some(_) | None => holders.serialize(s),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeSet<Holder>, D::Error> {
+        Ok(match Form::deserialize(d)? {
+            Form::Many(holders) => holders,
+            Form::One(holder) => BTreeSet::from([holder]),
+            Form::None(()) => BTreeSet::new(),
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[derive(Deserialize)]
+        struct Row {
+            #[serde(with = "super")]
+            holder: BTreeSet<Holder>,
+        }
+
+        #[test]
+        fn one_holder_of_an_older_row_is_read() {
+            let pair = (JobId(12), Attempt(2));
+            let cases = [
+                ("[12,2]", vec![pair]),
+                ("null", vec![]),
+                ("[]", vec![]),
+                ("[[12,2],[13,1]]", vec![pair, (JobId(13), Attempt(1))]),
+            ];
+            for (text, expected) in cases {
+                let row: Row = serde_json::from_str(&format!("{{\"holder\":{text}}}")).expect(text);
+                assert_eq!(row.holder.into_iter().collect::<Vec<_>>(), expected, "{text}");
+            }
+        }
+    }
 }

@@ -9,8 +9,8 @@ use super::world::{Machine, Op, Record, World, pick};
 use crate::model::ids::{RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{AutoScale, Deallocation, Priority};
-use crate::model::state::{BootId, ExecutionState, NodeState, Proof, StopWhy, Unusable};
+use crate::model::spec::{AutoScale, Begin, Deallocation, Demand, Priority, Resources, Retry, RetryOn};
+use crate::model::state::{ArrayMember, BootId, Dependency, DependsOn, ExecutionState, NodeState, Proof, StopWhy, Unusable};
 use crate::model::units::{Millis, NodeCount};
 
 impl World {
@@ -51,10 +51,42 @@ impl World {
         let main_nodes = if at.is_multiple_of(2) { vec![0] } else { (0..nodes).collect() };
         let mut spec = spec(nodes);
         spec.scheduling_priority = [Priority::Low, Priority::Normal, Priority::High][at as usize % 3];
+        if at % 7 < 3 {
+            let (cpus_milli, gpus_milli) = (u64::from(at % 5) * 1000 + 500, u64::from(at / 8 % 3) * 300);
+            spec.demand = Demand::Part(Resources { cpus_milli, gpus_milli, ..Resources::default() });
+        }
         let serving = u32::from(at.is_multiple_of(3) && main_nodes.len() > 1);
         let sets_up = at.is_multiple_of(4);
         let shape = LaunchShape { sets_up, prepares: at.is_multiple_of(5), main_nodes, serving };
-        self.tell(Event::JobsSubmitted { jobs: vec![new_job(&format!("job{}", self.submitted), spec, shape)] });
+        if at % 13 == 6 {
+            spec.scheduling.begin_time = Some(Begin::In(Millis::from_secs(u64::from(at) % 300)));
+        }
+        if at % 11 == 5 {
+            let delay = Millis::from_secs(u64::from(at / 8) % 40);
+            let on = vec![RetryOn::ExitCode, RetryOn::TimeLimit, RetryOn::NodeLost];
+            spec.scheduling.retry = Some(Retry { delay, on, ..Retry::attempts(2 + u32::from(at % 2)) });
+        }
+        let mut new = new_job(&format!("job{}", self.submitted), spec, shape);
+        if at % 9 == 4 {
+            new.dependencies = self.some_dependencies(at);
+        }
+        if at % 17 != 3 {
+            return self.tell(Event::JobsSubmitted { jobs: vec![new] });
+        }
+        let of = self.sched.counters().job.next();
+        let member = |index: u32| {
+            let member =
+                ArrayMember { of, name: new.name.clone(), index, count: 4, running_max: Some(1 + u32::from(at) % 2) };
+            NewJob { name: format!("{}-{index}", new.name), member: Some(member), ..new.clone() }
+        };
+        self.tell(Event::JobsSubmitted { jobs: (0..4).map(member).collect() });
+    }
+
+    fn some_dependencies(&self, at: u16) -> Vec<Dependency> {
+        let jobs: Vec<_> = self.sched.jobs().keys().copied().collect();
+        let on = [DependsOn::Start, DependsOn::Success, DependsOn::End];
+        let picked = [pick(&jobs, at / 9), pick(&jobs, at / 5)].into_iter().flatten().enumerate();
+        picked.map(|(n, job)| Dependency { job, name: job.to_string(), on: on[(at as usize + n) % 3], met: false }).collect()
     }
 
     /// Performs one outstanding effect, if its node can be reached; some answers are lost on the way.
@@ -123,7 +155,7 @@ impl World {
         };
         let inventory = machine.spool.iter().filter_map(|(key, record)| Some((*key, seen(record)?))).collect();
         let boot = BootId(format!("b{}", machine.boot));
-        self.tell(Event::NodeUp { node, effect, boot, facts: facts(u64::from(at) % 2), inventory });
+        self.tell(Event::NodeUp { node, effect, boot, facts: facts(1 + u64::from(at) % 2), inventory });
     }
 
     fn start(&mut self, effect: EffectId, node: NodeId, boot: &BootId, key: RankKey) -> Option<Event> {
@@ -350,6 +382,10 @@ impl World {
             (0, _) if at.is_multiple_of(5) => self.tell(Event::ClusterDeleteAsked { cluster: GPU }),
             (1, _) if at.is_multiple_of(5) => self.tell(Event::ExperimentDeleteAsked { experiment: EXP }),
             (2, _) if at.is_multiple_of(9) => self.tell(Event::WorkspaceDeleteAsked { workspace: WS }),
+            (2, _) if at.is_multiple_of(2) => {
+                let running_max = Some(u32::from(at / 16) % 4).filter(|most| *most > 0);
+                self.tell(Event::ExperimentCapped { experiment: EXP, running_max });
+            }
             (0..=2, _) => self.change_settings(at),
             (3..=9, Some(node)) => {
                 // A person's word is true here: the machine is dead.
@@ -393,7 +429,7 @@ impl World {
             for node in self.sched.nodes().values().filter(|n| n.drained).map(|n| n.id).collect::<Vec<_>>() {
                 self.tell(Event::UndrainAsked { node });
             }
-            let unusable = |node: &&Arc<Node>| matches!(node.state, NodeState::Unusable(_)) && node.holder.is_none();
+            let unusable = |node: &&Arc<Node>| matches!(node.state, NodeState::Unusable(_)) && !node.is_held();
             for node in self.sched.nodes().values().filter(unusable).map(|n| n.id).collect::<Vec<_>>() {
                 self.tell(Event::PrepareAsked { node });
             }
@@ -412,7 +448,8 @@ impl World {
                 break;
             }
         }
-        let jobs: Vec<_> = self.sched.jobs().values().map(|job| (job.id, job.state, self.sched.why(job.id))).collect();
+        let jobs: Vec<_> =
+            self.sched.jobs().values().map(|job| (job.id, job.state, self.sched.why(self.now, job.id))).collect();
         assert!(jobs.is_empty(), "I29 these never ended: {jobs:#?}");
         assert!(self.outbox.is_empty(), "I30 never done: {:?}", self.outbox);
         assert!(self.alive().is_empty(), "I30 processes left: {:?}", self.alive());

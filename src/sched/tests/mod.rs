@@ -3,12 +3,15 @@
 mod acts;
 mod attempt;
 mod autoscale;
+mod backfill;
 mod cluster;
+mod order;
 mod places;
 mod queue;
 mod random;
 mod rig;
 mod setup;
+mod share;
 mod world;
 
 use rig::*;

@@ -21,16 +21,21 @@ fn the_head_blocks_those_behind_it() {
     let mut rig = Rig::up(2);
     rig.submit("a", 1);
     rig.submit("big", 2);
+    // One that would end after the room for the head is there.
+    rig.pass(Millis::from_secs(1));
     rig.submit("small", 1);
-    assert_eq!(running(&rig), [1], "no backfill");
+    assert_eq!(running(&rig), [1]);
     assert_eq!(rig.waits_for(), "needs 2 nodes, 1 idle, 1 running");
-    let why = rig.sched.why(job(3)).unwrap();
+    let why = rig.sched.why(rig.now, job(3)).unwrap();
     assert_eq!(why.reason, "waits behind big of cluster gpu, which needs 2 nodes, 1 idle, 1 running");
     assert_eq!((why.place, why.nodes), (2, vec![("host1".into(), "runs another job".into()), ("host2".into(), "".into())]));
-    assert_eq!(rig.sched.why(job(2)).unwrap().change.as_deref(), Some("scale cluster gpu to 3, or wait for running jobs"));
+    assert_eq!(
+        rig.sched.why(rig.now, job(2)).unwrap().change.as_deref(),
+        Some("scale cluster gpu to 3, or wait for running jobs")
+    );
     rig.on(Event::HoldAsked { job: job(2) });
     assert_eq!(running(&rig), [1, 3], "a held job does not block");
-    assert_eq!(rig.sched.why(job(2)).unwrap().change.as_deref(), Some("release job big"));
+    assert_eq!(rig.sched.why(rig.now, job(2)).unwrap().change.as_deref(), Some("release job big"));
     rig.on(Event::ReleaseAsked { job: job(2) });
     rig.gone(main_of(1, 1, 0), exit(0));
     rig.gone(main_of(3, 1, 0), exit(0));
@@ -138,10 +143,15 @@ fn a_part_of_a_node_is_given_only_where_it_is() {
     asks.demand = Demand::Part(Resources { gpus_milli: 2000, cpus_milli: 1500, ..Resources::default() });
     let a = rig.submit_as(new_job("a", asks.clone(), every_node(1)));
     assert_eq!(rig.job(a).nodes, [node(2)]);
-    let b = rig.submit_as(new_job("b", asks, every_node(1)));
-    assert_eq!(rig.waits_for(), "needs 1 node, 1 idle, 0 of these with 2 GPUs and 1.5 CPUs, 1 running");
-    let why = rig.sched.why(b).unwrap();
+    let b = rig.submit_as(new_job("b", asks.clone(), every_node(1)));
+    assert_eq!(rig.job(b).nodes, [node(2)], "the other half");
+    let c = rig.submit_as(new_job("c", asks, every_node(1)));
+    assert_eq!(rig.waits_for(), "needs 1 node with 2 GPUs and 1.5 CPUs, 1 has that and all of it is in use");
+    let why = rig.sched.why(rig.now, c).unwrap();
     assert_eq!(why.nodes[0], ("host1".into(), "asks 2 GPUs, the node has 0".into()));
+    assert_eq!(why.nodes[1], ("host2".into(), "asks 2 GPUs, of which is left 0".into()));
+    rig.gone(main_of(1, 1, 0), exit(0));
+    assert_eq!((rig.state(c), rig.nodes()), (ExecutionState::Running, "idle running".to_owned()));
 }
 
 #[test]

@@ -23,9 +23,9 @@ fn everything_happens_sometimes() {
     let expected = "
         AcquireNode PrepareNode KeepLogs ReleaseNode StartRank StopRank AckGone AnswerDaemon Notify Started Ended
         Exit Told Fenced Refused Rebooted Lost MachineGone DeclaredDead
-        JobFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost SetupFailed MountError
+        JobFailed DependencyFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost SetupFailed MountError
         allocating preparing idle running unusable leaving
-        SettingsChanged AutoScaleAsked TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
+        SettingsChanged ExperimentCapped AutoScaleAsked TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
         ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
     let sentences = [
         "stopped: Terminate",
@@ -34,9 +34,11 @@ fn everything_happens_sometimes() {
         "stopped: Sibling",
         "stopped: GangLost",
         "stopped: Finished",
+        "stopped: Preempted",
         "a start was settled by an inventory",
         "nodes were given up",
         "nothing changed",
+        "a node was shared",
     ];
     let mut missing: BTreeSet<&str> = expected.split_whitespace().chain(sentences).collect();
     let mut seed: u64 = 1;

@@ -72,6 +72,8 @@ pub(super) fn new_job(name: &str, spec: JobSpec, shape: LaunchShape) -> NewJob {
         spec: Arc::new(spec),
         shape,
         token: None,
+        dependencies: Vec::new(),
+        member: None,
     }
 }
 

@@ -47,7 +47,7 @@ fn nodes_are_set_up_first_and_cleaned_up_last() {
     assert_eq!(rig.starts(), [of(Cleanup, 0), of(Cleanup, 1)]);
     assert_eq!(rig.state(a), ExecutionState::Running, "its nodes are held until they are cleaned up");
     rig.gone(of(Cleanup, 1), exit(0));
-    assert!(rig.sched.nodes().values().all(|node| node.holder.is_some()));
+    assert!(rig.sched.nodes().values().all(|node| node.is_held()));
     rig.gone(of(Cleanup, 0), exit(0));
     assert_eq!((rig.state(a), rig.job(a).exit_code), (ExecutionState::Succeeded, Some(0)));
     assert!(rig.sched.nodes().values().all(|node| node.state == NodeState::Idle));

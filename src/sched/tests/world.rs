@@ -29,6 +29,9 @@ pub(super) struct Machine {
     pub(super) spool: BTreeMap<RankKey, Record>,
 }
 
+/// The CPUs of every machine, in thousandths.
+const CPUS_MILLI: u64 = 8000;
+
 /// The name of a variant.
 fn word(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
@@ -108,6 +111,7 @@ impl World {
         world.tell(Event::ExperimentCreated { workspace: WS, name: "first".into() });
         let mut spec = cluster_spec(3, Deallocation::Requeue);
         spec.node_setup = sets_up.then(Default::default);
+        spec.machines.preemption = !sets_up;
         world.tell(Event::ClusterCreated { workspace: WS, name: "gpu".into(), uuid: uuid::Uuid::nil(), spec });
         world
     }
@@ -146,6 +150,7 @@ impl World {
         }
         self.outbox.extend(step.effects.iter().map(|effect| (effect.id, effect.act.clone())));
         self.sched.retire();
+        self.see_sharing();
         self.see_store();
         self.see_attempts();
         self.meet(&event, &step);
@@ -211,6 +216,30 @@ impl World {
         assert_eq!(self.rows.len(), count, "I11 the store has every row");
         let outbox: BTreeMap<_, _> = sched.outbox().map(|effect| (effect.id, effect.act)).collect();
         assert_eq!(outbox, self.outbox, "I11 the store has the outbox");
+    }
+
+    /// I09: of no node is more given than it has. A node never says that it has fewer CPUs than before; GPUs come and go
+    /// here, so that those are counted by their numbers.
+    fn see_sharing(&mut self) {
+        for node in self.sched.nodes().values() {
+            let jobs: Vec<_> = node.holders.iter().filter_map(|(job, _)| self.sched.jobs().get(job)).collect();
+            let parts: Vec<_> = jobs.iter().filter_map(|job| job.spec.demand.part()).collect();
+            assert!(parts.len() == jobs.len() || jobs.len() == 1, "I09 somebody has {node:?} for himself: {jobs:?}");
+            let cpus: u64 = parts.iter().map(|asked| asked.cpus_milli).sum();
+            assert!(cpus <= CPUS_MILLI, "I09 {cpus} of {node:?} are given to {jobs:?}");
+            let mut gpus = BTreeMap::<u32, u64>::new();
+            for job in &jobs {
+                let at = job.nodes.iter().position(|id| *id == node.id);
+                let place = at.and_then(|at| job.places.get(at));
+                for share in place.and_then(|place| place.gpu_shares.as_ref()).into_iter().flatten() {
+                    *gpus.entry(share.index).or_default() += share.milli;
+                }
+            }
+            assert!(gpus.values().all(|milli| *milli <= 1000), "I09 a GPU of {node:?} is given twice: {gpus:?}");
+            if jobs.len() > 1 {
+                self.met.insert("a node was shared".into());
+            }
+        }
     }
 
     /// I01, I03: one live attempt a job; attempts only grow.

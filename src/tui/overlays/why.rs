@@ -58,6 +58,10 @@ impl WhyView {
         if why.place > 0 {
             lines.push(Line::from(vec![Span::styled("place in the queue  ", muted), Span::from(why.place.to_string())]));
         }
+        if let Some(at) = why.starts {
+            let when = format!("in {} at the latest", at.since(cx.now));
+            lines.push(Line::from(vec![Span::styled("starts  ", muted), Span::from(when)]));
+        }
         if let Some(change) = &why.change {
             lines.push(Line::default());
             lines.push(Line::from(Span::styled("what would let it run", muted)));

@@ -7,7 +7,7 @@ use super::tree_draw::node_role;
 use crate::commands::CommandId;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::spec::{Deallocation, ProviderSpec, ScaleSettings};
-use crate::model::state::{AllocationState, Cluster, Node, NodeState, Reach};
+use crate::model::state::{AllocationState, Cluster, Node, NodeState, QueueHead, Reach};
 use crate::tui::cx::Cx;
 use crate::tui::draw::proposal_line;
 use crate::tui::equivalent::priority_word;
@@ -54,7 +54,7 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         None => facts.text("queue", "nothing waits", muted),
         Some(head) => {
             facts.spans("queue", [Span::styled(cluster.waiting.to_string(), strong), Span::styled(" waiting", muted)]);
-            facts.text("next", &format!("{}: {}", shown(&head.name), shown(&head.waits_for)), text);
+            facts.text("next", &waiting(head, cx), text);
         }
     }
     scaling(cluster, &mut facts, cx);
@@ -203,14 +203,15 @@ pub fn node_row(id: NodeId, cx: &Cx) -> Row {
     let Some(node) = cx.world.node(id) else { return Vec::new() };
     let lost = matches!(node.reach, Reach::Lost { .. });
     let style = |role| cx.style(if lost { Role::Stale } else { role });
-    let job = node.holder.map(|(id, _)| cx.world.job(id).map_or_else(|| id.to_string(), |job| shown(&job.name)));
+    let name = |id| cx.world.job(id).map_or_else(|| id.to_string(), |job| shown(&job.name));
+    let jobs = node.holders.iter().map(|(id, _)| name(*id)).collect::<Vec<_>>().join(" ");
     let name = if node.name.is_empty() { node.id.to_string() } else { shown(&node.name) };
     let word = format!("{} {}", cx.glyph(Glyph::node(&node.state)), node.state.word());
     vec![
         Span::styled(name, style(Role::Text)),
         Span::styled(word, style(node_role(&node.state))),
         Span::styled(cx.now.since(node.since).to_string(), style(Role::Muted)),
-        Span::styled(job.unwrap_or_default(), style(Role::Text)),
+        Span::styled(jobs, style(Role::Text)),
         Span::styled(node_reason(node, cx), style(Role::Muted)),
     ]
 }
@@ -225,11 +226,24 @@ pub fn node_reason(node: &Node, cx: &Cx) -> String {
     }
 }
 
+/// Returns what a job waits for, and until when at the latest.
+fn waiting(head: &QueueHead, cx: &Cx) -> String {
+    let starts = match head.starts {
+        Some(at) if at > cx.now => format!("; starts in {} at the latest", at.since(cx.now)),
+        Some(_) => "; starts at any moment".to_owned(),
+        None => String::new(),
+    };
+    format!("{}: {}{starts}", shown(&head.name), shown(&head.waits_for))
+}
+
 fn queue_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
     let mut facts = Facts::new(cx, width);
     match &cluster.head {
         Some(head) => {
-            facts.text("next", &format!("{}: {}", shown(&head.name), shown(&head.waits_for)), cx.style(Role::Text));
+            facts.text("next", &waiting(head, cx), cx.style(Role::Text));
+            if let Some(kept_for) = &cluster.kept_for {
+                facts.text("kept for", &waiting(kept_for, cx), cx.style(Role::Text));
+            }
         }
         None => facts.prose("nothing waits", cx.style(Role::Muted)),
     }

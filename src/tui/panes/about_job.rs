@@ -47,6 +47,9 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     if !reason.is_empty() && job.state != ExecutionState::Failed {
         facts.text("reason", &shown(&reason), cx.style(Role::Text));
     }
+    if let Some(at) = cx.world.cluster(job.cluster).and_then(|cluster| job.starts(cluster)).filter(|at| *at > cx.now) {
+        facts.text("starts", &format!("in {} at the latest", at.since(cx.now)), cx.style(Role::Text));
+    }
     place(job, &mut facts, cx);
     limit(job, width, &mut facts, cx);
     exit(job, &mut facts, cx);
@@ -90,7 +93,7 @@ fn status(job: &Job, cx: &Cx) -> Vec<Vec<Span<'static>>> {
         let text = format!("stops in {}s", until.since(cx.now).0.div_ceil(1000));
         pieces.push(vec![Span::styled(text, cx.style(Role::Terminating))]);
     }
-    if matches!(job.after_stop, Some(AfterStop::Requeue | AfterStop::RequeuePlanned)) {
+    if matches!(job.after_stop, Some(AfterStop::Requeue | AfterStop::RequeuePlanned | AfterStop::Retry)) {
         pieces.push(vec![Span::styled("then queued again", cx.style(Role::Terminating))]);
     }
     let fact = |label: &str, value: String| {
@@ -317,6 +320,7 @@ fn stop_word(why: StopWhy) -> &'static str {
         StopWhy::Scale => "its node is taken away",
         StopWhy::Sibling => "another process of the attempt failed",
         StopWhy::GangLost => "a node of the attempt is out of sight",
+        StopWhy::Preempted => "a job of a higher priority takes its nodes",
         StopWhy::Finished => "the job is over",
     }
 }

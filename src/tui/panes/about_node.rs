@@ -40,9 +40,15 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     if let Some(mismatch) = &node.mismatch {
         facts.text("class", &shown(mismatch), cx.style(Role::Warning));
     }
-    if let Some((job, attempt)) = node.holder {
+    for (at, (job, attempt)) in node.holders.iter().enumerate() {
+        let label = match (at, node.holders.len()) {
+            (0, 1) => "job",
+            (0, _) => "jobs",
+            _ => "",
+        };
+        let job = *job;
         let name = cx.world.job(job).map_or_else(|| job.to_string(), |job| shown(&job.name));
-        facts.text("job", &format!("{name}, attempt {}", attempt.0), text);
+        facts.text(label, &format!("{name}, attempt {}", attempt.0), text);
     }
     facts.text("host", &shown(&node.host), text);
     if let Some(said) = &node.facts {

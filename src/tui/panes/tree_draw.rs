@@ -249,10 +249,13 @@ fn node_row(id: NodeId, cx: &Cx) -> Row {
     let Some(node) = cx.world.node(id) else { return gone(3) };
     let role = node_role(&node.state);
     let lost = matches!(node.reach, Reach::Lost { .. });
-    let word = match (&node.state, node.holder) {
-        (NodeState::Running, Some((job, _))) => cx.world.job(job).map_or_else(|| "running".to_owned(), |j| shown(&j.name)),
-        (NodeState::Idle, _) if node.drained => "drained".to_owned(),
-        (state, _) => state.word().to_owned(),
+    let word = match (&node.state, node.holders.len(), node.holders.first()) {
+        (NodeState::Running, 1, Some((job, _))) => {
+            cx.world.job(*job).map_or_else(|| "running".to_owned(), |j| shown(&j.name))
+        }
+        (NodeState::Running, jobs, Some(_)) => format!("{jobs} jobs"),
+        (NodeState::Idle, ..) if node.drained => "drained".to_owned(),
+        (state, ..) => state.word().to_owned(),
     };
     let word = if lost { "unreachable".to_owned() } else { word };
     let style = if lost { cx.style(Role::Stale) } else { fresh(cx, Role::Text) };

@@ -34,6 +34,10 @@ fn job(state: ExecutionState) -> Job {
         since: UnixMillis(0),
         priority: Priority::High,
         held: false,
+        dependencies: Vec::new(),
+        pause: None,
+        member: None,
+        retries: 0,
         stop_at: None,
         attempt: Attempt(1),
         requeues: 0,
@@ -62,6 +66,7 @@ fn view(job: Job) -> JobView {
         experiment: "first".to_owned(),
         cluster: "gpu".to_owned(),
         reason: String::new(),
+        starts: None,
         logs: None,
     }
 }

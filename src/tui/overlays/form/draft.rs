@@ -5,7 +5,9 @@ use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::toolkit::{Counting, PROCESSES_PER_NODE_MAX};
-use crate::model::spec::{ContainerSettings, Demand, JobSpec, Kept, MountVolumes, Priority, Secret, ToolKind, Toolkit};
+use crate::model::spec::{
+    ContainerSettings, Demand, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit,
+};
 use crate::model::units::{Millis, NodeCount};
 
 /// A field of the form, in the order in which it stands there.
@@ -145,6 +147,8 @@ pub struct Rest {
     pub secrets: Vec<Secret>,
     /// See [`JobSpec::demand`].
     pub demand: Demand,
+    /// See [`JobSpec::scheduling`].
+    pub scheduling: Box<Scheduling>,
     /// What its file said beside all that.
     pub kept: Kept,
 }
@@ -161,6 +165,7 @@ impl Rest {
             (self.container_settings.is_some(), "containerSettings"),
             (!self.secrets.is_empty(), "secrets"),
             (self.demand != Demand::WholeNode, "resources"),
+            (*self.scheduling != Scheduling::default(), "scheduling"),
         ];
         set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
     }
@@ -239,6 +244,7 @@ impl Draft {
                 container_settings: spec.container_settings.clone(),
                 secrets: spec.secrets.clone(),
                 demand: spec.demand.clone(),
+                scheduling: spec.scheduling.clone(),
                 kept: spec.kept.clone(),
             },
         }
@@ -321,6 +327,7 @@ impl Draft {
             secrets: self.rest.secrets.clone(),
             constraints: Constraints { max_wall_clock_time },
             demand: self.rest.demand.clone(),
+            scheduling: self.rest.scheduling.clone(),
             kept: self.rest.kept.clone(),
         }
     }

@@ -7,7 +7,7 @@ use super::draft::{Draft, PRIORITIES};
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::Faults;
 use crate::model::spec::job_file::JobFile;
-use crate::model::spec::{Demand, Resources, Toolkit};
+use crate::model::spec::{Demand, Toolkit, body};
 
 /// Returns the draft as JSON.
 pub fn to_text(draft: &Draft) -> String {
@@ -61,9 +61,12 @@ fn put_rest(draft: &Draft, put: &mut impl FnMut(&str, Value)) {
             put(key, list);
         }
     }
-    if let Demand::Part(Resources { cpus_milli, memory, gpus_milli, .. }) = &rest.demand {
-        let count = |milli: u64| if milli.is_multiple_of(1000) { json!(milli / 1000) } else { json!(milli as f64 / 1000.0) };
-        put("resources", json!({"cpus": count(*cpus_milli), "memory": memory.0, "gpus": count(*gpus_milli)}));
+    if let Demand::Part(part) = &rest.demand {
+        put("resources", body::resources(part));
+    }
+    // An object of texts, as its file would have it.
+    if let Ok(Value::Object(scheduling)) = serde_json::to_value(&rest.scheduling) {
+        scheduling.into_iter().for_each(|(key, value)| put(&key, value));
     }
 }
 
