@@ -142,7 +142,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::Show { name, named } => {
             let names = named.all(name)?;
-            let lists = Lists::read(&core, session.workspace().as_ref()).await?;
+            let meant = names.iter().chain(&session.context.cluster);
+            let lists = Lists::read(&core, session.workspace_for(meant).as_ref()).await?;
             if names.len() > 1 {
                 let mut list = session.out.list(object::COLUMNS);
                 for name in &names {
@@ -181,7 +182,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
 
 async fn delete(session: &Session, core: &Core, name: &String, force: bool, leave: NoWait) -> Result<(), Failure> {
     let more = if force { " and end the jobs on it" } else { "" };
-    let lists = Lists::read(core, session.workspace().as_ref()).await?;
+    let lists = Lists::read(core, session.workspace_for([name]).as_ref()).await?;
     let id = lists.cluster(Some(name)).ok().map(|cluster| cluster.id);
     let request = Request::DeleteCluster { cluster: session.cluster(Some(name)), force };
     if core.act(&format!("delete cluster `{name}`{more}"), request).await?.is_some() {
@@ -248,8 +249,9 @@ async fn show_scaled(session: &Session, core: &Core, name: Option<&String>) -> R
     if matches!(session.out.format, Format::Table | Format::Wide) || session.globals.dry_run {
         return Ok(());
     }
-    let lists = Lists::read(core, session.workspace().as_ref()).await?;
-    let cluster = lists.cluster(name.or(session.context.cluster.as_ref()))?;
+    let name = name.or(session.context.cluster.as_ref());
+    let lists = Lists::read(core, session.workspace_for(name).as_ref()).await?;
+    let cluster = lists.cluster(name)?;
     let value = object::value(cluster, lists.home(cluster.workspace), &lists.nodes_of(cluster));
     session.out.done("", &cluster.name, &value)
 }

@@ -75,7 +75,7 @@ fn has_task(cluster: &Cluster) -> bool {
 
 async fn list(session: &Session, list: List) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let lists = Lists::read(&core, session.workspace().as_ref()).await?;
+    let lists = Lists::read(&core, session.workspace_for(&session.context.cluster).as_ref()).await?;
     let cluster = lists.cluster(session.context.cluster.as_ref())?;
     let all = lists.nodes_of(cluster);
     let nodes = match &list.node {
@@ -130,7 +130,7 @@ fn command(cluster: &Cluster, node: &Node, path: &str, entry: &FileEntry) -> Opt
 
 async fn stream(session: &Session, stream: Stream) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let lists = Lists::read(&core, session.workspace().as_ref()).await?;
+    let lists = Lists::read(&core, session.workspace_for(&session.context.cluster).as_ref()).await?;
     let cluster = lists.cluster(session.context.cluster.as_ref())?;
     let nodes = lists.nodes_of(cluster);
     let node = match stream.node.as_ref().or_else(|| named_after(&nodes, &stream.file_name)) {

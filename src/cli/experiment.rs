@@ -85,7 +85,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         Verb::Show { name, named } => {
             let names = named.all(name)?;
-            let lists = Lists::read(&core, workspace).await?;
+            let meant = names.iter().chain(&session.context.experiment);
+            let lists = Lists::read(&core, session.workspace_for(meant).as_ref()).await?;
             if names.len() > 1 {
                 let mut list = session.out.list(object::COLUMNS);
                 for name in &names {
@@ -139,7 +140,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
 
 async fn delete(session: &Session, core: &Core, name: &String, leave: NoWait) -> Result<(), Failure> {
     let request = Request::DeleteExperiment(session.experiment(Some(name)));
-    let lists = Lists::read(core, session.workspace().as_ref()).await?;
+    let lists = Lists::read(core, session.workspace_for([name]).as_ref()).await?;
     let id = lists.experiment(Some(name)).ok().map(|experiment| experiment.id);
     if core.act(&format!("delete experiment `{name}`"), request).await?.is_some() {
         let still = |lists: &Lists| id.is_some_and(|id| lists.experiments.iter().any(|e| e.id == id));

@@ -152,7 +152,7 @@ fn node_ref(session: &Session, word: &str) -> NodeRef {
 
 async fn list(session: &Session) -> Result<i32, Failure> {
     let core = session.core().await?;
-    let lists = Lists::read(&core, session.workspace().as_ref()).await?;
+    let lists = Lists::read(&core, session.workspace_for(&session.context.cluster).as_ref()).await?;
     let cluster = lists.cluster(session.context.cluster.as_ref())?;
     let mut list = session.out.list(object::COLUMNS);
     list.page(lists.nodes_of(cluster).iter().map(|node: &Arc<_>| object::row(node)).collect())?;
@@ -181,7 +181,7 @@ async fn which(session: &Session, core: &Core, word: Option<&String>) -> Result<
     if let Some(word) = word {
         return Ok((node_ref(session, word), word.clone()));
     }
-    let lists = Lists::read(core, session.workspace().as_ref()).await?;
+    let lists = Lists::read(core, session.workspace_for(&session.context.cluster).as_ref()).await?;
     let cluster = lists.cluster(session.context.cluster.as_ref())?;
     let node = pick(cluster, &lists.nodes_of(cluster), None)?;
     Ok((NodeRef::Id(node.id), node.name.clone()))

@@ -12,6 +12,7 @@ use crate::config::{Config, Sources, places};
 use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::JobId;
 use crate::model::request::{JobQuery, JobRef, Place, Reply, Request};
+use crate::model::resource_id::ResourceId;
 
 /// What every command has at hand.
 pub struct Session {
@@ -61,6 +62,12 @@ impl Session {
     /// Returns the workspace that is meant, with the resource group in front where one is meant.
     pub fn workspace(&self) -> Option<String> {
         self.within_group(self.context.workspace.clone())
+    }
+
+    /// Returns the workspace to look in for things of these names: the one that is meant, or all when one of them is a full id.
+    pub fn workspace_for<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Option<String> {
+        let by_id = names.into_iter().any(|name| ResourceId::is_meant(name));
+        if by_id { None } else { self.workspace() }
     }
 
     /// Puts the resource group that is meant before the name of a workspace.

@@ -210,6 +210,23 @@ fn several_ids_at_once() {
     let jobs = format!("{root}/lab/experiments/a/jobs/one {root}/lab/experiments/a/jobs/two");
     assert_eq!(names(&format!("job show --ids {jobs}")), ["one", "two"]);
     assert_eq!(names("job show -w lab -e a -n one"), ["one"]);
+    // An id counts over the workspace of the context, wherever a name is taken.
+    assert_eq!(user.run("context set -w other").code, 0);
+    let (cluster, far) = (format!("{root}/lab/clusters/c"), format!("{root}/lab/experiments/a"));
+    assert_eq!(names(&format!("cluster show {cluster}")), ["c"]);
+    assert_eq!(names(&format!("cluster node list -c {cluster}")), [""; 0]);
+    assert_eq!(names(&format!("cluster file list -c {cluster}")), [""; 0]);
+    assert_eq!(names(&format!("cluster resize -n {cluster} -t 0")), ["c"]);
+    assert_eq!(names(&format!("experiment show {far}")), ["a"]);
+    assert_eq!(names(&format!("job list -e {far}")), ["one", "two"]);
+    assert_eq!(names(&format!("job list -c {cluster} -w lab")), ["one", "two"]);
+    assert_eq!(names(&format!("file-server show {root}/lab/fileServers/s")), ["s"]);
+    assert_eq!(names(&format!("job show {far}/jobs/one")), ["one"]);
+    for line in [format!("cluster show {root}/nowhere/clusters/c"), format!("experiment show {root}/lab/experiments/none")] {
+        let ran = user.run(&line);
+        assert!(ran.code == 1 && ran.stderr.contains("there is no"), "{}", ran.shown());
+    }
+    assert_eq!(user.run("context clear").code, 0);
     // What is not there is said, and the others go all the same.
     let ran = user.run(&format!("experiment delete -y --ids {root}/lab/experiments/b {root}/lab/experiments/nope"));
     assert!(ran.code == 4 && ran.stderr.contains("1 of 2 failed") && ran.stderr.contains("`nope`"), "{}", ran.shown());
