@@ -146,6 +146,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::Usage
         | Request::ListLogs(_)
         | Request::ListFiles(_)
+        | Request::NodeHistory { .. }
         | Request::NodeWay { .. } => true,
         Request::CreateGroup { .. }
         | Request::DeleteGroup { .. }
@@ -161,6 +162,10 @@ fn repeatable(request: &Request) -> bool {
         | Request::DeleteCluster { .. }
         | Request::Scale(_)
         | Request::AutoScale { .. }
+        | Request::ChangeHosts { .. }
+        | Request::KeepAwake { .. }
+        | Request::ResumeScaling { .. }
+        | Request::SetBudget { .. }
         | Request::Node { .. }
         | Request::Job { .. }
         | Request::Replace { .. }

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    apply, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, names, resource_group,
-    serve, theme, usage, workspace,
+    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, names,
+    resource_group, serve, theme, usage, workspace,
 };
 use crate::model::fault::Fault;
 
@@ -150,6 +150,9 @@ pub enum Noun {
     Edit(edit::Edit),
     /// Write a workspace and all in it as a file that `apply` takes
     Export(export::Export),
+    /// Budgets: what clusters and workspaces may spend, and what they have spent
+    #[command(subcommand)]
+    Budget(budget::Verb),
     /// How much there is of each kind, and how much there may be
     #[command(visible_alias = "list-usages")]
     Usage(usage::Usage),

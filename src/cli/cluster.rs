@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::args::{Named, spelled};
 use super::cluster_create;
 use super::cluster_file;
+use super::cluster_host as host;
 use super::failure::Failure;
 use super::leave::{self, NoWait};
 use super::lists::Lists;
@@ -42,6 +43,24 @@ pub enum Verb {
     /// Let the number of nodes follow the work, within bounds; `scale` ends it
     #[command(alias = "auto")]
     AutoScale(FollowWork),
+    /// Let auto-scale keep all nodes for a while
+    KeepAwake {
+        /// Its name; that of the context when absent
+        #[arg(add = names::clusters())]
+        name: Option<String>,
+        /// For how long; 0s ends it
+        #[arg(long = "for", value_name = "SPAN", default_value = "2h", value_parser = super::job_wait::span)]
+        span: Millis,
+    },
+    /// Let a cluster ask for nodes again that gave up, or paused after failures
+    Resume {
+        /// Its name; that of the context when absent
+        #[arg(add = names::clusters())]
+        name: Option<String>,
+    },
+    /// The hosts of a cluster that has a list of them
+    #[command(subcommand)]
+    Host(host::Verb),
     /// Delete a cluster; refused while jobs wait or run there, unless --force
     #[command(visible_alias = "rm")]
     Delete {
@@ -62,6 +81,41 @@ pub enum Verb {
     /// The logs of the set-up task of a cluster
     #[command(subcommand)]
     File(cluster_file::Verb),
+}
+
+/// Where the nodes of a new cluster come from, and what they cost.
+#[derive(Args, Clone, Debug)]
+pub struct Pool {
+    /// Where nodes come from: hosts of a list, this machine, programs of yours, or an interface over https
+    #[arg(long, value_name = "NAME", value_parser = ["hosts", "local", "command", "http"])]
+    pub(super) provider: Option<String>,
+    /// The hosts of a file, which is watched: hosts come and go with its lines
+    #[arg(long, value_name = "FILE", conflicts_with = "hosts")]
+    pub(super) hosts_file: Option<std::path::PathBuf>,
+    /// The hosts that your ssh configuration names: all, or those that fit a pattern with *
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = "*", conflicts_with_all = ["hosts", "hosts_file"])]
+    pub(super) hosts_of_ssh_config: Option<String>,
+    /// A program that gets and gives back machines: it is run with acquire, release or list as its last word
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) hooks: Option<String>,
+    /// The address of an interface that does the same
+    #[arg(long, value_name = "URL")]
+    pub(super) api: Option<String>,
+    /// A command line that prints the token for --api, run by the core whenever it needs it
+    #[arg(long, value_name = "CMD", requires = "api")]
+    pub(super) api_token_command: Option<String>,
+    /// A command line that wakes $OSTLER_HOST before it is used
+    #[arg(long, value_name = "CMD")]
+    pub(super) power_on: Option<String>,
+    /// A command line that puts $OSTLER_HOST to sleep when it is given back
+    #[arg(long, value_name = "CMD")]
+    pub(super) power_off: Option<String>,
+    /// What a node costs in an hour
+    #[arg(long, value_name = "PRICE")]
+    pub(super) price: Option<String>,
+    /// After this long an idle node goes, and another comes if it is needed
+    #[arg(long, value_name = "SPAN")]
+    pub(super) max_node_lifetime: Option<String>,
 }
 
 /// Options of `scale`.
@@ -134,7 +188,16 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             return scale(session, name.as_ref(), resize.target, resize.deallocate.as_deref()).await;
         }
         Verb::AutoScale(follow) => return auto_scale(session, follow).await,
+        Verb::KeepAwake { name, span } => {
+            let request = Request::KeepAwake { cluster: session.cluster(name.as_ref()), span };
+            return simple(session, &format!("keep its nodes for {span}"), request).await;
+        }
+        Verb::Resume { name } => {
+            let request = Request::ResumeScaling { cluster: session.cluster(name.as_ref()) };
+            return simple(session, "ask for nodes again", request).await;
+        }
         Verb::Node(verb) => return node::run(session, verb).await,
+        Verb::Host(verb) => return host::run(session, verb).await,
         Verb::File(verb) => return cluster_file::run(session, verb).await,
         Verb::Show { .. } | Verb::List | Verb::Delete { .. } => {}
     }
@@ -175,7 +238,15 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             }
             return node::partly(failed, names.len());
         }
-        Verb::Create(_) | Verb::Scale(_) | Verb::Resize(_) | Verb::AutoScale(_) | Verb::Node(_) | Verb::File(_) => {}
+        Verb::Create(_)
+        | Verb::Scale(_)
+        | Verb::Resize(_)
+        | Verb::AutoScale(_)
+        | Verb::KeepAwake { .. }
+        | Verb::Resume { .. }
+        | Verb::Node(_)
+        | Verb::Host(_)
+        | Verb::File(_) => {}
     }
     Ok(0)
 }
@@ -190,6 +261,13 @@ async fn delete(session: &Session, core: &Core, name: &String, force: bool, leav
         leave::until_gone(session, core, &format!("cluster `{name}`"), leave, still).await?;
     }
     Ok(())
+}
+
+async fn simple(session: &Session, what: &str, request: Request) -> Result<i32, Failure> {
+    match session.core().await?.act(what, request).await? {
+        None | Some(Reply::Accepted { .. }) => Ok(0),
+        Some(other) => Err(unexpected(&other)),
+    }
 }
 
 async fn auto_scale(session: &Session, follow: FollowWork) -> Result<i32, Failure> {

@@ -3,6 +3,8 @@
 use clap::Args;
 
 use super::account::Account;
+use super::cluster::Pool;
+use super::cluster_pool;
 use super::failure::Failure;
 use super::fetch::Source;
 use super::lists::Lists;
@@ -40,9 +42,8 @@ pub struct Create {
     /// Hosts that `ssh HOST` reaches, in the order in which they are taken: 'gpu[01-16],ci@big'
     #[arg(long, value_name = "LIST")]
     hosts: Option<String>,
-    /// Where nodes come from
-    #[arg(long, value_name = "NAME", value_parser = ["hosts", "local"])]
-    provider: Option<String>,
+    #[command(flatten)]
+    pool: Pool,
     /// The node class, which says where nodes come from if nothing else does; a free label where none is configured
     #[arg(short = 's', long, value_name = "NAME")]
     vm_size: Option<String>,
@@ -111,6 +112,7 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     };
     scale(&mut doc, &create)?;
     overlay(&mut doc, &create)?;
+    cluster_pool::overlay(session, &mut doc, &create.pool)?;
     let mut faults = Faults::default();
     create.quick.patch(session, &mut doc, Whose::Cluster, &mut faults)?;
     let read = ClusterFile::read(&doc, &mut faults);
@@ -185,8 +187,7 @@ fn scale(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
 /// Puts the other options over what the file says.
 fn overlay(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
     let labels = &create.labels;
-    let texts: [(&[&'static str], &Option<String>); 8] = [
-        (&["provider"], &create.provider),
+    let texts: [(&[&'static str], &Option<String>); 7] = [
         (&["hosts"], &create.hosts),
         (&["scaleSettings", "manual", "nodeDeallocationOption"], &create.deallocate),
         (&["vmSize"], &create.vm_size),

@@ -13,7 +13,7 @@ use super::select;
 use super::session::{Core, Session};
 use crate::model::request::JobQuery;
 use crate::model::spec::secret::{sources_of_cluster, sources_of_job};
-use crate::model::spec::{ClusterSpec, JobSpec, MountVolumes, ProviderSpec, Secret, SecretSource};
+use crate::model::spec::{ClusterSpec, JobSpec, MountVolumes, Secret, SecretSource, body};
 use crate::model::state::Workspace;
 
 /// Options of `export`.
@@ -137,14 +137,8 @@ pub fn cluster_body(spec: &ClusterSpec) -> Map<String, Value> {
     };
     map.remove("kept");
     map.insert("scaleSettings".to_owned(), cluster::scaling(&spec.scale_settings));
-    match &spec.provider {
-        ProviderSpec::Hosts { hosts } => {
-            map.insert("provider".to_owned(), json!("hosts"));
-            map.insert("hosts".to_owned(), json!(hosts));
-        }
-        ProviderSpec::Local => drop(map.insert("provider".to_owned(), json!("local"))),
-        ProviderSpec::Class => {}
-    }
+    map.remove("pool");
+    map.extend(body::nodes(&spec));
     if let Some(setup) = &spec.node_setup {
         let secrets = setup.setup_task.as_ref().map(|task| &task.secrets).filter(|secrets| !secrets.is_empty());
         if let Some(secrets) = secrets {

@@ -6,9 +6,12 @@
 mod account;
 mod apply;
 pub mod args;
+mod budget;
 mod cluster;
 mod cluster_create;
 mod cluster_file;
+mod cluster_host;
+mod cluster_pool;
 mod completions;
 mod config;
 mod context;
@@ -38,6 +41,7 @@ mod lists;
 mod logs;
 mod names;
 mod node;
+mod node_history;
 mod objects;
 pub mod output;
 mod quick;
@@ -176,6 +180,7 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         Noun::Apply(apply) => apply::run(session, &apply).await,
         Noun::Edit(edit) => edit::run(session, &edit).await,
         Noun::Export(export) => export::run(session, &export).await,
+        Noun::Budget(verb) => budget::run(session, verb).await,
         Noun::Usage(_) => usage::run(session).await,
         Noun::Doctor(doctor) => doctor::run(session, &doctor, environment).await,
         // Done before this.

@@ -8,11 +8,13 @@ use super::failure::Failure;
 use super::forward::{self, Forward};
 use super::lists::Lists;
 use super::names;
+use super::node_history;
 use super::objects::node as object;
 use super::session::{Core, Session};
 use crate::model::fault::{Fault, FaultKind};
 use crate::model::request::{NodeAct, NodeRef, Request};
 use crate::model::state::{Cluster, Node};
+use crate::model::units::Millis;
 
 /// What can be done with nodes.
 #[derive(Subcommand, Clone, Debug)]
@@ -51,6 +53,21 @@ pub enum Verb {
         /// Names, or node-7
         #[arg(required = true, value_name = "NODE", add = names::nodes())]
         nodes: Vec<String>,
+    },
+    /// Give nodes back, so that others come in their place; refused while a job has one
+    Replace {
+        /// Names, or node-7
+        #[arg(required = true, value_name = "NODE", add = names::nodes())]
+        nodes: Vec<String>,
+    },
+    /// Show what a node did: CPU, memory, disk, network and GPUs of the last day
+    History {
+        /// Its name, or node-7; the first when absent
+        #[arg(add = names::nodes())]
+        node: Option<String>,
+        /// How far back
+        #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = super::job_wait::span)]
+        since: Millis,
     },
     /// Give nodes no new work; what runs there goes on
     Drain {
@@ -136,6 +153,12 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let (node, name) = which(session, &core, node.as_ref()).await?;
             forward::shell(&core, node, &name).await
         }
+        Verb::History { node, since } => {
+            let core = session.core().await?;
+            let (node, _) = which(session, &core, node.as_ref()).await?;
+            node_history::run(session, &core, node, since).await
+        }
+        Verb::Replace { nodes } => each(session, &nodes, "replace", NodeAct::Replace).await,
         Verb::Prepare { nodes } => each(session, &nodes, "prepare", NodeAct::Prepare).await,
         Verb::Drain { nodes } => each(session, &nodes, "drain", NodeAct::Drain).await,
         Verb::Undrain { nodes } => each(session, &nodes, "undrain", NodeAct::Undrain).await,

@@ -4,6 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::failure::Failure;
+use super::lists::Lists;
+use super::objects::cost;
 use super::output::{Column, Look, Row};
 use super::session::{Session, unexpected};
 use crate::model::request::{Reply, Request};
@@ -21,6 +23,29 @@ const COLUMNS: &[Column] = &[
     Column { title: "USAGE", look: Look::Text },
     Column { title: "LIMIT", look: Look::Number },
 ];
+
+/// What something has cost, as a usage: against its budget, when it has one.
+fn cost_row(row: Row) -> Row {
+    let (of, budget) = (row.name, &row.value["budget"]);
+    let counted = if budget.is_null() { &row.value["spent"] } else { &budget["spent"] };
+    let name = format!("cost of {of}");
+    let text = |value: &serde_json::Value| value.as_f64().map(|amount| format!("{amount:.2}"));
+    Row {
+        cells: vec![
+            text(counted).unwrap_or_default(),
+            name.clone(),
+            text(&budget["limit"]).unwrap_or_else(|| "none".to_owned()),
+        ],
+        value: json!({
+            "name": {"value": name, "localizedValue": name},
+            "currentValue": counted,
+            "limit": budget["limit"],
+            "unit": "Money",
+            "cost": row.value,
+        }),
+        name,
+    }
+}
 
 /// Does it.
 ///
@@ -48,6 +73,9 @@ pub async fn run(session: &Session) -> Result<i32, Failure> {
         name: usage.name,
     };
     list.page(usages.into_iter().map(row).collect())?;
+    let lists = Lists::read(&core, session.workspace().as_ref()).await?;
+    let priced = cost::rows(&lists).into_iter().filter(|row| row.value["spent"] != 0.0 || !row.value["budget"].is_null());
+    list.page(priced.map(cost_row).collect())?;
     list.end()?;
     Ok(0)
 }

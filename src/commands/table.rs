@@ -20,6 +20,12 @@ pub enum CommandId {
     Prepare,
     /// Shows the logs of a node's set-up task.
     SetUpLogs,
+    /// Gives a node back, so that another one comes in its place.
+    Replace,
+    /// Keeps all nodes of an auto-scaled cluster for two hours.
+    KeepAwake,
+    /// Lets a cluster ask for nodes again that gave up or paused.
+    ResumeScaling,
     /// Gives a node no new work.
     Drain,
     /// Gives a node new work again.
@@ -283,6 +289,36 @@ pub const ALL: &[Command] = &[
         scopes: &[Scope::Tree, Scope::Detail],
         args: "",
         danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Replace,
+        name: "replace",
+        sentence: "gives a node back, so that another one comes in its place",
+        hint: "replace",
+        keys: &[],
+        scopes: &[],
+        args: "",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::KeepAwake,
+        name: "keep-awake",
+        sentence: "keeps all nodes of an auto-scaled cluster for two hours",
+        hint: "keep awake",
+        keys: &[],
+        scopes: &[],
+        args: "",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::ResumeScaling,
+        name: "resume-scaling",
+        sentence: "lets a cluster ask for nodes again that gave up or paused",
+        hint: "resume",
+        keys: &[],
+        scopes: &[],
+        args: "",
+        danger: Danger::Acts,
     },
     Command {
         id: CommandId::Drain,

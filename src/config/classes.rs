@@ -9,6 +9,7 @@ use crate::model::node_class::NodeClass;
 use crate::model::spec::doc::Value;
 use crate::model::spec::fields::{Faults, Field};
 use crate::model::spec::{ProviderSpec, Resources};
+use crate::model::units::Money;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -59,8 +60,12 @@ fn class(field: &Field<'_>, faults: &mut Faults) -> Option<NodeClass> {
         ..Resources::default()
     };
     let os = fields.take("os").and_then(|field| field.text(faults));
+    let price = fields.take("price").and_then(|field| {
+        let text = field.scalar(faults)?;
+        Money::parse(&text).map_err(|why| field.fault(faults, why)).ok()
+    });
     fields.finish_strictly(faults);
-    Some(NodeClass { provider, admin_user, least, os })
+    Some(NodeClass { provider, admin_user, least, price, os })
 }
 
 /// One text with ranges, or a list of such texts.
@@ -93,7 +98,8 @@ pub(super) fn show(config: &Config) -> String {
                 parts.push(format!("hosts = [{}]", hosts.join(", ")));
             }
             Some(ProviderSpec::Local) => parts.push("provider = \"local\"".to_owned()),
-            Some(ProviderSpec::Class) | None => {}
+            // No class says these.
+            Some(ProviderSpec::Class | ProviderSpec::Command { .. } | ProviderSpec::Http { .. }) | None => {}
         }
         if class.admin_user {
             parts.push("admin_user = true".to_owned());
@@ -105,6 +111,7 @@ pub(super) fn show(config: &Config) -> String {
         if class.least.memory.0 > 0 {
             parts.push(format!("memory = \"{}\"", class.least.memory.0));
         }
+        parts.extend(class.price.map(|price| format!("price = {}", price.0 as f64 / 1e6)));
         parts.extend(class.os.as_ref().map(|os| format!("os = {}", toml_text(os))));
         format!("{} = {{ {} }}", toml_text(name), parts.join(", "))
     };

@@ -143,6 +143,17 @@ pub const ALL: &[Key] = &[
         show: |config| optional(config.settings.webhook.as_deref()),
     },
     Key {
+        name: "gpu_command",
+        about: "Looks at a node's GPUs in the place of nvidia-smi and rocm-smi: prints a line for each, as index, busy %, MiB used, MiB there, W, name.",
+        by_environment: false,
+        read: |field, config, faults| {
+            if let Some(text) = field.text(faults) {
+                config.settings.gpu_command = Some(text);
+            }
+        },
+        show: |config| optional(config.settings.gpu_command.as_deref()),
+    },
+    Key {
         name: "container_runtimes",
         about: "The container runtimes to look for on a node; the first that works there counts.",
         by_environment: false,

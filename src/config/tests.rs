@@ -137,7 +137,7 @@ fn the_starter_file_sets_nothing_and_reads_back() {
         .filter(|line| keys::ALL.iter().any(|key| line.starts_with(&format!("{} = ", key.name)) && !line.ends_with("\"\"")))
         .map(str::to_owned)
         .collect();
-    assert_eq!(shown.len(), keys::ALL.len() - 3, "{shown:?}");
+    assert_eq!(shown.len(), keys::ALL.len() - 4, "{shown:?}");
     let config = Config::load(sources(dir.path(), &shown.join("\n"))).unwrap();
     assert_eq!((config.settings, config.ui), (Settings::default(), Ui::default()));
 }

@@ -69,6 +69,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         after_stop: None,
         created: UnixMillis(0),
         started: None,
+        spent: Default::default(),
         ended: None,
         exit_code: None,
         errors: Vec::new(),

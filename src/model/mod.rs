@@ -1,5 +1,7 @@
 //! Layer 0: plain data shared by all. No I/O, no async, no clock, no randomness.
 
+pub mod alike;
+pub mod cost;
 pub mod fault;
 pub mod ids;
 pub mod kept;
@@ -11,6 +13,7 @@ pub mod plan;
 pub mod plan_text;
 pub mod request;
 pub mod resource_id;
+pub mod sample;
 pub mod settings;
 pub mod shown;
 pub mod snapshot;

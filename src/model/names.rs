@@ -133,6 +133,25 @@ pub fn expand_hosts(list: &str) -> Result<Vec<String>, String> {
     Ok(hosts)
 }
 
+/// Returns the hosts of an OpenSSH configuration: the words behind `Host` that name one host and no pattern. Files that it
+/// includes are not read.
+pub fn ssh_config_hosts(text: &str) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for line in text.lines() {
+        let mut words = line.trim().split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
+        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("host")) {
+            continue;
+        }
+        for word in words.map(|word| word.trim_matches('"')) {
+            let pattern = word.contains(['*', '?', '!']);
+            if !pattern && check_host(word).is_ok() && !hosts.iter().any(|host: &String| host.eq_ignore_ascii_case(word)) {
+                hosts.push(word.to_owned());
+            }
+        }
+    }
+    hosts
+}
+
 /// The most hosts that one list may give: ten times the largest fleet we measure.
 pub const HOSTS_MAX: usize = 10_000;
 
@@ -246,5 +265,12 @@ mod tests {
         for bad in ["", "1X", "A-B", "A B", "x;rm", "OSTLER_X"] {
             assert!(check_variable(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn hosts_of_an_ssh_configuration() {
+        let text =
+            "Host *\n  User ada\nHost gpu1 gpu2 !gpu3 lab-?\nhost=big\n  HostName 10.0.0.7\nMatch host x\nHost gpu1\n";
+        assert_eq!(ssh_config_hosts(text), ["gpu1", "gpu2", "big"]);
     }
 }

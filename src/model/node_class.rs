@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{ProviderSpec, Resources};
 use super::state::Facts;
-use super::units::Bytes;
+use super::units::{Bytes, Money};
 
 /// How much of the memory that a class promises must be there, in percent: firmware and kernel keep some of what was bought.
 const MEMORY_PERCENT: u64 = 90;
@@ -21,6 +21,9 @@ pub struct NodeClass {
     pub admin_user: bool,
     /// What each node has at least.
     pub least: Resources,
+    /// What a node costs in an hour; what a cluster says itself counts over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
     /// A part of the name of its operating system, in any case of letters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub os: Option<String>,

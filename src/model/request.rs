@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::cost::Budget;
 use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, JobId, NodeId};
 use crate::model::plan::JobPlan;
+use crate::model::sample::Sample;
 use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
 use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
-use crate::model::units::{Millis, NodeCount, UnixMillis};
+use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
 
 /// The most entries one page of a list holds (published limit of `maxresults`).
 pub const PAGE_MAX: u32 = 1000;
@@ -93,6 +95,18 @@ pub enum Request {
     /// Lets the number of a cluster's nodes follow its work, from now on.
     #[serde(rename_all = "camelCase")]
     AutoScale { cluster: Place, minimum: NodeCount, maximum: NodeCount, idle: Option<Millis> },
+    /// Lets auto-scale keep all nodes for this long, or from now on none when it is nothing.
+    #[serde(rename_all = "camelCase")]
+    KeepAwake { cluster: Place, span: Millis },
+    /// Lets auto-scale that paused after failures try again.
+    #[serde(rename_all = "camelCase")]
+    ResumeScaling { cluster: Place },
+    /// Sets what a cluster may spend, or with no cluster what all clusters of a workspace may; `None` takes the limit away.
+    #[serde(rename_all = "camelCase")]
+    SetBudget { cluster: Option<Place>, workspace: Option<String>, budget: Option<Budget> },
+    /// Adds hosts to a pool that has a list of them, and takes others from it.
+    #[serde(rename_all = "camelCase")]
+    ChangeHosts { cluster: Place, add: Vec<String>, remove: Vec<String> },
     /// What [`Request::Scale`] would do: [`Reply::Preview`].
     PreviewScale(Scale),
     /// Acts on one node.
@@ -138,6 +152,9 @@ pub enum Request {
     /// How this machine's ssh reaches a node: [`Reply::Way`].
     #[serde(rename_all = "camelCase")]
     NodeWay { node: NodeRef },
+    /// What a node did in the last time, at most a day: [`Reply::History`].
+    #[serde(rename_all = "camelCase")]
+    NodeHistory { node: NodeRef, span: Millis },
     /// How much there is of each kind and how much there may be: [`Reply::Usages`].
     Usage,
     /// Ends the host process in order; jobs on nodes go on.
@@ -178,6 +195,18 @@ pub struct Preview {
     pub release_busy: Vec<(NodeId, String)>,
     /// What becomes of those jobs.
     pub deallocation: Deallocation,
+    /// What the cluster costs in an hour, with all that is asked for already.
+    #[serde(default)]
+    pub rate_before: Money,
+    /// What it would cost.
+    #[serde(default)]
+    pub rate_after: Money,
+    /// How long the tightest budget would last.
+    #[serde(default)]
+    pub budget_lasts: Option<Millis>,
+    /// How many nodes a budget allows, when that is fewer than would be asked for.
+    #[serde(default)]
+    pub affordable: Option<NodeCount>,
     /// The whole as one line for a person: `2 → 4: 2 hosts free`.
     pub line: String,
 }
@@ -204,6 +233,8 @@ pub enum NodeRef {
 pub enum NodeAct {
     /// Prepares it again.
     Prepare,
+    /// Gives it back, so that another one comes in its place. Refused while a job has it.
+    Replace,
     /// No new work.
     Drain,
     /// New work again.
@@ -559,6 +590,8 @@ pub enum Reply {
     Files(Vec<FileEntry>),
     /// To [`Request::ListFiles`].
     Listing(Listing),
+    /// To [`Request::NodeHistory`], oldest first.
+    History(Vec<Sample>),
     /// To [`Request::NodeWay`].
     Way(NodeWay),
     /// To [`Request::Exec`].

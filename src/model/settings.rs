@@ -49,6 +49,10 @@ pub struct Settings {
     /// Told when a job ends: an address that takes a JSON body by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// Looks at a node's GPUs where neither nvidia-smi nor rocm-smi does: a command line that is run there and prints a line
+    /// for each, as `index, busy %, MiB used, MiB there, W, name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_command: Option<String>,
     /// The container runtimes that are looked for on a node, the first that works counts.
     pub container_runtimes: Vec<String>,
     /// What stands for a secret of a key vault: vault → secret → where its value comes from. Never a value.
@@ -79,6 +83,7 @@ impl Default for Settings {
             nodes_per_cluster_max: 100,
             workspaces_per_group_max: 800,
             webhook: None,
+            gpu_command: None,
             container_runtimes: CONTAINER_RUNTIMES.map(str::to_owned).to_vec(),
             secrets: BTreeMap::new(),
             storage_accounts: BTreeMap::new(),

@@ -21,10 +21,86 @@ pub struct Millis(pub u64);
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
+/// An amount of money in millionths of the unit in which prices are given, whatever that is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Money(pub i64);
+
 /// A number of nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct NodeCount(pub u32);
+
+/// How many millionths one is.
+const MICROS: i64 = 1_000_000;
+
+impl Money {
+    /// Returns what this price for an hour comes to in a time.
+    pub fn over(self, span: Millis) -> Self {
+        let micros = i128::from(self.0) * i128::from(span.0) / 3_600_000;
+        Self(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+
+    /// Returns how long this amount lasts at a price for an hour; `None` when it lasts for ever.
+    pub fn lasts(self, rate: Money) -> Option<Millis> {
+        (rate.0 > 0).then(|| {
+            let millis = i128::from(self.0.max(0)) * 3_600_000 / i128::from(rate.0);
+            Millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        })
+    }
+
+    /// Returns this amount so many times.
+    pub fn times(self, count: u32) -> Self {
+        Self(self.0.saturating_mul(i64::from(count)))
+    }
+
+    /// Parses `2`, `0.526` or `1250.50`; at most six decimals, never negative.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bad = || format!("`{}` is no price; forms: 2, 0.526", text.escape_debug());
+        let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+        let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.len() > 6 {
+            return Err(bad());
+        }
+        let whole: i64 = whole.parse().map_err(|_| bad())?;
+        let part: i64 = format!("{part:0<6}").parse().map_err(|_| bad())?;
+        let micros = whole.checked_mul(MICROS).and_then(|micros| micros.checked_add(part));
+        // A trillion is more than any pool costs, and sums of such amounts stay exact.
+        micros.filter(|micros| *micros <= 1_000_000_000_000 * MICROS).map(Self).ok_or_else(bad)
+    }
+}
+
+impl Add for Money {
+    type Output = Money;
+    fn add(self, other: Money) -> Money {
+        Money(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Money {
+    type Output = Money;
+    fn sub(self, other: Money) -> Money {
+        Money(self.0.saturating_sub(other.0))
+    }
+}
+
+impl std::iter::Sum for Money {
+    fn sum<I: Iterator<Item = Money>>(all: I) -> Money {
+        all.fold(Money(0), Add::add)
+    }
+}
+
+impl fmt::Display for Money {
+    /// Prints two decimals, or three where a price of less than one needs them: `12.50`, `0.526`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.0 as f64 / MICROS as f64;
+        let small = value.abs() < 1.0 && self.0 % 10_000 != 0;
+        if small { write!(f, "{value:.3}") } else { write!(f, "{value:.2}") }
+    }
+}
 
 impl UnixMillis {
     /// Returns the time passed since `earlier`, zero if the clock went backwards.
@@ -228,6 +304,22 @@ mod tests {
         for text in ["10", "", "-5m", "P1M", "P1Y", "soon", "1e30", "10.99:00", "P999999D"] {
             assert!(Millis::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn prices_are_read_added_up_and_printed() {
+        for (text, micros, shown) in
+            [("2", 2_000_000, "2.00"), ("0.526", 526_000, "0.526"), ("1250.5", 1_250_500_000, "1250.50"), ("0", 0, "0.00")]
+        {
+            let money = Money::parse(text).unwrap();
+            assert_eq!((money, money.to_string().as_str()), (Money(micros), shown), "{text}");
+        }
+        for text in ["", "-1", "1e3", "1.", ".5", "1.2345678", "9999999999999999999", "one"] {
+            assert!(Money::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Money(600_000).over(Millis::from_mins(90)), Money(900_000));
+        assert_eq!(Money(3_000_000).lasts(Money(1_500_000)), Some(Millis::from_mins(120)));
+        assert_eq!((Money(-5).lasts(Money(1)), Money(5).lasts(Money(0))), (Some(Millis(0)), None));
     }
 
     #[test]

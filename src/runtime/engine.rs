@@ -13,16 +13,17 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::model::fault::{Fault, FaultCode};
-use crate::model::ids::{EffectId, Epoch, ExperimentId, JobId, NodeId, Seq};
+use crate::model::ids::{ClusterId, EffectId, Epoch, ExperimentId, JobId, NodeId, Seq};
 use crate::model::request::{FileRef, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
-use crate::model::state::Job;
+use crate::model::state::{Job, Unusable};
 use crate::model::task::{Copy, Task};
 use crate::model::units::UnixMillis;
+use crate::providers::{Found, NoMachine};
 use crate::runtime::keep::KeepWork;
 use crate::runtime::secrets::Vault;
-use crate::runtime::{locate, perform, points, validate, views};
+use crate::runtime::{locate, perform, points, pools, provide, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
 use crate::store::{Batch, Store, StoreError};
@@ -48,6 +49,12 @@ pub enum Input {
     Locate(CallId, FileRef),
     /// Somebody wants a task done.
     Task(CallId, Box<Task>),
+    /// The file that names a cluster's hosts may have changed.
+    HostsFile(ClusterId),
+    /// What a provider has for a cluster, or why that cannot be said.
+    Listed(ClusterId, Result<Vec<Found>, NoMachine>),
+    /// A host was woken, or could not be; its link is to be opened all the same.
+    Woken(Box<NodeLink>, Option<NoMachine>),
 }
 
 /// What is to be done outside after a turn.
@@ -65,10 +72,14 @@ pub enum Out {
     Notify(EffectId, Arc<Job>),
     /// Look at a node and answer the call.
     Look(CallId, FileWork),
+    /// Answer the call with what was measured on a node since then.
+    History(CallId, NodeId, UnixMillis),
     /// A place that was asked for by `Input::Locate`.
     Located(CallId, Result<Located, Fault>),
     /// What is to be done for `Input::Task`.
     Task(CallId, Result<TaskWork, Fault>),
+    /// Ask a provider; a `Fact`, `Listed` or `Woken` comes back.
+    Provide(Box<provide::Work>),
 }
 
 /// Where a file of a job is.
@@ -180,6 +191,12 @@ pub struct Engine<S> {
     ended: VecDeque<JobId>,
     /// Facts found while performing; inputs of the next turn.
     feedback: VecDeque<Input>,
+    /// Effects that a provider is asked for right now.
+    providing: BTreeSet<EffectId>,
+    /// How often in a row a node's machine was missing from its provider's list.
+    pub(super) missing: BTreeMap<NodeId, u32>,
+    /// The clusters whose provider is being looked at, each with the nodes that had a machine when that began.
+    pub(super) looking: BTreeMap<ClusterId, BTreeSet<NodeId>>,
 }
 
 impl<S: Store> Engine<S> {
@@ -224,6 +241,9 @@ impl<S: Store> Engine<S> {
             snapshot,
             ended: engine_ended,
             feedback: VecDeque::new(),
+            providing: BTreeSet::new(),
+            missing: BTreeMap::new(),
+            looking: BTreeMap::new(),
         };
         for effect in loaded.outbox {
             engine.remember(effect);
@@ -324,6 +344,33 @@ impl<S: Store> Engine<S> {
                 self.step(Event::SettingsChanged { settings }, work);
                 Ok(())
             }
+            Input::HostsFile(cluster) => {
+                if let Some(event) = pools::reread(self, cluster) {
+                    self.step(event, work);
+                }
+                Ok(())
+            }
+            Input::Listed(cluster, Ok(found)) => {
+                let (events, outs) = self.compare(cluster, &found);
+                for event in events {
+                    self.step(event, work);
+                }
+                work.looks.extend(outs);
+                Ok(())
+            }
+            Input::Listed(cluster, Err(none)) => {
+                self.looking.remove(&cluster);
+                tracing::warn!(%cluster, none.code, none.message, "its provider cannot be looked at");
+                Ok(())
+            }
+            Input::Woken(link, failed) => {
+                if let Some(none) = failed {
+                    let why = Unusable { code: none.code.into(), step: "power on".into(), message: none.message };
+                    self.step(Event::NodeDown { node: link.node, why, hard: false }, work);
+                }
+                work.looks.push(Out::Open(link));
+                Ok(())
+            }
             Input::AwaitOver(call) => {
                 work.overdue.push(call);
                 Ok(())
@@ -367,6 +414,7 @@ impl<S: Store> Engine<S> {
                     work.awaits.push((call, until));
                 }
             }
+            Ok(validate::Checked::History { node, since }) => work.looks.push(Out::History(call, node, since)),
             Ok(validate::Checked::Outside(look)) => work.looks.push(Out::Look(call, look)),
             Err(validate::Refusal::Fault(fault)) => work.replies.push((call, validate::Then::Say(Reply::Refused(fault)))),
             Err(validate::Refusal::Store(error)) => return Err(error),
@@ -375,6 +423,9 @@ impl<S: Store> Engine<S> {
     }
 
     fn step(&mut self, event: Event, work: &mut Work) {
+        if let Some(effect) = event.answers() {
+            self.providing.remove(&effect);
+        }
         let step = self.sched.step(work.at, event.clone());
         #[cfg(debug_assertions)]
         self.sched.check();
@@ -467,7 +518,20 @@ impl<S: Store> Engine<S> {
 
     fn perform(&mut self, effect: &Effect, outs: &mut Vec<Out>) {
         match perform::perform(self, effect) {
+            // A provider that is asked already is not asked a second time.
+            perform::Done::Out(Out::Provide(work)) => {
+                if work.effect().is_none_or(|effect| self.providing.insert(effect)) {
+                    outs.push(Out::Provide(work));
+                }
+            }
             perform::Done::Out(out) => outs.push(out),
+            perform::Done::Outs([first, Out::Provide(work)]) => {
+                outs.push(first);
+                if work.effect().is_none_or(|effect| self.providing.insert(effect)) {
+                    outs.push(Out::Provide(work));
+                }
+            }
+            perform::Done::Outs(both) => outs.extend(both),
             perform::Done::Fact(event) => self.feedback.push_back(Input::Fact(event)),
             perform::Done::OutThenFact(out, event) => {
                 outs.push(out);

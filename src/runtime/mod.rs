@@ -14,9 +14,12 @@ pub mod perform;
 mod places;
 mod plan;
 pub mod points;
+mod pools;
+pub mod provide;
 pub mod publish;
 pub mod resolve;
 pub mod retention;
+pub mod sampling;
 pub mod secrets;
 pub mod shelf;
 pub mod submit;
@@ -43,6 +46,7 @@ use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::NodeState;
 use crate::model::task::TaskNews;
+use crate::model::units::{Millis, UnixMillis};
 use crate::runtime::call::Call;
 use crate::runtime::clock::Clock;
 use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
@@ -51,7 +55,7 @@ use crate::runtime::publish::Publisher;
 use crate::runtime::secrets::source;
 use crate::runtime::shelf::Shelf;
 use crate::sched::Event;
-use crate::store::Store;
+use crate::store::{Series, Store};
 use crate::transport::agent::{self, AgentHandle};
 use crate::transport::{NodeLink, Order, Report};
 
@@ -64,6 +68,12 @@ pub const INPUTS_PER_TURN_MAX: usize = 1_024;
 const NEWS_WAIT: Duration = Duration::from_millis(10);
 /// When logs to remove are looked for first: when the nodes are back in sight, and in the shortest visit of a person.
 const SWEEP_FIRST: Duration = Duration::from_secs(60);
+/// When providers are looked at first: soon, because machines may have gone, or been left behind, while nobody looked.
+const PROVIDERS_FIRST: Duration = Duration::from_secs(2);
+/// The file of samples in the state directory.
+const SERIES_FILE: &str = "series.sqlite";
+/// The most samples of one answer: a day of one node, thinned, has half as many.
+const HISTORY_MAX: u32 = 3_000;
 /// How long an orderly stop waits for links to close before it ends all the same.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -124,8 +134,10 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
     let tokio = tokio::runtime::Handle::current();
     let (state_dir, report_dir) = (options.state_dir.clone(), options.state_dir);
     let doors = Doors { calls, inputs: inputs_in, reports: reports_in, stopping };
+    let host_files = pools::HostFiles::new(inputs.clone());
+    let sampler = sampling::Sampler::new(Series::at(&state_dir.join(SERIES_FILE)));
     let run = move || {
-        let core = Loop {
+        let mut core = Loop {
             engine,
             clock,
             tokio: tokio.clone(),
@@ -144,7 +156,14 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             sweeping: None,
             state_dir,
             looks: Arc::new(Semaphore::new(source::LOOKS_AT_ONCE)),
+            calls_of_providers: Arc::new(Semaphore::new(provide::CALLS_AT_ONCE)),
+            look_at: Instant::now() + PROVIDERS_FIRST,
+            host_files,
+            sampler,
+            sample_at: Instant::now() + sampling::FIRST,
         };
+        let clusters: Vec<_> = core.engine.sched().clusters().values().cloned().collect();
+        clusters.iter().for_each(|cluster| core.host_files.add(cluster));
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tokio.block_on(core.run(first, doors))));
         let result = result.unwrap_or_else(|panic| Err(broken(&report_dir, panic.as_ref())));
         // The receiver may be gone: then nobody wants to know.
@@ -201,6 +220,14 @@ struct Loop {
     state_dir: PathBuf,
     /// Looks for values outside, a few at a time.
     looks: Arc<Semaphore>,
+    /// Calls providers, a few at a time.
+    calls_of_providers: Arc<Semaphore>,
+    /// When providers are looked at next.
+    look_at: Instant,
+    host_files: pools::HostFiles,
+    sampler: sampling::Sampler,
+    /// When nodes are measured next.
+    sample_at: Instant,
 }
 
 /// Where the loop hears from.
@@ -228,6 +255,8 @@ impl Loop {
         let mut patience = None;
         loop {
             self.sweep_if_due();
+            self.look_at_providers_if_due();
+            self.sample_if_due();
             let going = self.gather(&mut doors, &mut taken, patience).await;
             if going == Going::Over {
                 break;
@@ -298,7 +327,7 @@ impl Loop {
     /// Returns when a turn or a publication is due by itself.
     fn wake_at(&self) -> Option<Instant> {
         let deadline = self.engine.next_deadline().map(|at| self.clock.instant_of(at));
-        deadline.into_iter().chain(self.publisher.due()).chain([self.sweep_at]).min()
+        deadline.into_iter().chain(self.publisher.due()).chain([self.sweep_at, self.look_at, self.sample_at]).min()
     }
 
     /// Takes a call; says whether it asks for the end.
@@ -352,6 +381,7 @@ impl Loop {
         for (key, change) in &turn.changes {
             self.end_followers(*key, change);
         }
+        self.host_files.follow(turn.changes.values());
         self.publisher.add(turn.changes);
         for out in turn.outs {
             self.act(out);
@@ -407,6 +437,8 @@ impl Loop {
                 });
             }
             Out::Located(call, located) => self.follow(call, located),
+            Out::History(call, node, since) => self.history(call, node, since),
+            Out::Provide(work) => self.provide(*work),
             Out::Task(call, work) => self.begin_task(call, work),
         }
     }
@@ -477,6 +509,58 @@ impl Loop {
                 let _ = retention::sweep_node(&crate::files::Desk::new(way), &root, &keeper, now).await;
             }
         }));
+    }
+
+    fn history(&mut self, call: CallId, node: NodeId, since: UnixMillis) {
+        let Some(reply) = self.replies.remove(&call) else { return };
+        let series = self.sampler.series().clone();
+        self.tokio.spawn_blocking(move || {
+            let found = series.history(node, since, HISTORY_MAX);
+            // Who asked may have left.
+            let _ = reply.send(match found {
+                Ok(samples) => Reply::History(samples),
+                Err(error) => Reply::Refused(Fault::internal("the measurements cannot be read").because(&error)),
+            });
+        });
+    }
+
+    /// Measures all nodes that answer, when that is due.
+    fn sample_if_due(&mut self) {
+        if Instant::now() < self.sample_at {
+            return;
+        }
+        self.sample_at = Instant::now() + sampling::EVERY;
+        self.sampler.keep_only(&self.engine.up);
+        let (base, began) = (self.clock.now(), Instant::now());
+        for node in self.engine.up.clone() {
+            let Some(agent) = self.agents.get(&node) else { continue };
+            let way = way::Brief(way::Way::Agent(agent.clone()));
+            let (sampler, plugin) = (self.sampler.clone(), self.engine.settings.gpu_command.clone());
+            let now = move || base + Millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+            self.tokio.spawn(async move { sampler.measure(node, way, plugin, now).await });
+        }
+    }
+
+    fn provide(&mut self, work: provide::Work) {
+        let (inputs, gate) = (self.inputs.clone(), self.calls_of_providers.clone());
+        self.tokio.spawn(async move {
+            // The gate is never closed; without it there would only be more at once.
+            let _turn = gate.acquire().await;
+            if let Some(input) = provide::run(work).await {
+                let _ = inputs.send(input).await;
+            }
+        });
+    }
+
+    /// Looks at what providers have, when that is due.
+    fn look_at_providers_if_due(&mut self) {
+        if Instant::now() < self.look_at {
+            return;
+        }
+        self.look_at = Instant::now() + provide::LOOK_EVERY;
+        for out in self.engine.looks_at_providers() {
+            self.act(out);
+        }
     }
 
     fn notify(&mut self, effect: EffectId, job: Arc<crate::model::state::Job>) {

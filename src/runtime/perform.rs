@@ -15,7 +15,7 @@ use crate::model::volume::Volume;
 use crate::providers;
 use crate::runtime::engine::{Engine, Out};
 use crate::runtime::keep::KeepWork;
-use crate::runtime::{resolve, secrets, volumes};
+use crate::runtime::{provide, resolve, secrets, volumes};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, NO_JOB, Sched, Sighting};
 use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
@@ -25,6 +25,8 @@ use crate::transport::{Address, NodeLink, Order, Report, Seen};
 pub enum Done {
     /// This is to be done outside.
     Out(Out),
+    /// These are.
+    Outs([Out; 2]),
     /// It is answered already.
     Fact(Event),
     /// Both.
@@ -37,26 +39,34 @@ pub enum Done {
 pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
     let id = effect.id;
     match &effect.act {
-        Act::AcquireNode { cluster, node } => Done::Fact(match engine.sched.clusters().get(cluster) {
-            None => Event::AcquireFailed { effect: id, code: "ClusterGone".into(), message: "its cluster is gone".into() },
-            Some(cluster) => {
-                let mut taken = taken_hosts(&engine.sched, Some(*node));
-                taken.extend(engine.hosts_on_the_way().cloned());
-                match providers::acquire(&cluster.spec.provider, *node, &taken) {
-                    Ok(machine) => Event::NodeAcquired { effect: id, name: machine.name, host: machine.host },
-                    Err(none) => Event::AcquireFailed { effect: id, code: none.code.into(), message: none.message },
-                }
+        Act::AcquireNode { cluster, node } => match (engine.sched.clusters().get(cluster), engine.sched.nodes().get(node)) {
+            (Some(cluster), Some(node)) => match provide::acquire(engine, id, cluster, node) {
+                Ok(event) => Done::Fact(event),
+                Err(out) => Done::Out(out),
+            },
+            (None, _) | (_, None) => {
+                let message = "its cluster is gone".into();
+                Done::Fact(Event::AcquireFailed { effect: id, code: "ClusterGone".into(), message })
             }
-        }),
-        Act::PrepareNode { node } => match engine.sched.nodes().get(node).and_then(|n| link_of(engine, n)) {
-            Some(link) => Done::Out(Out::Open(Box::new(link))),
+        },
+        Act::PrepareNode { node } => match home_of(engine, *node) {
+            Some((cluster, node)) => match link_of(engine, node) {
+                Some(link) => Done::Out(provide::open(engine, cluster, node, link)),
+                None => Done::Later,
+            },
             None => Done::Later,
         },
         Act::KeepLogs { node } => match keep_work(engine, *node) {
             Some(work) => Done::Out(Out::Keep(id, work)),
             None => Done::Fact(Event::LogsKept { effect: id, kept: Kept::default() }),
         },
-        Act::ReleaseNode { node } => Done::OutThenFact(Out::Close(*node), Event::NodeReleased { effect: id }),
+        Act::ReleaseNode { node } => {
+            let told = home_of(engine, *node).and_then(|(cluster, node)| provide::release(engine, id, cluster, node));
+            match told {
+                Some(out) => Done::Outs([Out::Close(*node), out]),
+                None => Done::OutThenFact(Out::Close(*node), Event::NodeReleased { effect: id }),
+            }
+        }
         Act::StartRank { node, boot, key, limit } => match launch(engine, *node, *key) {
             Err(why) => {
                 Done::Fact(Event::RankGone { key: *key, effect: Some(id), proof: Proof::Refused { why, code: None } })
@@ -89,6 +99,11 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
             _ => Done::Fact(Event::EffectDone { effect: id }),
         },
     }
+}
+
+fn home_of<S: Store>(engine: &Engine<S>, node: NodeId) -> Option<(&Cluster, &Node)> {
+    let node = engine.sched.nodes().get(&node)?;
+    Some((engine.sched.clusters().get(&node.cluster)?, node))
 }
 
 fn keep_work<S: Store>(engine: &Engine<S>, node: NodeId) -> Option<KeepWork> {
@@ -165,12 +180,6 @@ fn on_node<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> bool {
 fn node_index(job: &Job, host: &str) -> Option<u32> {
     let at = job.places.iter().position(|place| place.address == host || place.name == host)?;
     u32::try_from(at).ok()
-}
-
-/// Returns the hosts of all nodes but one.
-pub fn taken_hosts(sched: &Sched, but: Option<NodeId>) -> BTreeSet<String> {
-    let others = sched.nodes().values().filter(|node| Some(node.id) != but && !node.host.is_empty());
-    others.map(|node| node.host.clone()).collect()
 }
 
 /// Returns how a node is reached; `None` while it has no machine.

@@ -159,6 +159,7 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
         after_stop: None,
         created: now,
         started: Some(now),
+        spent: Default::default(),
         ended: None,
         exit_code: None,
         errors: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::fault::{Fault, FaultCode};
-use crate::model::ids::{JobId, WorkspaceId};
+use crate::model::ids::{JobId, NodeId, WorkspaceId};
 use crate::model::names::check_name;
 use crate::model::nearest::nearest;
 use crate::model::node_class;
@@ -13,11 +13,13 @@ use crate::model::resource_id::{Child, ResourceId};
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::secret::sources_of_cluster;
 use crate::model::spec::{AutoScale, ClusterSpec, ProviderSpec, ScaleSettings};
-use crate::model::state::{ExecutionState, Job};
+use crate::model::state::{Cluster, ExecutionState, Job};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
-use crate::runtime::{depend, locate, perform, places, plan, resolve, secrets, submit, usage, views, volumes};
+use crate::runtime::{
+    depend, locate, perform, places, plan, pools, provide, resolve, secrets, submit, usage, views, volumes,
+};
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
 
@@ -29,6 +31,8 @@ pub enum Checked {
     Do { events: Vec<Event>, then: After },
     /// Answered when the job has ended, or at that time.
     Await { job: JobId, until: Option<UnixMillis> },
+    /// Answered with what was measured on a node.
+    History { node: NodeId, since: UnixMillis },
     /// Answered by somebody who looks at a node.
     Outside(FileWork),
 }
@@ -176,6 +180,10 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::CreateCluster { workspace, name, spec } => create_cluster(engine, workspace, name, *spec),
         Request::DeleteCluster { cluster, force } => delete_cluster(engine, &cluster, force),
         Request::Scale(scale) => rescale(engine, &scale),
+        Request::KeepAwake { cluster, span } => pools::keep_awake(engine, now, &cluster, span),
+        Request::ResumeScaling { cluster } => pools::resume(engine, &cluster),
+        Request::SetBudget { cluster, workspace, budget } => pools::set_budget(engine, cluster, workspace, budget),
+        Request::ChangeHosts { cluster, add, remove } => pools::change(engine, &cluster, &add, &remove),
         Request::AutoScale { cluster, minimum, maximum, idle } => auto_scale(engine, &cluster, minimum, maximum, idle),
         Request::PreviewScale(scale) => preview(engine, &scale),
         Request::Node { node, act } => act_on_node(engine, &node, act),
@@ -213,6 +221,10 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::ListFiles(folder) => {
             let folders = locate::folders(engine, &folder)?;
             Ok(Checked::Outside(FileWork::Entries { folders }))
+        }
+        Request::NodeHistory { node, span } => {
+            let node = resolve::node(&engine.sched, &node)?.id;
+            Ok(Checked::History { node, since: now - span })
         }
         Request::NodeWay { node } => {
             let node = resolve::node(&engine.sched, &node)?;
@@ -298,6 +310,7 @@ fn create_cluster<S: Store>(
     usage::check_clusters(engine)?;
     check_scaling(engine, &spec.scale_settings)?;
     find_class(engine, &mut spec)?;
+    pools::fill_hosts(&mut spec)?;
     if let ProviderSpec::Hosts { hosts } = &spec.provider {
         check_hosts(hosts)?;
     }
@@ -450,17 +463,20 @@ fn rescale<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refus
             .hint("look again and repeat it")
             .into());
     }
-    let free = providers::free(&cluster.spec.provider, &perform::taken_hosts(&engine.sched, None));
-    let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free);
+    let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free_hosts(engine, cluster));
     let event = Event::ScaleAsked { cluster: cluster.id, target: scale.target, deallocation: scale.deallocation };
     done(event, After::Accepted(Some(preview.line)))
+}
+
+/// How many hosts a pool could still give; `None` when it has no bound that is known here.
+fn free_hosts<S: Store>(engine: &Engine<S>, cluster: &Cluster) -> Option<NodeCount> {
+    cluster.spec.provider.hosts().map(|hosts| providers::hosts::free(hosts, &provide::book(engine)))
 }
 
 fn preview<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, &scale.cluster)?;
     usage::check_target(engine, scale.target)?;
-    let free = providers::free(&cluster.spec.provider, &perform::taken_hosts(&engine.sched, None));
-    let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free);
+    let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free_hosts(engine, cluster));
     Ok(Checked::Reply(Reply::Preview(preview)))
 }
 
@@ -473,6 +489,14 @@ fn act_on_node<S: Store>(
     let id = node.id;
     match act {
         NodeAct::Prepare => accepted(Event::PrepareAsked { node: id }),
+        NodeAct::Replace => {
+            if let Some((job, _)) = node.holders.first() {
+                return Err(Fault::user(format!("{job} has node `{}`", node.name))
+                    .hint("drain it and wait, stop the job, or declare the node dead if it is")
+                    .into());
+            }
+            accepted(Event::ReplaceAsked { node: id })
+        }
         NodeAct::Drain => accepted(Event::DrainAsked { node: id }),
         NodeAct::Undrain => accepted(Event::UndrainAsked { node: id }),
         NodeAct::DeclareDead { by } => {

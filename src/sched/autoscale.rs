@@ -6,12 +6,13 @@
 
 use super::Sched;
 use super::cluster::gave_up;
+use super::cost::held;
 use super::place::need_of;
 use super::pool::{Standing, standing};
 use super::timers::{Timer, doubled};
 use crate::model::ids::{ClusterId, NodeId};
 use crate::model::spec::{AutoScale, ScaleSettings};
-use crate::model::state::{NextStep, Node, NodeState};
+use crate::model::state::{Cluster, NextStep, Node, NodeState};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 
 /// The first pause after nodes could not be got: a provider's passing trouble has its own, shorter tries before.
@@ -22,6 +23,8 @@ const PAUSE_MAX: Millis = Millis::from_mins(30);
 /// How many waiting jobs are counted: more small parts than fit on the nodes of any cluster that is measured would only
 /// cost time.
 const RUNNABLE_MAX: usize = 10_000;
+/// After so many in a row a person has to look: with the pauses between them that is half an hour of trouble.
+const FAILURES_MAX: u32 = 5;
 
 /// What a cluster's work comes to, in nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,7 @@ impl Sched {
         self.edit_cluster(id, |cluster| {
             cluster.spec.scale_settings = ScaleSettings::AutoScale(AutoScale { current, ..asked });
             cluster.auto.failures = 0;
+            cluster.auto.paused = false;
             cluster.auto.retry_at = None;
         });
         self.try_cluster_again(id);
@@ -55,10 +59,12 @@ impl Sched {
         } else if current > demand.need {
             // Nodes that were never got are not missed.
             let staying = self.pools.get(&id).map_or(0, |pool| pool.staying());
-            if self.clusters.get(&id).is_some_and(|cluster| gave_up(cluster).is_some()) {
+            let missed = |cluster: &Cluster| gave_up(cluster).is_some() || cluster.short_of_money || held(cluster);
+            if self.clusters.get(&id).is_some_and(|cluster| missed(cluster)) {
                 current = current.min(staying.max(demand.need));
             }
-            let surplus = current.min(staying).saturating_sub(demand.need) as usize;
+            let awake = self.awake_until(id).is_some_and(|until| until > now);
+            let surplus = if awake { 0 } else { current.min(staying).saturating_sub(demand.need) as usize };
             let gone: Vec<_> =
                 self.unused(id).into_iter().filter(|(since, _)| *since + auto.idle <= now).take(surplus).collect();
             current -= gone.len() as u32;
@@ -97,7 +103,8 @@ impl Sched {
         }
         // Thousandths of nodes: of those that take a part, several go on one.
         let mut parts: u64 = 0;
-        for job in pool.queue.iter().take(RUNNABLE_MAX).filter_map(|(_, job)| self.jobs.get(job)) {
+        let holds = self.clusters.get(&id).is_some_and(|cluster| held(cluster));
+        for job in pool.queue.iter().filter(|_| !holds).take(RUNNABLE_MAX).filter_map(|(_, job)| self.jobs.get(job)) {
             let need = u32::try_from(need_of(job)).unwrap_or(u32::MAX);
             if work >= most {
                 break;
@@ -138,7 +145,8 @@ impl Sched {
 
     fn next_step(&self, id: ClusterId) -> Option<NextStep> {
         let auto = self.auto_of(id)?;
-        if let Some(at) = self.clusters.get(&id)?.auto.retry_at {
+        let cluster = self.clusters.get(&id)?;
+        if let Some(at) = cluster.auto.retry_at {
             return Some(NextStep { at, what: "nodes are asked for again".to_owned() });
         }
         let need = self.demand(id, auto).need;
@@ -152,7 +160,8 @@ impl Sched {
             1 => "a node goes if it is not needed by then".to_owned(),
             _ => format!("{count} nodes go if they are not needed by then"),
         };
-        Some(NextStep { at: since + auto.idle, what })
+        let at = since + auto.idle;
+        Some(NextStep { at: self.awake_until(id).map_or(at, |until| until.max(at)), what })
     }
 
     /// Nodes could not be got: after a pause, longer each time, they are asked for again.
@@ -163,8 +172,44 @@ impl Sched {
         let now = self.turn.now;
         self.edit_cluster(id, |cluster| {
             cluster.auto.failures = cluster.auto.failures.saturating_add(1);
-            cluster.auto.retry_at = Some(now + doubled(PAUSE_FIRST, PAUSE_MAX, cluster.auto.failures));
+            cluster.auto.paused = cluster.auto.failures >= FAILURES_MAX;
+            let at = now + doubled(PAUSE_FIRST, PAUSE_MAX, cluster.auto.failures);
+            cluster.auto.retry_at = (!cluster.auto.paused).then_some(at);
+            if cluster.auto.paused
+                && let Some(error) = cluster.errors.first_mut()
+            {
+                let name = &cluster.name;
+                error.message.push_str(&format!(
+                    "; after {FAILURES_MAX} failures in a row auto-scale has paused: `ostler cluster resume {name}` goes on"
+                ));
+            }
         });
+    }
+
+    /// Keeps all nodes until then.
+    pub(super) fn on_kept_awake(&mut self, id: ClusterId, until: UnixMillis) {
+        if self.auto_of(id).is_none() {
+            return self.ignore();
+        }
+        let now = self.turn.now;
+        self.edit_cluster(id, |cluster| cluster.auto.awake_until = Some(until).filter(|until| *until > now));
+        self.disturb(id);
+    }
+
+    fn awake_until(&self, id: ClusterId) -> Option<UnixMillis> {
+        self.clusters.get(&id)?.auto.awake_until
+    }
+
+    /// A person says that nodes are to be asked for again.
+    pub(super) fn on_resume(&mut self, id: ClusterId) {
+        if self.clusters.get(&id).is_none_or(|cluster| gave_up(cluster).is_none()) {
+            return self.ignore();
+        }
+        self.edit_cluster(id, |cluster| {
+            cluster.auto.failures = 0;
+            cluster.auto.paused = false;
+        });
+        self.try_cluster_again(id);
     }
 
     /// A node came up: whatever the trouble was, it is over.
@@ -178,7 +223,13 @@ impl Sched {
     pub(super) fn cluster_due(&mut self, id: ClusterId) {
         let now = self.turn.now;
         let retry = self.clusters.get(&id).is_some_and(|cluster| cluster.auto.retry_at.is_some_and(|at| at <= now));
-        self.edit_cluster(id, |cluster| cluster.auto.next = None);
+        self.edit_cluster(id, |cluster| {
+            cluster.auto.next = None;
+            cluster.auto.awake_until = cluster.auto.awake_until.filter(|until| *until > now);
+            if let Some(budget) = &mut cluster.budget {
+                budget.next = None;
+            }
+        });
         if retry {
             self.try_cluster_again(id);
         }
@@ -187,7 +238,10 @@ impl Sched {
 
     /// Sets the deadline of a cluster as its row says now.
     pub(super) fn time_cluster(&mut self, id: ClusterId) {
-        let at = self.clusters.get(&id).and_then(|cluster| cluster.auto.next.as_ref()).map(|next| next.at);
+        let cluster = self.clusters.get(&id);
+        let next = cluster.and_then(|cluster| cluster.auto.next.as_ref()).map(|next| next.at);
+        let budget = cluster.and_then(|cluster| cluster.budget?.next);
+        let at = next.into_iter().chain(budget).min();
         self.timers.set(Timer::Cluster(id), at);
     }
 }

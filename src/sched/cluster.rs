@@ -7,14 +7,15 @@ use uuid::Uuid;
 
 use super::Sched;
 use super::effect::Act;
-use super::pool::Standing;
+use super::pool::{Standing, standing};
+use crate::model::cost::Brake;
 use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::request::Preview;
-use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, ScaleSettings};
+use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::state::{
     AfterStop, AllocationState, AutoState, Cluster, ClusterError, Node, NodeState, Reach, StopWhy, Unusable,
 };
-use crate::model::units::{NodeCount, UnixMillis};
+use crate::model::units::{Money, NodeCount, UnixMillis};
 
 /// The most nodes of one cluster: ten times what the core's step is measured with; a larger target is a typing error
 /// that would fill the memory.
@@ -86,12 +87,23 @@ pub(super) fn wanted(cluster: &Cluster) -> (u32, Deallocation) {
     if cluster.deleting {
         return (0, Deallocation::Terminate);
     }
+    if cluster.brake >= Brake::Zero {
+        return (0, own_option(cluster));
+    }
     match &cluster.spec.scale_settings {
         ScaleSettings::Manual { target_node_count, node_deallocation_option } => {
             (target_node_count.0, *node_deallocation_option)
         }
         // Only lower bounds can take a node with work away, and it may finish.
         ScaleSettings::AutoScale(auto) => (auto.current.0, Deallocation::WaitForJobCompletion),
+    }
+}
+
+/// What becomes of jobs on nodes that go, as the cluster says.
+fn own_option(cluster: &Cluster) -> Deallocation {
+    match &cluster.spec.scale_settings {
+        ScaleSettings::Manual { node_deallocation_option, .. } => *node_deallocation_option,
+        ScaleSettings::AutoScale(_) => Deallocation::default(),
     }
 }
 
@@ -130,6 +142,11 @@ impl Sched {
             full: Vec::new(),
             waiting: 0,
             auto: AutoState::default(),
+            spent: Default::default(),
+            budget: None,
+            brake: Default::default(),
+            short_of_money: false,
+            lost: 0,
             created: now,
             deleting: false,
             deleting_since: None,
@@ -153,6 +170,40 @@ impl Sched {
             return self.ignore();
         }
         self.set_target(id, target, option);
+    }
+
+    /// Hosts came or went. A node on a host that went goes when nothing is on it; until then it takes no new work.
+    pub(super) fn on_hosts(&mut self, id: ClusterId, hosts: Vec<String>) {
+        let listed = self.clusters.get(&id).is_some_and(|cluster| cluster.spec.provider.hosts().is_some());
+        if !listed {
+            return self.ignore();
+        }
+        let gone: Vec<NodeId> = self
+            .nodes_of(id)
+            .filter(|node| !node.host.is_empty() && !hosts.contains(&node.host) && node.state != NodeState::Leaving)
+            .map(|node| node.id)
+            .collect();
+        self.edit_cluster(id, |cluster| cluster.spec.provider = ProviderSpec::Hosts { hosts });
+        for node in gone {
+            match self.nodes.get(&node).is_some_and(|node| node.is_held()) {
+                false => self.send_away(node),
+                true => self.edit_node(node, |node| node.drained = true),
+            }
+        }
+        self.try_cluster_again(id);
+    }
+
+    /// Sends nodes away that were drained because their host went from the pool, once nothing is on them.
+    fn leave_strangers(&mut self, id: ClusterId) {
+        let Some(hosts) = self.clusters.get(&id).and_then(|cluster| cluster.spec.provider.hosts()) else { return };
+        if self.pools.get(&id).is_none_or(|pool| pool.count(Standing::Drained) == 0) {
+            return;
+        }
+        let strange = self.nodes_of(id).filter(|node| standing(node) == Standing::Drained && !node.is_held());
+        let strange: Vec<NodeId> = strange.filter(|node| !hosts.contains(&node.host)).map(|node| node.id).collect();
+        for node in strange {
+            self.send_away(node);
+        }
     }
 
     fn set_target(&mut self, id: ClusterId, target: NodeCount, option: Option<Deallocation>) {
@@ -202,7 +253,7 @@ impl Sched {
 
     /// Lets clusters that gave up ask for nodes again: capacity may have come back.
     pub(super) fn try_capacity_again(&mut self) {
-        let given_up = self.clusters.values().filter(|cluster| gave_up(cluster).is_some());
+        let given_up = self.clusters.values().filter(|cluster| gave_up(cluster).is_some() && !cluster.auto.paused);
         for id in given_up.map(|cluster| cluster.id).collect::<Vec<_>>() {
             self.try_cluster_again(id);
         }
@@ -239,6 +290,9 @@ impl Sched {
         if !self.clusters.contains_key(&id) {
             return;
         }
+        self.watch_budgets(id);
+        self.leave_strangers(id);
+        self.retire_old(id);
         self.auto_scale(id);
         self.resize(id);
         self.place_all(id);
@@ -252,16 +306,19 @@ impl Sched {
         let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
         let (target, option) = wanted(cluster);
         let have = pool.staying();
-        if have == target || (have < target && gave_up(cluster).is_some()) {
+        let idle = have == target || (have < target && gave_up(cluster).is_some());
+        let plan = if idle { Plan::default() } else { self.plan_of(id, target) };
+        let acquire = plan.acquire.min(if plan.acquire > 0 { self.affordable(id) } else { 0 });
+        self.show_money(id, acquire < plan.acquire);
+        if idle {
             return;
         }
-        let plan = self.plan_of(id, target);
         for node in plan.come_back {
             self.edit_node(node, |node| {
                 node.state = if node.is_held() { NodeState::Running } else { NodeState::Allocating };
             });
         }
-        for _ in 0..plan.acquire {
+        for _ in 0..acquire {
             self.ask_for_node(id);
         }
         for node in plan.release_now {
@@ -279,6 +336,23 @@ impl Sched {
                     self.terminate_now(job, "Job was terminated because the cluster got smaller");
                 }
             }
+        }
+    }
+
+    fn show_money(&mut self, id: ClusterId, short: bool) {
+        if self.clusters.get(&id).is_some_and(|cluster| cluster.short_of_money != short) {
+            self.edit_cluster(id, |cluster| cluster.short_of_money = short);
+            self.disturb(id);
+        }
+    }
+
+    /// Sends nodes away that have reached their greatest age and have nothing on them.
+    fn retire_old(&mut self, id: ClusterId) {
+        let now = self.turn.now;
+        let Some(pool) = self.pools.get(&id) else { return };
+        let old = |id: &&NodeId| self.nodes.get(id).is_some_and(|node| node.expires.is_some_and(|at| at <= now));
+        for node in pool.free.iter().filter(old).copied().collect::<Vec<_>>() {
+            self.send_away(node);
         }
     }
 
@@ -307,6 +381,10 @@ impl Sched {
             tries: 0,
             setup: Default::default(),
             mismatch: None,
+            machine: String::new(),
+            price: Default::default(),
+            meter: Default::default(),
+            expires: None,
         }));
     }
 
@@ -325,7 +403,7 @@ impl Sched {
         let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
         let (target, _) = wanted(cluster);
         let moving = pool.count(Standing::Allocating) + pool.count(Standing::Leaving) > 0;
-        let short = pool.staying() < target && gave_up(cluster).is_none();
+        let short = pool.staying() < target && gave_up(cluster).is_none() && !cluster.short_of_money;
         let state = match moving || short || pool.staying() > target {
             true => AllocationState::Resizing,
             false => AllocationState::Steady,
@@ -363,6 +441,11 @@ impl Sched {
         };
         let to = target.min(TARGET_MAX);
         let plan = self.plan_of(id, to.0);
+        let price = self.clusters.get(&id).map(|cluster| self.price(cluster)).unwrap_or_default();
+        let gone = plan.release_now.iter().chain(plan.release_busy.iter().map(|(node, _)| node));
+        let spared: Money = gone.filter_map(|node| self.nodes.get(node)).map(|node| node.price).sum();
+        let affordable = self.affordable(id);
+        let (rate, change) = (self.committed(id), price.times(plan.acquire) - spared);
         let job_name = |job: &JobId| self.jobs.get(job).map_or_else(|| job.to_string(), |job| job.name.clone());
         let mut preview = Preview {
             from: NodeCount(from),
@@ -372,6 +455,10 @@ impl Sched {
             release_now: plan.release_now,
             release_busy: plan.release_busy.iter().map(|(node, job)| (*node, job_name(job))).collect(),
             deallocation: deallocation.unwrap_or(own),
+            rate_before: rate,
+            rate_after: Money((rate + change).0.max(0)),
+            budget_lasts: self.lasts(id, change),
+            affordable: (plan.acquire > affordable).then_some(NodeCount(affordable)),
             line: String::new(),
         };
         preview.line = super::explain::preview_line(&preview, plan.come_back.len());

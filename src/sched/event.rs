@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::model::cost::Budget;
 use crate::model::ids::{
     ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, RankKey, WorkspaceId,
 };
@@ -15,7 +16,7 @@ use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
 use crate::model::state::{ArrayMember, BootId, Dependency, Facts, Job, Proof, Unusable};
-use crate::model::units::{NodeCount, UnixMillis};
+use crate::model::units::{Money, NodeCount, UnixMillis};
 
 /// A job as `runtime/validate.rs` accepted it: names resolved, uuid drawn, launch shape computed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +156,10 @@ pub enum Event {
     PrepareAsked {
         node: NodeId,
     },
+    /// Another one is to come in its place.
+    ReplaceAsked {
+        node: NodeId,
+    },
     DrainAsked {
         node: NodeId,
     },
@@ -171,6 +176,12 @@ pub enum Event {
         effect: EffectId,
         name: String,
         host: String,
+        /// What its provider calls the machine; empty for a host of a list.
+        #[serde(default)]
+        machine: String,
+        /// What it costs in an hour, when its provider says so.
+        #[serde(default)]
+        price: Option<Money>,
     },
     /// Answers `AcquireNode`: none to be had.
     AcquireFailed {
@@ -201,6 +212,32 @@ pub enum Event {
     /// Answers `ReleaseNode`.
     NodeReleased {
         effect: EffectId,
+    },
+    /// Answers `ReleaseNode`: the machine is still there.
+    ReleaseFailed {
+        effect: EffectId,
+        code: String,
+        message: String,
+    },
+    /// What a cluster, or all clusters of a workspace, may spend from now on.
+    BudgetSet {
+        cluster: Option<ClusterId>,
+        workspace: Option<WorkspaceId>,
+        budget: Option<Budget>,
+    },
+    /// Auto-scale lets no node go before this.
+    KeptAwake {
+        cluster: ClusterId,
+        until: UnixMillis,
+    },
+    /// Auto-scale that paused after failures tries again.
+    ResumeAsked {
+        cluster: ClusterId,
+    },
+    /// The hosts of a pool are these from now on. Nodes on others go, once their job is off them.
+    HostsChanged {
+        cluster: ClusterId,
+        hosts: Vec<String>,
     },
     /// The provider says that the machine is gone.
     NodeGone {
@@ -242,6 +279,7 @@ impl Event {
             | Self::AcquireFailed { effect, .. }
             | Self::LogsKept { effect, .. }
             | Self::NodeReleased { effect }
+            | Self::ReleaseFailed { effect, .. }
             | Self::RankStarted { effect, .. }
             | Self::EffectDone { effect } => Some(*effect),
             Self::NodeUp { effect, .. } | Self::RankGone { effect, .. } => *effect,

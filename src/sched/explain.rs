@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Sched;
 use super::backfill::Reservation;
 use super::cluster::{gave_up, wanted};
+use super::cost::held;
 use super::place::{fits, lack, need_of};
 use super::pool::{Pool, STANDINGS, Standing};
 use super::space::{Slot, Takes};
@@ -16,7 +17,7 @@ use crate::model::spec::{Deallocation, Demand, ScaleSettings};
 use crate::model::state::{
     Cap, Cluster, ExecutionState, Job, Node, NodeState, QueueHead, RankRun, RankState, StopWhy, Tally,
 };
-use crate::model::units::{NodeCount, UnixMillis};
+use crate::model::units::{Money, NodeCount, UnixMillis};
 
 impl Sched {
     /// Keeps the cluster's row true: who is first in line and what it waits for, and how many wait.
@@ -77,6 +78,9 @@ impl Sched {
         let (target, _) = wanted(cluster);
         let need = need_of(job);
         let needs = format!("needs {}", nodes(need));
+        if held(cluster) {
+            return "waits because a budget is used up: no job starts and no node comes until its period ends, or a larger one is set".to_owned();
+        }
         if self.starts_nothing(cluster) {
             return format!("waits for running jobs to finish, because cluster {} shrinks to {target}", cluster.name);
         }
@@ -103,6 +107,9 @@ impl Sched {
         let there = pool.nodes.len() as u32 - pool.count(Standing::Leaving) - pool.count(Standing::Allocating);
         if let Some(error) = gave_up(cluster).filter(|_| (there as usize) < need) {
             return format!("{needs}, the cluster has {there} and got no more: {}", error.message);
+        }
+        if cluster.short_of_money && (there as usize) < need {
+            return format!("{needs}, the cluster has {there} and more would take the forecast above the budget");
         }
         if there > 0 && pool.count(Standing::OutOfSight) == there {
             return format!("{needs}, and {}", all_of(there as usize, "out of sight"));
@@ -325,6 +332,17 @@ pub(super) fn preview_line(preview: &Preview, come_back: usize) -> String {
     }
     if !preview.release_busy.is_empty() {
         parts.push(busy_words(preview));
+    }
+    if let Some(affordable) = preview.affordable {
+        parts.push(format!("the budget allows {affordable} more"));
+    }
+    if preview.rate_after != preview.rate_before {
+        let change = preview.rate_after - preview.rate_before;
+        let sign = if change > Money(0) { "+" } else { "" };
+        parts.push(format!("{sign}{change}/h"));
+    }
+    if let Some(lasts) = preview.budget_lasts.filter(|_| preview.rate_after != preview.rate_before) {
+        parts.push(format!("budget lasts {lasts}"));
     }
     if parts.is_empty() {
         parts.push("nothing to do".to_owned());

@@ -55,7 +55,9 @@ impl Sched {
         }
         self.counters.workspace = self.counters.workspace.next();
         let (id, created) = (self.counters.workspace, self.turn.now);
-        let row = Workspace { id, name, group, location, tags, created, deleting: false, deleting_since: None };
+        let (spent, budget) = Default::default();
+        let row =
+            Workspace { id, name, group, location, tags, spent, budget, created, deleting: false, deleting_since: None };
         self.put_workspace(Arc::new(row));
     }
 
@@ -120,7 +122,7 @@ impl Sched {
         }
         self.counters.experiment = self.counters.experiment.next();
         let id = self.counters.experiment;
-        let (created, tally) = (self.turn.now, Tally::default());
+        let (created, tally, spent) = (self.turn.now, Tally::default(), Default::default());
         self.put_experiment(Arc::new(Experiment {
             id,
             workspace,
@@ -128,6 +130,7 @@ impl Sched {
             created,
             tally,
             running_max: None,
+            spent,
             deleting: false,
             deleting_since: None,
         }));

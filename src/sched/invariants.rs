@@ -208,7 +208,7 @@ impl Sched {
             NodeState::Idle => !node.is_held() && node.boot.is_some(),
             NodeState::Running => node.is_held() && node.boot.is_some(),
             NodeState::Unusable(_) => !node.host.is_empty(),
-            NodeState::Leaving => node.is_held() || act.is_some() || self.setup_on(node.id).is_some(),
+            NodeState::Leaving => node.is_held() || act.is_some() || self.setup_on(node.id).is_some() || node.tries > 0,
         };
         if let (Some(key), Some(run)) = (self.setup_on(node.id), &node.setup.process) {
             rule!(!node.is_held(), "a node that is set up has no job", node);
@@ -274,14 +274,17 @@ impl Sched {
         }
         let (target, option) = wanted(cluster);
         let have = pool.staying();
-        rule!(have >= target || gave_up(cluster).is_some(), "missing nodes are asked for", cluster);
+        let excused = gave_up(cluster).is_some() || cluster.short_of_money;
+        rule!(have >= target || excused, "missing nodes are asked for", cluster);
         let busy = || self.nodes_of(id).filter(|node| node.is_held()).count() as u32;
         let may_stay = option == Deallocation::WaitForJobCompletion && have <= target.max(busy());
         rule!(have <= target || may_stay, "surplus nodes go", cluster);
         let moving = pool.count(Standing::Allocating) + pool.count(Standing::Leaving) > 0 || have > target;
         let shown = cluster.allocation == AllocationState::Resizing;
         rule!(shown == moving, "resizing means that nodes come or go", cluster);
-        let unusable = self.nodes_of(id).filter(|node| matches!(node.state, NodeState::Unusable(_))).count();
+        let stays = |node: &Node| node.state == NodeState::Leaving && node.tries > 0 && !node.host.is_empty();
+        let listed_one = |node: &&std::sync::Arc<Node>| matches!(node.state, NodeState::Unusable(_)) || stays(node);
+        let unusable = self.nodes_of(id).filter(listed_one).count();
         let listed = cluster.errors.len() - usize::from(gave_up(cluster).is_some());
         rule!(unusable == listed, "each unusable node is listed once", cluster);
     }
@@ -302,6 +305,7 @@ impl Sched {
     /// What is derived is what would be derived now; so a restart goes on as if there had been none.
     fn check_derived(&self) {
         let rows = self.experiments.values().cloned().map(Change::Experiment);
+        let rows = rows.chain(self.workspaces.values().cloned().map(Change::Workspace));
         let rows = rows.chain(self.clusters.values().cloned().map(Change::Cluster));
         let rows = rows.chain(self.nodes.values().cloned().map(Change::Node));
         let rows = rows.chain(self.jobs.values().cloned().map(Change::Job)).collect();

@@ -64,6 +64,7 @@ impl Sched {
             after_stop: None,
             created: now,
             started: None,
+            spent: Default::default(),
             ended: None,
             exit_code: None,
             errors: Vec::new(),

@@ -12,6 +12,7 @@ mod autoscale;
 mod backfill;
 mod cleanup;
 mod cluster;
+mod cost;
 mod daemon;
 mod depend;
 pub mod effect;
@@ -54,6 +55,7 @@ use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{AfterStop, Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
 use crate::model::units::UnixMillis;
 use gate::Gates;
+use node::Got;
 use outbox::Outbox;
 use pool::Pools;
 use rows::{Record, Turn};
@@ -214,15 +216,23 @@ impl Sched {
             Event::ReleaseAsked { job } => self.on_hold(job, false),
             Event::PriorityAsked { job, priority } => self.on_priority(job, priority),
             Event::PrepareAsked { node } => self.on_prepare(node),
+            Event::ReplaceAsked { node } => self.on_replace(node),
             Event::DrainAsked { node } => self.on_drain(node, true),
             Event::UndrainAsked { node } => self.on_drain(node, false),
             Event::DeclaredDead { node, by } => self.on_declared_dead(node, by),
-            Event::NodeAcquired { effect, name, host } => self.on_acquired(effect, name, host),
+            Event::NodeAcquired { effect, name, host, machine, price } => {
+                self.on_acquired(effect, Got { name, host, machine, price });
+            }
             Event::AcquireFailed { effect, code, message } => self.on_acquire_failed(effect, code, message),
             Event::NodeUp { node, effect, boot, facts, inventory } => self.on_up(node, effect, boot, facts, inventory),
             Event::NodeDown { node, why, hard } => self.on_down(node, why, hard),
             Event::LogsKept { effect, kept: _ } => self.on_logs_kept(effect),
             Event::NodeReleased { effect } => self.on_released(effect),
+            Event::ReleaseFailed { effect, code, message } => self.on_release_failed(effect, code, message),
+            Event::BudgetSet { cluster, workspace, budget } => self.on_budget(cluster, workspace, budget),
+            Event::KeptAwake { cluster, until } => self.on_kept_awake(cluster, until),
+            Event::ResumeAsked { cluster } => self.on_resume(cluster),
+            Event::HostsChanged { cluster, hosts } => self.on_hosts(cluster, hosts),
             Event::NodeGone { node } => self.on_gone(node),
             Event::RankStarted { effect, key } => self.on_rank_started(effect, key),
             Event::RankGone { key, effect, proof } => self.on_rank_gone(key, effect, proof),

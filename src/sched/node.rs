@@ -6,18 +6,33 @@ use super::Sched;
 use super::attempt::Source;
 use super::effect::Act;
 use super::event::Sighting;
+use super::timers::release_failed;
+use crate::model::cost::Meter;
 use crate::model::ids::{ClusterId, EffectId, NodeId, RankKey};
 use crate::model::node_class;
 use crate::model::state::{BootId, Facts, Node, NodeState, Proof, RankState, Reach, StopWhy, Unusable};
+use crate::model::units::Money;
 
 impl Sched {
-    pub(super) fn on_acquired(&mut self, effect: EffectId, name: String, host: String) {
+    pub(super) fn on_acquired(&mut self, effect: EffectId, got: Got) {
         let Some(Act::AcquireNode { node: id, .. }) = self.outbox.get(effect) else { return self.ignore() };
         let id = *id;
+        if let Some(other) = self.nodes.values().find(|node| node.id != id && node.host == got.host) {
+            let message = format!("the provider gave {}, which node {} of ours is", got.host, other.id);
+            return self.on_acquire_failed(effect, "HostInUse".to_owned(), message);
+        }
         self.close(effect);
+        let now = self.turn.now;
+        let cluster = self.nodes.get(&id).and_then(|node| self.clusters.get(&node.cluster));
+        let price = got.price.unwrap_or_else(|| cluster.map(|cluster| self.price(cluster)).unwrap_or_default());
+        let lifetime = cluster.and_then(|cluster| cluster.spec.pool.max_node_lifetime);
         self.edit_node(id, |node| {
-            node.name = name;
-            node.host = host;
+            node.name = got.name;
+            node.host = got.host;
+            node.machine = got.machine;
+            node.price = price;
+            node.meter = Meter { at: now, since: now, ..Meter::default() };
+            node.expires = lifetime.map(|lifetime| now + lifetime);
             node.effect = None;
             node.tries = 0;
         });
@@ -55,6 +70,10 @@ impl Sched {
     /// Asks for a node again after its back-off.
     pub(super) fn acquire_again(&mut self, id: NodeId) {
         let Some(cluster) = self.nodes.get(&id).map(|node| node.cluster) else { return };
+        if !self.fits_budgets(cluster) {
+            self.drop_node(id);
+            return self.disturb(cluster);
+        }
         let effect = self.issue(Act::AcquireNode { cluster, node: id });
         self.edit_node(id, |node| node.effect = Some(effect));
     }
@@ -147,7 +166,7 @@ impl Sched {
             let why = "not reached yet since ostler was started".to_owned();
             self.edit_node(id, |node| node.reach = Reach::Lost { since: now, why });
         }
-        if self.nodes.get(&id).is_some_and(|node| node.effect.is_none()) {
+        if self.nodes.get(&id).is_some_and(|node| node.effect.is_none() && !release_failed(node)) {
             let effect = self.issue(Act::PrepareNode { node: id });
             self.edit_node(id, |node| node.effect = Some(effect));
         }
@@ -172,6 +191,14 @@ impl Sched {
         });
     }
 
+    /// Gives a node back that nothing has; the target stays, so another one comes.
+    pub(super) fn on_replace(&mut self, id: NodeId) {
+        let free = self.nodes.get(&id).filter(|node| !node.is_held() && node.state != NodeState::Leaving);
+        let Some(cluster) = free.map(|node| node.cluster) else { return self.ignore() };
+        self.send_away(id);
+        self.try_cluster_again(cluster);
+    }
+
     pub(super) fn on_drain(&mut self, id: NodeId, drained: bool) {
         if self.nodes.get(&id).is_none_or(|node| node.drained == drained) {
             return self.ignore();
@@ -183,6 +210,11 @@ impl Sched {
     pub(super) fn on_declared_dead(&mut self, id: NodeId, by: String) {
         let Some(node) = self.nodes.get(&id).filter(|node| may_be_dead(node)) else { return self.ignore() };
         if node.state == NodeState::Leaving && !node.is_held() {
+            if node.tries > 0 {
+                // Its provider does not take it back, and a person says that there is nothing to take.
+                self.drop_node(id);
+                return self.try_capacity_again();
+            }
             return self.ignore();
         }
         self.bury(id, &Proof::DeclaredDead { by });
@@ -205,6 +237,7 @@ impl Sched {
         let cluster = self.nodes.get(&id).map(|node| node.cluster);
         self.drop_node(id);
         if let Some(cluster) = cluster {
+            self.edit_cluster(cluster, |cluster| cluster.lost = cluster.lost.saturating_add(1));
             self.disturb(cluster);
         }
     }
@@ -253,6 +286,10 @@ impl Sched {
         if self.setup_on(id).is_some() {
             return self.stop_set_up(id);
         }
+        if node.tries > 0 && node.effect.is_none() {
+            // Its release failed, and is tried again at its time.
+            return;
+        }
         let was_up = node.boot.is_some();
         match node.effect.and_then(|effect| Some((effect, self.outbox.get(effect)?))) {
             Some((_, Act::KeepLogs { .. } | Act::ReleaseNode { .. })) => return,
@@ -273,6 +310,26 @@ impl Sched {
         self.edit_node(id, |node| node.effect = Some(effect));
     }
 
+    /// The machine is still there: it is given back again after a pause, and what the provider says is listed.
+    pub(super) fn on_release_failed(&mut self, effect: EffectId, code: String, message: String) {
+        let Some(Act::ReleaseNode { node }) = self.outbox.get(effect) else { return self.ignore() };
+        let (id, now) = (*node, self.turn.now);
+        self.close(effect);
+        self.edit_node(id, |node| {
+            node.effect = None;
+            node.tries = node.tries.saturating_add(1);
+            node.since = now;
+        });
+        let Some(cluster) = self.nodes.get(&id).map(|node| node.cluster) else { return };
+        self.blame(cluster, id, &Unusable { code, step: "release".to_owned(), message });
+    }
+
+    /// Gives a machine back again.
+    pub(super) fn release_again(&mut self, id: NodeId) {
+        let effect = self.issue(Act::ReleaseNode { node: id });
+        self.edit_node(id, |node| node.effect = Some(effect));
+    }
+
     pub(super) fn on_released(&mut self, effect: EffectId) {
         let Some(Act::ReleaseNode { node }) = self.outbox.get(effect) else { return self.ignore() };
         let id = *node;
@@ -285,6 +342,14 @@ impl Sched {
     pub(super) fn believed(&self, key: RankKey, node: NodeId) -> Option<RankState> {
         self.live_rank(key).filter(|run| run.node == node).map(|run| run.state.clone())
     }
+}
+
+/// What a provider gave.
+pub(super) struct Got {
+    pub(super) name: String,
+    pub(super) host: String,
+    pub(super) machine: String,
+    pub(super) price: Option<Money>,
 }
 
 /// A node that was never got cannot be dead.

@@ -3,6 +3,7 @@
 
 use super::Sched;
 use super::cluster::wanted;
+use super::cost::held;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::spec::job::{counted, thousandths};
 use crate::model::spec::{Deallocation, Demand, Resources};
@@ -39,7 +40,7 @@ impl Sched {
     pub(super) fn starts_nothing(&self, cluster: &Cluster) -> bool {
         let (target, option) = wanted(cluster);
         let have = self.pools.get(&cluster.id).map_or(0, |pool| pool.staying());
-        cluster.deleting || (option == Deallocation::WaitForJobCompletion && have > target)
+        cluster.deleting || held(cluster) || (option == Deallocation::WaitForJobCompletion && have > target)
     }
 
     /// Returns how much of a node each part of a job takes, in thousandths: as many such parts as fit on the cluster's

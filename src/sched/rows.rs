@@ -10,13 +10,14 @@ use super::gate::on_nodes;
 use super::pool::{JobKeys, NodeKeys, Standing};
 use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
+use crate::model::cost::Use;
 use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::snapshot::RowKey;
 use crate::model::state::{
     Cap, Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally,
     Unusable, Workspace,
 };
-use crate::model::units::UnixMillis;
+use crate::model::units::{Money, UnixMillis};
 
 /// What the running step has done so far.
 #[derive(Clone, Debug, Default)]
@@ -167,6 +168,7 @@ impl Sched {
         let Some(row) = self.workspaces.get_mut(&id) else { return };
         change(Arc::make_mut(row));
         self.touch(RowKey::Workspace(id));
+        self.time_workspace(id);
     }
 
     /// Changes an experiment.
@@ -188,16 +190,31 @@ impl Sched {
     pub(super) fn edit_node(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
         let Some(row) = self.nodes.get_mut(&id) else { return };
         let before = NodeKeys::of(row, &self.settings);
-        let word = row.state.word();
+        let (word, used) = (row.state.word(), Use::of(row));
+        let now = self.turn.now;
         let node = Arc::make_mut(row);
         change(node);
         if node.state.word() != word {
-            node.since = self.turn.now;
+            node.since = now;
         }
         let after = NodeKeys::of(node, &self.settings);
+        if used != Use::of(node) || before.holders != after.holders {
+            node.meter.advance(used, now);
+        }
+        let mut bill = Vec::new();
+        if before.holders != after.holders {
+            // Those that share a node share its price, for as long as they are the same.
+            let cost = node.price.over(now.since(node.meter.held_since));
+            let count = i64::try_from(before.holders.len().max(1)).unwrap_or(i64::MAX);
+            bill.extend(before.holders.iter().map(|(job, _)| (*job, Money(cost.0 / count))));
+            node.meter.held_since = now;
+        }
         self.touch(RowKey::Node(id));
         self.respace(id);
         self.key_node(id, Some(before), Some(after));
+        for (job, cost) in bill {
+            self.charge(job, cost);
+        }
     }
 
     /// Changes a job; its `since` and its experiment's tally follow its state.
@@ -284,7 +301,9 @@ impl Sched {
     /// Adds a workspace, or puts a loaded one back.
     pub(super) fn put_workspace(&mut self, row: Arc<Workspace>) {
         self.touch(RowKey::Workspace(row.id));
-        self.workspaces.insert(row.id, row);
+        let id = row.id;
+        self.workspaces.insert(id, row);
+        self.time_workspace(id);
     }
 
     /// Adds an experiment, or puts a loaded one back.
@@ -328,6 +347,7 @@ impl Sched {
     /// Removes a workspace, which has to be empty.
     pub(super) fn drop_workspace(&mut self, id: WorkspaceId) {
         self.workspaces.remove(&id);
+        self.time_workspace(id);
         self.touch(RowKey::Workspace(id));
     }
 
@@ -340,7 +360,9 @@ impl Sched {
 
     /// Removes a cluster, which has neither nodes nor live jobs.
     pub(super) fn drop_cluster(&mut self, id: ClusterId) {
-        self.clusters.remove(&id);
+        if let Some(gone) = self.clusters.remove(&id).filter(|gone| !gone.spent.is_nothing()) {
+            self.edit_workspace(gone.workspace, |workspace| workspace.spent = workspace.spent.and(gone.spent));
+        }
         self.time_cluster(id);
         self.pools.remove(&id);
         self.stale.remove(&id);
@@ -349,8 +371,11 @@ impl Sched {
 
     /// Removes a node and all orders to it.
     pub(super) fn drop_node(&mut self, id: NodeId) {
-        let Some(row) = self.nodes.get(&id) else { return };
-        let before = NodeKeys::of(row, &self.settings);
+        let Some(row) = self.nodes.get(&id).cloned() else { return };
+        let before = NodeKeys::of(&row, &self.settings);
+        if row.state == NodeState::Leaving && row.tries > 0 {
+            self.forgive(before.cluster, id);
+        }
         for effect in self.outbox.of_node(id) {
             self.close(effect);
         }
@@ -358,6 +383,7 @@ impl Sched {
         if let Some(pool) = self.pools.get_mut(&before.cluster) {
             pool.space.remove(id);
         }
+        self.settle_account(&row);
         self.touch(RowKey::Node(id));
         self.key_node(id, Some(before), None);
     }

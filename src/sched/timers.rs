@@ -3,17 +3,19 @@
 //!
 //! | row | deadline | at it |
 //! |---|---|---|
+//! | cluster, workspace | `budget.next` | the budget is looked at |
 //! | cluster | `auto.next` | auto-scale lets nodes go, or asks for them again |
 //! | job | `stop_at` | it is terminated |
 //! | job, waiting | `pause` | it may start |
 //! | job on several nodes | the first of its nodes lost + `gang_lost_after` | its attempt is stopped where it can be |
 //! | node, allocating, no effect | `since` + back-off | it is asked for again |
+//! | node, leaving, its release failed | `since` + back-off | it is given back again |
 //! | node, idle or running, lost | lost + `unreachable_after` | it is unusable |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
-use crate::model::ids::{ClusterId, JobId, NodeId};
+use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::settings::Settings;
 use crate::model::state::{ExecutionState, Job, Node, NodeState, Reach, StopWhy, Unusable};
 use crate::model::units::{Millis, UnixMillis};
@@ -26,6 +28,8 @@ const ACQUIRE_PAUSE_MAX: Millis = Millis::from_mins(1);
 /// Whose deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
+    /// A workspace's.
+    Workspace(WorkspaceId),
     /// A cluster's.
     Cluster(ClusterId),
     /// A node's.
@@ -81,12 +85,19 @@ pub(super) fn doubled(first: Millis, longest: Millis, tries: u32) -> Millis {
     Millis(doubled.min(longest.0))
 }
 
+/// Says whether a node's machine could not be given back and waits for the next try.
+pub(super) fn release_failed(node: &Node) -> bool {
+    node.state == NodeState::Leaving && node.tries > 0 && node.effect.is_none() && !node.is_held()
+}
+
 /// Returns the deadline of a node.
 pub(super) fn node_deadline(node: &Node, settings: &Settings) -> Option<UnixMillis> {
     match (&node.state, &node.reach) {
         (NodeState::Allocating, _) => node.effect.is_none().then(|| node.since + acquire_pause(node.tries)),
+        (NodeState::Leaving, _) if release_failed(node) => Some(node.since + acquire_pause(node.tries)),
         (NodeState::Idle | NodeState::Running, Reach::Lost { since, .. }) => Some(*since + settings.unreachable_after),
-        (NodeState::Idle | NodeState::Running, Reach::Never | Reach::Seen)
+        (NodeState::Idle, Reach::Never | Reach::Seen) => node.expires.filter(|_| !node.is_held()),
+        (NodeState::Running, Reach::Never | Reach::Seen)
         | (NodeState::Preparing | NodeState::Unusable(_) | NodeState::Leaving, _) => None,
     }
 }
@@ -123,6 +134,7 @@ impl Sched {
                 break;
             }
             match timer {
+                Timer::Workspace(workspace) => self.workspace_due(workspace),
                 Timer::Cluster(cluster) => self.cluster_due(cluster),
                 Timer::Node(node) => self.node_due(node),
                 Timer::Job(job) => self.job_due(job),
@@ -136,10 +148,12 @@ impl Sched {
         let Some(node) = self.nodes.get(&id) else { return };
         match (&node.state, &node.reach) {
             (NodeState::Allocating, _) => self.acquire_again(id),
+            (NodeState::Leaving, _) => self.release_again(id),
             (_, Reach::Lost { why, .. }) => {
                 let why = Unusable { code: "unreachable".into(), step: "connect".into(), message: why.clone() };
                 self.make_unusable(id, why);
             }
+            (NodeState::Idle, Reach::Never | Reach::Seen) => self.send_away(id),
             (_, Reach::Never | Reach::Seen) => {}
         }
     }

@@ -21,10 +21,12 @@ mod outbox;
 mod place;
 mod query;
 mod rows;
+mod series;
 
 pub use crash::crash_point;
 pub use open::{DATABASE_FILE, Db};
 pub use query::{PastEvent, Reader};
+pub use series::Series;
 
 use std::path::PathBuf;
 use std::sync::Arc;

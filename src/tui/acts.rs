@@ -39,6 +39,9 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
         C::SetUpLogs => set_up_logs(subject, cx),
         C::Plan => plan(subject, cx),
         C::Prepare => node_act(subject, cx, &NodeAct::Prepare),
+        C::Replace => node_act(subject, cx, &NodeAct::Replace),
+        C::KeepAwake => cluster_act(subject, cx, |cluster| Request::KeepAwake { cluster, span: Millis::from_mins(120) }),
+        C::ResumeScaling => cluster_act(subject, cx, |cluster| Request::ResumeScaling { cluster }),
         C::Drain => node_act(subject, cx, &NodeAct::Drain),
         C::Undrain => node_act(subject, cx, &NodeAct::Undrain),
         C::DeclareDead => declare_dead(subject, cx),
@@ -195,6 +198,18 @@ fn node_act(subject: Option<Subject>, cx: &Cx, act: &NodeAct) -> Vec<UiEffect> {
         }
         _ => say("select a node"),
     }
+}
+
+/// On a cluster, or on that of a node.
+fn cluster_act(subject: Option<Subject>, cx: &Cx, request: impl FnOnce(Place) -> Request) -> Vec<UiEffect> {
+    let id = match subject {
+        Some(Subject::Cluster(id)) => Some(id),
+        Some(Subject::Node(id)) => cx.world.node(id).map(|node| node.cluster),
+        _ => None,
+    };
+    let Some(cluster) = id.and_then(|id| cx.world.cluster(id)) else { return say("select a cluster") };
+    let place = Place { workspace: workspace_name(cluster.workspace, cx), name: Some(cluster.name.clone()) };
+    vec![UiEffect::Send(request(place))]
 }
 
 fn declare_dead(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
@@ -599,6 +614,7 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         vm_size: None,
         node_setup: None,
         machines: Default::default(),
+        pool: Default::default(),
         kept: Default::default(),
     };
     vec![UiEffect::Send(Request::CreateCluster { workspace, name: name.clone(), spec: Box::new(spec) })]
@@ -635,6 +651,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Found { .. }
             | Reply::Files(_)
             | Reply::Listing(_)
+            | Reply::History(_)
             | Reply::Way(_)
             | Reply::Ran { .. },
         ) => Vec::new(),

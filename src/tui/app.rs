@@ -161,7 +161,16 @@ pub fn handler(id: CommandId) -> Handler {
         C::Menu | C::Doctor | C::Tour | C::ImportHosts | C::Apply | C::Demo => Handler::App,
         C::CauseRetry | C::CauseAvoid => Handler::Overlay,
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
-        C::ScaleUp | C::ScaleDown | C::Scale | C::Prepare | C::Drain | C::Undrain | C::DeclareDead => Handler::Acts,
+        C::ScaleUp
+        | C::ScaleDown
+        | C::Scale
+        | C::Prepare
+        | C::Replace
+        | C::KeepAwake
+        | C::ResumeScaling
+        | C::Drain
+        | C::Undrain
+        | C::DeclareDead => Handler::Acts,
         C::AutoScale | C::SetUpLogs | C::Plan => Handler::Acts,
         C::NewJob | C::Rerun | C::RerunWith | C::Retry | C::Stop | C::Undo | C::Delete | C::Why => Handler::Acts,
         C::Hold

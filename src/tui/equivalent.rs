@@ -19,6 +19,19 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             }
             words
         }
+        Request::KeepAwake { cluster, span } => {
+            named(words(&["cluster", "keep-awake"]), cluster, &["--for", &format!("{}ms", span.0)])
+        }
+        Request::ResumeScaling { cluster } => named(words(&["cluster", "resume"]), cluster, &[]),
+        // The screen sets none.
+        Request::SetBudget { .. } => return None,
+        Request::ChangeHosts { cluster, add, remove } => {
+            let (verb, hosts) = if add.is_empty() { ("remove", remove) } else { ("add", add) };
+            let list = hosts.join(",");
+            let mut words = words(&["cluster", "host", verb, &list]);
+            words.extend(cluster.name.iter().flat_map(|name| ["-c".to_owned(), name.clone()]));
+            words
+        }
         Request::Node { node, act } => node_words(node, act, world)?,
         Request::Job { job, act } => job_words(job, act, world)?,
         Request::CreateGroup { name } => words(&["resource-group", "create", name]),
@@ -56,6 +69,10 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
                 ProviderSpec::Class => {
                     words.extend(spec.vm_size.iter().flat_map(|size| ["--vm-size".to_owned(), size.clone()]));
                 }
+                // The screen makes none of these.
+                ProviderSpec::Command { .. } | ProviderSpec::Http { .. } => {
+                    words.extend(["--provider".to_owned(), spec.provider.word().to_owned()]);
+                }
             }
             match &spec.scale_settings {
                 ScaleSettings::Manual { target_node_count, .. } => {
@@ -88,6 +105,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::SearchFile(_)
         | Request::ListLogs(_)
         | Request::ListFiles(_)
+        | Request::NodeHistory { .. }
         | Request::NodeWay { .. }
         | Request::Exec { .. } => return None,
     };
@@ -178,6 +196,7 @@ fn scale_words(scale: &Scale) -> Vec<String> {
 fn node_words(node: &NodeRef, act: &NodeAct, world: &World) -> Option<Vec<String>> {
     let verb = match act {
         NodeAct::Prepare => "prepare",
+        NodeAct::Replace => "replace",
         NodeAct::Drain => "drain",
         NodeAct::Undrain => "undrain",
         NodeAct::DeclareDead { .. } => "declare-dead",

@@ -64,6 +64,7 @@ impl World {
             vm_size: None,
             node_setup: None,
             machines: Default::default(),
+            pool: Default::default(),
             kept: Default::default(),
         };
         let uuid = uuid::Uuid::from_u128(1);
@@ -84,9 +85,13 @@ impl World {
     fn answer(&mut self, effect: &Effect) -> Option<Event> {
         let id = effect.id;
         match &effect.act {
-            Act::AcquireNode { node, .. } => {
-                Some(Event::NodeAcquired { effect: id, name: node.to_string(), host: node.to_string() })
-            }
+            Act::AcquireNode { node, .. } => Some(Event::NodeAcquired {
+                effect: id,
+                name: node.to_string(),
+                host: node.to_string(),
+                machine: String::new(),
+                price: None,
+            }),
             Act::PrepareNode { node } => Some(up(*node, id)),
             Act::StartRank { key, .. } => {
                 self.running.push(*key);

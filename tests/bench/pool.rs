@@ -87,6 +87,7 @@ impl Core {
             vm_size: None,
             node_setup: None,
             machines: Default::default(),
+            pool: Default::default(),
             kept: Default::default(),
         };
         core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }).await;

@@ -8,6 +8,7 @@ mod job_files;
 mod lab;
 mod places;
 mod plan;
+mod pools;
 mod published;
 mod queue;
 mod refused;

@@ -6,6 +6,7 @@
 //! start, kill and adoption at which the controller can die by itself; [`moments`] has those at which its nodes are further on.
 
 mod moments;
+mod pools;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -29,7 +30,10 @@ impl Visit {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));
         let dir = self.dir.path();
-        std::fs::write(dir.join("config.toml"), "kill_grace = \"1s\"\n").unwrap();
+        // No host is ever looked for, wherever its name might lead.
+        std::fs::write(dir.join("ssh_config"), "Host *\n  ProxyCommand false\n").unwrap();
+        let config = format!("kill_grace = \"1s\"\nssh_config = {:?}\n", dir.join("ssh_config"));
+        std::fs::write(dir.join("config.toml"), config).unwrap();
         command.arg("--state-dir").arg(dir.join("state")).arg("--config").arg(dir.join("config.toml")).args(args);
         command.env("HOME", dir).env("XDG_RUNTIME_DIR", dir).env_remove("XDG_STATE_HOME").env_remove("OSTLER_CRASH_AT");
         command

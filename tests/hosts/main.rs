@@ -12,6 +12,7 @@ mod links;
 mod mounts;
 mod mpi;
 mod ostler;
+mod providers;
 mod queue;
 mod refused;
 mod restart;

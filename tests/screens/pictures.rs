@@ -62,6 +62,10 @@ fn scaling_preview() {
         release_now: Vec::new(),
         release_busy: Vec::new(),
         deallocation: Deallocation::Requeue,
+        rate_before: Default::default(),
+        rate_after: Default::default(),
+        budget_lasts: None,
+        affordable: None,
         line: "4 → 6: 4 hosts free".to_owned(),
     };
     answer(&mut screen, Reply::Preview(preview));

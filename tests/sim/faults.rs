@@ -22,6 +22,10 @@ pub struct Faults {
     pub reboot: u64,
     pub kill_supervisor: u64,
     pub power_off: u64,
+    /// A provider fails, or does what it should and says otherwise.
+    pub provider: u64,
+    /// A provider takes a machine away.
+    pub preempt: u64,
     /// The time between two strikes, in milliseconds.
     pub every: u64,
     /// Jobs that people deleted: they may be gone.
@@ -40,6 +44,8 @@ impl Faults {
             reboot: some(60),
             kill_supervisor: some(60),
             power_off: some(40),
+            provider: some(300),
+            preempt: some(80),
             every: 500 + some(20_000),
             deleted: BTreeSet::new(),
         }
@@ -53,6 +59,9 @@ impl Faults {
 
 /// Something strikes.
 pub fn strike(world: &mut World) {
+    if world.rng.chance(world.faults.preempt) {
+        crate::cloud::preempt(world);
+    }
     let names: Vec<String> = world.hosts.keys().cloned().collect();
     if let Some(name) = world.rng.pick(&names).cloned() {
         let faults = world.faults.clone();
@@ -95,7 +104,7 @@ pub fn heal(world: &mut World) {
     }
 }
 
-fn power_off(host: &mut Host) {
+pub fn power_off(host: &mut Host) {
     host.on = false;
     lose_processes(host);
 }

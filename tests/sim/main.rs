@@ -1,6 +1,7 @@
 //! Seeded simulation: the real core and runtime against a world of machines, links, people and faults. One number gives
 //! the whole run; `SEED=n cargo test --test sim` repeats it exactly. `SEEDS=n` sets how many are run.
 
+mod cloud;
 mod disk;
 mod faults;
 mod host;
@@ -64,6 +65,7 @@ fn calm(world: &mut World, left: &mut u64) {
 
 fn quiet(world: &World) -> bool {
     world.engine.as_ref().is_some_and(|engine| engine.sched().jobs().is_empty() && engine.outbox().is_empty())
+        && cloud::amiss(world).is_empty()
 }
 
 fn assert_quiet(world: &World) {
@@ -78,6 +80,8 @@ fn assert_quiet(world: &World) {
         })
         .collect();
     assert!(waiting.is_empty(), "I29: these jobs never end: {waiting:#?}");
+    let amiss = cloud::amiss(world);
+    assert!(amiss.is_empty(), "I33: nothing is bought twice and nothing forgotten: {amiss:#?}");
     assert!(engine.outbox().is_empty(), "I30: never answered: {:#?}", engine.outbox());
     for (name, host) in &world.hosts {
         let alive: Vec<_> = host.alive().collect();
@@ -159,6 +163,10 @@ const PROBES: &[&str] = &[
     "a machine was declared dead",
     "a supervisor was killed",
     "a failed job was retried",
+    "a provider gave a machine twice",
+    "a machine was found by its tag",
+    "a machine was taken away",
+    "a machine that no node had was given back",
 ];
 
 #[test]

@@ -6,8 +6,8 @@ use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit};
 use ostler::model::spec::job::{Constraints, JobPreparation};
 use ostler::model::spec::{
-    Begin, ClusterSpec, Deallocation, Demand, JobSpec, Machines, Priority, ProviderSpec, Resources, Retry, ScaleSettings,
-    Scheduling,
+    Begin, ClusterSpec, Deallocation, Demand, Hooks, JobSpec, Machines, Priority, ProviderSpec, Resources, Retry,
+    ScaleSettings, Scheduling,
 };
 use ostler::model::state::{Job, Reach};
 use ostler::model::units::{Millis, NodeCount};
@@ -26,11 +26,15 @@ pub fn settle(world: &mut World) {
     let scale_settings =
         ScaleSettings::Manual { target_node_count: NodeCount(3), node_deallocation_option: Deallocation::Requeue };
     let spec = ClusterSpec {
-        provider: ProviderSpec::Hosts { hosts },
+        provider: match world.cloudy {
+            true => ProviderSpec::Command { hooks: Hooks::of_program("cloud") },
+            false => ProviderSpec::Hosts { hosts },
+        },
         scale_settings,
         vm_size: None,
         node_setup: None,
         machines: Box::new(Machines { preemption: true, ..Machines::default() }),
+        pool: Default::default(),
         kept: Default::default(),
     };
     world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }, None);

@@ -16,6 +16,7 @@ use ostler::model::units::{Millis, UnixMillis};
 use ostler::runtime::engine::{Engine, Input, Out, Surroundings, Turn};
 use ostler::transport::{Address, NodeLink, Order, Report};
 
+use crate::cloud::{Cloud, Deed, Word};
 use crate::disk::Disk;
 use crate::faults::Faults;
 use crate::host::Host;
@@ -47,6 +48,10 @@ pub enum Happening {
     Killed { node: NodeId, session: u64, host: String, key: RankKey, effect: ostler::model::ids::EffectId, why: StopWhy },
     /// The core has a deadline.
     Tick { life: u64 },
+    /// A provider does something.
+    Cloud { life: u64, deed: Deed },
+    /// A provider says what it has done.
+    Said { life: u64, word: Word },
     /// A core is started.
     Start,
     /// The logs of a node are copied, or it was given up.
@@ -89,6 +94,12 @@ pub struct World {
     pub hosts: BTreeMap<String, Host>,
     /// Machines whose network is cut.
     pub cut: BTreeSet<String>,
+    /// What a provider sells; its pool is used by every third seed.
+    pub cloud: Cloud,
+    /// Whether the pool is the provider's.
+    pub cloudy: bool,
+    /// Machines that the provider has taken back.
+    pub away: BTreeSet<String>,
     wires: BTreeMap<NodeId, Wire>,
     calendar: BTreeMap<(UnixMillis, u64), Happening>,
     count: u64,
@@ -128,6 +139,9 @@ impl World {
             life: 0,
             hosts: BTreeMap::new(),
             cut: BTreeSet::new(),
+            cloud: Cloud::default(),
+            cloudy: seed.is_multiple_of(3),
+            away: BTreeSet::new(),
             wires: BTreeMap::new(),
             calendar: BTreeMap::new(),
             count: 0,
@@ -204,6 +218,8 @@ impl World {
                     self.turn(Vec::new());
                 }
             }
+            Happening::Cloud { life, deed } => crate::cloud::act(self, life, deed),
+            Happening::Said { life, word } => crate::cloud::say(self, life, word),
             Happening::Start => self.start(),
             Happening::Kept { life, effect } => {
                 if life == self.life {
@@ -236,6 +252,7 @@ impl World {
                 self.check_durable();
                 self.carry_out(turn);
                 self.run_feedback();
+                crate::cloud::watch(self);
             }
             Err(_) => self.at(1_000, Happening::Start),
         }
@@ -332,7 +349,21 @@ impl World {
         }
     }
 
-    fn act(&mut self, out: Out) {
+    /// Something was found out while performing.
+    pub fn told(&mut self, input: Input) {
+        self.turn(vec![input]);
+    }
+
+    /// A machine is the provider's again, with all that was on it.
+    pub fn take_away(&mut self, host: &str) {
+        self.drop_sessions(host);
+        if let Some(machine) = self.hosts.get_mut(host) {
+            crate::faults::power_off(machine);
+        }
+        self.away.insert(host.to_owned());
+    }
+
+    pub fn act(&mut self, out: Out) {
         let life = self.life;
         match out {
             Out::Open(link) => {
@@ -376,7 +407,8 @@ impl World {
                 let took = self.rng.range(KEEPING.0, KEEPING.1);
                 self.at(took, Happening::Kept { life, effect });
             }
-            Out::Look(..) | Out::Located(..) | Out::Task(..) => {}
+            Out::Provide(work) => crate::cloud::call(self, *work),
+            Out::History(..) | Out::Look(..) | Out::Located(..) | Out::Task(..) => {}
         }
     }
 
@@ -397,7 +429,7 @@ impl World {
     }
 
     fn reachable(&self, host: &str) -> bool {
-        self.hosts.get(host).is_some_and(|h| h.on) && !self.cut.contains(host)
+        self.hosts.get(host).is_some_and(|h| h.on) && !self.cut.contains(host) && !self.away.contains(host)
     }
 
     fn try_link(&mut self, node: NodeId, life: u64) {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{error, node, time};
+use super::{cost, error, node, time};
 use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
+use crate::model::alike::strangers;
+use crate::model::cost::{Brake, Standing};
 use crate::model::resource_id::{Child, ResourceId};
-use crate::model::spec::{ProviderSpec, ScaleSettings, body};
+use crate::model::spec::{ScaleSettings, body};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState};
 
 /// The columns of a list of clusters.
@@ -80,11 +82,7 @@ fn state(cluster: &Cluster) -> &'static str {
 }
 
 fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
-    match &cluster.spec.provider {
-        ProviderSpec::Hosts { hosts } => ("hosts", Some(hosts)),
-        ProviderSpec::Local => ("local", None),
-        ProviderSpec::Class => ("class", None),
-    }
+    (cluster.spec.provider.word(), cluster.spec.provider.hosts())
 }
 
 /// Returns the published form, which also reads back.
@@ -102,25 +100,51 @@ pub(in crate::cli) fn scaling(settings: &ScaleSettings) -> Value {
 
 /// Returns how a cluster is scaled, and what comes next by itself, as a person reads it.
 fn scaling_line(cluster: &Cluster) -> String {
-    let next = cluster.auto.next.as_ref().map(|next| format!("; {} at {}", next.what, next.at.rfc3339()));
-    match &cluster.spec.scale_settings {
+    let mut line = match &cluster.spec.scale_settings {
         ScaleSettings::Manual { .. } => "by hand".to_owned(),
         ScaleSettings::AutoScale(auto) => format!(
-            "auto-scale, {} to {} nodes, a node goes after {} without use{}",
-            auto.minimum_node_count,
-            auto.maximum_node_count,
-            auto.idle,
-            next.unwrap_or_default()
+            "auto-scale, {} to {} nodes, a node goes after {} without use",
+            auto.minimum_node_count, auto.maximum_node_count, auto.idle
         ),
+    };
+    if let Some(until) = cluster.auto.awake_until {
+        line.push_str(&format!("; none before {}", until.rfc3339()));
     }
+    if let Some(next) = &cluster.auto.next {
+        line.push_str(&format!("; {} at {}", next.what, next.at.rfc3339()));
+    }
+    if cluster.auto.paused {
+        line.push_str(&format!(
+            "; paused after {} failures, `ostler cluster resume {}` goes on",
+            cluster.auto.failures, cluster.name
+        ));
+    }
+    if cluster.brake > Brake::None {
+        line.push_str(&format!("; a budget is used up: {}", cluster.brake.word()));
+    }
+    if cluster.short_of_money {
+        line.push_str("; more nodes would take the forecast above the budget");
+    }
+    if cluster.lost > 0 {
+        line.push_str(&format!("; {} machines were taken away by the provider", cluster.lost));
+    }
+    line
 }
 
 /// Returns the object.
 pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
     let counts = Counts::of(nodes);
     let (provider, _) = provider(cluster);
+    let standing = Standing::of(cluster, nodes.iter().map(|node| &**node), cost::now());
+    let hint = standing.hint(cluster);
     let errors: Vec<Value> = cluster.errors.iter().map(|e| error(&e.code, &e.message, &e.details)).collect();
-    let nodes: Vec<Value> = nodes.iter().map(|node| node::value(node)).collect();
+    let strange = strangers(nodes.iter().map(|node| &**node));
+    let one = |node: &Arc<Node>| {
+        let mut value = node::value(node);
+        value["differs"] = json!(strange.get(&node.id));
+        value
+    };
+    let nodes: Vec<Value> = nodes.iter().map(one).collect();
     let target_node_count = cluster.spec.scale_settings.target();
     let mut value = json!({
         "name": cluster.name,
@@ -148,8 +172,13 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
         "vmSize": cluster.spec.vm_size,
         "provider": provider,
         "queuedJobCount": cluster.waiting,
+        "lostNodeCount": cluster.lost,
+        "cost": cost::value(standing.spent, standing.rate, cluster.budget.as_ref(), hint.as_deref()),
         "nodes": nodes,
     });
+    if let Some(hosts) = cluster.spec.provider.hosts() {
+        value["hosts"] = json!(hosts);
+    }
     if let Some(map) = value.as_object_mut() {
         for (key, asked) in body::cluster(&cluster.spec) {
             map.entry(key).or_insert(asked);
@@ -188,6 +217,13 @@ pub fn row(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Row {
     }
 }
 
+/// Returns which nodes are not like most of the others.
+fn differs(nodes: &[Arc<Node>]) -> String {
+    let strange = strangers(nodes.iter().map(|node| &**node));
+    let line = |node: &Arc<Node>| Some(format!("{} has {}", node::name(node), strange.get(&node.id)?));
+    nodes.iter().filter_map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Returns what a person is told.
 pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'static str, String)> {
     let counts = Counts::of(nodes);
@@ -222,6 +258,8 @@ pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'s
         ("provider", provider.to_owned()),
         ("hosts", hosts.map(|hosts| hosts.join(" ")).unwrap_or_default()),
         ("account", account.map(|account| account.admin_user_name.clone()).unwrap_or_default()),
+        ("cost", cost::line(cluster, &Standing::of(cluster, nodes.iter().map(|node| &**node), cost::now()))),
+        ("differs", differs(nodes)),
         ("created", cluster.created.rfc3339()),
         ("errors", cluster.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
         ("nodes", nodes.iter().map(line).collect::<Vec<_>>().join("\n")),

@@ -3,6 +3,7 @@
 //! Names and fields are stable from the first release; a test compares them with the documented list.
 
 pub mod cluster;
+pub mod cost;
 pub mod experiment;
 pub mod file_server;
 pub mod job;

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::secret::sources_of_job;
 use super::{
-    ClusterSpec, Demand, JobSpec, MountVolumes, Priority, ProviderSpec, Resources, ScaleSettings, Secret, SecretSource,
+    ClusterSpec, Demand, JobSpec, MountVolumes, PoolSpec, Priority, ProviderSpec, Resources, ScaleSettings, Secret,
+    SecretSource,
 };
 use crate::model::units::Millis;
 
@@ -49,19 +50,10 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         Ok(_) | Err(_) => Map::new(),
     };
-    for key in ["provider", "kept"] {
+    for key in ["provider", "pool", "kept"] {
         map.remove(key);
     }
-    match &spec.provider {
-        ProviderSpec::Hosts { hosts } => {
-            map.insert("provider".to_owned(), json!("hosts"));
-            map.insert("hosts".to_owned(), json!(hosts));
-        }
-        ProviderSpec::Local => {
-            map.insert("provider".to_owned(), json!("local"));
-        }
-        ProviderSpec::Class => {}
-    }
+    map.extend(nodes(spec));
     if let ScaleSettings::AutoScale(auto) = &spec.scale_settings {
         // How many there are to be now is the core's matter, and an idle time is written as a span.
         let bounds = json!({
@@ -84,6 +76,50 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
     }
     spec.kept.put_into(&mut map);
     map
+}
+
+/// Returns where a cluster's nodes come from and what ostler adds about them, as a file would say it.
+pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
+    let mut map = Map::new();
+    match &spec.provider {
+        // They are the file's, wherever it is read again.
+        ProviderSpec::Hosts { .. } if spec.pool.hosts_file.is_some() => {}
+        ProviderSpec::Hosts { hosts } => drop(map.insert("hosts".to_owned(), json!(hosts))),
+        ProviderSpec::Local | ProviderSpec::Class => {}
+        ProviderSpec::Command { hooks } => {
+            let limit = iso_span(hooks.limit);
+            let lines = json!({"acquire": hooks.acquire, "release": hooks.release, "list": hooks.list, "limit": limit});
+            map.insert("hooks".to_owned(), lines);
+        }
+        ProviderSpec::Http { api } => {
+            let mut shown = Map::new();
+            shown.insert("url".to_owned(), json!(api.url));
+            if let Some(token) = &api.token {
+                let mut from = token.shown("value", "valueSecretReference");
+                from.remove("value");
+                shown.insert("token".to_owned(), Value::Object(from));
+            }
+            map.insert("api".to_owned(), Value::Object(shown));
+        }
+    }
+    if spec.provider != ProviderSpec::Class {
+        map.insert("provider".to_owned(), json!(spec.provider.word()));
+    }
+    map.extend(pool(&spec.pool));
+    map
+}
+
+fn pool(pool: &PoolSpec) -> Map<String, Value> {
+    let PoolSpec { hosts_file, power_on, power_off, price_per_node_hour, max_node_lifetime } = pool;
+    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+    let said = [
+        ("hostsFile", text(hosts_file)),
+        ("powerOn", text(power_on)),
+        ("powerOff", text(power_off)),
+        ("pricePerNodeHour", price_per_node_hour.map(|price| json!(price.0 as f64 / 1e6))),
+        ("maxNodeLifetime", max_node_lifetime.map(|span| json!(iso_span(span)))),
+    ];
+    said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 fn without_values(spec: &JobSpec) -> JobSpec {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::Kept;
 use super::machine::Machines;
 use super::node_setup::NodeSetup;
+use super::pool::{Api, Hooks, PoolSpec};
 use super::schema::SpanForm;
 use crate::model::units::{Millis, NodeCount};
 
@@ -86,6 +87,35 @@ impl AutoScale {
     }
 }
 
+impl ProviderSpec {
+    /// Returns the word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Hosts { .. } => "hosts",
+            Self::Local => "local",
+            Self::Class => "class",
+            Self::Command { .. } => "command",
+            Self::Http { .. } => "http",
+        }
+    }
+
+    /// Returns the hosts of a list.
+    pub fn hosts(&self) -> Option<&Vec<String>> {
+        match self {
+            Self::Hosts { hosts } => Some(hosts),
+            Self::Local | Self::Class | Self::Command { .. } | Self::Http { .. } => None,
+        }
+    }
+
+    /// Says whether machines are got and given back by somebody else, who has to be asked.
+    pub fn is_asked(&self) -> bool {
+        match self {
+            Self::Hosts { .. } | Self::Local | Self::Class => false,
+            Self::Command { .. } | Self::Http { .. } => true,
+        }
+    }
+}
+
 impl ScaleSettings {
     /// Returns the number of nodes wanted now.
     pub fn target(&self) -> NodeCount {
@@ -96,11 +126,15 @@ impl ScaleSettings {
     }
 }
 
+fn is_plain(pool: &PoolSpec) -> bool {
+    pool.is_empty()
+}
+
 /// Where the nodes of a cluster come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum ProviderSpec {
-    /// Hosts that `ssh HOST` reaches, in the order in which they are taken.
+    /// Hosts that `ssh HOST` reaches, in the order in which they are taken; none yet when a file names them.
     Hosts {
         /// Destinations, each checked by `names::check_host`, no two the same.
         hosts: Vec<String>,
@@ -109,6 +143,16 @@ pub enum ProviderSpec {
     Local,
     /// As the node class says that `vmSize` names. Only in what is asked for: a cluster that was made has its class's hosts.
     Class,
+    /// Machines that programs of the user's get and give back.
+    Command {
+        /// The programs.
+        hooks: Hooks,
+    },
+    /// Machines that an interface over https gets and gives back.
+    Http {
+        /// The interface.
+        api: Api,
+    },
 }
 
 /// The properties of a cluster.
@@ -129,6 +173,10 @@ pub struct ClusterSpec {
     /// What the file said of its machines.
     #[serde(flatten)]
     pub machines: Box<Machines>,
+    /// What ostler adds about the nodes.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    #[schemars(skip)]
+    pub pool: Box<PoolSpec>,
     /// What the file said beside all this.
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
     #[schemars(skip)]
@@ -140,6 +188,14 @@ impl ClusterSpec {
     pub fn new(provider: ProviderSpec, target: NodeCount) -> Self {
         let scale_settings =
             ScaleSettings::Manual { target_node_count: target, node_deallocation_option: Deallocation::default() };
-        Self { provider, scale_settings, vm_size: None, node_setup: None, machines: Box::default(), kept: Kept::default() }
+        Self {
+            provider,
+            scale_settings,
+            vm_size: None,
+            node_setup: None,
+            machines: Box::default(),
+            pool: Box::default(),
+            kept: Kept::default(),
+        }
     }
 }

@@ -1,14 +1,12 @@
 //! Reads a cluster from a file: the published body, with or without the `properties` level, and our own additions
-//! (`name`, `workspace`, `provider`, `hosts`).
+//! (`name`, `workspace`, `provider` and what belongs to it).
 
-use std::collections::BTreeSet;
-
-use crate::model::names::{HOSTS_MAX, check_host, check_name, expand_hosts};
-use crate::model::spec::cluster::{ClusterSpec, ProviderSpec};
-use crate::model::spec::doc::{Doc, Value};
-use crate::model::spec::fields::{Faults, Field, Fields, quoted};
+use crate::model::names::check_name;
+use crate::model::spec::cluster::ClusterSpec;
+use crate::model::spec::doc::Doc;
+use crate::model::spec::fields::{Faults, Field, Fields};
 use crate::model::spec::kept::Kept;
-use crate::model::spec::{machine_file, node_setup_file, scale_file};
+use crate::model::spec::{machine_file, node_setup_file, pool_file, scale_file};
 
 /// What published answers hold beside what was asked for.
 const READ_ONLY: &[&str] = &[
@@ -29,6 +27,8 @@ const READ_ONLY: &[&str] = &[
     "targetNodeCount",
     "queuedJobCount",
     "nodes",
+    "cost",
+    "nextScaling",
 ];
 
 /// What has no effect and needs no word: notes of people, and the labels that every resource of the older API had.
@@ -43,12 +43,6 @@ pub struct ClusterFile {
     pub workspace: Option<String>,
     /// What it is to be.
     pub spec: ClusterSpec,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Hosts,
-    Local,
 }
 
 impl ClusterFile {
@@ -92,7 +86,8 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<ClusterSpec> {
     let vm_size = fields.take("vmSize").and_then(|field| field.text(faults));
-    let provider = provider(&mut fields, vm_size.is_some(), faults);
+    let provider = pool_file::provider(&mut fields, vm_size.is_some(), faults);
+    let pool = pool_file::pool(&mut fields, faults);
     let scale = fields.need(faults, "scaleSettings").and_then(|field| scale_file::read(&field, faults));
     let machines = machine_file::read(&mut fields, faults);
     let node_setup = fields.take("nodeSetup").and_then(|field| node_setup_file::read(&field, faults));
@@ -103,66 +98,9 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<Cluste
         vm_size,
         node_setup,
         machines: Box::new(machines),
+        pool: Box::new(pool),
         kept: Kept::default(),
     })
-}
-
-fn provider(fields: &mut Fields<'_>, has_class: bool, faults: &mut Faults) -> Option<ProviderSpec> {
-    let kind_field = fields.take("provider");
-    let hosts_field = fields.take("hosts");
-    let kind = match &kind_field {
-        Some(field) => Some(field.word(faults, &[("hosts", Kind::Hosts), ("local", Kind::Local)])?),
-        None => None,
-    };
-    match (kind, hosts_field) {
-        (Some(Kind::Local), None) => Some(ProviderSpec::Local),
-        (Some(Kind::Local), Some(hosts)) => {
-            hosts.fault(faults, "has no meaning with the provider `local`, whose nodes are this machine");
-            None
-        }
-        (Some(Kind::Hosts) | None, Some(field)) => hosts(&field, faults).map(|hosts| ProviderSpec::Hosts { hosts }),
-        (None, None) if has_class => Some(ProviderSpec::Class),
-        (Some(Kind::Hosts) | None, None) => {
-            fields.whole().fault(
-                faults,
-                "has no nodes: give `hosts`, as `node[1-4]`, or `provider: local` for nodes that are this machine, or in `vmSize` a \
-                 node class of the configuration",
-            );
-            None
-        }
-    }
-}
-
-/// One text with ranges, or a list of such texts.
-fn hosts(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<String>> {
-    let items = match field.value() {
-        Value::List(_) => field.list(faults),
-        Value::Null | Value::Bool(..) | Value::Number(_) | Value::Text(_) | Value::Map(_) => vec![field.clone()],
-    };
-    let before = faults.errors.len();
-    let mut hosts = Vec::new();
-    let mut seen = BTreeSet::new();
-    for item in items {
-        let Some(text) = item.text(faults) else { continue };
-        match expand_hosts(&text).and_then(|found| found.iter().try_for_each(|host| check_host(host)).map(|()| found)) {
-            Ok(found) => {
-                for host in found {
-                    if !seen.insert(host.to_ascii_lowercase()) {
-                        item.fault(faults, format!("the host {} is named twice", quoted(&host)));
-                    }
-                    hosts.push(host);
-                }
-            }
-            Err(why) => item.fault(faults, why),
-        }
-    }
-    if hosts.is_empty() && faults.errors.len() == before {
-        field.fault(faults, "names no host");
-    }
-    if hosts.len() > HOSTS_MAX {
-        field.fault(faults, format!("names {} hosts, the limit is {HOSTS_MAX}", hosts.len()));
-    }
-    (faults.errors.len() == before).then_some(hosts)
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ const ACCOUNT_CHARS_MAX: usize = 32;
 pub(super) fn read(fields: &mut Fields<'_>, faults: &mut Faults) -> Machines {
     let vm_priority = fields.take("vmPriority").and_then(|field| {
         let priority = field.word(faults, &VM_PRIORITIES)?;
-        if priority == VmPriority::LowPriority {
+        // Programs and interfaces are told, and may get machines that can be taken away.
+        let told = fields.had("hooks") || fields.had("api");
+        if priority == VmPriority::LowPriority && !told {
             field.warn(faults, "is kept as a label: the nodes are machines that exist, and nobody takes them away");
         }
         Some(priority)

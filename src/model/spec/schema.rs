@@ -173,7 +173,34 @@ pub fn cluster() -> Value {
     let own = json!({
         "name": {"type": "string", "description": "The cluster's name."},
         "workspace": {"type": "string", "description": "The workspace, when it is not that of the context."},
-        "provider": {"enum": ["hosts", "local"], "description": "Where nodes come from: `hosts` over ssh, or `local` for this machine."},
+        "provider": {
+            "enum": ["hosts", "local", "command", "http"],
+            "description": "Where nodes come from: `hosts` over ssh, `local` for this machine, `command` for programs of yours, `http` for an interface.",
+        },
+        "hostsFile": {"type": "string", "description": "A file with the hosts; it is watched."},
+        "hooks": {
+            "description": "Of the provider `command`: a program that takes acquire, release or list, or a command line for each.",
+            "anyOf": [{"type": "string"}, {
+                "type": "object",
+                "required": ["acquire", "release", "list"],
+                "properties": {
+                    "acquire": {"type": "string"},
+                    "release": {"type": "string"},
+                    "list": {"type": "string"},
+                    "limit": {"type": "string", "description": "How long each may take."},
+                },
+            }],
+        },
+        "api": {
+            "description": "Of the provider `http`: the address of the interface, and where its token comes from.",
+            "type": "object",
+            "required": ["url"],
+            "properties": {"url": {"type": "string"}, "token": {"type": "object"}},
+        },
+        "powerOn": {"type": "string", "description": "A command line that wakes $OSTLER_HOST."},
+        "powerOff": {"type": "string", "description": "A command line that puts $OSTLER_HOST to sleep."},
+        "pricePerNodeHour": {"anyOf": [{"type": "number"}, {"type": "string"}], "description": "What a node costs in an hour."},
+        "maxNodeLifetime": {"type": "string", "description": "After this long an idle node goes."},
         "hosts": {
             "description": "Hosts that `ssh HOST` reaches, in the order in which they are taken: `node[01-16],ci@big`, or a list of such.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::model::cost::{Brake, Budget, Spent};
 use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
 use crate::model::spec::{ClusterSpec, Priority};
 use crate::model::units::UnixMillis;
@@ -82,6 +83,11 @@ pub struct AutoState {
     /// When they are asked for again, after such a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<UnixMillis>,
+    /// Nothing goes before this, by a person's wish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub awake_until: Option<UnixMillis>,
+    /// It failed so often that nodes are only asked for again when a person says so.
+    pub paused: bool,
     /// What happens next by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<NextStep>,
@@ -133,6 +139,21 @@ pub struct Cluster {
     /// How auto-scale stands; nothing where a person scales.
     #[serde(default)]
     pub auto: AutoState,
+    /// What its nodes cost that are gone.
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub spent: Spent,
+    /// What it may spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// What its budget, or that of its workspace, does now.
+    #[serde(default)]
+    pub brake: Brake,
+    /// It has fewer nodes than it is to have, because more would take a forecast above a budget.
+    #[serde(default)]
+    pub short_of_money: bool,
+    /// How many machines its provider has taken away.
+    #[serde(default)]
+    pub lost: u32,
     /// When it was made.
     pub created: UnixMillis,
     /// Set once deletion was asked for; it goes when its last node is gone.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::cost::{Budget, Spent};
 use crate::model::ids::{ExperimentId, GroupId, WorkspaceId};
 use crate::model::state::job::ExecutionState;
-use crate::model::units::UnixMillis;
+use crate::model::units::{Money, UnixMillis};
 
 /// A workspace: clusters and experiments under one name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,12 @@ pub struct Workspace {
     /// Free labels; all that can be changed later.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    /// What its clusters cost that are gone.
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub spent: Spent,
+    /// What its clusters may spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// When it was made.
     pub created: UnixMillis,
     /// Set once deletion was asked for; it goes when the last thing in it is gone.
@@ -92,6 +99,9 @@ pub struct Experiment {
     /// As many of its jobs may run at once; any number when absent. Ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_max: Option<u32>,
+    /// What the nodes cost while its jobs had them.
+    #[serde(default)]
+    pub spent: Money,
     /// Set once deletion was asked for.
     #[serde(default)]
     pub deleting: bool,

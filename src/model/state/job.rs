@@ -12,7 +12,7 @@ use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
 use crate::model::spec::{JobSpec, Priority, Scheduling};
 use crate::model::state::cluster::{Cap, Cluster, QueueHead};
 use crate::model::state::node::BootId;
-use crate::model::units::UnixMillis;
+use crate::model::units::{Money, UnixMillis};
 
 /// The published execution states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -256,6 +256,9 @@ pub struct Job {
     /// When the most recent attempt started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<UnixMillis>,
+    /// What the nodes cost while its attempts had them, up to when the last one was given back.
+    #[serde(default)]
+    pub spent: Money,
     /// When the job ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<UnixMillis>,

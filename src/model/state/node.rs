@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::cost::Meter;
 use crate::model::ids::{Attempt, ClusterId, EffectId, JobId, NodeId};
 use crate::model::spec::Resources;
 use crate::model::state::job::RankRun;
-use crate::model::units::UnixMillis;
+use crate::model::units::{Money, UnixMillis};
 
 /// Names one boot of a machine; another one proves that all processes of the former are gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -185,6 +186,18 @@ pub struct Node {
     /// How it differs from its cluster's node class, as a sentence part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<String>,
+    /// What its provider calls the machine; empty where it is just a host.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub machine: String,
+    /// What it costs in an hour.
+    #[serde(default)]
+    pub price: Money,
+    /// How long it was used in which way.
+    #[serde(default, skip_serializing_if = "Meter::is_new")]
+    pub meter: Meter,
+    /// From when on it goes when nothing is on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<UnixMillis>,
 }
 
 impl Node {

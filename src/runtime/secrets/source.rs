@@ -53,6 +53,14 @@ pub async fn settled(order: Order, gate: &Semaphore) -> Order {
     settle(order, gate, LOOK).await
 }
 
+/// Finds one value, within the usual time.
+///
+/// # Errors
+/// Why it cannot be found; never a value.
+pub async fn look_up(source: &SecretSource) -> Result<SecretText, String> {
+    value_of(source, LOOK).await
+}
+
 async fn value_of(source: &SecretSource, look: Duration) -> Result<SecretText, String> {
     match source {
         SecretSource::Given(value) => Ok(value.clone()),

@@ -138,7 +138,7 @@ impl World {
             self.machines.insert(node, Machine { boot: 1, ..Machine::default() });
         }
         let name = format!("host{}", node.0);
-        Event::NodeAcquired { effect, name: name.clone(), host: name }
+        Event::NodeAcquired { effect, name: name.clone(), host: name, machine: String::new(), price: None }
     }
 
     fn prepare(&mut self, effect: EffectId, node: NodeId) {

@@ -132,11 +132,23 @@ fn a_node_that_can_take_no_job_is_replaced_and_goes() {
     let mut rig = auto(0, 2);
     rig.submit("a", 1);
     let asked = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
-    rig.on(Event::NodeAcquired { effect: asked.id, name: "n1".into(), host: "n1".into() });
+    rig.on(Event::NodeAcquired {
+        effect: asked.id,
+        name: "n1".into(),
+        host: "n1".into(),
+        machine: String::new(),
+        price: None,
+    });
     rig.on(Event::NodeDown { node: node(1), why: refused(), hard: true });
     assert_eq!(rig.nodes(), "unusable allocating");
     let asked = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
-    rig.on(Event::NodeAcquired { effect: asked.id, name: "n2".into(), host: "n2".into() });
+    rig.on(Event::NodeAcquired {
+        effect: asked.id,
+        name: "n2".into(),
+        host: "n2".into(),
+        machine: String::new(),
+        price: None,
+    });
     let prepare = rig.find(|act| matches!(act, Act::PrepareNode { node } if node.0 == 2)).unwrap().id;
     rig.node_up(2, Some(prepare), "b1", []);
     assert_eq!(rig.nodes(), "unusable running");

@@ -21,7 +21,13 @@ fn nodes_come_one_by_one() {
     let mut rig = Rig::asked(2);
     assert_eq!((rig.nodes().as_str(), rig.cluster().allocation), ("allocating allocating", AllocationState::Resizing));
     let asked = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
-    rig.on(Event::NodeAcquired { effect: asked.id, name: "n1".into(), host: "n1".into() });
+    rig.on(Event::NodeAcquired {
+        effect: asked.id,
+        name: "n1".into(),
+        host: "n1".into(),
+        machine: String::new(),
+        price: None,
+    });
     assert_eq!(rig.nodes(), "preparing allocating");
     rig.bring_up();
     assert_eq!((rig.nodes().as_str(), rig.cluster().allocation), ("idle idle", AllocationState::Steady));
@@ -49,7 +55,13 @@ fn the_least_useful_nodes_go_first() {
         scale(&mut rig, 6, None);
         for n in [4, 5] {
             let ask = rig.find(|act| matches!(act, Act::AcquireNode { node, .. } if node.0 == n)).unwrap();
-            rig.on(Event::NodeAcquired { effect: ask.id, name: format!("n{n}"), host: format!("n{n}") });
+            rig.on(Event::NodeAcquired {
+                effect: ask.id,
+                name: format!("n{n}"),
+                host: format!("n{n}"),
+                machine: String::new(),
+                price: None,
+            });
         }
         rig.node_down(5);
         let preview = rig.sched.preview_scale(GPU, NodeCount(target), None, None);
@@ -59,7 +71,13 @@ fn the_least_useful_nodes_go_first() {
         let all_busy = [(2, "b"), (1, "a")];
         assert_eq!(busy, all_busy[..2usize.saturating_sub(target as usize)], "target {target}");
         let arriving = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
-        rig.on(Event::NodeAcquired { effect: arriving.id, name: "n6".into(), host: "n6".into() });
+        rig.on(Event::NodeAcquired {
+            effect: arriving.id,
+            name: "n6".into(),
+            host: "n6".into(),
+            machine: String::new(),
+            price: None,
+        });
         rig.keep_all();
         let released = rig.find(|act| matches!(act, Act::ReleaseNode { node } if node.0 == 6)).is_some();
         assert_eq!(released, target < 6, "target {target}: one that comes too late goes again");
@@ -192,7 +210,13 @@ fn sight_is_lost_and_found() {
 fn a_node_that_fails_its_preparation_says_where_and_heals() {
     let mut rig = Rig::asked(1);
     let ask = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
-    rig.on(Event::NodeAcquired { effect: ask.id, name: "n1".into(), host: "n1".into() });
+    rig.on(Event::NodeAcquired {
+        effect: ask.id,
+        name: "n1".into(),
+        host: "n1".into(),
+        machine: String::new(),
+        price: None,
+    });
     rig.node_down(1);
     assert_eq!(rig.nodes(), "unusable");
     let error = &rig.cluster().errors[0];
@@ -209,7 +233,13 @@ fn a_node_that_fails_its_preparation_says_where_and_heals() {
 fn an_old_answer_to_a_preparation_is_not_believed() {
     let mut rig = Rig::asked(1);
     let ask = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
-    rig.on(Event::NodeAcquired { effect: ask.id, name: "n1".into(), host: "n1".into() });
+    rig.on(Event::NodeAcquired {
+        effect: ask.id,
+        name: "n1".into(),
+        host: "n1".into(),
+        machine: String::new(),
+        price: None,
+    });
     let prepare = rig.find(|act| matches!(act, Act::PrepareNode { .. })).unwrap().id;
     rig.node_up(1, Some(prepare), "b1", []);
     let a = rig.submit("a", 1);
@@ -349,7 +379,7 @@ fn logs_are_kept_before_a_node_is_released_and_never_for_ever() {
 fn nobody_waits_for_the_logs_of_a_node_that_was_never_up() {
     let mut rig = Rig::asked(1);
     let ask = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
-    rig.on(Event::NodeAcquired { effect: ask.id, name: "n".into(), host: "n".into() });
+    rig.on(Event::NodeAcquired { effect: ask.id, name: "n".into(), host: "n".into(), machine: String::new(), price: None });
     scale(&mut rig, 0, None);
     assert!(rig.find(|act| matches!(act, Act::ReleaseNode { .. })).is_some(), "{:?}", rig.open);
 }

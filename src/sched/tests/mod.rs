@@ -5,6 +5,7 @@ mod attempt;
 mod autoscale;
 mod backfill;
 mod cluster;
+mod money;
 mod order;
 mod places;
 mod queue;

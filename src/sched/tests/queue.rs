@@ -288,7 +288,7 @@ fn facts_that_fit_nothing_are_counted_and_change_nothing() {
         Event::PrepareAsked { node: node(9) },
         Event::UndrainAsked { node: node(1) },
         Event::DeclaredDead { node: node(9), by: "ada".into() },
-        Event::NodeAcquired { effect: unknown, name: "x".into(), host: "x".into() },
+        Event::NodeAcquired { effect: unknown, name: "x".into(), host: "x".into(), machine: String::new(), price: None },
         Event::AcquireFailed { effect: unknown, code: "x".into(), message: "x".into() },
         Event::NodeDown { node: node(9), why: refused(), hard: true },
         Event::NodeReleased { effect: unknown },

@@ -149,7 +149,7 @@ impl Rig {
             match effect.act {
                 Act::AcquireNode { node, .. } => {
                     let (name, host) = (format!("host{}", node.0), format!("host{}", node.0));
-                    self.on(Event::NodeAcquired { effect: effect.id, name, host });
+                    self.on(Event::NodeAcquired { effect: effect.id, name, host, machine: String::new(), price: None });
                 }
                 Act::PrepareNode { node } => self.node_up(node.0, Some(effect.id), "b1", []),
                 _ => unreachable!("looked for these two"),

@@ -135,6 +135,7 @@ impl Hosts {
             vm_size: None,
             node_setup: None,
             machines: Default::default(),
+            pool: Default::default(),
             kept: Default::default(),
         };
         effects.push(send(Request::CreateCluster { workspace: Some(workspace), name, spec: Box::new(spec) }));

@@ -5,9 +5,12 @@ use ratatui::text::{Line, Span};
 use super::about::{self, Content, Rows, Tab, TableContent};
 use super::tree_draw::node_role;
 use crate::commands::CommandId;
+use crate::model::alike::strangers;
+use crate::model::cost::Standing;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::spec::{Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState, QueueHead, Reach};
+use crate::model::units::Money;
 use crate::tui::cx::Cx;
 use crate::tui::draw::proposal_line;
 use crate::tui::equivalent::priority_word;
@@ -49,6 +52,11 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         facts.spans("", line);
     }
     errors(cluster, &mut facts, cx);
+    for (id, how) in strangers(cx.world.nodes_of(cluster.id).iter().filter_map(|id| cx.world.node(*id)).map(|node| &**node))
+    {
+        let name = cx.world.node(id).map_or_else(|| id.to_string(), |node| shown(&node.name));
+        facts.text("differs", &format!("{name} has {}", shown(&how)), muted);
+    }
     facts.gap();
     match &cluster.head {
         None => facts.text("queue", "nothing waits", muted),
@@ -62,11 +70,37 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         ProviderSpec::Local => facts.text("hosts", "this machine", text),
         ProviderSpec::Class => {}
         ProviderSpec::Hosts { hosts } => facts.text("hosts", &shown(&hosts.join(" ")), text),
+        ProviderSpec::Command { hooks } => facts.text("hosts", &format!("by `{}`", shown(&hooks.acquire)), text),
+        ProviderSpec::Http { api } => facts.text("hosts", &format!("by {}", shown(&api.url)), text),
     }
+    cost(cluster, &mut facts, cx);
     if let Some(size) = &cluster.spec.vm_size {
         facts.text("class", &shown(size), text);
     }
     facts.done()
+}
+
+/// Where its cost goes, when its nodes have a price.
+fn cost(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
+    let (muted, text) = (cx.style(Role::Muted), cx.style(Role::Text));
+    let nodes = cx.world.nodes_of(cluster.id).iter().filter_map(|id| cx.world.node(*id)).map(|node| &**node);
+    let standing = Standing::of(cluster, nodes, cx.now);
+    let total = standing.spent.total();
+    if total <= Money(0) && standing.rate <= Money(0) && cluster.budget.is_none() {
+        return;
+    }
+    let spent = standing.spent;
+    facts.text("cost", &format!("{total} so far, {}/h now", standing.rate), text);
+    facts.text("", &format!("{} busy, {} idle, {} unusable", spent.busy, spent.idle, spent.unusable), muted);
+    if let Some(budget) = &cluster.budget {
+        let lasts = budget.left(total).lasts(standing.rate).map(|span| format!("; lasts {span}")).unwrap_or_default();
+        facts.text("budget", &format!("{}{lasts}", budget.words(total)), text);
+    }
+    if standing.hint(cluster).is_some() {
+        let (idle, unusable) = (standing.idle_nodes, standing.unusable_nodes);
+        let wasted = standing.idle_rate + standing.unusable_rate;
+        facts.text("", &format!("{idle} idle and {unusable} unusable cost {wasted}/h: - scales down"), muted);
+    }
 }
 
 /// How the number of nodes comes about, and what happens to it next by itself.

@@ -48,6 +48,7 @@ fn job(state: ExecutionState) -> Job {
         after_stop: None,
         created: UnixMillis(0),
         started: Some(UnixMillis(1000)),
+        spent: Default::default(),
         ended: None,
         exit_code: None,
         errors: Vec::new(),

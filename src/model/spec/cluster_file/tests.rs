@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::spec::machine::VmPriority;
-use crate::model::spec::{Deallocation, ScaleSettings};
+use crate::model::spec::{Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::units::NodeCount;
 
 fn read(name: &str, text: &str) -> (Option<ClusterFile>, Vec<String>, Vec<String>) {
@@ -33,6 +33,7 @@ fn the_three_languages_say_the_same() {
             vm_size: Some("STANDARD_NC6".to_owned()),
             node_setup: None,
             machines: Default::default(),
+            pool: Default::default(),
             kept: Default::default(),
         },
     };

@@ -1,0 +1,78 @@
+//! What ostler adds to a published cluster about where its nodes come from and what they cost.
+
+use serde::{Deserialize, Serialize};
+
+use super::secret::SecretSource;
+use crate::model::units::{Millis, Money};
+
+/// How long a hook or a call of an interface may take, unless its cluster says otherwise: cloud tools answer in seconds and
+/// wait for a machine in minutes.
+pub const HOOK_LIMIT_DEFAULT: Millis = Millis::from_mins(10);
+/// The longest that may be asked for: an hour in which nothing is heard is a hook that hangs.
+pub const HOOK_LIMIT_MAX: Millis = Millis::from_mins(60);
+
+/// The programs of a `command` pool, each a command line for `sh -c` on the machine that hosts the core.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hooks {
+    /// Gets one machine.
+    pub acquire: String,
+    /// Gives one back.
+    pub release: String,
+    /// Says which machines of the pool there are.
+    pub list: String,
+    /// How long each may take.
+    #[serde(default = "limit_default")]
+    pub limit: Millis,
+}
+
+impl Hooks {
+    /// Returns the hooks of one program that takes `acquire`, `release` and `list` as its last word.
+    pub fn of_program(program: &str) -> Self {
+        let word = |verb: &str| format!("{program} {verb}");
+        Self { acquire: word("acquire"), release: word("release"), list: word("list"), limit: HOOK_LIMIT_DEFAULT }
+    }
+}
+
+fn limit_default() -> Millis {
+    HOOK_LIMIT_DEFAULT
+}
+
+/// The interface of an `http` pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Api {
+    /// Where it is; `/acquire`, `/release` and `/list` are added.
+    pub url: String,
+    /// Where the bearer token comes from; never the token itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretSource>,
+}
+
+/// What is said of the nodes of a cluster beside the published properties.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PoolSpec {
+    /// A file with hosts, one or several to a line, that is watched: its hosts are those of the pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts_file: Option<String>,
+    /// A command line that wakes a host before it is used, told which by `$OSTLER_HOST`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_on: Option<String>,
+    /// The same for a host that is given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_off: Option<String>,
+    /// What a node costs in an hour; over what its class says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_per_node_hour: Option<Money>,
+    /// After this long a node goes when it is idle, and another one comes if it is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_node_lifetime: Option<Millis>,
+}
+
+impl PoolSpec {
+    /// Says whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
