@@ -80,8 +80,11 @@ fn row(buffer: &Buffer, y: u16, ground: &str, out: &mut String) {
         let Some(first) = buffer.cell((x, y)) else { return };
         let (look, begin) = (look_of(first), x);
         let mut text = String::new();
+        // Where each letter stands: fonts that stand in for braille and boxes are not as wide as a cell.
+        let mut places: Vec<String> = Vec::new();
         while let Some(cell) = buffer.cell((x, y)).filter(|cell| look_of(cell) == look) {
             text.push_str(cell.symbol());
+            places.extend(cell.symbol().chars().map(|_| format!("{:.1}", f32::from(x) * CELL.0)));
             x += cell.symbol().width().max(1) as u16;
         }
         let (left, top, wide) = (f32::from(begin) * CELL.0, f32::from(y) * CELL.1, f32::from(x - begin) * CELL.0);
@@ -106,12 +109,13 @@ fn row(buffer: &Buffer, y: u16, ground: &str, out: &mut String) {
             }
         }
         let baseline = top + BASELINE;
+        let place = match text.is_ascii() {
+            // Another font's letters may be narrower: the run keeps its width.
+            true => format!("{left:.1}\" textLength=\"{wide:.1}"),
+            false => places.join(" "),
+        };
         let ink = look.ink.unwrap_or_else(|| "#d0d0d0".to_owned());
-        let _ = writeln!(
-            out,
-            "<text x=\"{left:.1}\" y=\"{baseline}\" fill=\"{ink}\" textLength=\"{wide:.1}\" lengthAdjust=\"spacing\"{marks}>{}</text>",
-            escaped(&text)
-        );
+        let _ = writeln!(out, "<text x=\"{place}\" y=\"{baseline}\" fill=\"{ink}\"{marks}>{}</text>", escaped(&text));
     }
 }
 
@@ -181,7 +185,13 @@ mod tests {
         buffer.set_string(0, 1, "日本", Style::new().fg(Color::Rgb(9, 9, 9)).bg(Color::White));
         let svg = svg(&buffer);
         assert!(svg.contains("font-weight=\"bold\">a\u{a0}&lt;b&gt;\u{a0}&amp;\u{a0}c<"), "{svg}");
-        assert!(svg.contains("fill=\"#010203\"") && svg.contains(">日本<") && svg.contains("fill=\"#ffffff\""), "{svg}");
+        assert!(
+            svg.contains("fill=\"#010203\"")
+                && svg.contains("x=\"0.0 16.8\"")
+                && svg.contains(">日本<")
+                && svg.contains("fill=\"#ffffff\""),
+            "{svg}"
+        );
         assert_eq!(svg.matches("<text").count(), 2, "{svg}");
     }
 }

@@ -82,6 +82,39 @@ fn generated_keys_of_the_readme_are_current() {
     assert!(kept == text, "the README's keys are old: UPDATE=1 cargo test --test rules generated");
 }
 
+/// The pictures of the README: the file, after how many seconds of the recording, and words that have to be seen.
+const PICTURES: [(&str, u64, [&str; 2]); 3] = [
+    ("main.svg", 9, ["following", "epoch"]),
+    ("history.svg", 25, ["History", "nodes at work"]),
+    ("table.svg", 36, ["time-", "succeeded"]),
+];
+
+/// A session with the demo, recorded by `ostler --record FILE demo`, is drawn as `--replay FILE --still PICTURE` does it.
+#[test]
+fn generated_pictures_come_from_a_recording() {
+    let folder = root().join("assets/screens");
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for (name, secs, words) in PICTURES {
+        let options = ostler::tui::TuiOptions {
+            theme: Some("ostler-dark".to_owned()),
+            depth: Some(ostler::tui::theme::Depth::True),
+            demo: true,
+            ..Default::default()
+        };
+        let after = ostler::model::units::Millis::from_secs(secs);
+        let picture = ostler::tui::still::still(&folder.join("demo.jsonl"), &options, (120, 36), after).unwrap();
+        for word in words {
+            assert!(picture.contains(&word.replace(' ', "\u{a0}")), "{name} has no `{word}`");
+        }
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(folder.join(name), &picture).unwrap();
+        }
+        // How it looks in detail may be of an earlier day; that it is there may not.
+        assert!(folder.join(name).is_file(), "{name}: UPDATE=1 cargo test --test rules generated");
+        assert!(readme.contains(&format!("assets/screens/{name}")), "the README does not show {name}");
+    }
+}
+
 #[test]
 fn files_that_are_read_fit_their_schema() {
     let mut registry = jsonschema::Registry::new();
