@@ -85,7 +85,7 @@ fn given(key: &str) -> Result<String, Fault> {
         (_, _) => PathBuf::from(key),
     };
     if !path.is_file() {
-        let looks = key.trim().split_whitespace().count() >= 2;
+        let looks = key.split_whitespace().count() >= 2;
         return match looks {
             true => Ok(key.trim().to_owned()),
             false => Err(Fault::config(format!("--ssh-key: `{}` is neither a public key nor a file", key.escape_debug()))

@@ -199,7 +199,7 @@ impl Task {
                 // What was ordered while it was down comes again after `Up`.
                 while self.orders.try_recv().is_ok() {}
                 self.set_link(Some(link));
-                let login = Link::login(&self.link).await;
+                let login = Link::login(&self.link).await.map(Box::new);
                 for mut report in session.begin() {
                     if let Report::Up { facts, .. } = &mut report {
                         facts.login = login.clone();

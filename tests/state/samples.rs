@@ -175,7 +175,7 @@ pub fn node(id: u64) -> Arc<Node> {
             user: "ci".to_owned(),
             capacity: resources(64),
             os: "Debian 12".to_owned(),
-            login: Some(Login { host: "10.0.0.1".to_owned(), port: 2222, user: "ci".to_owned() }),
+            login: Some(Box::new(Login { host: "10.0.0.1".to_owned(), port: 2222, user: "ci".to_owned() })),
         }),
         drained: true,
         effect: Some(EffectId(3)),

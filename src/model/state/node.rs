@@ -35,7 +35,7 @@ pub struct Facts {
     pub os: String,
     /// What ssh makes of the node's host; nothing for a node that is this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub login: Option<Login>,
+    pub login: Option<Box<Login>>,
 }
 
 /// Where ssh goes for a host, by the whole of its configuration (`ssh -G`).
