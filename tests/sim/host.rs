@@ -65,7 +65,7 @@ impl Host {
             root: format!("/spool/{name}"),
             shell: "/bin/sh".into(),
             user: "user".into(),
-            capacity: Resources { cpus_milli: 4000, memory: Bytes(8 << 30), ..Resources::default() },
+            capacity: Resources { cpus_milli: 4000, memory: Bytes(8 << 30), gpus_milli: 2000, ..Resources::default() },
             os: "simulated".into(),
             login: None,
         }
