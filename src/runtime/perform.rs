@@ -21,7 +21,6 @@ use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
 
 /// What became of an effect that was to be performed.
-#[expect(clippy::large_enum_variant, reason = "made once for each effect and taken apart at once")]
 pub enum Done {
     /// This is to be done outside.
     Out(Out),
@@ -40,10 +39,7 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
     let id = effect.id;
     match &effect.act {
         Act::AcquireNode { cluster, node } => match (engine.sched.clusters().get(cluster), engine.sched.nodes().get(node)) {
-            (Some(cluster), Some(node)) => match provide::acquire(engine, id, cluster, node) {
-                Ok(event) => Done::Fact(event),
-                Err(out) => Done::Out(out),
-            },
+            (Some(cluster), Some(node)) => provide::acquire(engine, id, cluster, node),
             (None, _) | (_, None) => {
                 let message = "its cluster is gone".into();
                 Done::Fact(Event::AcquireFailed { effect: id, code: "ClusterGone".into(), message })

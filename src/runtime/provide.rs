@@ -15,6 +15,7 @@ use crate::providers::local::Local;
 use crate::providers::power::{self, Switch};
 use crate::providers::{self, Found, Machine, NoMachine, Provider, READY_WITHIN, Tag, Wanted};
 use crate::runtime::engine::{Engine, Input, Out};
+use crate::runtime::perform::Done;
 use crate::runtime::secrets;
 use crate::runtime::secrets::source;
 use crate::sched::Event;
@@ -85,7 +86,7 @@ pub fn tag_of(cluster: &Cluster, node: crate::model::ids::NodeId) -> Tag {
 }
 
 /// Gets a machine for a node: at once where the core knows all there are, else by a call.
-pub(super) fn acquire<S: Store>(engine: &Engine<S>, effect: EffectId, cluster: &Cluster, node: &Node) -> Result<Event, Out> {
+pub(super) fn acquire<S: Store>(engine: &Engine<S>, effect: EffectId, cluster: &Cluster, node: &Node) -> Done {
     let tag = tag_of(cluster, node.id);
     let book = || {
         let mut book = book(engine);
@@ -100,10 +101,10 @@ pub(super) fn acquire<S: Store>(engine: &Engine<S>, effect: EffectId, cluster: &
         }
         ProviderSpec::Command { .. } | ProviderSpec::Http { .. } => {
             let ask = Ask::Acquire { effect, wanted: wanted(&cluster.spec, tag, &cluster.name) };
-            return Err(call(engine, cluster, ask));
+            return Done::Out(call(engine, cluster, ask));
         }
     };
-    Ok(match taken {
+    Done::Fact(match taken {
         // A host of a list is no machine that anybody has to be told of.
         Ok(machine) => acquired(effect, Machine { id: String::new(), ..machine }),
         Err(none) => failed(effect, none),

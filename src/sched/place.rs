@@ -48,7 +48,7 @@ impl Sched {
     pub(super) fn part_of_node(&self, id: ClusterId, job: &Job) -> u64 {
         let (Some(asked), Some(pool)) = (job.spec.demand.part(), self.pools.get(&id)) else { return 1000 };
         let Some(has) = pool.space.largest() else { return 1000 };
-        let fit = |asked: u64, has: u64| if asked == 0 { u64::MAX } else { has / asked };
+        let fit = |asked: u64, has: u64| has.checked_div(asked).unwrap_or(u64::MAX);
         let gpus = match asked.gpus_milli {
             fraction @ 1..1000 => fit(fraction, 1000).saturating_mul(has.gpus_milli / 1000),
             whole => fit(whole, has.gpus_milli),
