@@ -113,7 +113,8 @@ impl World {
             Act::StopRank { node, key, why, .. } => self.stop(id, node, key, why),
             Act::AckGone { node, key } => self.linked(node).map(|machine| {
                 assert_ne!(machine.spool.get(&key), Some(&Record::Alive), "{key} lives and is acknowledged as gone");
-                machine.spool.insert(key, Record::Acked);
+                machine.spool.remove(&key);
+                machine.acked.insert(key);
                 Event::EffectDone { effect: id }
             }),
             Act::AnswerDaemon { node, .. } => self.linked(node).map(|_| Event::EffectDone { effect: id }),
@@ -149,21 +150,20 @@ impl World {
         let Some(machine) = self.machines.get_mut(&node) else { return };
         machine.linked = true;
         let seen = |record: &Record| match record {
-            Record::Alive => Some(Sighting::Alive),
-            Record::Over(proof) => Some(Sighting::Gone(proof.clone())),
-            Record::Acked => None,
+            Record::Alive => Sighting::Alive,
+            Record::Over(proof) => Sighting::Gone(proof.clone()),
         };
-        let inventory = machine.spool.iter().filter_map(|(key, record)| Some((*key, seen(record)?))).collect();
+        let inventory = machine.spool.iter().map(|(key, record)| (*key, seen(record))).collect();
         let boot = BootId(format!("b{}", machine.boot));
         self.tell(Event::NodeUp { node, effect, boot, facts: facts(1 + u64::from(at) % 2), inventory });
     }
 
     fn start(&mut self, effect: EffectId, node: NodeId, boot: &BootId, key: RankKey) -> Option<Event> {
         let machine = self.linked(node)?;
+        assert!(!machine.acked.contains(&key), "{key} is started after its end was acknowledged");
         let proof = match machine.spool.get(&key) {
             Some(Record::Alive) => return Some(Event::RankStarted { effect, key }),
             Some(Record::Over(proof)) => proof.clone(),
-            Some(Record::Acked) => panic!("{key} is started after its end was acknowledged"),
             None if *boot != BootId(format!("b{}", machine.boot)) => {
                 Proof::Refused { why: "another boot".into(), code: None }
             }
@@ -180,10 +180,13 @@ impl World {
     }
 
     fn stop(&mut self, effect: EffectId, node: NodeId, key: RankKey, why: StopWhy) -> Option<Event> {
-        let proof = match self.linked(node)?.spool.get(&key) {
+        let machine = self.linked(node)?;
+        if machine.acked.contains(&key) {
+            return Some(Event::RankGone { key, effect: Some(effect), proof: Proof::Fenced });
+        }
+        let proof = match machine.spool.get(&key) {
             Some(Record::Alive) => Proof::Exit { code: 143, why: Some(why) },
             Some(Record::Over(proof)) => proof.clone(),
-            Some(Record::Acked) => return Some(Event::RankGone { key, effect: Some(effect), proof: Proof::Fenced }),
             None => Proof::Fenced,
         };
         self.linked(node)?.spool.insert(key, Record::Over(proof.clone()));
@@ -248,7 +251,7 @@ impl World {
         let boot = BootId(format!("b{}", machine.boot));
         let dead = |record: &Record| *record == Record::Alive;
         if at.is_multiple_of(3) {
-            machine.spool.retain(|_, record| *record == Record::Acked);
+            machine.spool.clear();
         } else {
             for record in machine.spool.values_mut().filter(|record| dead(record)) {
                 *record = Record::Over(Proof::Rebooted { boot: boot.clone() });
@@ -412,6 +415,7 @@ impl World {
         if let Some(machine) = self.machines.get_mut(&node) {
             machine.linked = false;
             machine.spool.clear();
+            machine.acked.clear();
         }
     }
 
@@ -454,8 +458,7 @@ impl World {
         assert!(self.outbox.is_empty(), "I30 never done: {:?}", self.outbox);
         assert!(self.alive().is_empty(), "I30 processes left: {:?}", self.alive());
         for (node, machine) in &self.machines {
-            let open = machine.spool.values().filter(|record| **record != Record::Acked).count();
-            assert_eq!(open, 0, "I30 {node} keeps records that nobody took: {:?}", machine.spool);
+            assert!(machine.spool.is_empty(), "I30 {node} keeps records that nobody took: {:?}", machine.spool);
         }
         if let Some(cluster) = self.sched.clusters().get(&GPU) {
             let idle = self.sched.nodes().values().filter(|n| n.state == NodeState::Idle).count();

@@ -18,8 +18,6 @@ pub(super) type Op = (u8, u16);
 pub(super) enum Record {
     Alive,
     Over(Proof),
-    /// Over, and the core has it on disk.
-    Acked,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -27,6 +25,8 @@ pub(super) struct Machine {
     pub(super) boot: u32,
     pub(super) linked: bool,
     pub(super) spool: BTreeMap<RankKey, Record>,
+    /// Over, and the core has it on disk. Apart, since the rest is looked through after every step.
+    pub(super) acked: BTreeSet<RankKey>,
 }
 
 /// The CPUs of every machine, in thousandths.
