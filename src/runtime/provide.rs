@@ -187,13 +187,17 @@ impl<S: Store> Engine<S> {
         let expected = self.looking.remove(&id).unwrap_or_default();
         let Some(cluster) = self.sched.clusters().get(&id).cloned() else { return (Vec::new(), Vec::new()) };
         let last = self.sched.counters().node;
-        let orphan = |found: &&Found| found.tag.node <= last && !self.sched.nodes().contains_key(&found.tag.node);
+        // A tag may be carried by a second machine: one that an order got which was taken for lost.
+        let orphan = |found: &&Found| match self.sched.nodes().get(&found.tag.node) {
+            None => found.tag.node <= last,
+            Some(node) => expected.contains(&node.id) && found.machine.id != node.machine,
+        };
         let ask = |found: &Found| Ask::Orphan { tag: found.tag, machine: found.machine.clone() };
         let outs = found.iter().filter(orphan).map(|found| call(self, &cluster, ask(found))).collect();
         let mut gone = Vec::new();
         let nodes: Vec<_> = self.sched.nodes_of(id).filter(|node| expected.contains(&node.id)).cloned().collect();
         for node in nodes {
-            if found.iter().any(|found| found.tag.node == node.id) {
+            if found.iter().any(|found| found.tag.node == node.id && found.machine.id == node.machine) {
                 self.missing.remove(&node.id);
                 continue;
             }

@@ -79,7 +79,8 @@ fn assert_quiet(world: &World) {
             format!("{} {:?} {} {:?}", job.id, job.state, job.reason(cluster.map(|c| &**c)), job.ranks)
         })
         .collect();
-    assert!(waiting.is_empty(), "I29: these jobs never end: {waiting:#?}");
+    let nodes = engine.sched().nodes();
+    assert!(waiting.is_empty(), "I29: these jobs never end: {waiting:#?} on {nodes:#?}");
     let amiss = cloud::amiss(world);
     assert!(amiss.is_empty(), "I33: nothing is bought twice and nothing forgotten: {amiss:#?}");
     assert!(engine.outbox().is_empty(), "I30: never answered: {:#?}", engine.outbox());
