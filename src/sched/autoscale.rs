@@ -73,6 +73,8 @@ impl Sched {
             }
         }
         if current != auto.current.0 {
+            // What the first of the queue waits for may name the target.
+            self.stale.insert(id);
             self.edit_cluster(id, |cluster| {
                 if let ScaleSettings::AutoScale(auto) = &mut cluster.spec.scale_settings {
                     auto.current = NodeCount(current);
