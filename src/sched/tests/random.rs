@@ -58,16 +58,11 @@ fn everything_happens_sometimes() {
     panic!("never met: {missing:?}");
 }
 
-/// How many worlds each property is tried in, unless `PROPTEST_CASES` says otherwise: some half a minute.
+/// How many worlds each property is tried in: some half a minute.
 const CASES: u32 = 64;
 
-fn cases() -> ProptestConfig {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    ProptestConfig::with_cases(asked.unwrap_or(CASES))
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     /// After every step all rules hold, in the core and in the world; afterwards all work comes to its end.
     #[test]
