@@ -20,9 +20,10 @@ pub fn ledger(lab: &Lab) -> BTreeMap<String, u64> {
 fn sixty_four_jobs_on_four_nodes_each_once_and_one_at_a_time() {
     let lab = Lab::up(4);
     let ostler = Ostler::with_cluster(&lab, 4);
-    // A node that is not free fails the job.
+    // A node that is not free fails the job. Each takes longer than its submission, so that a queue builds up and all nodes
+    // have work.
     let line = |i: u32| {
-        format!("mkdir /tmp/busy || exit 99; echo j{i} >> /root/ledger; sleep 0.05; rmdir /tmp/busy; exit {}", i % 2)
+        format!("mkdir /tmp/busy || exit 99; echo j{i} >> /root/ledger; sleep 0.3; rmdir /tmp/busy; exit {}", i % 2)
     };
     for i in 0..64 {
         ostler.submit(&format!("j{i}"), &line(i));
