@@ -238,34 +238,36 @@ impl Node {
         effect
     }
 
-    /// Waits for a report; those before it stay for others to wait for.
-    pub async fn expect(&mut self, what: &str, fits: impl Fn(&Report) -> bool) -> Report {
+    /// Waits for a report, without end.
+    async fn reported(&mut self, fits: impl Fn(&Report) -> bool) -> Report {
         if let Some(at) = self.seen.iter().position(&fits) {
             return self.seen.remove(at);
         }
-        let wait = async {
-            loop {
-                let (_, report) = self.reports.recv().await.expect("the task has ended");
-                if fits(&report) {
-                    return report;
-                }
-                // A machine that stood still for a second costs a session; what ended meanwhile is in the next one's
-                // inventory and is told no second time.
-                if let Report::Up { inventory, .. } = &report {
-                    let ended = inventory.iter().filter_map(|(key, seen)| match seen {
-                        Seen::Gone(proof) => Some(Report::Gone { key: *key, effect: None, proof: proof.clone() }),
-                        Seen::Alive => None,
-                    });
-                    let ended: Vec<_> = ended.collect();
-                    if let Some(at) = ended.iter().position(&fits) {
-                        return ended[at].clone();
-                    }
-                    self.seen.extend(ended);
-                }
-                self.seen.push(report);
+        loop {
+            let (_, report) = self.reports.recv().await.expect("the task has ended");
+            if fits(&report) {
+                return report;
             }
-        };
-        match tokio::time::timeout(PATIENCE, wait).await {
+            // A machine that stood still for a second costs a session; what ended meanwhile is in the next one's
+            // inventory and is told no second time.
+            if let Report::Up { inventory, .. } = &report {
+                let ended = inventory.iter().filter_map(|(key, seen)| match seen {
+                    Seen::Gone(proof) => Some(Report::Gone { key: *key, effect: None, proof: proof.clone() }),
+                    Seen::Alive => None,
+                });
+                let ended: Vec<_> = ended.collect();
+                if let Some(at) = ended.iter().position(&fits) {
+                    return ended[at].clone();
+                }
+                self.seen.extend(ended);
+            }
+            self.seen.push(report);
+        }
+    }
+
+    /// Waits for a report; those before it stay for others to wait for.
+    pub async fn expect(&mut self, what: &str, fits: impl Fn(&Report) -> bool) -> Report {
+        match tokio::time::timeout(PATIENCE, self.reported(fits)).await {
             Ok(report) => report,
             Err(_) => panic!("no {what} within {PATIENCE:?}; there was {:?}\n{}", self.seen, self.spool()),
         }
@@ -303,8 +305,15 @@ impl Node {
     }
 
     pub async fn run(&mut self, key: RankKey, command: &str) -> Proof {
-        self.start(key, command);
-        self.gone(key).await
+        // Given again where a session broke off and took the order along.
+        for _ in 0..6 {
+            self.start(key, command);
+            let told = self.reported(|report| matches!(report, Report::Gone { key: of, .. } if *of == key));
+            if let Ok(Report::Gone { proof, .. }) = tokio::time::timeout(PATIENCE / 6, told).await {
+                return proof;
+            }
+        }
+        panic!("no end of {key} within {PATIENCE:?}; there was {:?}\n{}", self.seen, self.spool());
     }
 
     pub async fn ack(&mut self, key: RankKey) {
