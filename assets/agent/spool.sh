@@ -263,6 +263,8 @@ kill_rank() {
     # Its supervisor writes the exit record now, if it has one.
     KR_TRIES=0
     while status_raw "$1" && [ "$STATUS" = alive ]; do
+        # The whole spool was removed under us: there is nobody to wait for, and nowhere to say so.
+        [ -e "$ROOT/jobs/$1" ] || return 0
         KR_TRIES=$((KR_TRIES + 1))
         if [ "$KR_TRIES" -gt 50 ]; then pause 2; else pause 0; fi
     done
