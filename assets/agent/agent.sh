@@ -101,6 +101,10 @@ end_former_agent() {
 # One fifo takes what supervisors and launchers have to say; the notifier passes it on. It ends when we do, because
 # then nobody holds the fifo open for writing (descriptor 3).
 open_wake() {
+    # mksh (R59) keeps the copy that it makes of what `exec` closes, when that copy has number 10. The notifier would get a
+    # copy that is open for writing, and never see the end of its own fifo: so 10 is given to one that harms nobody.
+    exec 9</dev/null
+    exec 9<&-
     mkfifo "run/wake.$$" || fatal spool "cannot make a fifo in $ROOT/run"
     exec 9<>"run/wake.$$"
     exec 3>"run/wake.$$" 8<"run/wake.$$"
