@@ -202,7 +202,20 @@ facts() {
     FA_OS=$(. /etc/os-release 2>/dev/null && say "${PRETTY_NAME:-}")
     say "f os ${FA_OS:-$(uname -sr)} ($(uname -m))"
     say "f gpus $(count_gpus)"
+    share
+    [ -z "$SHARE" ] || say "f share $SHARE"
     [ -n "$SETSID" ] || say "f missing setsid"
+}
+
+# share: SHARE = the word in a file beside the spools of this cluster's nodes. Whoever comes first draws and writes it, so
+# nodes that say the same word have that folder in common.
+share() {
+    SHARE=''
+    SH_DIR=${ROOT%/*}/shared
+    mkdir -p "$SH_DIR" && read -r SH_WORD </proc/sys/kernel/random/uuid || return 0
+    (set -C && say "$SH_WORD" >"$SH_DIR/proof") 2>/dev/null
+    { read -r SHARE <"$SH_DIR/proof"; } 2>/dev/null
+    return 0
 }
 
 # A driver in trouble can hang its tool for good, so it gets ten seconds.

@@ -68,9 +68,60 @@ is_there() {
     [ -n "$MOUNTS" ] || { echo "the command ended well, but nothing is mounted at $1" >&2 && return 1; }
 }
 
+# What a mount may take, in seconds: that of NFS tries again for two minutes by itself (nfs(5), retry).
+MOUNT_SECONDS=150
+
+# A command of a user may do more than mount.
+COMMAND_SECONDS=600
+
+# apart SECONDS: the words that stand before a command that mounts: in a session of its own, because what it leaves running
+# (ssh under sshfs) has to outlive this process, and so in bounded time, because nobody else ends it.
+apart() {
+    if command -v timeout >/dev/null 2>&1; then echo "setsid timeout -s KILL $1"; else echo setsid; fi
+}
+
+# mount_as_root WORDS...
+mount_as_root() {
+    # shellcheck disable=SC2046
+    as_root $(apart $MOUNT_SECONDS) mount "$@"
+}
+
+# writable PATH OPTIONS: says so when what is mounted cannot be written to and was not meant to be so. No failure: an
+# export of data may well be there to be read.
+writable() {
+    case ",$2," in *,ro,*) return 0 ;; esac
+    WR_PROBE=$1/.ostler-$SETUP_KEY-$$
+    if mkdir -- "$WR_PROBE" 2>/dev/null; then
+        rmdir -- "$WR_PROBE"
+    else
+        line "note: $(id -un) cannot write to $1"
+    fi
+}
+
+# reaches HOST PORT: a connection can be made. Without bash nobody knows, and it is taken to be so.
+reaches() {
+    command -v bash >/dev/null 2>&1 || return 0
+    # shellcheck disable=SC2016
+    bounded 5 bash -c ': <"/dev/tcp/$0/$1"' "$1" "$2" 2>/dev/null
+}
+
+# why_not HELPER PACKAGE SOURCE PORT: after a mount from HOST:/PATH or //HOST/SHARE that failed, what may be the reason.
+why_not() {
+    PATH=$PATH:/sbin:/usr/sbin command -v "$1" >/dev/null 2>&1 || echo "; there is no $1 on this node (package $2)" >&2
+    case $3 in
+    //*) WN_HOST=${3#//} WN_HOST=${WN_HOST%%/*} ;;
+    *) WN_HOST=${3%%:/*} WN_HOST=${WN_HOST#\[} WN_HOST=${WN_HOST%\]} ;;
+    esac
+    reaches "$WN_HOST" "$4" ||
+        echo "; this node does not reach $WN_HOST on port $4: is it up, in the same network, and does no firewall stand between?" >&2
+    return 1
+}
+
 # mount_nfs SOURCE OPTIONS PATH
 mount_nfs() {
-    begin "$3" && as_root mount -t nfs ${2:+-o "$2"} -- "$1" "$3" && is_there "$3"
+    begin "$3" || return 1
+    mount_as_root -t nfs ${2:+-o "$2"} -- "$1" "$3" || why_not mount.nfs nfs-common "$1" 2049 || return 1
+    is_there "$3" && writable "$3" "$2"
 }
 
 # mount_smb SOURCE OPTIONS USER VARIABLE PATH: the password of VARIABLE goes by a file of our own that is removed at once.
@@ -78,15 +129,22 @@ mount_smb() {
     begin "$5" || return 1
     eval "MS_PASSWORD=\${$4-}"
     (umask 077 && printf 'username=%s\npassword=%s\n' "$3" "$MS_PASSWORD" >"$SETUP_DIR/credentials") || return 1
-    as_root mount -t cifs -o "credentials=$SETUP_DIR/credentials,uid=$(id -u),gid=$(id -g),$2" -- "$1" "$5"
+    mount_as_root -t cifs -o "credentials=$SETUP_DIR/credentials,uid=$(id -u),gid=$(id -g)${2:+,$2}" -- "$1" "$5"
     MS_RC=$?
     rm -f -- "$SETUP_DIR/credentials"
-    [ $MS_RC = 0 ] && is_there "$5"
+    [ $MS_RC = 0 ] || why_not mount.cifs cifs-utils "$1" 445 || return 1
+    is_there "$5" && writable "$5" "$2"
 }
 
 # mount_sshfs SOURCE OPTIONS PATH
 mount_sshfs() {
-    begin "$3" && sshfs ${2:+-o "$2"} -- "$1" "$3" && is_there "$3"
+    begin "$3" || return 1
+    command -v sshfs >/dev/null 2>&1 || { echo "there is no sshfs on this node" >&2 && return 127; }
+    # Nobody is there to be asked, and a server that is gone is given up in a minute instead of never.
+    # What another node wrote is seen after a second, as with NFS.
+    # shellcheck disable=SC2046
+    $(apart $MOUNT_SECONDS) sshfs -o BatchMode=yes,ServerAliveInterval=15,ServerAliveCountMax=4,reconnect,dcache_timeout=1${2:+,$2} -- "$1" "$3" || return 1
+    is_there "$3" && writable "$3" "$2"
 }
 
 # mount_folder BASE BELOW PATH: a folder of the node (it may be shared by other means); BASE has to be there, what is
@@ -110,9 +168,11 @@ mount_by() {
         MC_TEXT="OSTLER_STORAGE_KEY=\$(cat \"\$2\") && export OSTLER_STORAGE_KEY; $MC_TEXT"
     fi
     if can_root; then
-        as_root /bin/sh -c "$MC_TEXT" mount "$2" "$SETUP_DIR/key"
+        # shellcheck disable=SC2046
+        as_root $(apart $COMMAND_SECONDS) /bin/sh -c "$MC_TEXT" mount "$2" "$SETUP_DIR/key"
     else
-        /bin/sh -c "$MC_TEXT" mount "$2" "$SETUP_DIR/key"
+        # shellcheck disable=SC2046
+        $(apart $COMMAND_SECONDS) /bin/sh -c "$MC_TEXT" mount "$2" "$SETUP_DIR/key"
     fi
     MC_RC=$?
     rm -f -- "$SETUP_DIR/key"

@@ -143,6 +143,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::ReadFile(_)
         | Request::SearchFile(_)
         | Request::ShowFileServer(_)
+        | Request::FileServerSpace(_)
         | Request::Usage
         | Request::ListLogs(_)
         | Request::ListFiles(_)

@@ -18,7 +18,7 @@ use super::output::{Column, Look};
 use super::select;
 use super::session::{Core, Session};
 use crate::model::fault::{Fault, FaultCode};
-use crate::model::request::JobQuery;
+use crate::model::request::{JobQuery, Reply};
 use crate::model::spec::fields::Faults;
 use crate::model::spec::tree_file::{Tree, WorkspaceTree};
 use plan::{Action, Allowed, Now, Step};
@@ -193,7 +193,10 @@ async fn once(session: &Session, core: &Core, wish: &Tree, apply: &Apply) -> Res
     for step in &steps {
         for request in &step.requests {
             let sentence = format!("{} {} {}", step.action.word(), step.kind, step.name);
-            core.act(&sentence, request.clone()).await?;
+            if let Some(Reply::FileServer(view)) = core.act(&sentence, request.clone()).await? {
+                // What follows may mount it.
+                super::file_server::made(core, view).await?;
+            }
         }
     }
     session.out.note(&format!("{made} created, {changed} changed, {deleted} deleted"));

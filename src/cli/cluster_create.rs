@@ -77,6 +77,10 @@ pub struct Create {
     labels: Labels,
     #[command(flatten)]
     quick: Quick,
+    /// Mount a share and a container that all nodes have in common, at autoafs and autobfs: those of the storage account
+    /// batchaiautostorage, for which the configuration says what stands in
+    #[arg(long, help_heading = "Mounts")]
+    use_auto_storage: bool,
 }
 
 /// What is kept and shown, and has no effect on machines that exist.
@@ -114,7 +118,7 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     overlay(&mut doc, &create)?;
     cluster_pool::overlay(session, &mut doc, &create.pool)?;
     let mut faults = Faults::default();
-    create.quick.patch(session, &mut doc, Whose::Cluster, &mut faults)?;
+    create.quick.clone().with_auto(create.use_auto_storage).patch(session, &mut doc, Whose::Cluster, &mut faults)?;
     let read = ClusterFile::read(&doc, &mut faults);
     source.judge(
         session.out,

@@ -59,18 +59,32 @@ pub struct Put {
 /// # Errors
 /// As for every command; with the code for partly done when something was left out.
 pub async fn get(session: &Session, get: Get) -> Result<i32, Failure> {
-    let local = absolute(&get.to)?;
     let core = session.core().await?;
     let view = one_job(session, &core, get.job.word()).await?;
     let remote = remote(session, &view, &get.directory, &get.path)?;
+    get_from(session, &core, remote, &get.to, get.force).await
+}
+
+/// Gets what lies at a place into a directory here.
+///
+/// # Errors
+/// As [`get`].
+pub async fn get_from(
+    session: &Session,
+    core: &Core,
+    remote: FolderRef,
+    to: &std::path::Path,
+    force: bool,
+) -> Result<i32, Failure> {
+    let local = absolute(to)?;
     if session.globals.dry_run {
         session.out.note(&format!("would get {} into {}", clean(&join(&remote_words(&remote), "")), clean(&local)));
         return Ok(0);
     }
     std::fs::create_dir_all(&local)
         .map_err(|e| Failure::from(Fault::user(format!("cannot make the directory `{}`", clean(&local))).because(&e)))?;
-    let copy = Copy { way: CopyWay::Get, remote, local, existing: existing(get.force) };
-    let done = run(session, &core, copy).await?;
+    let copy = Copy { way: CopyWay::Get, remote, local, existing: existing(force) };
+    let done = run(session, core, copy).await?;
     Ok(ended(session.out, &[done]))
 }
 
@@ -79,17 +93,31 @@ pub async fn get(session: &Session, get: Get) -> Result<i32, Failure> {
 /// # Errors
 /// As [`get`].
 pub async fn put(session: &Session, put: Put) -> Result<i32, Failure> {
-    let files: Vec<String> = put.files.iter().map(|file| absolute(file)).collect::<Result<_, _>>()?;
     let core = session.core().await?;
     let view = one_job(session, &core, &put.job).await?;
     let remote = remote(session, &view, &put.directory, &put.path)?;
+    put_to(session, &core, remote, &put.files, put.force).await
+}
+
+/// Puts files and directories of this machine to a place.
+///
+/// # Errors
+/// As [`get`].
+pub async fn put_to(
+    session: &Session,
+    core: &Core,
+    remote: FolderRef,
+    files: &[PathBuf],
+    force: bool,
+) -> Result<i32, Failure> {
+    let files: Vec<String> = files.iter().map(|file| absolute(file)).collect::<Result<_, _>>()?;
     let mut all = Vec::new();
     for local in files {
         if !core.may(&format!("put {} into {}", clean(&local), clean(&remote_words(&remote))))? {
             continue;
         }
-        let copy = Copy { way: CopyWay::Put, remote: remote.clone(), local, existing: existing(put.force) };
-        all.push(run(session, &core, copy).await?);
+        let copy = Copy { way: CopyWay::Put, remote: remote.clone(), local, existing: existing(force) };
+        all.push(run(session, core, copy).await?);
     }
     Ok(ended(session.out, &all))
 }

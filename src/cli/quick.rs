@@ -14,6 +14,9 @@ use crate::model::spec::secret::SecretText;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Mounts")]
 pub struct Quick {
+    /// Both of auto storage are mounted; an option of clusters alone.
+    #[arg(skip)]
+    auto: bool,
     /// A file share of the storage account to mount
     #[arg(long, value_name = "SHARE")]
     afs_name: Option<String>,
@@ -41,6 +44,11 @@ pub struct Quick {
 }
 
 impl Quick {
+    /// Returns the options with auto storage, or without it.
+    pub fn with_auto(self, auto: bool) -> Self {
+        Self { auto, ..self }
+    }
+
     /// Puts what the options, the environment and the configuration say into a file's tree.
     ///
     /// # Errors
@@ -51,6 +59,7 @@ impl Quick {
             share: mount(&self.afs_name, &self.afs_mount_path),
             container: mount(&self.bfs_name, &self.bfs_mount_path),
             server: mount(&self.nfs, &self.nfs_mount_path),
+            auto: self.auto,
         };
         let storage = Storage { account: self.account(session), key: self.key()? };
         patch(doc, whose, &storage, &quick, faults);

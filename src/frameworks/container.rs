@@ -35,7 +35,8 @@ impl Plan<'_> {
         let directories = self.directories(paths)?;
         let root = format!("{}/", self.node().root);
         let outside = |path: &String| !path.starts_with(&root);
-        let written = directories.outputs.into_iter().map(|(_, path)| path).chain([directories.logs]);
+        let shared = self.shared(paths).filter(|shared| !shared.on_mount).map(|shared| shared.path);
+        let written = directories.outputs.into_iter().map(|(_, path)| path).chain([directories.logs]).chain(shared);
         let written: Vec<String> = written.filter(outside).collect();
         let read = directories.inputs.into_iter().map(|(_, path)| path).filter(outside);
         let key = self.container_key();

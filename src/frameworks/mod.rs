@@ -7,7 +7,6 @@
 //!   ever below a path that we empty.
 //! - 2026-11: a launcher's daemons get the whole environment of the job on their own node, so nothing is passed by
 //!   `mpirun -x`: paths differ from node to node.
-//! - 2026-11: AZ_BATCHAI_SHARED_JOB_TEMP is set for jobs of one node; nothing proves yet that several share a directory.
 //! - 2026-11: what users write (scripts, arguments, command lines) is pasted unquoted and read by the shell of each process,
 //!   so variables are expanded per process (reference §6.3).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -35,6 +34,7 @@ mod pytorch;
 mod ranks;
 mod ray;
 mod setup;
+mod sharing;
 mod shell;
 mod tensorflow;
 mod torchrun;
@@ -55,8 +55,10 @@ use crate::model::volume::Volume;
 
 pub use cx::Cx;
 use cx::{interpreter, line};
-pub use node_setup::{set_up_node, task_logs};
+pub use node_setup::{set_up_node, task_logs, undo_node_setup};
 use plan::Plan;
+pub use setup::MOUNTS_SH;
+pub use sharing::is_shared;
 
 /// A framework: how the settings object of one kind becomes processes. Each has a file; [`of`] knows them all.
 pub trait Framework {
@@ -134,6 +136,8 @@ pub struct JobNames<'a> {
     pub workspace: &'a str,
     /// Of its experiment.
     pub experiment: &'a str,
+    /// What its cluster mounts on all its nodes.
+    pub cluster_mounts: &'a MountVolumes,
     /// What is mounted for it; only its set-up and clean-up look at it.
     pub volumes: &'a [Volume],
     /// The container runtimes to look for, in order; only its set-up and clean-up look at it.
@@ -156,8 +160,9 @@ fn meet(nodes: &[u32]) -> bool {
 }
 
 /// Returns everything about a job that can be known before it runs to be impossible to launch; each message names its field.
-pub fn check(spec: &JobSpec) -> Vec<Fault> {
-    plan::check(spec)
+/// `shared`: its nodes have a directory in common ([`is_shared`]).
+pub fn check(spec: &JobSpec, shared: bool) -> Vec<Fault> {
+    plan::check(spec, shared)
 }
 
 /// Returns what is wrong with paths below the mount roots; `cluster` is what the job's cluster mounts on its nodes.
@@ -181,8 +186,10 @@ pub fn launch(
     let node_index = node_of(job, rank).filter(|index| (*index as usize) < nodes.len());
     let node_index = node_index.ok_or_else(|| Fault::internal(format!("job `{}` has no process `{rank}`", job.name)))?;
     let plan = Plan { job, nodes, names, node_index };
-    let shared = plan.shared();
-    let cx = Cx { spec: &job.spec, nodes, job: job.id, attempt: job.attempt, shared: shared.as_deref() };
+    // Several nodes meet by an address: files on a network file system have locks that not every one keeps.
+    let shared = plan.shared(&plan.paths()).filter(|_| nodes.len() == 1);
+    let shared = shared.as_ref().map(|shared| shared.path.as_str());
+    let cx = Cx { spec: &job.spec, nodes, job: job.id, attempt: job.attempt, shared };
     let slots = framework.slots(&cx);
     match rank.role {
         RankRole::Setup => plan.set_up(rank),

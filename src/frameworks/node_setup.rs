@@ -1,6 +1,6 @@
 //! The set-up of a node of a cluster: leftovers are undone, the cluster's mounts are made, its set-up task is run.
 
-use crate::frameworks::expand::Scope;
+use crate::frameworks::expand::{Scope, quoted};
 use crate::frameworks::mounts;
 use crate::frameworks::plan::file_word;
 use crate::frameworks::setup::{Step, call_of, process_of};
@@ -47,6 +47,14 @@ pub fn set_up_node(
     launch.env = scope.map(|(scope, _)| scope.literals()).unwrap_or_default();
     launch.secrets = steps.into_iter().flat_map(|step| step.secrets).collect();
     Ok(launch)
+}
+
+/// Returns what undoes all mounts of a node that is given back: those of its cluster, and what a job may have left.
+pub fn undo_node_setup(place: &NodePlace, key: RankKey) -> Launch {
+    let roots = ["jobs", "cluster"].map(|level| format!("{}/mounts/{level}", place.root));
+    let text: String = roots.iter().map(|root| format!("undo undo_below {}\n", quoted(root))).collect();
+    let log = format!("{}/setup/{}.log", place.root, key.job.0);
+    process_of(place, 0, key, &format!("{text}over\n"), Some(log))
 }
 
 /// Returns the absolute path of the folder with the logs of a cluster's set-up task on a node.

@@ -1,7 +1,8 @@
 //! Owns what all frameworks share: where things are on a node, the variables of the reference (§7), and the log names (§6.8.3).
 
-use crate::frameworks::expand::{Piece, Scope, pieces};
+use crate::frameworks::expand::Scope;
 use crate::frameworks::mpirun::launcher_environment;
+use crate::frameworks::sharing::{self, SHARED_JOB_TEMP};
 use crate::frameworks::{Cx, JobNames, MainProcess, container, shell};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
@@ -12,7 +13,6 @@ use crate::model::spec::job::{InputDirectory, OutputDirectory};
 use crate::model::state::Job;
 use crate::model::state::job::{ARRAY_INDEX, Daemon};
 
-const SHARED_JOB_TEMP: &str = "AZ_BATCHAI_SHARED_JOB_TEMP";
 /// The roots of what is mounted: of the cluster, of the job.
 pub(super) const MOUNT_ROOTS: [&str; 2] = ["AZ_BATCHAI_MOUNT_ROOT", "AZ_BATCHAI_JOB_MOUNT_ROOT"];
 
@@ -91,13 +91,16 @@ impl Plan<'_> {
         let wipes = first && !sets_up;
         let mut dirs =
             vec![paths.job_temp.clone(), paths.mounts.clone(), paths.job_mounts.clone(), directories.logs.clone()];
-        dirs.extend(self.shared());
+        let shared = self.shared(&paths);
+        self.check_shared(shared.as_ref())?;
+        let before = shared.as_ref().map_or("", |shared| shared.lines());
+        dirs.extend(shared.filter(|shared| !shared.on_mount).map(|shared| shared.path));
         dirs.extend(directories.outputs.into_iter().map(|(_, path)| path));
         let prepared = self.job.shape.prepares && process.rank.role != RankRole::Prepare;
         Ok(self.inside(Launch {
             node_index: self.node_index,
             shell: self.node().shell.clone(),
-            command: format!("{}{}{}", shell::start_up(prepared), scope.exports(), process.command),
+            command: format!("{}{}{before}{}", shell::start_up(prepared), scope.exports(), process.command),
             workdir: paths.job_temp.clone(),
             env: scope.literals(),
             secrets: self.job.spec.secrets.clone(),
@@ -129,12 +132,6 @@ impl Plan<'_> {
         moves.then(|| (logs.to_owned(), self.job.attempt.0 - 1))
     }
 
-    /// Returns the directory that all nodes of the job share: that of its only node.
-    pub(super) fn shared(&self) -> Option<String> {
-        let paths = self.paths();
-        (self.nodes.len() == 1).then(|| format!("{}/shared", paths.job_temp))
-    }
-
     /// Returns the folder of the job's logs on this node.
     pub(super) fn log_folder(&self) -> Result<String, Fault> {
         Ok(self.directories(&self.paths())?.logs)
@@ -163,8 +160,8 @@ impl Plan<'_> {
         scope.put("AZ_BATCHAI_JOB_MOUNT_ROOT", &paths.job_mounts);
         scope.put("AZ_BATCHAI_JOB_TEMP_DIR", &paths.temp_root);
         scope.put("AZ_BATCHAI_JOB_TEMP", &paths.job_temp);
-        if let Some(shared) = self.shared() {
-            scope.put(SHARED_JOB_TEMP, shared);
+        if let Some(shared) = self.shared(paths) {
+            scope.put(SHARED_JOB_TEMP, shared.path);
         }
         scope.put("AZ_BATCHAI_MPI_HOST_FILE", &paths.hostfile);
         if self.nodes.len() > 1 {
@@ -262,7 +259,7 @@ impl Process {
 /// Where things of one job are on one node; all below the node's spool.
 pub(super) struct Paths {
     temp_root: String,
-    job_temp: String,
+    pub(super) job_temp: String,
     hostfile: String,
     pub(super) mounts: String,
     pub(super) job_mounts: String,
@@ -331,29 +328,22 @@ fn not_absolute(field: &str, path: &str) -> Fault {
 }
 
 /// See [`super::check`].
-pub(super) fn check(spec: &JobSpec) -> Vec<Fault> {
+pub(super) fn check(spec: &JobSpec, shared: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (key, what) in spec.toolkit.faults(spec.node_count.0) {
         let dot = if key.is_empty() { "" } else { "." };
         faults.push(Fault::user(format!("{}{dot}{key}: {what}", spec.toolkit.kind().key())));
     }
-    for (field, text) in texts(spec).into_iter().filter(|_| spec.node_count.0 > 1) {
-        if pieces(text).contains(&Piece::Name(SHARED_JOB_TEMP)) {
-            faults.push(
-                Fault::user(format!(
-                    "{field}: refers to `${SHARED_JOB_TEMP}`, which is not set: the nodes share no directory"
-                ))
-                .hint("use $AZ_BATCHAI_JOB_TEMP (each node's own), or a directory that you know all nodes to share"),
-            );
-        }
+    if !shared {
+        faults.extend(sharing::check(spec));
     }
     for (field, path) in paths(spec) {
-        faults.extend(check_path(spec, &field, path));
+        faults.extend(check_path(spec, shared, &field, path));
     }
     faults
 }
 
-fn check_path(spec: &JobSpec, field: &str, path: &str) -> Option<Fault> {
+fn check_path(spec: &JobSpec, shared: bool, field: &str, path: &str) -> Option<Fault> {
     let mut scope = Scope::default();
     for name in
         MOUNT_ROOTS.iter().chain(&["AZ_BATCHAI_JOB_TEMP_DIR", "AZ_BATCHAI_JOB_TEMP", "AZ_BATCHAI_JOB_MASTER_NODE_IP"])
@@ -363,7 +353,7 @@ fn check_path(spec: &JobSpec, field: &str, path: &str) -> Option<Fault> {
     for name in ["AZ_BATCHAI_MPI_HOST_FILE", "AZ_BATCHAI_NUM_GPUS", "AZ_BATCHAI_NUM_GPUS_PER_NODE", "AZ_BATCH_HOST_LIST"] {
         scope.put(name, "x");
     }
-    if spec.node_count.0 == 1 {
+    if shared {
         scope.put(SHARED_JOB_TEMP, "/x");
     }
     for variable in &spec.environment_variables {
@@ -379,7 +369,7 @@ fn check_path(spec: &JobSpec, field: &str, path: &str) -> Option<Fault> {
 }
 
 /// Every text of a job that may refer to a variable, with the name of its field.
-fn texts(spec: &JobSpec) -> Vec<(String, &str)> {
+pub(super) fn texts(spec: &JobSpec) -> Vec<(String, &str)> {
     let key = spec.toolkit.kind().key();
     let mut found: Vec<(String, &str)> =
         spec.toolkit.texts().into_iter().map(|(name, text)| (format!("{key}.{name}"), text)).collect();

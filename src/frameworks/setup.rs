@@ -20,7 +20,8 @@ use crate::model::ids::{Rank, RankKey, RankRole};
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::spec::{JobSpec, Secret};
 
-const MOUNTS_SH: &str = include_str!("../../assets/agent/mounts.sh");
+/// The functions that mount and unmount.
+pub const MOUNTS_SH: &str = include_str!("../../assets/agent/mounts.sh");
 const SETUP_SH: &str = include_str!("../../assets/agent/setup.sh");
 
 /// One step.

@@ -12,12 +12,14 @@ mod plans;
 use super::*;
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, WorkspaceId};
 use crate::model::launch::GpuShare;
+use crate::model::spec::mounts::NO_MOUNTS;
 use crate::model::spec::{Demand, Priority, Resources};
 use crate::model::state::job::{ExecutionState, RankRun, RankState};
 use crate::model::state::node::BootId;
 use crate::model::units::UnixMillis;
 
-const NAMES: JobNames<'static> = JobNames { workspace: "lab", experiment: "first", volumes: &[], runtimes: &[] };
+static NAMES: JobNames<'static> =
+    JobNames { workspace: "lab", experiment: "first", cluster_mounts: &NO_MOUNTS, volumes: &[], runtimes: &[] };
 
 fn spec(json: serde_json::Value) -> JobSpec {
     serde_json::from_value(json).unwrap()
@@ -34,6 +36,7 @@ fn places(count: u32) -> Vec<NodePlace> {
             cpus: 8,
             gpus: 0,
             gpu_shares: None,
+            share: String::new(),
         })
         .collect()
 }
@@ -256,7 +259,7 @@ fn only_the_first_process_of_an_attempt_on_a_node_empties_it() {
 
 #[test]
 fn what_cannot_be_launched_is_said_with_its_field() {
-    let faults = |json: serde_json::Value| check(&spec(json)).into_iter().map(|f| f.message).collect::<Vec<_>>();
+    let faults = |json: serde_json::Value| check(&spec(json), false).into_iter().map(|f| f.message).collect::<Vec<_>>();
     let good = serde_json::json!({
         "nodeCount": 1,
         "customToolkitSettings": {"commandLine": "echo $ANYTHING"},

@@ -27,6 +27,9 @@ pub struct NodePlace {
     /// The GPUs that are the job's when it has a part of the node; `None` when it has the node for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_shares: Option<Vec<GpuShare>>,
+    /// As in its facts: nodes with the same word share the folder that their spools lie in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub share: String,
 }
 
 /// A GPU, or a part of one, that is given to a job.
@@ -60,6 +63,7 @@ impl NodePlace {
             cpus: whole(facts.capacity.cpus_milli).max(1),
             gpus: whole(facts.capacity.gpus_milli),
             gpu_shares: None,
+            share: facts.share.clone(),
         }
     }
 }

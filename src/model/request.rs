@@ -88,6 +88,8 @@ pub enum Request {
     /// Deletes a file server. Refused while a cluster or a live job mounts it unless `force`.
     #[serde(rename_all = "camelCase")]
     DeleteFileServer { file_server: Place, force: bool },
+    /// How much room a file server has now, as its host says: `Reply::Ran` with a line of `df -kP`.
+    FileServerSpace(Place),
     /// One file server and who mounts it: [`Reply::FileServer`].
     ShowFileServer(Place),
     /// Changes the target of a cluster. `seen` is the target that the person saw; another one now is a fault.
@@ -309,6 +311,8 @@ pub enum FilesOf {
     Job(JobRef),
     /// A node's own: the logs of its set-up task.
     Node(NodeRef),
+    /// Those that a file server gives out.
+    FileServer(Place),
 }
 
 impl std::convert::From<JobRef> for FilesOf {

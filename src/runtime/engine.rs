@@ -21,6 +21,7 @@ use crate::model::state::{Job, Unusable};
 use crate::model::task::{Copy, Task};
 use crate::model::units::UnixMillis;
 use crate::providers::{Found, NoMachine};
+use crate::runtime::export::ServerWork;
 use crate::runtime::keep::KeepWork;
 use crate::runtime::secrets::Vault;
 use crate::runtime::{locate, perform, points, pools, provide, validate, views};
@@ -68,6 +69,8 @@ pub enum Out {
     Order(NodeId, Order),
     /// Copy a leaving node's logs; `Fact(LogsKept)` comes back.
     Keep(EffectId, KeepWork),
+    /// Set up or undo the export of a file server; `Fact(FileServerAnswered)` comes back.
+    Server(EffectId, ServerWork),
     /// Tell a hook that a job has ended; `Fact(EffectDone)` comes back.
     Notify(EffectId, Arc<Job>),
     /// Look at a node and answer the call.

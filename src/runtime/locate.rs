@@ -9,13 +9,13 @@ use crate::model::fault::Fault;
 use crate::model::ids::Attempt;
 use crate::model::launch::NodePlace;
 use crate::model::nearest::nearest;
-use crate::model::request::{FileRef, FilesOf, FolderRef, JobRef, NodeRef, SETUP, STDOUTERR};
+use crate::model::request::{FileRef, FilesOf, FolderRef, JobRef, NodeRef, Place, SETUP, STDOUTERR};
 use crate::model::state::{Job, Node, NodeState};
 use crate::model::task::{CopyWay, Task};
 use crate::runtime::engine::{Engine, Located, TaskWork};
 use crate::runtime::shelf::Shelf;
 use crate::runtime::validate::{Refusal, find_job};
-use crate::runtime::{perform, resolve};
+use crate::runtime::{export, perform, resolve};
 use crate::store::Store;
 
 /// Finds a file: its node, the way there, its path and the folder that it may not leave.
@@ -33,6 +33,7 @@ pub fn file<S: Store>(engine: &Engine<S>, file: &FileRef) -> Result<Located, Ref
     let mut located = match &file.of {
         FilesOf::Job(job) => of_job(engine, &find_job(engine, job)?, file.directory.as_deref(), file.node)?,
         FilesOf::Node(node) => of_node(engine, node, file.directory.as_deref())?,
+        FilesOf::FileServer(place) => of_file_server(engine, place)?,
     };
     located.path = format!("{}/{}", located.folder, file.file);
     Ok(located)
@@ -55,6 +56,7 @@ pub fn folders<S: Store>(engine: &Engine<S>, folder: &FolderRef) -> Result<Vec<L
             nodes.map(|node| of_job(engine, &job, directory, node)).collect::<Result<Vec<_>, _>>()?
         }
         FilesOf::Node(node) => vec![of_node(engine, node, directory)?],
+        FilesOf::FileServer(place) => vec![of_file_server(engine, place)?],
     };
     if !folder.path.is_empty() {
         found.iter_mut().for_each(|located| located.path = format!("{}/{}", located.folder, folder.path));
@@ -146,7 +148,11 @@ pub fn task<S: Store>(engine: &Engine<S>, task: Task) -> Result<TaskWork, Refusa
             if !copy.local.starts_with('/') || copy.local.contains('\0') {
                 return Err(Fault::internal("a copy names no absolute path here").into());
             }
-            if copy.way == CopyWay::Put && copy.remote.directory.as_deref().is_none_or(|id| id == STDOUTERR || id == SETUP) {
+            let of_server = matches!(copy.remote.of, FilesOf::FileServer(_));
+            if copy.way == CopyWay::Put
+                && !of_server
+                && copy.remote.directory.as_deref().is_none_or(|id| id == STDOUTERR || id == SETUP)
+            {
                 let fault = Fault::user("nothing can be put among the logs");
                 return Err(fault.hint("name an output or input directory with -d, or temp").into());
             }
@@ -223,6 +229,39 @@ fn directory_of(job: &Job, node: u32, named: &str, names: &frameworks::JobNames<
     let fault = Fault::user(format!("job `{}` has no directory `{}`", job.name, named.escape_debug()));
     let meant = nearest(named, ids.iter().copied()).map(|id| format!("did you mean `{id}`? ")).unwrap_or_default();
     Err(fault.hint(format!("{meant}it has {}", ids.join(", "))))
+}
+
+/// The directory that a file server gives out, on its own host; one that all nodes have, on any of them that is there.
+///
+/// # Errors
+/// There is no such file server, or no node that has its directory.
+pub fn of_file_server<S: Store>(engine: &Engine<S>, place: &Place) -> Result<Located, Refusal> {
+    let server = resolve::file_server(&engine.sched, place)?;
+    let login = server.spec.managed.as_ref().and_then(|managed| managed.login.as_deref());
+    let link = match login.or(server.spec.export.host()) {
+        Some(host) => export::link_to_host(engine, host),
+        None => {
+            let mut nodes = engine.sched.nodes().values().filter(|node| engine.up.contains(&node.id));
+            let link = nodes.find_map(|node| perform::link_of(engine, node));
+            link.ok_or_else(|| {
+                Fault::user(format!("file server `{}` is a directory of nodes, and no node is there", server.name))
+            })?
+        }
+    };
+    let folder = server.spec.export.path().trim_end_matches('/').to_owned();
+    Ok(Located {
+        job: None,
+        directory: String::new(),
+        node: link.node,
+        node_name: server.name.clone(),
+        ours: false,
+        index: 0,
+        link: Box::new(link),
+        path: folder.clone(),
+        folder,
+        prefix: String::new(),
+        live: false,
+    })
 }
 
 /// The logs of a node's set-up task.

@@ -6,6 +6,7 @@ pub mod call;
 pub mod clock;
 mod depend;
 pub mod engine;
+pub mod export;
 pub mod hooks;
 pub mod keep;
 pub mod locate;
@@ -427,6 +428,12 @@ impl Loop {
                 });
             }
             Out::Keep(effect, work) => self.keep(effect, work),
+            Out::Server(effect, work) => {
+                let inputs = self.inputs.clone();
+                self.tokio.spawn(async move {
+                    let _ = inputs.send(Input::Fact(export::perform(work, effect).await)).await;
+                });
+            }
             Out::Notify(effect, job) => self.notify(effect, job),
             Out::Look(call, work) => {
                 let Some(reply) = self.replies.remove(&call) else { return };
@@ -506,7 +513,9 @@ impl Loop {
             let _ = tokio::task::spawn_blocking(spools).await;
             for (root, way) in roots {
                 // A node that does not answer is looked at the next time.
-                let _ = retention::sweep_node(&crate::files::Desk::new(way), &root, &keeper, now).await;
+                let desk = crate::files::Desk::new(way);
+                let _ = retention::sweep_node(&desk, &root, &keeper, now).await;
+                let _ = retention::sweep_shared(&desk, &root, &keeper, now).await;
             }
         }));
     }

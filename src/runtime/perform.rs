@@ -6,14 +6,17 @@ use uuid::Uuid;
 
 use crate::frameworks;
 use crate::model::fault::Fault;
-use crate::model::ids::{ClusterId, NodeId, RankKey, RankRole};
+use crate::model::ids::{ClusterId, EffectId, FileServerId, NodeId, RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::resource_id::ResourceId;
+use crate::model::spec::mounts::NO_MOUNTS;
+use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{Cluster, Job, Node, NodeState, Proof};
 use crate::model::volume::Volume;
 use crate::providers;
 use crate::runtime::engine::{Engine, Out};
+use crate::runtime::export::{self, Ask};
 use crate::runtime::keep::KeepWork;
 use crate::runtime::{provide, resolve, secrets, volumes};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, NO_JOB, Sched, Sighting};
@@ -90,6 +93,8 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
             };
             order(engine, *node, Order::AnswerDaemon { effect: id, by: *by, request: *request, answer })
         }
+        Act::SetUpServer { file_server } => server(engine, id, *file_server, Ask::Up),
+        Act::UndoServer { file_server } => server(engine, id, *file_server, Ask::Down),
         Act::Notify { job } => match (&engine.settings.webhook, engine.job(*job)) {
             (Some(_), Ok(Some(job))) => Done::Out(Out::Notify(id, job)),
             _ => Done::Fact(Event::EffectDone { effect: id }),
@@ -100,6 +105,14 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
 fn home_of<S: Store>(engine: &Engine<S>, node: NodeId) -> Option<(&Cluster, &Node)> {
     let node = engine.sched.nodes().get(&node)?;
     Some((engine.sched.clusters().get(&node.cluster)?, node))
+}
+
+fn server<S: Store>(engine: &Engine<S>, effect: EffectId, id: FileServerId, ask: Ask) -> Done {
+    let work = engine.sched.file_servers().get(&id).and_then(|row| export::work(engine, &row.spec, ask));
+    match work {
+        Some(work) => Done::Out(Out::Server(effect, work)),
+        None => Done::Fact(Event::FileServerAnswered { effect, outcome: ServerOutcome::Gone }),
+    }
 }
 
 fn keep_work<S: Store>(engine: &Engine<S>, node: NodeId) -> Option<KeepWork> {
@@ -248,6 +261,9 @@ fn node_launch<S: Store>(engine: &Engine<S>, id: NodeId, key: RankKey) -> Result
         }
     };
     let place = NodePlace::of(&node.name, &node.facts.clone().unwrap_or_default());
+    if node.setup.undoing {
+        return Ok(frameworks::undo_node_setup(&place, key));
+    }
     let suffix = setup_suffix(&engine.sched, cluster);
     frameworks::set_up_node(&place, key, setup, &found, &suffix).map_err(|fault| fault.message)
 }
@@ -273,6 +289,7 @@ pub fn job_names<'a>(sched: &'a Sched, job: &Job) -> frameworks::JobNames<'a> {
     frameworks::JobNames {
         workspace: resolve::workspace_name(sched, job.workspace),
         experiment: resolve::experiment_name(sched, job.experiment),
+        cluster_mounts: sched.clusters().get(&job.cluster).map_or(&NO_MOUNTS, |cluster| cluster.spec.mounts()),
         volumes: &[],
         runtimes: &[],
     }

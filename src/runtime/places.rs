@@ -6,9 +6,11 @@ use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::GroupId;
 use crate::model::names::{check_host, same_name};
 use crate::model::request::Place;
+use crate::model::spec::file_server_file::{check_client, check_device};
 use crate::model::spec::file_server_file::{check_export_path, check_options};
 use crate::model::spec::{Export, FileServerSpec};
 use crate::model::state::DEFAULT_GROUP;
+use crate::model::state::Provisioning;
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{After, Checked, Refusal, accepted, done, named, refuse_deleting};
 use crate::runtime::{resolve, usage};
@@ -100,6 +102,17 @@ fn check_spec(spec: &FileServerSpec) -> Result<(), String> {
         }
         Export::Dir { path } => check_export_path(path)?,
     }
+    if let Some(managed) = &spec.managed {
+        if spec.export.host().is_none() {
+            return Err("a directory that all nodes have needs no setting up".to_owned());
+        }
+        if spec.export.path().contains(['"', '\\', '\'']) {
+            return Err("a path with quotes or backslashes cannot be exported".to_owned());
+        }
+        managed.login.as_deref().map_or(Ok(()), check_host)?;
+        managed.clients.iter().try_for_each(|client| check_client(client))?;
+        managed.devices.iter().try_for_each(|device| check_device(device))?;
+    }
     spec.mount_options.as_deref().map_or(Ok(()), check_options)
 }
 
@@ -121,7 +134,10 @@ pub(super) fn delete_file_server<S: Store>(engine: &Engine<S>, place: &Place, fo
             .hint("delete those first, or delete it all the same with --force: what is mounted stays so until it ends")
             .into());
     }
-    accepted(Event::FileServerDeleteAsked { file_server: server.id })
+    if server.provisioning == Provisioning::Deleting {
+        return Err(Fault::user(format!("file server `{}` is being deleted", server.name)).into());
+    }
+    accepted(Event::FileServerDeleteAsked { file_server: server.id, force })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::model::launch::NodePlace;
 use crate::model::plan::{JobPlan, PLAN_PROCESSES_MAX, PlanMount, PlanNode, PlanProcess};
 use crate::model::request::{Place, Reply, Submit};
 use crate::model::resource_id::ResourceId;
+use crate::model::spec::mounts::NO_MOUNTS;
 use crate::model::spec::{JobSpec, MountVolumes, ProviderSpec};
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Job, Node, NodeState};
 use crate::model::units::UnixMillis;
@@ -23,6 +24,10 @@ use crate::store::Store;
 
 /// The name of a workspace or experiment in a plan when there is none yet.
 const UNNAMED: &str = "default";
+
+/// What a plan says where no node shows that it shares a directory with another.
+const NOT_SHARED: &str = "AZ_BATCHAI_SHARED_JOB_TEMP is not set: the nodes are not known to share a directory; mount a file server, \
+                          or let their homes be on one file system";
 
 /// Plans a job. What a submission would refuse is refused, unless `stand_ins`: then it is a note, and what is missing is
 /// stood in for.
@@ -53,7 +58,12 @@ pub fn check<S: Store>(
         notes.extend(capacity_note(cluster, &job.spec));
     }
     let volumes = volumes_of(engine, &job, &mut notes);
-    let (processes, process_count) = processes(&job, &places, &names, &volumes, &engine.settings.container_runtimes)?;
+    let cluster_mounts = cluster.as_ref().map_or(&NO_MOUNTS, |cluster| cluster.spec.mounts());
+    if !frameworks::is_shared(&job.spec, cluster_mounts, places.iter().map(|place| place.share.as_str())) {
+        notes.push(NOT_SHARED.to_owned());
+    }
+    let (processes, process_count) =
+        processes(&job, &places, &names, cluster_mounts, &volumes, &engine.settings.container_runtimes)?;
     let mounts = mounts(&job.spec, cluster.as_deref(), &processes);
     notes.extend(later_processes(&job));
     Ok(Checked::Reply(Reply::Plan(Box::new(JobPlan {
@@ -263,6 +273,7 @@ fn processes(
     job: &Job,
     places: &[NodePlace],
     names: &Names,
+    cluster_mounts: &MountVolumes,
     volumes: &[Volume],
     runtimes: &[String],
 ) -> Result<(Vec<PlanProcess>, u32), Fault> {
@@ -274,7 +285,8 @@ fn processes(
         .chain(of(RankRole::Main, job.shape.main_nodes.len()))
         .chain(of(RankRole::Cleanup, set_up))
         .collect();
-    let names = frameworks::JobNames { workspace: &names.workspace, experiment: &names.experiment, volumes, runtimes };
+    let (workspace, experiment) = (names.workspace.as_str(), names.experiment.as_str());
+    let names = frameworks::JobNames { workspace, experiment, cluster_mounts, volumes, runtimes };
     let mut found = Vec::new();
     for rank in ranks.iter().take(PLAN_PROCESSES_MAX) {
         let launch = frameworks::launch(job, places, *rank, None, &names)?;

@@ -145,6 +145,8 @@ fn moments(batch: &Batch) -> impl Iterator<Item = (&'static str, &'static str)> 
         | Act::ReleaseNode { .. }
         | Act::AckGone { .. }
         | Act::AnswerDaemon { .. }
+        | Act::SetUpServer { .. }
+        | Act::UndoServer { .. }
         | Act::Notify { .. } => None,
     });
     // Without a webhook, and without launchers, what is done is an acknowledgement.

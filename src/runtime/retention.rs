@@ -16,6 +16,8 @@ use crate::runtime::shelf::folders;
 
 /// The longest time between two looks.
 const EVERY_MAX: Duration = Duration::from_secs(3600);
+/// The folder beside the spools in which nodes find out that they share it.
+const SHARED: &str = "shared";
 /// The shortest.
 const EVERY_MIN: Duration = Duration::from_secs(1);
 
@@ -108,6 +110,37 @@ pub async fn sweep_node<L: LinkSource>(
     Ok(count)
 }
 
+/// Removes the directories that jobs shared among nodes with the homes of this one, once their jobs have ended so long ago
+/// that logs would go too, or are gone. Returns how many.
+///
+/// # Errors
+/// The node does not answer.
+pub async fn sweep_shared<L: LinkSource>(
+    desk: &Desk<L>,
+    root: &str,
+    keeper: &Keeper,
+    now: UnixMillis,
+) -> Result<usize, FileError> {
+    let Some((parent, _)) = root.rsplit_once('/').filter(|_| keeper.reader.is_some()) else { return Ok(0) };
+    let Some(found) = desk.entries(&FilePath::below(parent, SHARED)?, 0).await? else { return Ok(0) };
+    let job_of = |name: &str| name.split_once('.').and_then(|(job, _)| job.parse::<u64>().ok()).map(JobId);
+    let old = |at: UnixMillis| now.since(at) > keeper.settings.log_retention;
+    let all: Vec<_> = found.entries.iter().filter_map(|entry| Some((job_of(&entry.name)?, entry))).collect();
+    let Ok(jobs) = keeper.jobs(all.iter().map(|(id, _)| *id).collect()).await else { return Ok(0) };
+    let mut count = 0;
+    for (id, entry) in all {
+        let goes = match jobs.iter().find(|job| job.id == id) {
+            None => old(entry.modified),
+            Some(job) => end_of(job).is_some_and(old),
+        };
+        if goes {
+            desk.drop_folder(&FilePath::below(parent, &format!("{SHARED}/{}", entry.name))?).await?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 /// Looks at the spools of nodes of this machine, `<state-dir>/nodes/<cluster>/<node>`: one that is no longer a node's goes
 /// when nothing in it is younger than logs are kept. `live`: the names of those that are.
 pub fn sweep_spools(state_dir: &Path, live: &BTreeSet<String>, settings: &Settings, now: SystemTime) {
@@ -115,7 +148,8 @@ pub fn sweep_spools(state_dir: &Path, live: &BTreeSet<String>, settings: &Settin
         for spool in folders(&cluster) {
             let name = spool.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let age = now.duration_since(newest(&spool)).unwrap_or_default();
-            if !live.contains(name) && age > settings.log_retention.to_std() {
+            let used = live.contains(name) || (name == SHARED && folders(&cluster).len() > 1);
+            if !used && age > settings.log_retention.to_std() {
                 // What cannot be removed now is tried again.
                 let _ = remove(&spool);
             }

@@ -9,12 +9,12 @@ use crate::model::ids::{ExperimentId, JobId, WorkspaceId};
 use crate::model::names::{NAME_CHARS_MAX, check_name};
 use crate::model::request::{Place, Submit};
 use crate::model::resource_id::ResourceId;
-use crate::model::spec::{Indexes, JobSpec, MountVolumes, secret};
+use crate::model::spec::{Indexes, JobSpec, secret};
 use crate::model::state::{ArrayMember, Cluster, Experiment, Job};
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
 use crate::runtime::{depend, resolve, secrets, volumes};
-use crate::sched::{Event, NewJob};
+use crate::sched::{Event, NewJob, Sched};
 use crate::store::Store;
 
 /// The most jobs that may be live at once: what the core's memory is measured for.
@@ -194,9 +194,8 @@ fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, h
     if spec.node_count.0 == 0 {
         return Err(Fault::user("nodeCount: a job has at least 1 node"));
     }
-    let mut faults = frameworks::check(spec);
-    let none = MountVolumes::default();
-    let mounted = cluster.spec.node_setup.as_ref().map_or(&none, |setup| &setup.mount_volumes);
+    let mounted = cluster.spec.mounts();
+    let mut faults = frameworks::check(spec, shares(&engine.sched, cluster, spec));
     faults.extend(frameworks::check_mounts(spec, mounted));
     faults.extend(volumes::resolve(&engine.sched, &engine.settings, home, &spec.mount_volumes).err().unwrap_or_default());
     let mut faults = faults.into_iter();
@@ -206,6 +205,14 @@ fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, h
         first.hints.extend(fault.hints);
     }
     Err(first)
+}
+
+/// Says whether the nodes of a job would have a directory in common: any of the cluster's nodes may be given to it, so all
+/// that are known have to share one.
+pub(super) fn shares(sched: &Sched, cluster: &Cluster, spec: &JobSpec) -> bool {
+    let nodes = sched.nodes().values().filter(|node| node.cluster == cluster.id);
+    let words = nodes.filter_map(|node| Some(node.facts.as_ref()?.share.as_str()));
+    frameworks::is_shared(spec, cluster.spec.mounts(), words)
 }
 
 fn is_taken<S: Store>(engine: &Engine<S>, experiment: &Experiment, name: &str, batch: &Names) -> Result<bool, Refusal> {

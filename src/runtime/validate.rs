@@ -149,6 +149,11 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
             let server = resolve::file_server(&engine.sched, &place)?;
             Ok(Checked::Reply(Reply::FileServer(Arc::new(views::file_server(&engine.sched, server)))))
         }
+        Request::FileServerSpace(place) => {
+            let located = locate::of_file_server(engine, &place)?;
+            let command = format!("df -kP -- {}", crate::transport::frame::quote(&located.folder));
+            Ok(Checked::Outside(FileWork::Exec { link: located.link, command }))
+        }
         Request::TagWorkspace { workspace, tags } => {
             let workspace = resolve::workspace(&engine.sched, workspace.as_deref())?.id;
             accepted(Event::WorkspaceTagged { workspace, tags })

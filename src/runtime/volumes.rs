@@ -10,6 +10,7 @@ use crate::model::spec::file_server::Export;
 use crate::model::spec::mounts::{
     AzureBlobFileSystem, AzureFileShare, BLOB_OPTIONS_DEFAULT, FileServerMount, MountVolumes, share_of,
 };
+use crate::model::state::Provisioning;
 use crate::model::storage::{StandIn, StorageAccount};
 use crate::model::volume::{Source, Volume, VolumeKind};
 use crate::sched::Sched;
@@ -65,6 +66,13 @@ impl Cx<'_> {
                 "`ostler file-server list` names those that there are; one of another workspace is named by its full id",
             )
         })?;
+        match server.provisioning {
+            Provisioning::Succeeded | Provisioning::Updating => {}
+            state @ (Provisioning::Creating | Provisioning::Failed | Provisioning::Deleting) => {
+                return Err(Fault::user(format!("the file server `{}` is {}", server.name, state.word()))
+                    .hint(format!("ostler file-server show {}", server.name)));
+            }
+        }
         let path = match mount.source_directory.as_deref().map(|dir| dir.trim_matches('/')).filter(|dir| !dir.is_empty()) {
             None => server.spec.export.path().to_owned(),
             Some(below) if below.split('/').any(|part| part == "..") => {
@@ -72,7 +80,9 @@ impl Cx<'_> {
             }
             Some(below) => format!("{}/{below}", server.spec.export.path().trim_end_matches('/')),
         };
-        let options = mount.mount_options.clone();
+        let both = [&server.spec.mount_options, &mount.mount_options];
+        let both: Vec<&str> = both.into_iter().flatten().map(String::as_str).filter(|words| !words.is_empty()).collect();
+        let options = (!both.is_empty()).then(|| both.join(","));
         Ok(match &server.spec.export {
             Export::Nfs { host, .. } => Source::Nfs { host: host.clone(), path, options },
             Export::Sshfs { host, .. } => Source::Sshfs { from: format!("{host}:{path}"), options },

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{ClusterId, EffectId, JobId, NodeId, Rank, RankKey};
+use crate::model::ids::{ClusterId, EffectId, FileServerId, JobId, NodeId, Rank, RankKey};
 use crate::model::state::{BootId, StopWhy};
 use crate::model::units::Millis;
 
@@ -37,6 +37,10 @@ pub enum Act {
     AckGone { node: NodeId, key: RankKey },
     /// Tell a launcher what became of the daemon that it asked for. → `EffectDone`.
     AnswerDaemon { node: NodeId, by: RankKey, request: u32, answer: DaemonAnswer },
+    /// Set up the export of a file server on its host. → `FileServerAnswered`.
+    SetUpServer { file_server: FileServerId },
+    /// Undo that. → `FileServerAnswered`.
+    UndoServer { file_server: FileServerId },
     /// Tell hooks that a job ended. → `EffectDone`, also when the hook fails.
     Notify { job: JobId },
 }
@@ -63,7 +67,7 @@ impl Act {
             | Self::StopRank { node, .. }
             | Self::AckGone { node, .. }
             | Self::AnswerDaemon { node, .. } => Some(*node),
-            Self::Notify { .. } => None,
+            Self::Notify { .. } | Self::SetUpServer { .. } | Self::UndoServer { .. } => None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::model::kept::Kept;
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
+use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{ArrayMember, BootId, Dependency, Facts, Job, Proof, Unusable};
 use crate::model::units::{Money, NodeCount, UnixMillis};
 
@@ -69,8 +70,16 @@ pub enum Event {
         name: String,
         spec: FileServerSpec,
     },
+    /// `force`: also when what is set up on its host could not be undone before.
     FileServerDeleteAsked {
         file_server: FileServerId,
+        #[serde(default)]
+        force: bool,
+    },
+    /// Answers `SetUpServer` and `UndoServer`.
+    FileServerAnswered {
+        effect: EffectId,
+        outcome: ServerOutcome,
     },
     WorkspaceCreated {
         #[serde(default)]
@@ -278,6 +287,7 @@ impl Event {
             Self::NodeAcquired { effect, .. }
             | Self::AcquireFailed { effect, .. }
             | Self::LogsKept { effect, .. }
+            | Self::FileServerAnswered { effect, .. }
             | Self::NodeReleased { effect }
             | Self::ReleaseFailed { effect, .. }
             | Self::RankStarted { effect, .. }

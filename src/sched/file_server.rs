@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use super::Sched;
-use crate::model::ids::{ClusterId, FileServerId, GroupId, JobId, WorkspaceId};
+use super::effect::Act;
+use crate::model::ids::{ClusterId, EffectId, FileServerId, GroupId, JobId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::spec::FileServerSpec;
-use crate::model::state::{DEFAULT_GROUP, FileServer, Provisioning};
+use crate::model::state::file_server::{Exported, ServerOutcome};
+use crate::model::state::{ClusterError, DEFAULT_GROUP, FileServer, Provisioning};
 
 /// Who mounts a file server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,24 +34,92 @@ impl Sched {
         }
         self.counters.file_server = self.counters.file_server.next();
         let (id, now) = (self.counters.file_server, self.turn.now);
+        let effect = spec.managed.is_some().then(|| self.issue(Act::SetUpServer { file_server: id }));
         self.put_file_server(Arc::new(FileServer {
             id,
             workspace,
             name,
             spec,
-            // The export exists, so there is nothing to wait for.
-            provisioning: Provisioning::Succeeded,
+            // An export that exists is not waited for.
+            provisioning: if effect.is_some() { Provisioning::Creating } else { Provisioning::Succeeded },
+            exported: None,
+            space: None,
+            effect,
             provisioning_since: now,
             errors: Vec::new(),
             created: now,
         }));
     }
 
-    pub(super) fn on_file_server_delete(&mut self, id: FileServerId) {
-        if !self.file_servers.contains_key(&id) {
-            return self.ignore();
+    pub(super) fn on_file_server_delete(&mut self, id: FileServerId, force: bool) {
+        let Some(row) = self.file_servers.get(&id) else { return self.ignore() };
+        let given_up = force && row.provisioning == Provisioning::Failed && row.effect.is_none();
+        if given_up {
+            return self.drop_file_server(id);
         }
-        self.drop_file_server(id);
+        self.leave_file_server(id);
+        self.undo_server(id);
+    }
+
+    /// Undoes what was set up for a file server that is leaving, and removes it; what is under way is waited for.
+    pub(super) fn undo_server(&mut self, id: FileServerId) {
+        let Some(row) = self.file_servers.get(&id) else { return };
+        if row.effect.is_some() {
+            return;
+        }
+        let ours = match row.exported {
+            Some(Exported::Kernel | Exported::Ganesha) => true,
+            Some(Exported::Folder | Exported::Found) => false,
+            // What failed may be half done.
+            None => row.spec.managed.is_some(),
+        };
+        if !ours {
+            return self.drop_file_server(id);
+        }
+        let effect = self.issue(Act::UndoServer { file_server: id });
+        self.edit_file_server(id, |row| row.effect = Some(effect));
+    }
+
+    /// Takes in what became of an export.
+    pub(super) fn on_file_server_answered(&mut self, effect: EffectId, outcome: ServerOutcome) {
+        let (id, undoes) = match self.outbox.get(effect) {
+            Some(Act::SetUpServer { file_server }) => (*file_server, false),
+            Some(Act::UndoServer { file_server }) => (*file_server, true),
+            Some(_) | None => return self.ignore(),
+        };
+        self.close(effect);
+        let Some(row) = self.file_servers.get(&id) else { return };
+        let (home, leaving, now) = (row.workspace, row.provisioning == Provisioning::Deleting, self.turn.now);
+        self.edit_file_server(id, |row| row.effect = None);
+        let going = self.workspaces.get(&home).is_none_or(|workspace| workspace.deleting);
+        match outcome {
+            ServerOutcome::Gone => self.drop_file_server(id),
+            // Nobody would be left to see it.
+            ServerOutcome::Failed { .. } if undoes && going => self.drop_file_server(id),
+            ServerOutcome::Failed { message } => self.edit_file_server(id, |row| {
+                let code = if undoes { "UndoExportFailed" } else { "ExportFailed" };
+                row.errors = vec![ClusterError { code: code.to_owned(), message, details: Vec::new() }];
+                (row.provisioning, row.provisioning_since) = (Provisioning::Failed, now);
+            }),
+            ServerOutcome::Up { by, space } => self.edit_file_server(id, |row| {
+                (row.exported, row.space) = (Some(by), space);
+                row.errors.clear();
+                if !leaving {
+                    (row.provisioning, row.provisioning_since) = (Provisioning::Succeeded, now);
+                }
+            }),
+        }
+        if leaving && !undoes {
+            self.undo_server(id);
+        }
+        self.end_workspace(home);
+    }
+
+    fn edit_file_server(&mut self, id: FileServerId, edit: impl FnOnce(&mut FileServer)) {
+        let Some(row) = self.file_servers.get(&id) else { return };
+        let mut row = FileServer::clone(row);
+        edit(&mut row);
+        self.put_file_server(Arc::new(row));
     }
 
     /// Returns the file server that `text` means for a cluster or job of the workspace `home`: a name there, or one of

@@ -106,7 +106,10 @@ impl Sched {
         {
             let servers: Vec<_> = self.file_servers.values().filter(|s| s.workspace == id).map(|s| s.id).collect();
             for server in servers {
-                self.drop_file_server(server);
+                self.undo_server(server);
+            }
+            if self.file_servers.values().any(|s| s.workspace == id) {
+                return;
             }
             let group = self.workspaces.get(&id).map(|workspace| workspace.group);
             self.drop_workspace(id);

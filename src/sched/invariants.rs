@@ -240,6 +240,9 @@ impl Sched {
             Act::AckGone { node, key } => there(node) && rank(key).is_none_or(|run| run.node != *node),
             Act::AnswerDaemon { node, by, .. } => rank(by).is_some_and(|run| run.node == *node),
             Act::Notify { job } => *job <= self.counters.job,
+            Act::SetUpServer { file_server } | Act::UndoServer { file_server } => {
+                self.file_servers.get(file_server).is_some_and(|row| row.effect == Some(id))
+            }
         };
         rule!(alive, "I21 an outstanding effect belongs to something that lives", (id, act));
     }

@@ -193,7 +193,8 @@ impl Sched {
             Event::GroupCreated { name } => self.on_group_created(name),
             Event::GroupDeleteAsked { group } => self.on_group_delete(group),
             Event::FileServerCreated { workspace, name, spec } => self.on_file_server_created(workspace, name, spec),
-            Event::FileServerDeleteAsked { file_server } => self.on_file_server_delete(file_server),
+            Event::FileServerDeleteAsked { file_server, force } => self.on_file_server_delete(file_server, force),
+            Event::FileServerAnswered { effect, outcome } => self.on_file_server_answered(effect, outcome),
             Event::WorkspaceCreated { group, name, location, tags } => {
                 self.on_workspace_created(group, name, location, tags);
             }
@@ -298,7 +299,9 @@ impl Sched {
                 | Act::KeepLogs { .. }
                 | Act::ReleaseNode { .. }
                 | Act::StartRank { .. }
-                | Act::StopRank { .. },
+                | Act::StopRank { .. }
+                | Act::SetUpServer { .. }
+                | Act::UndoServer { .. },
             )
             | None => self.ignore(),
         }

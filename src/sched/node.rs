@@ -284,7 +284,11 @@ impl Sched {
             return;
         }
         if self.setup_on(id).is_some() {
-            return self.stop_set_up(id);
+            // One that undoes has a time limit of its own.
+            return if node.setup.undoing { () } else { self.stop_set_up(id) };
+        }
+        if self.has_to_undo(node) {
+            return self.undo_set_up(id);
         }
         if node.tries > 0 && node.effect.is_none() {
             // Its release failed, and is tried again at its time.

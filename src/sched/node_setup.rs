@@ -1,10 +1,13 @@
 //! What is done on a node before it takes jobs: what a former job left mounted is undone, the cluster's mounts are made, its
 //! set-up task is run. It is one process of the node, under a supervisor like any other, with a key of its own: job 0,
 //! the number of the run as attempt, the node as index. It runs when a node joins, after each of its reboots, and when a
-//! person asks for it. When it fails the node is unusable, and stays so until it is asked for again or rebooted.
+//! person asks for it. When it fails the node is unusable, and stays so until it is asked for again or rebooted; when it is
+//! lost it is begun again by itself, some times. A node that is given back gets a process of the same kind that undoes
+//! its mounts, while it is in sight: what cannot be undone is found by the next set-up of that machine.
 
 use super::Sched;
 use super::attempt::Source;
+use super::cleanup::CLEANUP_LIMIT;
 use super::effect::Act;
 use super::verdict::told;
 use crate::model::ids::{Attempt, EffectId, JobId, NodeId, Rank, RankKey, RankRole};
@@ -15,6 +18,10 @@ use crate::model::units::Millis;
 pub const NO_JOB: JobId = JobId(0);
 /// The longest that the set-up of a node may take: drivers and packages take minutes; what takes longer hangs.
 const SETUP_LIMIT: Millis = Millis::from_mins(60);
+
+/// How often in a row the set-up of a node is begun again after its process was lost (somebody killed it, the spool was
+/// full): as often as the service started a task again.
+const LOST_MAX: u32 = 3;
 
 fn key_of(node: NodeId, run: Attempt) -> RankKey {
     RankKey { job: NO_JOB, attempt: run, rank: Rank { role: RankRole::Setup, index: node.0 as u32 } }
@@ -71,6 +78,28 @@ impl Sched {
         let effect = self.issue(Act::StartRank { node: id, boot: boot.clone(), key, limit: SETUP_LIMIT });
         self.edit_node(id, |node| {
             node.state = NodeState::Preparing;
+            node.setup.undoing = false;
+            node.setup.runs = run;
+            node.setup.process = Some(RankRun { node: id, boot, state: RankState::Starting { effect }, daemon: None });
+        });
+    }
+
+    /// Says whether the set-up of a node that is given back has left mounts there that can be undone now.
+    pub(super) fn has_to_undo(&self, node: &Node) -> bool {
+        let mounts = self.clusters.get(&node.cluster).is_some_and(|cluster| !cluster.spec.mounts().is_empty());
+        let begun = node.setup.process.as_ref().is_some_and(|run| node.boot.as_ref() == Some(&run.boot));
+        mounts && begun && !node.setup.undoing && node.reach == Reach::Seen
+    }
+
+    /// Undoes the mounts of a node that is given back.
+    pub(super) fn undo_set_up(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        let (run, boot) = (node.setup.runs.next(), node.boot.clone().unwrap_or_default());
+        let start = Act::StartRank { node: id, boot: boot.clone(), key: key_of(id, run), limit: CLEANUP_LIMIT };
+        let effect = self.issue(start);
+        self.edit_node(id, |node| {
+            node.setup.undoing = true;
+            node.setup.done = None;
             node.setup.runs = run;
             node.setup.process = Some(RankRun { node: id, boot, state: RankState::Starting { effect }, daemon: None });
         });
@@ -129,10 +158,21 @@ impl Sched {
         if source == Source::Node {
             self.acknowledge(id, key);
         }
+        let undoing = self.nodes.get(&id).is_some_and(|node| node.setup.undoing);
         match set_up_fault(proof) {
+            // However it went, the node is given back.
+            _ if undoing => {}
             Outcome::Well => self.edit_node(id, |node| {
                 node.setup.done = Some(boot);
                 node.setup.wanted = false;
+                node.setup.lost = 0;
+            }),
+            Outcome::Lost(_) if self.nodes.get(&id).is_some_and(|node| node.setup.lost < LOST_MAX) => {
+                self.edit_node(id, |node| node.setup.lost += 1);
+            }
+            Outcome::Lost(why) => self.edit_node(id, |node| {
+                node.setup.fault = Some(why);
+                node.setup.lost = 0;
             }),
             Outcome::Failed(why) if !stopped => self.edit_node(id, |node| node.setup.fault = Some(why)),
             Outcome::Failed(_) | Outcome::GoneWithTheMachine => {}
@@ -148,11 +188,13 @@ impl Sched {
 enum Outcome {
     Well,
     Failed(Unusable),
+    Lost(Unusable),
     GoneWithTheMachine,
 }
 
 fn set_up_fault(proof: &Proof) -> Outcome {
-    let failed = |message: String| Outcome::Failed(Unusable { code: "SetupFailed".into(), step: "set up".into(), message });
+    let why = |message: String| Unusable { code: "SetupFailed".into(), step: "set up".into(), message };
+    let failed = |message: String| Outcome::Failed(why(message));
     match proof {
         Proof::Exit { code: 0, why: None } => Outcome::Well,
         Proof::Told { words, .. } => {
@@ -167,7 +209,7 @@ fn set_up_fault(proof: &Proof) -> Outcome {
         Proof::Exit { why: Some(_), .. } => failed("the set-up of the node was stopped".to_owned()),
         Proof::Fenced => failed("the set-up of the node could not be started".to_owned()),
         Proof::Refused { why, .. } => failed(format!("the set-up of the node could not be started: {why}")),
-        Proof::Lost { why } => failed(format!("the set-up of the node was lost: {why}")),
+        Proof::Lost { why: words } => Outcome::Lost(why(format!("the set-up of the node was lost: {words}"))),
         Proof::Rebooted { .. } | Proof::MachineGone | Proof::DeclaredDead { .. } => Outcome::GoneWithTheMachine,
     }
 }

@@ -80,6 +80,7 @@ impl Coming {
             "shell" => self.facts.shell = value,
             "user" => self.facts.user = value,
             "os" => self.facts.os = value,
+            "share" => self.facts.share = value,
             "cpus" => self.facts.capacity.cpus_milli = number().saturating_mul(1000),
             "memory_kib" => self.facts.capacity.memory = Bytes(number().saturating_mul(1024)),
             "gpus" => self.facts.capacity.gpus_milli = number().saturating_mul(1000),

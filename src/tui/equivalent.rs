@@ -45,6 +45,9 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             words.extend(["--export".to_owned(), spec.export.word().to_owned()]);
             if let Some(host) = spec.export.host() {
                 words.extend(["--host".to_owned(), host.to_owned()]);
+                if spec.managed.is_none() {
+                    words.push("--existing".to_owned());
+                }
             }
             in_workspace(words, workspace)
         }
@@ -96,6 +99,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::PlanJob { .. }
         | Request::ShowJob(_)
         | Request::ShowFileServer(_)
+        | Request::FileServerSpace(_)
         | Request::Usage
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }

@@ -5,6 +5,7 @@ use std::process::Command;
 use ostler::frameworks::{JobNames, launch};
 use ostler::model::ids::RankKey;
 use ostler::model::launch::{Launch, NodePlace};
+use ostler::model::spec::mounts::NO_MOUNTS;
 use ostler::model::state::{Job, Proof};
 use ostler::model::units::Millis;
 use ostler::model::volume::{Source, Volume, VolumeKind};
@@ -39,8 +40,9 @@ fn launch_of(node: &Node, job: &Job, rank: &str, volumes: &[Volume]) -> (RankKey
         cpus: 1,
         gpus: 0,
         gpu_shares: None,
+        share: String::new(),
     };
-    let names = JobNames { workspace: "lab", experiment: "first", volumes, runtimes: &[] };
+    let names = JobNames { workspace: "lab", experiment: "first", cluster_mounts: &NO_MOUNTS, volumes, runtimes: &[] };
     let key = key(&format!("{}.1.{rank}", job.id.0));
     (key, launch(job, &[place], key.rank, None, &names).unwrap())
 }

@@ -98,7 +98,12 @@ impl World {
                 Some(Event::RankStarted { effect: id, key: *key })
             }
             Act::AckGone { .. } | Act::Notify { .. } => Some(Event::EffectDone { effect: id }),
-            Act::KeepLogs { .. } | Act::ReleaseNode { .. } | Act::StopRank { .. } | Act::AnswerDaemon { .. } => None,
+            Act::KeepLogs { .. }
+            | Act::ReleaseNode { .. }
+            | Act::StopRank { .. }
+            | Act::AnswerDaemon { .. }
+            | Act::SetUpServer { .. }
+            | Act::UndoServer { .. } => None,
         }
     }
 

@@ -202,6 +202,9 @@ fn with_groups() -> Screen {
         spec: FileServerSpec { mount_options: Some("ro".to_owned()), ..FileServerSpec::new(export) },
         provisioning: Provisioning::Succeeded,
         provisioning_since: ago(60),
+        exported: None,
+        space: None,
+        effect: None,
         errors: Vec::new(),
         created: ago(60),
     };

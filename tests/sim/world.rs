@@ -400,6 +400,11 @@ impl World {
                 }
             }
             Out::Order(node, order) => self.send(node, order),
+            Out::Server(effect, _) => {
+                let outcome =
+                    ostler::model::state::file_server::ServerOutcome::Failed { message: "no host is simulated".to_owned() };
+                self.turn(vec![Input::Fact(ostler::sched::Event::FileServerAnswered { effect, outcome })]);
+            }
             Out::Notify(effect, _) => {
                 self.turn(vec![Input::Fact(ostler::sched::Event::EffectDone { effect })]);
             }

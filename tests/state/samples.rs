@@ -9,12 +9,13 @@ use ostler::model::ids::{
 };
 use ostler::model::launch::NodePlace;
 use ostler::model::snapshot::{Change, RowKey};
-use ostler::model::spec::file_server::{AdminAccount, Caching, DataDisks};
+use ostler::model::spec::file_server::{AdminAccount, Caching, DataDisks, Managed};
 use ostler::model::spec::job::{Constraints, EnvironmentVariable, LaunchShape};
 use ostler::model::spec::{
     ClusterSpec, Deallocation, Demand, Export, FileServerSpec, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings,
     Toolkit,
 };
+use ostler::model::state::file_server::{Exported, Space};
 use ostler::model::state::{
     AllocationState, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Login, Node, NodeState,
     Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, StopWhy, Tally, Unusable, Workspace,
@@ -95,10 +96,18 @@ pub fn file_server(id: u64) -> Arc<FileServer> {
             data_disks: Some(disks),
             admin: Some(admin),
             public_ips_to_allow: vec!["10.0.0.0/8".to_owned()],
-            ..FileServerSpec::new(export)
+            managed: Some(Managed {
+                login: Some("ci@nas".to_owned()),
+                clients: vec!["10.0.0.0/8".to_owned()],
+                devices: vec!["/dev/sdb".to_owned()],
+            }),
+            export,
         },
         provisioning: Provisioning::Updating,
         provisioning_since: UnixMillis(3),
+        exported: Some(Exported::Ganesha),
+        space: Some(Space { total: Bytes(9), used: Bytes(4), free: Bytes(5) }),
+        effect: Some(EffectId(7)),
         errors: Vec::new(),
         created: UnixMillis(2),
     })
@@ -175,6 +184,7 @@ pub fn node(id: u64) -> Arc<Node> {
             user: "ci".to_owned(),
             capacity: resources(64),
             os: "Debian 12".to_owned(),
+            share: "7d7e9a1c".to_owned(),
             login: Some(Box::new(Login { host: "10.0.0.1".to_owned(), port: 2222, user: "ci".to_owned() })),
         }),
         drained: true,

@@ -181,7 +181,7 @@ fn workspace(wish: &WorkspaceTree, full: &str, there: Option<&Workspace>) -> Ste
 fn file_server(wish: &WorkspaceTree, full: &str, name: &str, spec: &FileServerSpec, now: Option<&FileServerSpec>) -> Step {
     let label = format!("{}/{name}", wish.name);
     match now {
-        None => Step::new(Action::Create, "file server", label).asks(Request::CreateFileServer {
+        None => Step::new(Action::Create, "file server", label).because(spec.acts()).asks(Request::CreateFileServer {
             workspace: Some(full.to_owned()),
             name: name.to_owned(),
             spec: spec.clone(),

@@ -9,6 +9,7 @@ use crate::model::request::FileServerView;
 use crate::model::resource_id::Child;
 use crate::model::spec::FileServerSpec;
 use crate::model::state::FileServer;
+use crate::model::state::file_server::Space;
 
 /// The columns of a list of file servers.
 pub const COLUMNS: &[Column] = &[
@@ -53,6 +54,16 @@ pub fn spec(spec: &FileServerSpec) -> Map<String, Value> {
         set("host", json!(host));
     }
     set("path", json!(spec.export.path()));
+    if let Some(managed) = &spec.managed {
+        set("setUp", json!(true));
+        if let Some(login) = &managed.login {
+            set("login", json!(login));
+        }
+        set("clients", json!(managed.clients));
+        if !managed.devices.is_empty() {
+            set("devices", json!(managed.devices));
+        }
+    }
     set(
         "mountSettings",
         json!({
@@ -85,9 +96,12 @@ pub fn spec(spec: &FileServerSpec) -> Map<String, Value> {
 }
 
 /// Returns the object with who mounts it.
-pub fn view_value(view: &FileServerView) -> Value {
+pub fn view_value(view: &FileServerView, space: Option<Space>) -> Value {
     let mut value = value(&view.file_server, &view.group, &view.workspace);
     if let Some(map) = value.as_object_mut() {
+        if let Some(space) = space {
+            map.insert("space".to_owned(), json!({"total": space.total.0, "used": space.used.0, "free": space.free.0}));
+        }
         map.insert("mountedBy".to_owned(), json!({"clusters": view.clusters, "jobs": view.jobs}));
     }
     value
@@ -120,7 +134,7 @@ pub fn row(server: &FileServer, group: &str, workspace: &str) -> Row {
 }
 
 /// Returns what a person is told.
-pub fn facts(view: &FileServerView) -> Vec<(&'static str, String)> {
+pub fn facts(view: &FileServerView, space: Option<Space>) -> Vec<(&'static str, String)> {
     let server = &view.file_server;
     let spec = &server.spec;
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -132,7 +146,9 @@ pub fn facts(view: &FileServerView) -> Vec<(&'static str, String)> {
         ("workspace", view.workspace.clone()),
         ("state", server.provisioning.word().to_owned()),
         ("export", spec.export.word().to_owned()),
+        ("set up", server.exported.map(|by| by.words().to_owned()).unwrap_or_default()),
         ("mount point", spec.export.path().to_owned()),
+        ("room", space.map(Space::words).unwrap_or_default()),
         ("public address", text(spec.public())),
         ("internal address", text(spec.internal())),
         ("mount options", text(spec.mount_options.as_deref())),

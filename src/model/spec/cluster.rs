@@ -8,6 +8,7 @@ use super::machine::Machines;
 use super::node_setup::NodeSetup;
 use super::pool::{Api, Hooks, PoolSpec};
 use super::schema::SpanForm;
+use crate::model::spec::mounts::{MountVolumes, NO_MOUNTS};
 use crate::model::units::{Millis, NodeCount};
 
 /// What becomes of running jobs on the nodes that a smaller target takes away (published names).
@@ -181,6 +182,13 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
     #[schemars(skip)]
     pub kept: Kept,
+}
+
+impl ClusterSpec {
+    /// Returns what is mounted on each node.
+    pub fn mounts(&self) -> &MountVolumes {
+        self.node_setup.as_ref().map_or(&NO_MOUNTS, |setup| &setup.mount_volumes)
+    }
 }
 
 impl ClusterSpec {

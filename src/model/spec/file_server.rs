@@ -56,6 +56,24 @@ impl Export {
     }
 }
 
+/// What ostler does on the host of a file server, through ssh and, where root is needed, `sudo -n`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Managed {
+    /// The destination of ssh by which this machine comes to the host, when that is another than the nodes'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Addresses and networks that may mount it.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// Blank disks of the host that are joined as one volume and mounted at the path; none: the directory is what it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+}
+
+/// Who may mount an export when nobody is named: addresses of private networks (RFC 1918, RFC 4193).
+pub const CLIENTS_DEFAULT: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
 /// How a disk is cached (published words).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -103,6 +121,10 @@ pub struct FileServerSpec {
     /// Where its files are.
     #[schemars(skip)]
     pub export: Export,
+    /// Set up by ostler and undone with the file server; an export that exists is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub managed: Option<Managed>,
     /// Given to every mount of it, before the mount's own options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount_options: Option<String>,
@@ -134,6 +156,7 @@ impl FileServerSpec {
     pub fn new(export: Export) -> Self {
         Self {
             export,
+            managed: None,
             mount_options: None,
             public_address: None,
             vm_size: None,
@@ -142,6 +165,31 @@ impl FileServerSpec {
             public_ips_to_allow: Vec::new(),
             kept: Kept::default(),
         }
+    }
+
+    /// Returns what setting it up does on its host, a line for each act; nothing for an export that exists.
+    pub fn acts(&self) -> Vec<String> {
+        let Some(managed) = &self.managed else { return Vec::new() };
+        let (host, path) = (managed.login.as_deref().or(self.export.host()).unwrap_or_default(), self.export.path());
+        let mut acts = Vec::new();
+        if !managed.devices.is_empty() {
+            if managed.devices.len() > 1 {
+                let all = managed.devices.join(" ");
+                acts.push(format!("on {host} as root: join the blank disks {all} as one volume (mdadm, RAID 0)"));
+            }
+            acts.push(format!(
+                "on {host} as root: make a file system (ext4) where there is none, mount it at {path}, and at each boot (/etc/fstab)"
+            ));
+        }
+        acts.push(format!("on {host}: make the directory {path} if it is missing"));
+        if let Export::Nfs { .. } = self.export {
+            let clients = managed.clients.join(", ");
+            acts.push(format!(
+                "on {host} as root (sudo -n): export {path} by NFS to {clients}, root of the nodes being root there; one that is exported already is left as it is"
+            ));
+            acts.push("deleting the file server undoes the export; files and volumes stay".to_owned());
+        }
+        acts
     }
 
     /// Returns the published `fileServerPublicIP`.

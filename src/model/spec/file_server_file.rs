@@ -1,11 +1,11 @@
 //! Reads a file server from a file: the published body, with or without the `properties` level, and our own additions
-//! (`name`, `workspace`, `host`, `path`, `export`, `mountOptions`, `publicAddress`). What a published answer says of
+//! (`name`, `workspace`, `host`, `path`, `export`, `setUp`, `login`, `clients`, `devices`, `mountOptions`, `publicAddress`). What a published answer says of
 //! its address and mount point is taken for `host` and `path` when those are absent.
 
 use crate::model::names::{check_host, check_name};
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::{Faults, Field, Fields};
-use crate::model::spec::file_server::{AdminAccount, Caching, DataDisks, Export, FileServerSpec};
+use crate::model::spec::file_server::{AdminAccount, CLIENTS_DEFAULT, Caching, DataDisks, Export, FileServerSpec, Managed};
 
 /// The most entries of `publicIPsToAllow` (published).
 pub const ALLOWED_MAX: usize = 400;
@@ -84,6 +84,7 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<FileServerSpec> {
     let (seen_host, seen_path, seen_public) = mount_settings(&mut fields, faults);
     let export = export(&mut fields, seen_host, seen_path, faults);
+    let managed = managed(&mut fields, faults);
     let mount_options = fields.take("mountOptions").and_then(|field| field.checked(faults, check_options));
     let public_address = fields.take("publicAddress").and_then(|field| field.checked(faults, check_host)).or(seen_public);
     let vm_size = fields.take("vmSize").and_then(|field| field.text(faults));
@@ -98,6 +99,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<FileSe
     fields.keep(&["subnet"], faults);
     fields.finish(faults);
     Some(FileServerSpec {
+        managed,
         mount_options,
         public_address,
         vm_size,
@@ -106,6 +108,54 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<FileSe
         public_ips_to_allow,
         ..FileServerSpec::new(export?)
     })
+}
+
+/// The most clients and disks that a body may name: what a line of `exports` is read for.
+const WORDS_MAX: usize = 100;
+
+/// What is done on the host: `setUp`, and with it `login`, `clients` and `devices`.
+fn managed(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Managed> {
+    let wanted = fields.take("setUp").and_then(|field| field.truth(faults)).unwrap_or(false);
+    let login = fields.take("login").and_then(|field| field.checked(faults, check_host));
+    let mut words = |key: &'static str, check: fn(&str) -> Result<(), String>| {
+        let Some(field) = fields.take(key) else { return Vec::new() };
+        let list = field.list(faults);
+        if list.len() > WORDS_MAX {
+            field.fault(faults, format!("has {} entries, the limit is {WORDS_MAX}", list.len()));
+        }
+        list.iter().filter_map(|item| item.checked(faults, check)).collect::<Vec<_>>()
+    };
+    let (mut clients, devices) = (words("clients", check_client), words("devices", check_device));
+    if clients.is_empty() {
+        clients = CLIENTS_DEFAULT.map(str::to_owned).to_vec();
+    }
+    wanted.then_some(Managed { login, clients, devices })
+}
+
+/// Checks who may mount an export: a host, an address, a network, or `*`.
+///
+/// # Errors
+/// What does not fit.
+pub fn check_client(client: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '/' | '-' | '_' | '*');
+    match client.is_empty() || client.starts_with('-') || !client.chars().all(fits) {
+        true => Err(format!("`{}` is no host, address or network", client.escape_debug())),
+        false => Ok(()),
+    }
+}
+
+/// Checks the name of a disk: a path below `/dev`.
+///
+/// # Errors
+/// What does not fit.
+pub fn check_device(device: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | ':' | '-' | '_' | '+' | '=');
+    let below =
+        device.strip_prefix("/dev/").is_some_and(|rest| !rest.is_empty() && !rest.split('/').any(|part| part == ".."));
+    match below && device.chars().all(fits) {
+        true => Ok(()),
+        false => Err(format!("`{}` is no path of a disk below /dev", device.escape_debug())),
+    }
 }
 
 type Seen = (Option<String>, Option<String>, Option<String>);
@@ -149,7 +199,7 @@ fn export(
         (Kind::Nfs | Kind::Sshfs | Kind::Dir, _, _) => {
             fields.whole().fault(
                 faults,
-                "has no export: give `host` and `path` of one that exists (or `export: dir` and `path`); this version sets none up",
+                "has no export: give `host` and `path` (with `setUp: true` ostler exports it there), or `export: dir` and `path`",
             );
             None
         }

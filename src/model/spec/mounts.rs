@@ -33,6 +33,14 @@ pub struct MountVolumes {
     pub unmanaged_file_systems: Vec<UnmanagedFileSystem>,
 }
 
+/// Nothing is mounted.
+pub static NO_MOUNTS: MountVolumes = MountVolumes {
+    azure_file_shares: Vec::new(),
+    azure_blob_file_systems: Vec::new(),
+    file_servers: Vec::new(),
+    unmanaged_file_systems: Vec::new(),
+};
+
 impl MountVolumes {
     /// Says whether there is nothing to mount.
     pub fn is_empty(&self) -> bool {

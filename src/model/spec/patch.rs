@@ -44,6 +44,8 @@ pub struct QuickMounts {
     pub container: Option<(String, String)>,
     /// A file server and where it is mounted.
     pub server: Option<(String, String)>,
+    /// The share and the container of auto storage.
+    pub auto: bool,
 }
 
 /// Whose file it is: decides where its mounts stand.
@@ -63,6 +65,12 @@ impl Whose {
         }
     }
 }
+
+/// What auto storage mounts (reference §5.3): a share and a container by their published names, of an account that has the
+/// name of the published resource group.
+const AUTO_ACCOUNT: &str = "batchaiautostorage";
+const AUTO_SHARE: &str = "batchaishare";
+const AUTO_CONTAINER: &str = "batchaicontainer";
 
 /// Puts account, key, names and quick mounts into a file's tree.
 pub fn patch(doc: &mut Doc, whose: Whose, storage: &Storage, quick: &QuickMounts, faults: &mut Faults) {
@@ -233,6 +241,16 @@ fn add_quick(doc: &mut Doc, whose: Whose, storage: &Storage, quick: &QuickMounts
         }
         storage.account.clone()
     };
+    if quick.auto {
+        let address = format!("https://{AUTO_ACCOUNT}.file.core.windows.net/{AUTO_SHARE}");
+        add("azureFileShares", vec![(&["azureFileUrl"], address), (&["relativeMountPath"], "autoafs".to_owned())]);
+        let entries: Vec<(&[&str], String)> = vec![
+            (&["accountName"], AUTO_ACCOUNT.to_owned()),
+            (&["containerName"], AUTO_CONTAINER.to_owned()),
+            (&["relativeMountPath"], "autobfs".to_owned()),
+        ];
+        add("azureBlobFileSystems", entries);
+    }
     if let Some((server, path)) = &quick.server {
         let entries: Vec<(&[&str], String)> = vec![
             (&["fileServer", "id"], server.clone()),

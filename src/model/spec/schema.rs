@@ -217,6 +217,10 @@ pub fn file_server() -> Value {
         "host": {"type": "string", "description": "The address that nodes reach it by."},
         "path": {"type": "string", "description": "The exported directory."},
         "export": {"enum": ["nfs", "sshfs", "dir"], "description": "How nodes come to it."},
+        "setUp": {"type": "boolean", "description": "Set it up on the host, and undo that when it is deleted."},
+        "login": {"type": "string", "description": "The destination of ssh by which ostler comes to the host, when it is not `host`."},
+        "clients": {"type": "array", "items": {"type": "string"}, "maxItems": 100, "description": "Who may mount it: hosts, addresses, networks."},
+        "devices": {"type": "array", "items": {"type": "string"}, "maxItems": 100, "description": "Blank disks that are joined as one volume, mounted at `path`."},
         "sshConfiguration": {
             "description": "As published: who administers it, and from where.",
             "type": "object",

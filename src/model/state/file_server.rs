@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{FileServerId, WorkspaceId};
+use crate::model::ids::{EffectId, FileServerId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::spec::MountVolumes;
 use crate::model::spec::file_server::{FileServerRef, FileServerSpec};
 use crate::model::state::cluster::ClusterError;
-use crate::model::units::UnixMillis;
+use crate::model::units::{Bytes, UnixMillis};
 
 /// How far the record of a resource is (published words); `updating` is for file servers alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,70 @@ impl Provisioning {
     }
 }
 
+/// How much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Space {
+    /// In all.
+    pub total: Bytes,
+    /// Taken.
+    pub used: Bytes,
+    /// To be had.
+    pub free: Bytes,
+}
+
+impl Space {
+    /// Reads the last line of `df -kP`.
+    pub fn of_df(text: &str) -> Option<Self> {
+        let mut words = text.lines().next_back()?.split_ascii_whitespace().skip(1);
+        let mut next = || words.next()?.parse::<u64>().ok().map(|kib| Bytes(kib.saturating_mul(1024)));
+        Some(Self { total: next()?, used: next()?, free: next()? })
+    }
+
+    /// Returns it in words.
+    pub fn words(self) -> String {
+        format!("{} of {} used, {} free", self.used, self.total, self.free)
+    }
+}
+
+/// What gives the files to the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exported {
+    /// The NFS server of the host's kernel, by an export of ours.
+    Kernel,
+    /// NFS-Ganesha, by an export of ours.
+    Ganesha,
+    /// The host's sshd; ours is at most the directory.
+    Folder,
+    /// Somebody exported it before; it is left alone.
+    Found,
+}
+
+impl Exported {
+    /// Returns it in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Kernel => "by the kernel's NFS server",
+            Self::Ganesha => "by NFS-Ganesha",
+            Self::Folder => "by sshd",
+            Self::Found => "was there already",
+        }
+    }
+}
+
+/// What became of setting up an export, or of undoing it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ServerOutcome {
+    /// It is there.
+    Up { by: Exported, space: Option<Space> },
+    /// It is undone.
+    Gone,
+    /// It could not be done.
+    Failed { message: String },
+}
+
 /// A file server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +119,15 @@ pub struct FileServer {
     pub provisioning: Provisioning,
     /// Since when.
     pub provisioning_since: UnixMillis,
+    /// What gives its files to the nodes, once ostler has set that up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exported: Option<Exported>,
+    /// How much room there was then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<Space>,
+    /// The effect under way for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<EffectId>,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ClusterError>,

@@ -33,6 +33,10 @@ pub struct Facts {
     pub capacity: Resources,
     /// The operating system in words.
     pub os: String,
+    /// The word in a file beside its spool, of whichever node of its cluster came there first: nodes with the same word have
+    /// that folder in common. Empty when it could not be written.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub share: String,
     /// What ssh makes of the node's host; nothing for a node that is this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Box<Login>>,
@@ -133,6 +137,17 @@ pub struct SetUp {
     pub fault: Option<Unusable>,
     /// It is to be done once more under this boot.
     pub wanted: bool,
+    /// The process of the last run undoes what former ones did: the node is given back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub undoing: bool,
+    /// How many runs in a row were lost; those are begun again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lost: u32,
+}
+
+/// As `skip_serializing_if` wants it.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl SetUp {

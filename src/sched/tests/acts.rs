@@ -10,6 +10,7 @@ use crate::model::ids::{RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, Begin, Deallocation, Demand, Priority, Resources, Retry, RetryOn};
+use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{ArrayMember, BootId, Dependency, DependsOn, ExecutionState, NodeState, Proof, StopWhy, Unusable};
 use crate::model::units::{Millis, NodeCount};
 
@@ -119,6 +120,10 @@ impl World {
             }),
             Act::AnswerDaemon { node, .. } => self.linked(node).map(|_| Event::EffectDone { effect: id }),
             Act::Notify { .. } => Some(Event::EffectDone { effect: id }),
+            Act::SetUpServer { .. } | Act::UndoServer { .. } => {
+                let outcome = ServerOutcome::Failed { message: "no host".to_owned() };
+                Some(Event::FileServerAnswered { effect: id, outcome })
+            }
         };
         if let Some(answer) = answer.filter(|_| !lost) {
             self.tell(answer);

@@ -1,9 +1,11 @@
 //! Resource groups and file servers: made, found, mounted and deleted.
 
 use super::*;
+use crate::model::spec::file_server::Managed;
 use crate::model::spec::mounts::FileServerMount;
 use crate::model::spec::{ClusterSpec, Export, FileServerSpec, MountVolumes, NodeSetup, ProviderSpec};
 use crate::model::state::Provisioning;
+use crate::model::state::file_server::{Exported, ServerOutcome};
 use crate::model::units::NodeCount;
 
 fn export() -> FileServerSpec {
@@ -80,7 +82,7 @@ fn a_file_server_knows_who_mounts_it() {
     rig.started(main_of(1, 1, 0));
     rig.gone(main_of(1, 1, 0), exit(0));
     assert_eq!(of(&rig, 1).jobs, []);
-    rig.on(Event::FileServerDeleteAsked { file_server: FileServerId(1) });
+    rig.on(Event::FileServerDeleteAsked { file_server: FileServerId(1), force: false });
     assert!(rig.sched.file_server(WS, "data").is_none() && rig.last.touched.contains(&RowKey::FileServer(FileServerId(1))));
 }
 
@@ -109,4 +111,70 @@ fn a_group_goes_with_all_that_is_inside() {
     // The one that is always there has no row and cannot go.
     rig.on(Event::GroupDeleteAsked { group: GroupId::DEFAULT });
     assert_eq!(rig.sched.workspaces().len(), 1);
+}
+
+/// A workspace with a file server that is to be set up, and the effect that does it.
+fn to_be_set_up() -> (Rig, EffectId) {
+    let mut rig = Rig::asked(0);
+    let export = Export::Nfs { host: "nas".into(), path: "/srv".into() };
+    let managed = Some(Managed { login: None, clients: vec!["*".into()], devices: Vec::new() });
+    let spec = FileServerSpec { managed, ..FileServerSpec::new(export) };
+    rig.on(Event::FileServerCreated { workspace: WS, name: "data".into(), spec });
+    let effect = rig.find(|act| matches!(act, Act::SetUpServer { .. })).unwrap().id;
+    (rig, effect)
+}
+
+fn server_state(rig: &Rig) -> Option<Provisioning> {
+    rig.sched.file_servers().get(&FileServerId(1)).map(|row| row.provisioning)
+}
+
+fn undo_of(rig: &Rig) -> Option<EffectId> {
+    rig.find(|act| matches!(act, Act::UndoServer { .. })).map(|effect| effect.id)
+}
+
+#[test]
+fn an_export_is_set_up_and_undone_with_its_file_server() {
+    let up = |by| ServerOutcome::Up { by, space: None };
+    let failed = || ServerOutcome::Failed { message: "no root".into() };
+    let delete = |force| Event::FileServerDeleteAsked { file_server: FileServerId(1), force };
+    for by in [Exported::Kernel, Exported::Ganesha, Exported::Folder, Exported::Found] {
+        let (mut rig, effect) = to_be_set_up();
+        assert_eq!(server_state(&rig), Some(Provisioning::Creating));
+        rig.on(Event::FileServerAnswered { effect, outcome: up(by) });
+        assert_eq!(server_state(&rig), Some(Provisioning::Succeeded));
+        rig.on(delete(false));
+        let ours = matches!(by, Exported::Kernel | Exported::Ganesha);
+        assert_eq!(undo_of(&rig).is_some(), ours, "{by:?}");
+        if let Some(effect) = undo_of(&rig) {
+            assert_eq!(server_state(&rig), Some(Provisioning::Deleting));
+            rig.on(Event::FileServerAnswered { effect, outcome: failed() });
+            assert_eq!(server_state(&rig), Some(Provisioning::Failed), "it is still there");
+            rig.on(delete(false));
+            let effect = undo_of(&rig).unwrap();
+            rig.on(Event::FileServerAnswered { effect, outcome: ServerOutcome::Gone });
+        }
+        assert_eq!(server_state(&rig), None, "{by:?}");
+    }
+    // Deleted while it is being set up: first the one, then the other.
+    let (mut rig, effect) = to_be_set_up();
+    rig.on(delete(false));
+    assert_eq!(undo_of(&rig), None);
+    rig.on(Event::FileServerAnswered { effect, outcome: up(Exported::Kernel) });
+    assert_eq!(server_state(&rig), Some(Provisioning::Deleting));
+    rig.on(Event::FileServerAnswered { effect: undo_of(&rig).unwrap(), outcome: ServerOutcome::Gone });
+    assert_eq!(server_state(&rig), None);
+    // What failed can be forgotten.
+    let (mut rig, effect) = to_be_set_up();
+    rig.on(Event::FileServerAnswered { effect, outcome: failed() });
+    assert_eq!(server_state(&rig), Some(Provisioning::Failed));
+    rig.on(delete(true));
+    assert_eq!((server_state(&rig), undo_of(&rig)), (None, None));
+    // A workspace waits for the exports of its file servers.
+    let (mut rig, effect) = to_be_set_up();
+    rig.on(Event::FileServerAnswered { effect, outcome: up(Exported::Kernel) });
+    rig.on(Event::WorkspaceDeleteAsked { workspace: WS });
+    rig.release_all();
+    assert!(!rig.sched.workspaces().is_empty());
+    rig.on(Event::FileServerAnswered { effect: undo_of(&rig).unwrap(), outcome: failed() });
+    assert!(rig.sched.workspaces().is_empty() && rig.sched.file_servers().is_empty(), "nobody would be left to see it");
 }

@@ -4,8 +4,8 @@ use super::super::*;
 use super::rig::*;
 use crate::model::ids::RankRole::{Cleanup, Prepare, Setup};
 use crate::model::ids::{Attempt, Rank, RankKey};
-use crate::model::spec::Deallocation;
 use crate::model::spec::job::LaunchShape;
+use crate::model::spec::{Deallocation, NodeSetup};
 use crate::model::state::{BootId, ExecutionState, NodeState, Proof, StopWhy};
 use crate::model::units::{Millis, NodeCount};
 
@@ -207,4 +207,55 @@ fn a_node_that_leaves_is_not_left_with_its_set_up() {
     rig.gone(of_node(1, 1), Proof::Fenced);
     rig.gone(of_node(2, 1), stopped(StopWhy::Scale));
     assert!(rig.find(|act| matches!(act, Act::KeepLogs { .. } | Act::ReleaseNode { .. })).is_some());
+}
+
+/// A cluster of two nodes that mount something, both set up.
+fn mounted_cluster() -> Rig {
+    let mut rig = Rig::asked(0);
+    let mut spec = cluster_spec(2, Deallocation::Requeue);
+    let volume = serde_json::json!({"unmanagedFileSystems": [{"mountCommand": "m", "relativeMountPath": "x"}]});
+    let setup = NodeSetup { mount_volumes: serde_json::from_value(volume).unwrap(), ..NodeSetup::default() };
+    spec.node_setup = Some(setup);
+    rig.on(Event::ClusterCreated { workspace: WS, name: "set".into(), uuid: uuid::Uuid::nil(), spec });
+    rig.bring_up();
+    (1..=2).for_each(|n| rig.started(of_node(n, 1)));
+    (1..=2).for_each(|n| rig.gone(of_node(n, 1), exit(0)));
+    assert_eq!(rig.nodes(), "idle idle");
+    rig
+}
+
+#[test]
+fn what_a_node_mounts_is_undone_before_it_is_given_back() {
+    let mut rig = mounted_cluster();
+    // One is out of sight: nothing can be undone there, and nothing is waited for.
+    rig.node_down(2);
+    rig.on(Event::ScaleAsked { cluster: ClusterId(2), target: NodeCount(0), deallocation: None });
+    assert_eq!(rig.starts(), [of_node(1, 2)]);
+    let limit = rig.find(|act| matches!(act, Act::StartRank { limit, .. } if *limit == Millis::from_mins(3)));
+    assert!(limit.is_some(), "in bounded time");
+    let kept = |rig: &Rig, n| rig.find(|act| *act == Act::KeepLogs { node: node(n) }).is_some();
+    assert!(!kept(&rig, 1) && kept(&rig, 2));
+    rig.started(of_node(1, 2));
+    assert!(rig.stops().is_empty() && !kept(&rig, 1));
+    rig.gone(of_node(1, 2), told("CleanupFailed step=cleanup umount: /m: target is busy"));
+    assert!(kept(&rig, 1), "however it went");
+    rig.release_all();
+    assert_eq!(rig.nodes(), "");
+}
+
+#[test]
+fn a_set_up_that_is_lost_is_begun_again_some_times() {
+    let mut rig = set_up_cluster();
+    let lost = || Proof::Lost { why: "killed".into() };
+    for run in 1..=3 {
+        rig.started(of_node(1, run));
+        rig.gone(of_node(1, run), lost());
+        assert_eq!(rig.nodes(), "preparing preparing", "run {run}");
+        assert!(rig.starts().contains(&of_node(1, run + 1)));
+    }
+    rig.started(of_node(1, 4));
+    rig.gone(of_node(1, 4), lost());
+    assert_eq!(rig.nodes(), "unusable preparing");
+    let NodeState::Unusable(why) = &rig.sched.nodes()[&node(1)].state else { panic!() };
+    assert_eq!(why.message, "the set-up of the node was lost: killed");
 }

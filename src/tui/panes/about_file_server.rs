@@ -33,6 +33,12 @@ fn overview(server: &FileServer, facts: &mut Facts<'_>, cx: &Cx) {
     facts.text("state", server.provisioning.word(), cx.style(role(server.provisioning)));
     facts.text("mount pt", &shown(spec.export.path()), text);
     facts.text("export", spec.export.word(), text);
+    if let Some(by) = server.exported {
+        facts.text("set up", by.words(), text);
+    }
+    if let Some(space) = server.space {
+        facts.text("room", &space.words(), text);
+    }
     for (label, address) in [("internal", spec.internal()), ("public", spec.public())] {
         if let Some(address) = address {
             facts.text(label, &shown(address), text);

@@ -95,7 +95,8 @@ fn an_address_names_its_account() {
 #[test]
 fn quick_options_come_behind_what_the_file_mounts() {
     let some = |name: &str, path: &str| Some((name.to_owned(), path.to_owned()));
-    let quick = QuickMounts { share: some("s", "afs"), container: some("c", "bfs"), server: some("data", "nfs") };
+    let quick =
+        QuickMounts { share: some("s", "afs"), container: some("c", "bfs"), server: some("data", "nfs"), auto: false };
     for (whose, file, pointer) in [
         (Whose::Job, json!({"mountVolumes": {"fileServers": [{"fileServer": {"id": "old"}}]}}), "/mountVolumes"),
         (
@@ -128,4 +129,20 @@ fn quick_options_come_behind_what_the_file_mounts() {
 #[test]
 fn a_key_is_not_in_debug() {
     assert!(!format!("{:?}", storage(Some("a"), Some("hunter2"))).contains("hunter2"));
+}
+
+#[test]
+fn auto_storage_is_a_share_and_a_container_of_its_own() {
+    let quick = QuickMounts { auto: true, ..QuickMounts::default() };
+    let (out, errors, _) = patched(Whose::Cluster, &json!({}), &Storage::default(), &quick);
+    assert_eq!(errors, Vec::<String>::new());
+    let mounts = &out["nodeSetup"]["mountVolumes"];
+    let share = &mounts["azureFileShares"][0];
+    assert_eq!(share["azureFileUrl"], "https://batchaiautostorage.file.core.windows.net/batchaishare");
+    assert_eq!(share["relativeMountPath"], "autoafs");
+    let container = &mounts["azureBlobFileSystems"][0];
+    assert_eq!(
+        (&container["containerName"], &container["relativeMountPath"]),
+        (&json!("batchaicontainer"), &json!("autobfs"))
+    );
 }
