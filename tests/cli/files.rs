@@ -160,6 +160,7 @@ $ ostler job create --dry-run -o json --framework torchrun --nodes 2 --processes
   "workspace": "lab"
 }
 ! it asks for 2 nodes, and `gpu` has a target of 0: it waits until that grows
+! AZ_BATCHAI_SHARED_JOB_TEMP is not set: the nodes are not known to share a directory; mount a file server, or let their homes be on one file system
 = 0
 
 $ ostler job create --dry-run -o json --framework pytorch --nodes 2 --backend gloo -- train.py
@@ -178,6 +179,7 @@ $ ostler job create --dry-run -o json --framework pytorch --nodes 2 --backend gl
   "workspace": "lab"
 }
 ! it asks for 2 nodes, and `gpu` has a target of 0: it waits until that grows
+! AZ_BATCHAI_SHARED_JOB_TEMP is not set: the nodes are not known to share a directory; mount a file server, or let their homes be on one file system
 = 0
 
 $ ostler job create --dry-run -o json --framework caffe -- solver.prototxt -gpu 0
