@@ -35,10 +35,14 @@ while IFS= read -r line; do
 	stat) ;;
 	about)
 		if regular; then
-			stat -c '%f %s %Y %i ./it' "$path" || {
-				set -- $(fields "$path")
-				echo "81a4 $3 0 $1 ./it"
-			}
+			if [ ! -r "$path" ]; then
+				echo unreadable
+			else
+				stat -c '%f %s %Y %i ./it' "$path" || {
+					set -- $(fields "$path")
+					echo "81a4 $3 0 $1 ./it"
+				}
+			fi
 		fi
 		;;
 	'tree '*)

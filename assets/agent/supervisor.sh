@@ -170,6 +170,8 @@ become() {
     wake "S $KEY"
     if [ "$LOCALE_WAS" = none ]; then unset LC_ALL; else export LC_ALL="$LOCALE_WAS"; fi
     set -- "$l_shell" -c "$l_command"
+    # What a job makes is for whom its user says; all before was ours.
+    umask "$UMASK"
     l_env "$@"
 }
 

@@ -70,6 +70,9 @@ pub enum FileError {
     /// It is a link, a pipe, a device or a folder.
     #[error("`{path}` is not a regular file; it is not read")]
     NotRegular { path: Shown },
+    /// Whoever signs in to the node may not read it.
+    #[error("`{path}` may not be read by whoever signs in there")]
+    Unreadable { path: Shown },
     /// It is no folder.
     #[error("`{path}` is not a directory; links are not followed")]
     NotFolder { path: Shown },
@@ -82,9 +85,8 @@ impl FileError {
     /// Returns it as a front end shows it.
     pub fn fault(&self) -> Fault {
         let made = match self {
-            Self::Path { .. } | Self::Missing { .. } | Self::NotRegular { .. } | Self::NotFolder { .. } | Self::Text => {
-                Fault::user(self.to_string())
-            }
+            Self::Path { .. } | Self::Missing { .. } | Self::NotRegular { .. } => Fault::user(self.to_string()),
+            Self::Unreadable { .. } | Self::NotFolder { .. } | Self::Text => Fault::user(self.to_string()),
             Self::NoLink | Self::Link(_) | Self::Lost { .. } | Self::Noise { .. } => Fault::remote(self.to_string()),
         };
         match std::error::Error::source(self) {

@@ -16,6 +16,7 @@ crate::in_every_shell!(
     closed_streams,
     what_cannot_start_is_refused,
     a_wipe_stays_in_the_spool,
+    what_a_job_makes_is_for_whom_its_user_says,
     files_dirs_and_former_logs,
     another_boot_is_refused,
 );
@@ -144,6 +145,17 @@ async fn what_cannot_start_is_refused(shell: Shell) {
         assert!(why.contains(word), "{word}: {why}");
         assert_eq!(node.stdout(key), "");
     }
+}
+
+async fn what_a_job_makes_is_for_whom_its_user_says(shell: Shell) {
+    // This process runs this one test alone. What is ours stays ours.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o026));
+    let mut node = Node::up(shell).await;
+    assert_eq!(node.run(key("1.1.m0"), ": >made && ls -l made && umask").await, exit(0));
+    let said = node.stdout(key("1.1.m0"));
+    assert!(said.starts_with("-rw-r-----") && said.trim_end().ends_with("026"), "{said}");
+    let record = std::fs::metadata(node.root().join("jobs/1.1.m0")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&record) & 0o777, 0o600);
 }
 
 async fn a_wipe_stays_in_the_spool(shell: Shell) {

@@ -338,6 +338,28 @@ async fn a_node_that_sends_too_much_or_too_little_is_not_believed() {
     }
 }
 
+/// Root may read everything, so the node's program is told that it may not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_read_is_said_and_left_out() {
+    let (scripts, node, here) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
+    fs::create_dir(node.path().join("d")).unwrap();
+    for name in ["closed", "open"] {
+        fs::write(node.path().join("d").join(name), name).unwrap();
+    }
+    let parts = [include_str!("../../assets/agent/paths.sh"), include_str!("../../assets/agent/copy.sh")].concat();
+    let text = parts.replace("[ ! -r \"$path\" ]", "case $path in */closed) ;; *) false ;; esac");
+    // Whoever may not read it gets nothing.
+    let text = text.replace("! regular || dd", "case $path in */closed) false ;; esac && dd");
+    assert_eq!(text.matches("*/closed").count(), 2);
+    let came = done(script(&scripts, "node", &text), order(CopyWay::Get, node.path(), "d", here.path())).await;
+    assert_eq!(came.last.unwrap().left_out, 1);
+    let [(name, why)] = &came.left_out[..] else { panic!("{:?}", came.left_out) };
+    assert!(name == "d/closed" && why.contains("d/closed` may not be read by whoever signs in there"), "{why}");
+    assert_eq!(tree(here.path()), ["d", "d/open"]);
+    let came = done(script(&scripts, "node", &text), order(CopyWay::Get, node.path(), "d/closed", here.path())).await;
+    assert!(came.last.unwrap_err().contains("may not be read"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_ssh_by_a_channel_of_its_own() {
     let Some(host) = Host::start("") else { return };

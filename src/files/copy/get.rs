@@ -133,7 +133,13 @@ impl Get {
             // It changed meanwhile: what it is now counts.
             teller.progress.bytes.0 -= part.sum().await?.count();
             part.restart().await?;
-            let (entry, _) = about(talk, &item.remote).await?;
+            let (entry, _) = match about(talk, &item.remote).await {
+                Err(error @ CopyError::Node(FileError::Unreadable { .. })) => {
+                    part.forget();
+                    return Err(error);
+                }
+                other => other?,
+            };
             (inode, wanted.size, wanted.seconds) = (entry.inode, entry.size, entry.modified.0 / 1000);
         }
         Err(CopyError::Changing { path: item.remote.shown().clone() })
@@ -191,6 +197,9 @@ async fn about(talk: &mut Talk, remote: &FilePath) -> Result<(FileEntry, u32), C
     let answer = talk.ask(remote, "about", LINE_BYTES_MAX).await.map_err(CopyError::Node)?;
     answer.facts.regular(remote).map_err(CopyError::Node)?;
     let line = answer.bytes.strip_suffix(b"\n").unwrap_or(&answer.bytes);
+    if line == b"unreadable" {
+        return Err(CopyError::Node(FileError::Unreadable { path: remote.shown().clone() }));
+    }
     let lost = |_| CopyError::Node(FileError::Lost { path: remote.shown().clone(), source: None });
     told(line, remote, 0).map_err(lost)
 }

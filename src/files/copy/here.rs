@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps, flock, fstatvfs, futimens, mkdirat,
-    openat, renameat, renameat_with, statat,
+    openat, renameat, renameat_with, statat, unlinkat,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
@@ -206,6 +206,12 @@ impl Part {
         self.file.set_len(0).map_err(|source| self.cannot_write(source))?;
         self.sum = Sum::default();
         Ok(())
+    }
+
+    /// Removes it, when there is nothing that a later copy could go on with.
+    pub fn forget(self) {
+        // What stays is found and used by the next copy of the same file.
+        let _ = unlinkat(&self.dir, self.part.as_str(), AtFlags::empty());
     }
 
     /// Gives the file its name and time.

@@ -133,7 +133,12 @@ impl CopyError {
             ),
             Self::There { words, .. } => !words.as_str().contains("No space left"),
             Self::Exists { .. } | Self::Kind { .. } | Self::Changing { .. } => true,
-            Self::Node(FileError::Missing { .. } | FileError::NotRegular { .. } | FileError::Path { .. }) => true,
+            Self::Node(
+                FileError::Missing { .. }
+                | FileError::NotRegular { .. }
+                | FileError::Unreadable { .. }
+                | FileError::Path { .. },
+            ) => true,
             Self::Node(_) | Self::NoRoom { .. } | Self::Renew | Self::TooMany => false,
         }
     }
