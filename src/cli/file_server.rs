@@ -318,8 +318,11 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     check_name(&name).map_err(Fault::config)?;
     let acts = file.spec.acts();
     let workspace = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
-    let request =
-        Request::CreateFileServer { workspace: session.within_group(workspace), name: name.clone(), spec: file.spec };
+    let request = Request::CreateFileServer {
+        workspace: session.within_group(workspace),
+        name: name.clone(),
+        spec: Box::new(file.spec),
+    };
     let core = session.core().await?;
     if !acts.is_empty() {
         acts.iter().for_each(|act| session.out.note(act));

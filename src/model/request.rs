@@ -84,7 +84,7 @@ pub enum Request {
     DeleteCluster { cluster: Place, force: bool },
     /// Makes a file server.
     #[serde(rename_all = "camelCase")]
-    CreateFileServer { workspace: Option<String>, name: String, spec: FileServerSpec },
+    CreateFileServer { workspace: Option<String>, name: String, spec: Box<FileServerSpec> },
     /// Deletes a file server. Refused while a cluster or a live job mounts it unless `force`.
     #[serde(rename_all = "camelCase")]
     DeleteFileServer { file_server: Place, force: bool },

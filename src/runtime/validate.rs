@@ -143,7 +143,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::CreateGroup { name } => places::create_group(engine, name),
         Request::DeleteGroup { group, force } => places::delete_group(engine, &group, force),
         Request::CreateWorkspace { name, location, tags } => places::create_workspace(engine, &name, location, tags),
-        Request::CreateFileServer { workspace, name, spec } => places::create_file_server(engine, workspace, name, spec),
+        Request::CreateFileServer { workspace, name, spec } => places::create_file_server(engine, workspace, name, *spec),
         Request::DeleteFileServer { file_server, force } => places::delete_file_server(engine, &file_server, force),
         Request::ShowFileServer(place) => {
             let server = resolve::file_server(&engine.sched, &place)?;

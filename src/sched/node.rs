@@ -285,7 +285,10 @@ impl Sched {
         }
         if self.setup_on(id).is_some() {
             // One that undoes has a time limit of its own.
-            return if node.setup.undoing { () } else { self.stop_set_up(id) };
+            if !node.setup.undoing {
+                self.stop_set_up(id);
+            }
+            return;
         }
         if self.has_to_undo(node) {
             return self.undo_set_up(id);

@@ -549,7 +549,7 @@ fn new_file_server(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect
         (_, other) => return refuse(format!("`{}` is none of nfs, sshfs", shown(other))),
     };
     let workspace = workspace_of(subject, cx).and_then(|id| workspace_name(id, cx));
-    let spec = FileServerSpec::new(export);
+    let spec = Box::new(FileServerSpec::new(export));
     vec![UiEffect::Send(Request::CreateFileServer { workspace, name: name.clone(), spec })]
 }
 

@@ -184,7 +184,7 @@ fn file_server(wish: &WorkspaceTree, full: &str, name: &str, spec: &FileServerSp
         None => Step::new(Action::Create, "file server", label).because(spec.acts()).asks(Request::CreateFileServer {
             workspace: Some(full.to_owned()),
             name: name.to_owned(),
-            spec: spec.clone(),
+            spec: Box::new(spec.clone()),
         }),
         Some(now) if now == spec => Step::new(Action::Unchanged, "file server", label),
         Some(now) => {
