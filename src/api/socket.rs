@@ -148,6 +148,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::ListLogs(_)
         | Request::ListFiles(_)
         | Request::NodeHistory { .. }
+        | Request::NodeLoads(_)
         | Request::NodeWay { .. } => true,
         Request::CreateGroup { .. }
         | Request::DeleteGroup { .. }

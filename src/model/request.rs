@@ -157,6 +157,8 @@ pub enum Request {
     /// What a node did in the last time, at most a day: [`Reply::History`].
     #[serde(rename_all = "camelCase")]
     NodeHistory { node: NodeRef, span: Millis },
+    /// The newest measurement of each node of a cluster: [`Reply::Loads`].
+    NodeLoads(Place),
     /// How much there is of each kind and how much there may be: [`Reply::Usages`].
     Usage,
     /// Ends the host process in order; jobs on nodes go on.
@@ -596,6 +598,8 @@ pub enum Reply {
     Listing(Listing),
     /// To [`Request::NodeHistory`], oldest first.
     History(Vec<Sample>),
+    /// To [`Request::NodeLoads`]; nodes that were not measured since the core began are not in it.
+    Loads(Vec<(NodeId, Sample)>),
     /// To [`Request::NodeWay`].
     Way(NodeWay),
     /// To [`Request::Exec`].

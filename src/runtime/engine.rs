@@ -77,6 +77,8 @@ pub enum Out {
     Look(CallId, FileWork),
     /// Answer the call with what was measured on a node since then.
     History(CallId, NodeId, UnixMillis),
+    /// Answer with the newest measurements of nodes.
+    Loads(CallId, Vec<NodeId>),
     /// A place that was asked for by `Input::Locate`.
     Located(CallId, Result<Located, Fault>),
     /// What is to be done for `Input::Task`.
@@ -418,6 +420,7 @@ impl<S: Store> Engine<S> {
                 }
             }
             Ok(validate::Checked::History { node, since }) => work.looks.push(Out::History(call, node, since)),
+            Ok(validate::Checked::Loads { nodes }) => work.looks.push(Out::Loads(call, nodes)),
             Ok(validate::Checked::Outside(look)) => work.looks.push(Out::Look(call, look)),
             Err(validate::Refusal::Fault(fault)) => work.replies.push((call, validate::Then::Say(Reply::Refused(fault)))),
             Err(validate::Refusal::Store(error)) => return Err(error),

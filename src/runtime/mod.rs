@@ -445,6 +445,12 @@ impl Loop {
             }
             Out::Located(call, located) => self.follow(call, located),
             Out::History(call, node, since) => self.history(call, node, since),
+            Out::Loads(call, nodes) => {
+                if let Some(reply) = self.replies.remove(&call) {
+                    // Who asked may have left.
+                    let _ = reply.send(Reply::Loads(self.sampler.latest(&nodes)));
+                }
+            }
             Out::Provide(work) => self.provide(*work),
             Out::Task(call, work) => self.begin_task(call, work),
         }

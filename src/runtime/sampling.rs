@@ -169,7 +169,7 @@ fn rocm(text: &str) -> Vec<GpuSample> {
 pub struct Sampler {
     series: Series,
     gate: Arc<Semaphore>,
-    before: Arc<std::sync::Mutex<BTreeMap<NodeId, (UnixMillis, Counters)>>>,
+    before: Arc<std::sync::Mutex<BTreeMap<NodeId, (UnixMillis, Counters, Sample)>>>,
 }
 
 impl Sampler {
@@ -204,10 +204,16 @@ impl Sampler {
 
     fn compare(&self, node: NodeId, at: UnixMillis, counters: Counters) -> Sample {
         let mut before = self.before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let old = before.get(&node).filter(|(then, _)| at.since(*then) < STALE);
-        let sample = counters.sample(at, old.map(|(then, old)| (*then, old)));
-        before.insert(node, (at, counters));
+        let old = before.get(&node).filter(|(then, ..)| at.since(*then) < STALE);
+        let sample = counters.sample(at, old.map(|(then, old, _)| (*then, old)));
+        before.insert(node, (at, counters, sample.clone()));
         sample
+    }
+
+    /// Returns the newest samples of nodes, of those that have one.
+    pub fn latest(&self, nodes: &[NodeId]) -> Vec<(NodeId, Sample)> {
+        let before = self.before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        nodes.iter().filter_map(|node| Some((*node, before.get(node)?.2.clone()))).collect()
     }
 
     /// Forgets what is not ours any more.

@@ -33,6 +33,8 @@ pub enum Checked {
     Await { job: JobId, until: Option<UnixMillis> },
     /// Answered with what was measured on a node.
     History { node: NodeId, since: UnixMillis },
+    /// The newest measurements of nodes.
+    Loads { nodes: Vec<NodeId> },
     /// Answered by somebody who looks at a node.
     Outside(FileWork),
 }
@@ -230,6 +232,10 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::NodeHistory { node, span } => {
             let node = resolve::node(&engine.sched, &node)?.id;
             Ok(Checked::History { node, since: now - span })
+        }
+        Request::NodeLoads(cluster) => {
+            let cluster = resolve::cluster(&engine.sched, &cluster)?.id;
+            Ok(Checked::Loads { nodes: engine.sched.nodes_of(cluster).map(|node| node.id).collect() })
         }
         Request::NodeWay { node } => {
             let node = resolve::node(&engine.sched, &node)?;

@@ -652,6 +652,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Files(_)
             | Reply::Listing(_)
             | Reply::History(_)
+            | Reply::Loads(_)
             | Reply::Way(_)
             | Reply::Ran { .. },
         ) => Vec::new(),

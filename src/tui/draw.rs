@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
 use crate::commands::CommandId;
+use crate::model::units::Money;
 use crate::tui::app::{App, inner};
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::layout::LEAST;
@@ -125,7 +126,11 @@ impl App {
         spans.extend([Span::styled(totals.running.to_string(), running), Span::styled(" running", muted), dot()]);
         spans.extend([Span::styled(totals.queued.to_string(), strong), Span::styled(" queued", muted), dot()]);
         spans.push(Span::styled(totals.ready.to_string(), strong));
-        spans.push(Span::styled(format!("/{} nodes ", totals.wanted), muted));
+        spans.push(Span::styled(format!("/{} nodes", totals.wanted), muted));
+        if totals.rate > Money(0) {
+            spans.extend([dot(), Span::styled(format!("{}/h", totals.rate), strong)]);
+        }
+        spans.push(Span::from(" "));
         Line::from(spans)
     }
 

@@ -110,6 +110,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::ListLogs(_)
         | Request::ListFiles(_)
         | Request::NodeHistory { .. }
+        | Request::NodeLoads(_)
         | Request::NodeWay { .. }
         | Request::Exec { .. } => return None,
     };

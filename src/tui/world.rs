@@ -5,12 +5,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::cost::Use;
 use crate::model::ids::{ClusterId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::snapshot::{Change, RowKey, Snapshot, Update};
 use crate::model::spec::Priority;
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Workspace};
-use crate::model::units::UnixMillis;
+use crate::model::units::{Money, UnixMillis};
 
 /// Whether what is shown is so now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -439,6 +440,9 @@ impl World {
             totals.ready += self.counts_of(*id).ready();
             totals.wanted += cluster.spec.scale_settings.target().0;
         }
+        for node in self.snapshot.nodes.values().filter(|node| Use::of(node) != Use::None) {
+            totals.rate = totals.rate + node.price;
+        }
         totals
     }
 }
@@ -454,6 +458,8 @@ pub struct Totals {
     pub ready: u32,
     /// Nodes wanted.
     pub wanted: u32,
+    /// What all nodes cost in an hour.
+    pub rate: Money,
 }
 
 fn key_of(change: &Change) -> RowKey {

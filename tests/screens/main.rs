@@ -5,6 +5,7 @@ mod filehost;
 mod files;
 mod forms;
 mod keys;
+mod load;
 mod logs;
 mod looks;
 mod pictures;

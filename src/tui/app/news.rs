@@ -121,6 +121,7 @@ impl App {
             self.log_due = None;
             effects.extend(self.log.hear(&News::Selected(self.cx.shown.as_ref()), &self.cx));
         }
+        effects.extend(self.detail.hear(&News::Tick, &self.cx));
         effects.extend(self.log.hear(&News::Tick, &self.cx));
         if let Some(top) = self.overlays.last_mut() {
             effects.extend(top.hear(&News::Tick, &self.cx));

@@ -1,8 +1,10 @@
 //! What the detail pane shows of a thing: its tabs, and each tab's lines or table.
 
+use std::sync::Arc;
+
 use ratatui::text::Line;
 
-use super::{about_cluster, about_experiment, about_file_server, about_job, about_node, about_workspace};
+use super::{about_cluster, about_experiment, about_file_server, about_job, about_node, about_workspace, loads};
 use crate::commands::CommandId;
 use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
 use crate::tui::cx::Cx;
@@ -54,6 +56,10 @@ pub enum Tab {
     Queue,
     /// Curves of what it did over time.
     History,
+    /// What it has cost, and what it may cost.
+    Cost,
+    /// How much there is of what is limited.
+    Quota,
     /// What was asked for.
     Params,
     /// Directories and what lies in them.
@@ -76,6 +82,8 @@ impl Tab {
             Self::Nodes => "Nodes",
             Self::Queue => "Queue",
             Self::History => "History",
+            Self::Cost => "Cost",
+            Self::Quota => "Quota",
             Self::Params => "Params",
             Self::Files => "Files",
             Self::Jobs => "Jobs",
@@ -107,10 +115,11 @@ impl Kind {
     pub fn tabs(self) -> &'static [Tab] {
         match self {
             Self::Nothing => &[Tab::Welcome],
-            Self::Workspace | Self::Group | Self::FileServer => &[Tab::Overview, Tab::Events],
+            Self::Workspace => &[Tab::Overview, Tab::Cost, Tab::Quota, Tab::Events],
+            Self::Group | Self::FileServer => &[Tab::Overview, Tab::Events],
             Self::Clusters | Self::FileServers | Self::Experiments => &[Tab::List],
             Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::History, Tab::Events],
-            Self::Node => &[Tab::Overview, Tab::Events],
+            Self::Node => &[Tab::Overview, Tab::History, Tab::Events],
             Self::Experiment => &[Tab::Jobs, Tab::Events],
             Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Files, Tab::Events],
         }
@@ -120,8 +129,8 @@ impl Kind {
 /// What a table is of; its rows are looked up one by one.
 #[derive(Clone, Debug)]
 pub enum Rows {
-    /// The nodes of a cluster.
-    Nodes(ClusterId),
+    /// The nodes of a cluster, and what is known of what they do.
+    Nodes(ClusterId, Arc<loads::Samples>),
     /// The waiting jobs of a cluster.
     Queue(ClusterId),
     /// The jobs of an experiment, with these columns of parameters.
@@ -159,7 +168,7 @@ impl TableContent {
     /// The name of the table in the configuration.
     fn view(&self) -> &'static str {
         match self.rows {
-            Rows::Nodes(_) => "nodes",
+            Rows::Nodes(..) => "nodes",
             Rows::Queue(_) => "queue",
             Rows::Jobs(..) | Rows::Sorted(..) => "jobs",
             Rows::Ranks(_) => "processes",
@@ -218,7 +227,7 @@ impl Content {
         let Self::Table(table) = self else { return None };
         let world = &cx.world;
         match &table.rows {
-            Rows::Nodes(id) => world.nodes_of(*id).get(at).map(|id| Subject::Node(*id)),
+            Rows::Nodes(id, _) => world.nodes_of(*id).get(at).map(|id| Subject::Node(*id)),
             Rows::Queue(id) => world.queue_of(*id).nth(at).map(Subject::Job),
             Rows::Jobs(id, _) => world.jobs_of(*id).get(at).map(|id| Subject::Job(*id)),
             Rows::Sorted(jobs, _) => jobs.get(at).map(|id| Subject::Job(*id)),
@@ -236,7 +245,7 @@ impl Content {
         match (&table.rows, subject) {
             (Rows::Jobs(id, _), Subject::Job(job)) => cx.world.jobs_of(*id).binary_search(&job).ok(),
             (Rows::Sorted(jobs, _), Subject::Job(job)) => jobs.iter().position(|other| *other == job),
-            (Rows::Nodes(id), Subject::Node(node)) => cx.world.nodes_of(*id).binary_search(&node).ok(),
+            (Rows::Nodes(id, _), Subject::Node(node)) => cx.world.nodes_of(*id).binary_search(&node).ok(),
             (Rows::Queue(id), Subject::Job(job)) => cx.world.queue_of(*id).position(|other| other == job),
             (_, _) => None,
         }
@@ -246,7 +255,7 @@ impl Content {
     pub fn row(&self, at: usize, cx: &Cx) -> Row {
         let Self::Table(table) = self else { return Vec::new() };
         match (&table.rows, self.subject(at, cx)) {
-            (Rows::Nodes(_), Some(Subject::Node(id))) => about_cluster::node_row(id, cx),
+            (Rows::Nodes(_, samples), Some(Subject::Node(id))) => about_cluster::node_row(id, samples, cx),
             (Rows::Queue(_), Some(Subject::Job(id))) => about_cluster::queue_row(at, id, cx),
             (Rows::Jobs(_, params) | Rows::Sorted(_, params), Some(Subject::Job(id))) => {
                 about_experiment::job_row(id, params, cx)

@@ -1,8 +1,11 @@
 //! What the detail pane shows of a cluster.
 
+use std::sync::Arc;
+
 use ratatui::text::{Line, Span};
 
 use super::about::{self, Content, Rows, Tab, TableContent};
+use super::loads;
 use super::tree_draw::node_role;
 use crate::commands::CommandId;
 use crate::model::alike::strangers;
@@ -36,9 +39,15 @@ pub fn content(id: ClusterId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Events => Content::Lines(events_tab(cluster, width, cx)),
         // The pane has its cursor.
         Tab::History => Content::Lines(Vec::new()),
-        Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::Params | Tab::Files | Tab::Jobs | Tab::List => {
-            Content::Lines(scaling_tab(cluster, width, cx))
-        }
+        Tab::Welcome
+        | Tab::Overview
+        | Tab::Scaling
+        | Tab::Cost
+        | Tab::Quota
+        | Tab::Params
+        | Tab::Files
+        | Tab::Jobs
+        | Tab::List => Content::Lines(scaling_tab(cluster, width, cx)),
     }
 }
 
@@ -80,11 +89,16 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     facts.done()
 }
 
+/// Returns what a cluster has cost and costs.
+pub fn standing(cluster: &Cluster, cx: &Cx) -> Standing {
+    let nodes = cx.world.nodes_of(cluster.id).iter().filter_map(|id| cx.world.node(*id)).map(|node| &**node);
+    Standing::of(cluster, nodes, cx.now)
+}
+
 /// Where its cost goes, when its nodes have a price.
 fn cost(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
     let (muted, text) = (cx.style(Role::Muted), cx.style(Role::Text));
-    let nodes = cx.world.nodes_of(cluster.id).iter().filter_map(|id| cx.world.node(*id)).map(|node| &**node);
-    let standing = Standing::of(cluster, nodes, cx.now);
+    let standing = standing(cluster, cx);
     let total = standing.spent.total();
     if total <= Money(0) && standing.rate <= Money(0) && cluster.budget.is_none() {
         return;
@@ -210,7 +224,10 @@ fn nodes_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
         Column::left("state", Width::Cells(12)),
         Column::right("since", 6),
         Column::left("job", Width::Between(10, 20)),
+        Column::left("busy", Width::Between(8, 16)),
         Column::left("reason", Width::AtLeast(18)),
+        Column::right("memory", 6),
+        Column::right("power", 6),
     ];
     let nodes = cx.world.nodes_of(cluster.id);
     let mut above = Vec::new();
@@ -228,12 +245,18 @@ fn nodes_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
         facts.prose(&head, cx.style(Role::Unusable));
         facts.prose(&shown(&why.message), cx.style(Role::Text));
     }
-    let table = TableContent { above, columns, len: nodes.len(), rows: Rows::Nodes(cluster.id), below: facts.done() };
+    let table = TableContent {
+        above,
+        columns,
+        len: nodes.len(),
+        rows: Rows::Nodes(cluster.id, Arc::default()),
+        below: facts.done(),
+    };
     Content::Table(Box::new(table))
 }
 
 /// Returns a row of the table of nodes.
-pub fn node_row(id: NodeId, cx: &Cx) -> Row {
+pub fn node_row(id: NodeId, samples: &loads::Samples, cx: &Cx) -> Row {
     let Some(node) = cx.world.node(id) else { return Vec::new() };
     let lost = matches!(node.reach, Reach::Lost { .. });
     let style = |role| cx.style(if lost { Role::Stale } else { role });
@@ -241,12 +264,16 @@ pub fn node_row(id: NodeId, cx: &Cx) -> Row {
     let jobs = node.holders.iter().map(|(id, _)| name(*id)).collect::<Vec<_>>().join(" ");
     let name = if node.name.is_empty() { node.id.to_string() } else { shown(&node.name) };
     let word = format!("{} {}", cx.glyph(Glyph::node(&node.state)), node.state.word());
+    let (memory, power) = loads::memory_and_power(node, samples, cx);
     vec![
         Span::styled(name, style(Role::Text)),
         Span::styled(word, style(node_role(&node.state))),
         Span::styled(cx.now.since(node.since).to_string(), style(Role::Muted)),
         Span::styled(jobs, style(Role::Text)),
+        Span::styled(loads::cell(node, samples, cx), style(Role::Running)),
         Span::styled(node_reason(node, cx), style(Role::Muted)),
+        Span::styled(memory, style(Role::Muted)),
+        Span::styled(power, style(Role::Muted)),
     ]
 }
 

@@ -33,9 +33,15 @@ pub fn content(id: JobId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Events => Content::Lines(events_tab(job, width, cx)),
         // The pane has its state.
         Tab::Files => Content::Lines(Vec::new()),
-        Tab::Welcome | Tab::Overview | Tab::Scaling | Tab::History | Tab::Queue | Tab::Jobs | Tab::List => {
-            Content::Lines(overview(job, width, cx))
-        }
+        Tab::Welcome
+        | Tab::Overview
+        | Tab::Scaling
+        | Tab::History
+        | Tab::Cost
+        | Tab::Quota
+        | Tab::Queue
+        | Tab::Jobs
+        | Tab::List => Content::Lines(overview(job, width, cx)),
     }
 }
 

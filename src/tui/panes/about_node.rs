@@ -17,7 +17,12 @@ use crate::tui::widgets::glyph::Glyph;
 /// Returns what a tab of a node shows.
 pub fn content(id: NodeId, tab: Tab, width: u16, cx: &Cx) -> Content {
     let Some(node) = cx.world.node(id) else { return Content::Lines(Vec::new()) };
-    Content::Lines(if tab == Tab::Events { events(node, width, cx) } else { overview(node, width, cx) })
+    Content::Lines(match tab {
+        Tab::Events => events(node, width, cx),
+        // The pane has its cursor and what was measured.
+        Tab::History => Vec::new(),
+        _ => overview(node, width, cx),
+    })
 }
 
 fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {

@@ -3,9 +3,13 @@
 use ratatui::text::{Line, Span};
 
 use super::about::{self, Content, Rows, Tab, TableContent};
+use super::about_cluster;
 use crate::commands::CommandId;
+use crate::model::cost::{Budget, Spent};
 use crate::model::ids::{ClusterId, ExperimentId, WorkspaceId};
-use crate::model::state::AllocationState;
+use crate::model::request::Usage;
+use crate::model::state::{AllocationState, Workspace};
+use crate::model::units::Money;
 use crate::tui::acts::workspace_of;
 use crate::tui::cx::Cx;
 use crate::tui::shown::shown;
@@ -70,6 +74,10 @@ pub fn content(id: WorkspaceId, tab: Tab, width: u16, cx: &Cx) -> Content {
         about::acts(|about| about.is_some() && workspace_of(about, cx) == Some(id), &mut facts, cx);
         return Content::Lines(facts.done());
     }
+    if tab == Tab::Cost {
+        cost(workspace, &mut facts, cx);
+        return Content::Lines(facts.done());
+    }
     let (text, muted, strong) = (cx.style(Role::Text), cx.style(Role::Muted), cx.style(Role::Strong));
     let (clusters, experiments) = (cx.world.clusters_of(id).count(), cx.world.experiments_of(id).count());
     facts.text("name", &shown(&workspace.name), strong);
@@ -81,6 +89,13 @@ pub fn content(id: WorkspaceId, tab: Tab, width: u16, cx: &Cx) -> Content {
         .iter()
         .map(|(name, value)| vec![Span::styled(format!("{} ", shown(name)), muted), Span::styled(shown(value), text)]);
     facts.pieces("tags", tags, &format!(" {} ", cx.glyph(Glyph::Dot)));
+    let (spent, rate) = whole_cost(workspace, cx);
+    if spent.total() > Money(0) || rate > Money(0) || workspace.budget.is_some() {
+        facts.text("cost", &format!("{} so far, {rate}/h now", spent.total()), text);
+        if let Some(budget) = &workspace.budget {
+            budget_bar("budget", budget, spent.total(), rate, &mut facts, cx);
+        }
+    }
     let palette = cx.key_of(CommandId::Palette);
     facts.heading("Clusters");
     for id in cx.world.clusters_of(id) {
@@ -97,6 +112,98 @@ pub fn content(id: WorkspaceId, tab: Tab, width: u16, cx: &Cx) -> Content {
         facts.prose(&format!("none; {palette}new-experiment NAME makes one"), muted);
     }
     Content::Lines(facts.done())
+}
+
+/// Returns what a workspace has cost and costs: with those of its clusters that are gone, and an hourly rate.
+fn whole_cost(workspace: &Workspace, cx: &Cx) -> (Spent, Money) {
+    cx.world.clusters_of(workspace.id).filter_map(|id| cx.world.cluster(id)).fold(
+        (workspace.spent, Money(0)),
+        |(spent, rate), cluster| {
+            let standing = about_cluster::standing(cluster, cx);
+            (spent.and(standing.spent), rate + standing.rate)
+        },
+    )
+}
+
+/// Where the money goes, and what is set against it.
+fn cost(workspace: &Workspace, facts: &mut Facts<'_>, cx: &Cx) {
+    let (text, muted, strong) = (cx.style(Role::Text), cx.style(Role::Muted), cx.style(Role::Strong));
+    let (spent, rate) = whole_cost(workspace, cx);
+    let total = spent.total();
+    let palette = cx.key_of(CommandId::Palette);
+    facts.text("cost", &format!("{total} so far, {rate}/h now"), strong);
+    facts.text("", &format!("{} busy, {} idle, {} unusable", spent.busy, spent.idle, spent.unusable), muted);
+    if rate <= Money(0) && total <= Money(0) {
+        facts.text("", "nodes cost what `--price` of their cluster or their class in the configuration says", muted);
+    }
+    match &workspace.budget {
+        Some(budget) => budget_bar("budget", budget, total, rate, facts, cx),
+        None => facts.text("budget", "none; `ostler budget set AMOUNT` sets one", muted),
+    }
+    facts.heading("Clusters");
+    let mut any = false;
+    for cluster in cx.world.clusters_of(workspace.id).filter_map(|id| cx.world.cluster(id)) {
+        let standing = about_cluster::standing(cluster, cx);
+        any = true;
+        let words = format!("{} so far, {}/h now", standing.spent.total(), standing.rate);
+        facts.text(&shown(&cluster.name), &words, text);
+        if let Some(budget) = &cluster.budget {
+            budget_bar("", budget, standing.spent.total(), standing.rate, facts, cx);
+        }
+        if standing.hint(cluster).is_some() {
+            let (idle, unusable) = (standing.idle_nodes, standing.unusable_nodes);
+            let wasted = standing.idle_rate + standing.unusable_rate;
+            facts.text("", &format!("{idle} idle and {unusable} unusable cost {wasted}/h"), cx.style(Role::Warning));
+        }
+    }
+    if !any {
+        facts.prose(&format!("none; {palette}new-cluster NAME HOSTS makes one"), muted);
+    }
+    facts.heading("Experiments");
+    for experiment in cx.world.experiments_of(workspace.id).filter_map(|id| cx.world.experiment(id)) {
+        facts.text(&shown(&experiment.name), &experiment.spent.to_string(), text);
+    }
+}
+
+/// A limit, how much of it is used, and how long the rest lasts.
+fn budget_bar(label: &str, budget: &Budget, total: Money, rate: Money, facts: &mut Facts<'_>, cx: &Cx) {
+    let lasts = budget.left(total).lasts(rate).map(|span| format!("; lasts {span}")).unwrap_or_default();
+    let (used, limit) = (budget.used(total).0.max(0).unsigned_abs(), budget.limit.0.max(1).unsigned_abs());
+    let role = if budget.reached { Role::Bad } else { Role::Good };
+    let mut spans = bar(used.min(limit), limit, BAR_CELLS, Bar::Low, cx, role);
+    spans.push(Span::styled(format!("  {}{lasts}", budget.words(total)), cx.style(Role::Text)));
+    facts.spans(label, spans);
+}
+
+/// Returns the lines of the Quota tab: how much there is of each kind, and how much there may be.
+pub fn quota(usages: Option<Result<&Vec<Usage>, &str>>, width: u16, cx: &Cx) -> Vec<Line<'static>> {
+    let mut facts = Facts::new(cx, width);
+    let muted = cx.style(Role::Muted);
+    match usages {
+        None => facts.prose("asking …", muted),
+        Some(Err(trouble)) => facts.prose(&shown(trouble), cx.style(Role::Bad)),
+        Some(Ok(usages)) => {
+            let names = usages.iter().map(|usage| shown(&usage.name).chars().count()).max().unwrap_or(0).min(40);
+            for usage in usages {
+                let name = Span::styled(format!(" {:<names$}  ", shown(&usage.name)), muted);
+                let mut spans = vec![name];
+                match usage.limit {
+                    None => spans.push(Span::styled(format!("{:>8}", usage.value), cx.style(Role::Text))),
+                    Some(limit) => {
+                        let full = usage.value >= limit;
+                        let role = if full { Role::Bad } else { Role::Text };
+                        spans.push(Span::styled(format!("{:>8} of {limit:<8} ", usage.value), cx.style(role)));
+                        let role = if full { Role::Bad } else { Role::Good };
+                        spans.extend(bar(usage.value.min(limit), limit.max(1), BAR_CELLS, Bar::Low, cx, role));
+                    }
+                }
+                facts.line(Line::from(spans));
+            }
+            facts.gap();
+            facts.prose("of all workspaces; limits are set in the configuration, as `clusters_max`", muted);
+        }
+    }
+    facts.done()
 }
 
 /// Puts the cells of a row on one line: the name in a column, the rest beside it.

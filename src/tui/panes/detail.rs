@@ -7,11 +7,17 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::about::{self, Content, Rows, Tab};
+use super::about_workspace;
+use super::asked::Asked;
 use super::files::Files;
 use super::history::{self, TimeView};
+use super::loads::{self, Loads};
+use super::node_history::NodeHistory;
 use super::sorting::{SORTED_MAX, Sorting};
 use crate::commands::{Cmd, CommandId, Scope};
 use crate::model::ids::ExperimentId;
+use crate::model::request::{Reply, Request, Usage};
+use crate::model::units::Millis;
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::msg::{Mouse, MouseAct};
 use crate::tui::pane::{News, Pane, Toast, ToastKind, UiEffect};
@@ -26,7 +32,7 @@ use crate::tui::world::Applied;
 const WHEEL: isize = 3;
 
 /// The detail pane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Detail {
     shown: Option<Subject>,
     /// The tab that was chosen last, per kind of thing: going from job to job stays on it.
@@ -36,6 +42,12 @@ pub struct Detail {
     files: Files,
     /// What of the curves is looked at.
     time: TimeView,
+    /// What the History tab of a node shows.
+    node_history: NodeHistory,
+    /// How busy the nodes of a cluster are.
+    loads: Loads,
+    /// What the Quota tab shows; it is the same for all workspaces.
+    quota: Asked<(), Vec<Usage>>,
     /// The order of the table of jobs.
     sorting: Sorting,
     /// The thing under the table's cursor, so that it stays there while rows come and go.
@@ -43,7 +55,38 @@ pub struct Detail {
     area: Rect,
 }
 
+/// How soon limits are asked for again.
+const QUOTA_AGAIN: Millis = Millis::from_secs(5);
+
+impl Default for Detail {
+    fn default() -> Self {
+        Self {
+            shown: None,
+            chosen: Default::default(),
+            place: Place::default(),
+            files: Files::default(),
+            time: TimeView::default(),
+            node_history: NodeHistory(Asked::new(1)),
+            loads: Loads(Asked::new(2)),
+            quota: Asked::new(3),
+            sorting: Sorting::default(),
+            held: None,
+            area: Rect::default(),
+        }
+    }
+}
+
 impl Detail {
+    /// Asks for what the tab shows and no update brings.
+    fn look(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        match (self.tab(), self.shown) {
+            (Tab::History, Some(Subject::Node(_))) => self.node_history.look(cx),
+            (Tab::Nodes, Some(Subject::Cluster(_))) => self.loads.look(cx),
+            (Tab::Quota, _) => self.quota.look(QUOTA_AGAIN, |()| Some(Request::Usage), cx),
+            (_, _) => Vec::new(),
+        }
+    }
+
     /// Takes up what an update changed.
     pub fn applied(&mut self, _applied: &Applied, cx: &Cx) {
         self.sorting.sort(self.experiment(), cx);
@@ -71,7 +114,7 @@ impl Detail {
         self.chosen.insert(self.kind(), *tab);
         self.place = Place::default();
         self.held = None;
-        if *tab == Tab::Files { self.files.ask(cx, true) } else { Vec::new() }
+        if *tab == Tab::Files { self.files.ask(cx, true) } else { self.look(cx) }
     }
 
     /// Acts on the Files tab, whose rows are others then.
@@ -112,7 +155,11 @@ impl Detail {
     fn content_in(&self, width: u16, cx: &Cx) -> Content {
         match self.tab() {
             Tab::Files => self.files.content(width, cx),
-            Tab::History => Content::Lines(history::lines(self.shown, self.time, width, self.area.height, cx)),
+            Tab::History => Content::Lines(match self.shown {
+                Some(Subject::Node(_)) => self.node_history.lines(self.time, width, self.area.height, cx),
+                shown => history::lines(shown, self.time, width, self.area.height, cx),
+            }),
+            Tab::Quota => Content::Lines(about_workspace::quota(self.quota.answer(), width, cx)),
             tab => {
                 let mut content = about::content(self.shown, tab, width, cx);
                 if let (Content::Table(table), Some(jobs)) =
@@ -120,6 +167,14 @@ impl Detail {
                     && let Rows::Jobs(_, params) = &table.rows
                 {
                     table.rows = Rows::Sorted(jobs.to_vec(), params.clone());
+                }
+                if let Content::Table(table) = &mut content
+                    && let Rows::Nodes(id, samples) = &mut table.rows
+                {
+                    *samples = self.loads.samples();
+                    if let Some(words) = loads::legend(cx.world.nodes_of(*id), samples, cx) {
+                        table.below.insert(0, Line::from(Span::styled(format!(" {words}"), cx.style(Role::Warning))));
+                    }
                 }
                 content
             }
@@ -276,9 +331,34 @@ impl Pane for Detail {
                     Some(Subject::Job(id)) => Some(id),
                     Some(_) | None => None,
                 });
+                self.node_history.0.select(match self.shown {
+                    Some(Subject::Node(id)) => Some(id),
+                    Some(_) | None => None,
+                });
+                self.loads.0.select(match self.shown {
+                    Some(Subject::Cluster(id)) => Some(id),
+                    Some(_) | None => None,
+                });
+                self.quota.select(matches!(self.shown, Some(Subject::Workspace(_))).then_some(()));
                 self.held = self.content(cx).subject(0, cx);
+                return self.look(cx);
             }
             News::Reply(number, reply) => {
+                if self.node_history.0.owns(*number) {
+                    self.node_history.answered(*number, reply, cx);
+                    return Vec::new();
+                }
+                if self.loads.0.owns(*number) {
+                    self.loads.answered(*number, reply);
+                    return Vec::new();
+                }
+                if self.quota.owns(*number) {
+                    self.quota.answered(*number, reply, |reply| match reply {
+                        Reply::Usages(usages) => Some(usages.clone()),
+                        _ => None,
+                    });
+                    return Vec::new();
+                }
                 self.files.answered(*number, reply);
                 if self.tab() == Tab::Files {
                     self.place.at = self.place.at.min(self.files.len(cx).saturating_sub(1));
@@ -286,7 +366,8 @@ impl Pane for Detail {
             }
             News::Task(number, news) => return self.files.told(*number, news),
             News::Changed if self.tab() == Tab::Files => return self.files.changed(cx),
-            News::Changed | News::Delta(..) | News::Edited(..) | News::Called(..) | News::Tick => {}
+            News::Changed | News::Tick => return self.look(cx),
+            News::Delta(..) | News::Edited(..) | News::Called(..) => {}
         }
         Vec::new()
     }

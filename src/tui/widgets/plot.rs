@@ -2,6 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::model::units::{Bytes, Money};
 use crate::tui::cx::Cx;
 use crate::tui::theme::Role;
 
@@ -19,8 +20,44 @@ pub struct Plot<'a> {
     pub height: usize,
     /// Its colour.
     pub role: Role,
+    /// What the values are.
+    pub unit: Unit,
+    /// What the upper edge stands for; the greatest value when absent.
+    pub top: Option<u64>,
     /// The part at which the cursor stands.
     pub cursor: Option<usize>,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// So many of something.
+    Count,
+    /// Thousandths of a whole, said in percent.
+    Milli,
+    /// Bytes, or bytes a second.
+    Bytes,
+    /// Millionths of the unit of prices.
+    Money,
+}
+
+impl Unit {
+    /// Returns a value in at most [`SCALE_WIDTH`] columns.
+    fn short(self, value: u64) -> String {
+        match self {
+            Self::Count => value.to_string(),
+            Self::Milli => format!("{} %", value / 10),
+            Self::Money if value >= 1000 * 1_000_000 => (value / 1_000_000).to_string(),
+            Self::Money => Money(i64::try_from(value).unwrap_or(i64::MAX)).to_string(),
+            Self::Bytes => {
+                let text = Bytes(value).to_string();
+                // `1.5 KiB` as `1.5 K`, `1000 KiB` as `1000K`.
+                let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+                let unit = &unit[..1.min(unit.len())];
+                if number.len() + 2 <= SCALE_WIDTH { format!("{number} {unit}") } else { format!("{number}{unit}") }
+            }
+        }
+    }
 }
 
 /// Returns how many values a plot of so many columns takes.
@@ -31,14 +68,18 @@ pub fn parts(width: u16) -> usize {
 impl Plot<'_> {
     /// Returns its lines.
     pub fn lines(&self, cx: &Cx) -> Vec<Line<'static>> {
-        let most = self.values.iter().flatten().copied().max().unwrap_or(0).max(1);
+        let greatest = self.values.iter().flatten().copied().max().unwrap_or(0);
+        let most = self.top.unwrap_or(greatest).max(1);
         let levels = self.height * DOTS.1;
         // Every value above zero is seen.
-        let level = |value: u64| ((value * levels as u64).div_ceil(most) as usize).min(levels);
+        let level = |value: u64| {
+            let level = (u128::from(value) * levels as u128).div_ceil(u128::from(most));
+            usize::try_from(level).unwrap_or(levels).min(levels)
+        };
         let cells = self.values.len().div_ceil(DOTS.0);
         let line = |row: usize| {
             let scale = match row {
-                0 => format!("{most:>SCALE_WIDTH$} "),
+                0 => format!("{:>SCALE_WIDTH$} ", self.unit.short(most)),
                 _ if row + 1 == self.height => format!("{:>SCALE_WIDTH$} ", 0),
                 _ => " ".repeat(SCALE_WIDTH + 1),
             };
@@ -81,6 +122,14 @@ fn plain(heights: [usize; 2]) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scale_fits_its_column() {
+        let bytes = [0, 900, 1536, 1000 << 10, 12 << 30, 1023 << 40].map(|value| Unit::Bytes.short(value));
+        assert_eq!(bytes, ["0 B", "900 B", "1.5 K", "1000 K", "12 G", "1023 T"]);
+        assert_eq!([Unit::Milli.short(1000), Unit::Count.short(40)], ["100 %", "40"]);
+        assert_eq!([Unit::Money.short(4_310_000), Unit::Money.short(12_000_000_000)], ["4.31", "12000"]);
+    }
 
     #[test]
     fn dots_stand_where_they_should() {
