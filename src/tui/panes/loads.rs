@@ -141,7 +141,7 @@ pub fn cell(node: &Node, samples: &Samples, cx: &Cx) -> String {
         return gpus.into_iter().map(|stand| stand.symbol(cx.look.ascii)).collect();
     }
     match fresh(node, samples, cx).and_then(|sample| sample.cpu_milli) {
-        Some(milli) => format!("{} CPU {} %", Stand::Busy(milli).symbol(cx.look.ascii), milli / 10),
+        Some(milli) => format!("{} {} %", Stand::Busy(milli).symbol(cx.look.ascii), milli / 10),
         None => String::new(),
     }
 }
