@@ -124,6 +124,8 @@ fn give_tokens(request: &mut Request) {
         give(submit);
     } else if let Request::SubmitAll(submits) = request {
         submits.iter_mut().for_each(give);
+    } else if let Request::CreateSweep(sweep) = request {
+        sweep.token.get_or_insert_with(|| Uuid::now_v7().to_string());
     }
 }
 
@@ -135,6 +137,9 @@ fn repeatable(request: &Request) -> bool {
         | Request::PlanJob { .. }
         | Request::Submit(_)
         | Request::SubmitAll(_)
+        | Request::CreateSweep(_)
+        | Request::PlanSweep(_)
+        | Request::ShowSweep(_)
         | Request::ShowJob(_)
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
@@ -149,6 +154,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::ListFiles(_)
         | Request::NodeHistory { .. }
         | Request::NodeLoads(_)
+        | Request::Metrics { .. }
         | Request::NodeWay { .. } => true,
         Request::CreateGroup { .. }
         | Request::DeleteGroup { .. }
@@ -170,6 +176,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::SetBudget { .. }
         | Request::Node { .. }
         | Request::Job { .. }
+        | Request::Sweep { .. }
         | Request::Replace { .. }
         | Request::Exec { .. }
         | Request::Stop => false,

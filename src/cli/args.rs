@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, names,
-    resource_group, serve, theme, usage, workspace,
+    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, metric, names,
+    resource_group, serve, sweep, theme, usage, workspace,
 };
 use crate::model::fault::Fault;
 
@@ -144,6 +144,11 @@ pub enum Noun {
     /// Jobs: submit, watch, wait, stop
     #[command(subcommand)]
     Job(job::Verb),
+    /// Sweeps: one body, many values; a job for each combination or draw
+    #[command(subcommand)]
+    Sweep(sweep::Verb),
+    /// Report values of a metric; for scripts of jobs
+    Metric(metric::Metric),
     /// Make a workspace and all in it as files say; shows what that changes and asks first
     Apply(apply::Apply),
     /// Change a workspace and its clusters as text in your editor; shows what that changes and asks first

@@ -285,6 +285,7 @@ impl Picture {
                 | Change::Cluster(_)
                 | Change::FileServer(_)
                 | Change::Experiment(_)
+                | Change::Sweep(_)
                 | Change::Gone(_) => {}
             }
         }

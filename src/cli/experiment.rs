@@ -10,6 +10,7 @@ use super::names;
 use super::node::{partly, refusal};
 use super::objects::experiment as object;
 use super::session::{Core, Session, unexpected};
+use super::study;
 use crate::model::request::{Reply, Request};
 
 /// What can be done with experiments.
@@ -47,6 +48,16 @@ pub enum Verb {
         #[arg(long)]
         none: bool,
     },
+    /// Print its jobs with a column for each parameter and metric
+    Table(study::Table),
+    /// Print the best jobs by a metric, and which parameters go with it
+    Best(study::Best),
+    /// Draw the curves of a metric
+    Plot(study::Plot),
+    /// Write a report: one page with table, curves and parameters
+    Report(study::Report),
+    /// Print why jobs failed: by exit code and error, with the last line of the first of each
+    Failures(study::Of),
     /// Delete an experiment; its jobs are stopped and deleted first
     #[command(visible_alias = "rm")]
     Delete {
@@ -65,6 +76,14 @@ pub enum Verb {
 /// # Errors
 /// As for every command.
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
+    let verb = match verb {
+        Verb::Table(table) => return study::table(session, table).await,
+        Verb::Best(best) => return study::best(session, best).await,
+        Verb::Plot(plot) => return study::plot(session, plot).await,
+        Verb::Report(report) => return study::report(session, report).await,
+        Verb::Failures(of) => return study::failures(session, of).await,
+        other => other,
+    };
     let core = session.core().await?;
     let workspace = session.workspace();
     let workspace = workspace.as_ref();
@@ -124,6 +143,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
                 Some(other) => return Err(unexpected(&other)),
             }
         }
+        // Done before this.
+        Verb::Table(_) | Verb::Best(_) | Verb::Plot(_) | Verb::Report(_) | Verb::Failures(_) => {}
         Verb::Delete { name, named, leave } => {
             let names = named.some(name)?;
             let whose = if names.len() == 1 { "its" } else { "their" };

@@ -51,6 +51,11 @@ impl Source {
         Self { name: "the command line".to_owned(), bytes: Vec::new() }
     }
 
+    /// Returns the text; what is no UTF-8 in it is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
     /// Reads the text as a tree.
     ///
     /// # Errors

@@ -104,6 +104,9 @@ pub struct List {
     /// Only in one of these states: queued, running, terminating, succeeded, failed
     #[arg(long, value_name = "STATE,…")]
     state: Option<String>,
+    /// Only members of this sweep
+    #[arg(long, value_name = "SWEEP")]
+    sweep: Option<String>,
     /// At most so many; all when absent
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
@@ -188,7 +191,7 @@ async fn list(session: &Session, list: List) -> Result<i32, Failure> {
     let mut left = list.limit.unwrap_or(usize::MAX);
     if picks.is_empty() {
         let cluster = session.context.cluster.clone();
-        let query = JobQuery { cluster, states, newest_first: list.newest, ..session.query() };
+        let query = JobQuery { cluster, states, sweep: list.sweep, newest_first: list.newest, ..session.query() };
         select::pages(&core, query, |jobs| {
             let rows: Vec<_> = jobs.iter().take(left).map(|view| object::row(view)).collect();
             left -= rows.len();

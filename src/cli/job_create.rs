@@ -131,6 +131,9 @@ fn variable(text: &str) -> Result<(String, String), String> {
 /// # Errors
 /// As for every command.
 pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
+    if has_sweep(&create.what).await? {
+        return super::sweep::of_job_file(session, &create.what, create.token).await;
+    }
     let submit = read(session, &create.what, Purpose::Submit).await?;
     let submit = Submit { token: create.token.clone().or(submit.token), ..submit };
     if session.globals.dry_run {
@@ -163,8 +166,19 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     Ok(0)
 }
 
+/// Says whether a file describes a sweep.
+async fn has_sweep(what: &What) -> Result<bool, Failure> {
+    // What comes by standard input can be read once.
+    if what.file().is_none_or(|file| file == "-") {
+        return Ok(false);
+    }
+    let (_, doc) = what.doc().await?;
+    let swept = |doc: &Doc| doc.get("sweep").is_some_and(|sweep| matches!(sweep.value, Value::Map(_)));
+    Ok(swept(&doc) || doc.get("properties").is_some_and(swept))
+}
+
 /// What options give, by the field that misses it.
-const HINTS: &[(&str, &str)] = &[
+pub const HINTS: &[(&str, &str)] = &[
     ("nodeCount", "--nodes N sets the number of nodes"),
     ("pyTorchSettings.communicationBackend", "--backend gloo talks over TCP, with GPUs or without"),
 ];
@@ -213,18 +227,7 @@ async fn send(core: &Core, submit: Submit) -> Result<Vec<crate::model::ids::JobI
 /// # Errors
 /// Every fault of the file, and of options.
 pub async fn read(session: &Session, create: &What, purpose: Purpose) -> Result<Submit, Failure> {
-    let (source, mut doc) = match &create.file {
-        Some(file) => {
-            let source = Source::read(file).await?;
-            let doc = source.doc()?;
-            (source, doc)
-        }
-        None => {
-            let mut doc = Doc::empty();
-            doc.put("nodeCount", Value::Number("1".to_owned()));
-            (Source::none(), doc)
-        }
-    };
+    let (source, mut doc) = create.doc().await?;
     overlay(&mut doc, create)?;
     let mut faults = Faults::default();
     create.quick.patch(session, &mut doc, Whose::Job, &mut faults)?;
@@ -237,11 +240,17 @@ pub async fn read(session: &Session, create: &What, purpose: Purpose) -> Result<
         Some(_) | None => Answers::Input,
     };
     secret::settle(sources_of_job(&mut file.spec), answers)?;
-    let name = create.name.clone().or(file.name);
+    let name = create.name.clone().or(file.name.take());
     if let Some(name) = &name {
         check_name(name).map_err(Fault::config)?;
     }
-    // What is typed counts over the file, and the file over the context.
+    let (experiment, cluster) = places(session, &file);
+    Ok(Submit { experiment, cluster, name, spec: file.spec, token: Some(Uuid::now_v7().to_string()) })
+}
+
+/// Returns the experiment and the cluster of a file that was read: what is typed counts over the file, and the file over
+/// the context.
+pub fn places(session: &Session, file: &JobFile) -> (Place, Place) {
     let over = |typed: &Option<String>, of_file: &Option<String>, of_context: &Option<String>| {
         typed.as_ref().or(of_file.as_ref()).or(of_context.as_ref()).cloned()
     };
@@ -249,17 +258,54 @@ pub async fn read(session: &Session, create: &What, purpose: Purpose) -> Result<
     let workspace = session.within_group(over(&globals.workspace, &file.workspace, &context.workspace));
     let experiment = over(&globals.experiment, &file.experiment, &context.experiment);
     let cluster = over(&globals.cluster, &file.spec.cluster, &context.cluster);
-    Ok(Submit {
-        experiment: Place { workspace: workspace.clone(), name: experiment },
-        cluster: Place { workspace, name: cluster },
-        name,
-        spec: file.spec,
-        token: Some(Uuid::now_v7().to_string()),
-    })
+    let of = |name| Place { workspace: workspace.clone(), name };
+    (of(experiment), of(cluster))
+}
+
+impl What {
+    /// Reads the file, or begins with nothing but one node.
+    ///
+    /// # Errors
+    /// That it cannot be read, or everything that is wrong with it as a text.
+    pub async fn doc(&self) -> Result<(Source, Doc), Failure> {
+        Ok(match &self.file {
+            Some(file) => {
+                let source = Source::read(file).await?;
+                let doc = source.doc()?;
+                (source, doc)
+            }
+            None => {
+                let mut doc = Doc::empty();
+                doc.put("nodeCount", Value::Number("1".to_owned()));
+                (Source::none(), doc)
+            }
+        })
+    }
+
+    /// Returns the file as it was named.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// Returns the name that was typed.
+    pub fn name(&self) -> Option<String> {
+        self.name.clone()
+    }
+
+    /// Puts the short forms of mounts into a body.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn patch(&self, session: &Session, doc: &mut Doc, whose: Whose, faults: &mut Faults) -> Result<(), Failure> {
+        Ok(self.quick.patch(session, doc, whose, faults)?)
+    }
 }
 
 /// Puts the options over what the file says.
-fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
+///
+/// # Errors
+/// Options that contradict each other.
+pub fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
     let number = |n: u32| Value::Number(n.to_string());
     let text = |text: &String| Value::Text(text.clone());
     if let Some(nodes) = create.nodes {

@@ -10,7 +10,7 @@ use crate::model::ids::{GroupId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::request::{Reply, Request};
 use crate::model::resource_id::{Child, ResourceId};
-use crate::model::state::{Cluster, DEFAULT_GROUP, Experiment, FileServer, Node, ResourceGroup, Workspace};
+use crate::model::state::{Cluster, DEFAULT_GROUP, Experiment, FileServer, Node, ResourceGroup, Sweep, Workspace};
 
 /// Where a thing is.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,8 @@ pub struct Lists {
     pub groups: Vec<Arc<ResourceGroup>>,
     /// All file servers.
     pub file_servers: Vec<Arc<FileServer>>,
+    /// All sweeps.
+    pub sweeps: Vec<Arc<Sweep>>,
 }
 
 impl Lists {
@@ -51,8 +53,8 @@ impl Lists {
     /// The core's refusal.
     pub async fn read(core: &Core, workspace: Option<&String>) -> Result<Self, Failure> {
         match core.ask(Request::ListAll { workspace: workspace.cloned() }).await? {
-            Reply::Lists { workspaces, clusters, nodes, experiments, groups, file_servers } => {
-                Ok(Self { workspaces, clusters, nodes, experiments, groups, file_servers })
+            Reply::Lists { workspaces, clusters, nodes, experiments, groups, file_servers, sweeps } => {
+                Ok(Self { workspaces, clusters, nodes, experiments, groups, file_servers, sweeps })
             }
             other => Err(unexpected(&other)),
         }

@@ -7,6 +7,7 @@ mod account;
 mod apply;
 pub mod args;
 mod budget;
+mod chart;
 mod cluster;
 mod cluster_create;
 mod cluster_file;
@@ -39,18 +40,23 @@ mod job_wait;
 mod leave;
 mod lists;
 mod logs;
+mod metric;
 mod names;
 mod node;
 mod node_history;
 mod objects;
 pub mod output;
 mod quick;
+mod report;
 mod resource_group;
 pub mod screen;
 mod secret;
 mod select;
 mod serve;
 pub mod session;
+mod study;
+mod sweep;
+mod sweep_where;
 mod theme;
 mod usage;
 mod watch;
@@ -105,6 +111,9 @@ fn environment() -> Environment {
 fn dispatch(cli: Cli, environment: &Environment, out: Out, screen: &Screen) -> Result<i32, Failure> {
     if let Some(Noun::Completions(completions)) = &cli.noun {
         return completions::run(completions);
+    }
+    if let Some(Noun::Metric(metric)) = &cli.noun {
+        return metric::run(metric);
     }
     if let Some(Noun::Context(context::Verb::Clear(_))) = &cli.noun {
         // The way out when the context cannot be read, so it is not read first.
@@ -177,6 +186,7 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         Noun::Cluster(verb) => cluster::run(session, verb).await,
         Noun::Experiment(verb) => experiment::run(session, verb).await,
         Noun::Job(verb) => job::run(session, verb).await,
+        Noun::Sweep(verb) => sweep::run(session, verb).await,
         Noun::Apply(apply) => apply::run(session, &apply).await,
         Noun::Edit(edit) => edit::run(session, &edit).await,
         Noun::Export(export) => export::run(session, &export).await,
@@ -188,6 +198,7 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         | Noun::Config(_)
         | Noun::Theme(_)
         | Noun::Completions(_)
+        | Noun::Metric(_)
         | Noun::Attach
         | Noun::Serve(_)
         | Noun::Demo(_) => Ok(0),

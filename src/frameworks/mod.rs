@@ -60,6 +60,9 @@ use plan::Plan;
 pub use setup::MOUNTS_SH;
 pub use sharing::is_shared;
 
+/// The file beside the logs that `ostler metric` writes.
+pub const METRICS_FILE: &str = "metrics.txt";
+
 /// A framework: how the settings object of one kind becomes processes. Each has a file; [`of`] knows them all.
 pub trait Framework {
     /// Returns which main ranks there are, and on which nodes.

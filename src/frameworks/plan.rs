@@ -1,9 +1,9 @@
 //! Owns what all frameworks share: where things are on a node, the variables of the reference (§7), and the log names (§6.8.3).
 
-use crate::frameworks::expand::Scope;
+use crate::frameworks::expand::{Scope, quoted};
 use crate::frameworks::mpirun::launcher_environment;
 use crate::frameworks::sharing::{self, SHARED_JOB_TEMP};
-use crate::frameworks::{Cx, JobNames, MainProcess, container, shell};
+use crate::frameworks::{Cx, JobNames, METRICS_FILE, MainProcess, container, shell};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
@@ -84,6 +84,10 @@ impl Plan<'_> {
         for variable in &self.job.spec.environment_variables {
             scope.put_expanded(&variable.name, &variable.value);
         }
+        let measured = self.job.is_measured();
+        if measured {
+            scope.put("OSTLER_METRICS", format!("{}/{METRICS_FILE}", directories.logs));
+        }
         let first = self.is_first_on_node(process.rank);
         let sets_up = self.job.shape.sets_up;
         // Where the logs lie on a mount of the job, its set-up could not move them yet.
@@ -96,11 +100,16 @@ impl Plan<'_> {
         let before = shared.as_ref().map_or("", |shared| shared.lines());
         dirs.extend(shared.filter(|shared| !shared.on_mount).map(|shared| shared.path));
         dirs.extend(directories.outputs.into_iter().map(|(_, path)| path));
+        // Where a script finds `ostler metric`.
+        let path = match measured {
+            true => format!("export PATH={}:\"$PATH\"\n", quoted(&format!("{}/bin", self.node().root))),
+            false => String::new(),
+        };
         let prepared = self.job.shape.prepares && process.rank.role != RankRole::Prepare;
         Ok(self.inside(Launch {
             node_index: self.node_index,
             shell: self.node().shell.clone(),
-            command: format!("{}{}{before}{}", shell::start_up(prepared), scope.exports(), process.command),
+            command: format!("{}{}{before}{path}{}", shell::start_up(prepared), scope.exports(), process.command),
             workdir: paths.job_temp.clone(),
             env: scope.literals(),
             secrets: self.job.spec.secrets.clone(),

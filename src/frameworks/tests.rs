@@ -61,6 +61,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         dependencies: Vec::new(),
         pause: None,
         member: None,
+        sweep: None,
         retries: 0,
         stop_at: None,
         attempt: Attempt(attempt),

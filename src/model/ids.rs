@@ -50,6 +50,8 @@ id!(/// A node: one machine as one cluster sees it. A host that leaves and comes
     NodeId(u64), "node-");
 id!(/// An experiment: a named group of jobs.
     ExperimentId(u64), "exp-");
+id!(/// A sweep: one body, many values.
+    SweepId(u64), "sweep-");
 id!(/// A job. Its attempts share this identity.
     JobId(u64), "job-");
 id!(/// The count of a job's attempts; the first is 1, and 0 means "never started". The fencing token.
@@ -82,8 +84,10 @@ pub struct Counters {
     pub node: NodeId,
     /// Of experiments.
     pub experiment: ExperimentId,
-    /// Of jobs.
+    /// Of jobs; members of sweeps that have not come up are counted.
     pub job: JobId,
+    /// Of sweeps.
+    pub sweep: SweepId,
     /// Of effects.
     pub effect: EffectId,
 }

@@ -1,11 +1,13 @@
 //! Layer 0: plain data shared by all. No I/O, no async, no clock, no randomness.
 
 pub mod alike;
+pub mod condition;
 pub mod cost;
 pub mod fault;
 pub mod ids;
 pub mod kept;
 pub mod launch;
+pub mod metric;
 pub mod names;
 pub mod nearest;
 pub mod node_class;
@@ -20,6 +22,7 @@ pub mod snapshot;
 pub mod spec;
 pub mod state;
 pub mod storage;
+pub mod study;
 pub mod task;
 pub mod units;
 pub mod volume;

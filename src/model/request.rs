@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::cost::Budget;
 use crate::model::fault::Fault;
-use crate::model::ids::{Epoch, JobId, NodeId};
+use crate::model::ids::{Epoch, JobId, NodeId, SweepId};
+use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
-use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
-use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
+use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Point, Priority, SweepSpec};
+use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
 
 /// The most entries one page of a list holds (published limit of `maxresults`).
@@ -125,6 +126,15 @@ pub enum Request {
     /// `stand_ins`: then it is a note, and what is not there is stood in for.
     #[serde(rename_all = "camelCase")]
     PlanJob { submit: Box<Submit>, stand_ins: bool },
+    /// Makes a sweep: [`Reply::Sweep`].
+    CreateSweep(Box<SubmitSweep>),
+    /// What a sweep would come to: [`Reply::SweepPlan`]. Nothing is made; what a creation would refuse is refused.
+    PlanSweep(Box<SubmitSweep>),
+    /// One sweep with what was asked for: [`Reply::Sweep`].
+    ShowSweep(SweepRef),
+    /// Acts on all members of a sweep.
+    #[serde(rename_all = "camelCase")]
+    Sweep { sweep: SweepRef, act: SweepAct },
     /// Acts on one job.
     #[serde(rename_all = "camelCase")]
     Job { job: JobRef, act: JobAct },
@@ -159,6 +169,9 @@ pub enum Request {
     NodeHistory { node: NodeRef, span: Millis },
     /// The newest measurement of each node of a cluster: [`Reply::Loads`].
     NodeLoads(Place),
+    /// The metrics of some jobs, at most a page of them; with the points of these metrics: [`Reply::Metrics`].
+    #[serde(rename_all = "camelCase")]
+    Metrics { jobs: Vec<JobId>, curves: Vec<String> },
     /// How much there is of each kind and how much there may be: [`Reply::Usages`].
     Usage,
     /// Ends the host process in order; jobs on nodes go on.
@@ -264,6 +277,102 @@ pub struct Submit {
     pub token: Option<String>,
 }
 
+/// A sweep, by name or identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SweepRef {
+    /// By our identity (`sweep-3`).
+    Id(SweepId),
+    /// By name within an experiment; when that is left out, all experiments of the workspace are searched.
+    #[serde(rename_all = "camelCase")]
+    Named {
+        /// The experiment it is in.
+        experiment: Place,
+        /// Its name.
+        sweep: String,
+    },
+}
+
+/// A sweep to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubmitSweep {
+    /// The experiment.
+    pub experiment: Place,
+    /// The cluster; that of the body when its name is absent.
+    pub cluster: Place,
+    /// The name; made from its number when absent.
+    pub name: Option<String>,
+    /// What to run with which values.
+    pub spec: SweepSpec,
+    /// Whether nothing of it runs until it is resumed.
+    #[serde(default)]
+    pub held: bool,
+    /// The client's token: a repeat with the same token gives the same sweep.
+    #[serde(default)]
+    pub token: Option<String>,
+}
+
+/// What can be done to all members of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SweepAct {
+    /// Members end, and no other comes up.
+    Stop,
+    /// No member starts until it is resumed; those that run go on.
+    Pause,
+    /// Members start again.
+    Resume,
+    /// Waiting members get another place in the queue, also those that have not come up.
+    Priority { priority: Priority },
+    /// It gets members more.
+    Extend { part: crate::model::spec::sweep::Part },
+    /// Members that have not come up go, so that at most so many there ever were are left.
+    Trim { keep: u32 },
+    /// It goes with all its members; those that have ended have to be deleted before.
+    Delete,
+}
+
+/// A sweep with the names of what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepView {
+    /// The sweep.
+    pub sweep: Arc<Sweep>,
+    /// What was asked for.
+    pub spec: Arc<SweepSpec>,
+    /// The name of its workspace.
+    pub workspace: String,
+    /// The name of its experiment.
+    pub experiment: String,
+    /// The name of its cluster.
+    pub cluster: String,
+}
+
+/// What a sweep would come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepPlan {
+    /// Its name.
+    pub name: String,
+    /// Its experiment.
+    pub experiment: String,
+    /// Its cluster.
+    pub cluster: String,
+    /// How many members it has.
+    pub count: u32,
+    /// How many of them there are already under the name of their body; they are left out.
+    pub known: u32,
+    /// The names of its parameters.
+    pub parameters: Vec<String>,
+    /// The names and values of the first members, and of the last.
+    pub members: Vec<(String, Point)>,
+    /// How many nodes each member has.
+    pub node_count: u32,
+    /// What all members cost at most: each on its nodes for as long as it may run; nothing when nodes have no price.
+    pub cost_most: Option<Money>,
+}
+
 /// What can be done to a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -293,6 +402,8 @@ pub struct JobQuery {
     pub workspace: Option<String>,
     /// Only of this experiment.
     pub experiment: Option<String>,
+    /// Only members of this sweep.
+    pub sweep: Option<String>,
     /// Only on this cluster.
     pub cluster: Option<String>,
     /// Only in one of these states; any when empty.
@@ -564,6 +675,10 @@ pub enum Reply {
     Submitted(Vec<Arc<Job>>),
     /// To [`Request::PlanJob`].
     Plan(Box<JobPlan>),
+    /// To [`Request::CreateSweep`] and [`Request::ShowSweep`].
+    Sweep(Arc<SweepView>),
+    /// To [`Request::PlanSweep`].
+    SweepPlan(Box<SweepPlan>),
     /// One job.
     Job(Arc<JobView>),
     /// A page of jobs; `more` when there are others after it.
@@ -582,6 +697,8 @@ pub enum Reply {
         groups: Vec<Arc<ResourceGroup>>,
         #[serde(default)]
         file_servers: Vec<Arc<FileServer>>,
+        #[serde(default)]
+        sweeps: Vec<Arc<Sweep>>,
     },
     /// To [`Request::Usage`].
     Usages(Vec<Usage>),
@@ -600,6 +717,8 @@ pub enum Reply {
     History(Vec<Sample>),
     /// To [`Request::NodeLoads`]; nodes that were not measured since the core began are not in it.
     Loads(Vec<(NodeId, Sample)>),
+    /// To [`Request::Metrics`], in the order asked.
+    Metrics(Vec<(JobId, JobMetrics)>),
     /// To [`Request::NodeWay`].
     Way(NodeWay),
     /// To [`Request::Exec`].

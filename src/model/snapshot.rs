@@ -5,8 +5,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{ClusterId, Epoch, ExperimentId, FileServerId, GroupId, JobId, NodeId, Seq, WorkspaceId};
-use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
+use crate::model::ids::{ClusterId, Epoch, ExperimentId, FileServerId, GroupId, JobId, NodeId, Seq, SweepId, WorkspaceId};
+use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::UnixMillis;
 
 /// How many ended jobs a snapshot keeps beside the live ones; older ones are listed by page from the store. Enough
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub nodes: OrdMap<NodeId, Arc<Node>>,
     /// All experiments.
     pub experiments: OrdMap<ExperimentId, Arc<Experiment>>,
+    /// All sweeps; members that have not come up are in none of the jobs.
+    pub sweeps: OrdMap<SweepId, Arc<Sweep>>,
     /// All live jobs and the last [`ENDED_JOBS_KEPT`] ended ones.
     pub jobs: OrdMap<JobId, Arc<Job>>,
 }
@@ -54,6 +56,8 @@ pub enum Change {
     Node(Arc<Node>),
     /// An experiment.
     Experiment(Arc<Experiment>),
+    /// A sweep.
+    Sweep(Arc<Sweep>),
     /// A job.
     Job(Arc<Job>),
     /// Something that is no more, or (for an ended job) no longer kept in the picture.
@@ -76,6 +80,8 @@ pub enum RowKey {
     Node(NodeId),
     /// An experiment.
     Experiment(ExperimentId),
+    /// A sweep.
+    Sweep(SweepId),
     /// A job.
     Job(JobId),
 }
@@ -106,6 +112,7 @@ impl Change {
             Self::FileServer(row) => RowKey::FileServer(row.id),
             Self::Node(row) => RowKey::Node(row.id),
             Self::Experiment(row) => RowKey::Experiment(row.id),
+            Self::Sweep(row) => RowKey::Sweep(row.id),
             Self::Job(row) => RowKey::Job(row.id),
             Self::Gone(key) => *key,
         }
@@ -134,6 +141,7 @@ impl Snapshot {
             Change::Cluster(row) => drop(self.clusters.insert(row.id, row.clone())),
             Change::Node(row) => drop(self.nodes.insert(row.id, row.clone())),
             Change::Experiment(row) => drop(self.experiments.insert(row.id, row.clone())),
+            Change::Sweep(row) => drop(self.sweeps.insert(row.id, row.clone())),
             Change::Job(row) => drop(self.jobs.insert(row.id, row.clone())),
             Change::Gone(RowKey::Group(id)) => drop(self.groups.remove(id)),
             Change::Gone(RowKey::FileServer(id)) => drop(self.file_servers.remove(id)),
@@ -141,6 +149,7 @@ impl Snapshot {
             Change::Gone(RowKey::Cluster(id)) => drop(self.clusters.remove(id)),
             Change::Gone(RowKey::Node(id)) => drop(self.nodes.remove(id)),
             Change::Gone(RowKey::Experiment(id)) => drop(self.experiments.remove(id)),
+            Change::Gone(RowKey::Sweep(id)) => drop(self.sweeps.remove(id)),
             Change::Gone(RowKey::Job(id)) => drop(self.jobs.remove(id)),
         }
     }
@@ -154,6 +163,7 @@ impl Snapshot {
         changes.extend(self.file_servers.values().cloned().map(Change::FileServer));
         changes.extend(self.nodes.values().cloned().map(Change::Node));
         changes.extend(self.experiments.values().cloned().map(Change::Experiment));
+        changes.extend(self.sweeps.values().cloned().map(Change::Sweep));
         changes.extend(self.jobs.values().cloned().map(Change::Job));
         Update { seq: self.seq, epoch: self.epoch, at: self.at, whole: true, changes }
     }

@@ -24,7 +24,7 @@ use crate::providers::{Found, NoMachine};
 use crate::runtime::export::ServerWork;
 use crate::runtime::keep::KeepWork;
 use crate::runtime::secrets::Vault;
-use crate::runtime::{locate, perform, points, pools, provide, validate, views};
+use crate::runtime::{locate, perform, points, pools, provide, sweeps, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
 use crate::store::{Batch, Store, StoreError};
@@ -79,6 +79,8 @@ pub enum Out {
     History(CallId, NodeId, UnixMillis),
     /// Answer with the newest measurements of nodes.
     Loads(CallId, Vec<NodeId>),
+    /// Answer the call with the metrics of these jobs, and with curves of these metrics.
+    Metrics(CallId, Vec<JobId>, Vec<String>),
     /// A place that was asked for by `Input::Locate`.
     Located(CallId, Result<Located, Fault>),
     /// What is to be done for `Input::Task`.
@@ -150,6 +152,8 @@ pub struct Turn {
     pub outs: Vec<Out>,
     /// What changed, for subscribers.
     pub changes: BTreeMap<RowKey, Change>,
+    /// Jobs whose records are gone for good.
+    pub deleted: Vec<JobId>,
     /// Requests that wait for a job and want to be asked about again at that time.
     pub awaits: Vec<(CallId, UnixMillis)>,
 }
@@ -419,6 +423,7 @@ impl<S: Store> Engine<S> {
                     work.awaits.push((call, until));
                 }
             }
+            Ok(validate::Checked::Metrics { jobs, curves }) => work.looks.push(Out::Metrics(call, jobs, curves)),
             Ok(validate::Checked::History { node, since }) => work.looks.push(Out::History(call, node, since)),
             Ok(validate::Checked::Loads { nodes }) => work.looks.push(Out::Loads(call, nodes)),
             Ok(validate::Checked::Outside(look)) => work.looks.push(Out::Look(call, look)),
@@ -467,6 +472,10 @@ impl<S: Store> Engine<S> {
         for key in &work.touched {
             turn.changes.insert(*key, self.sched.row(*key).unwrap_or(Change::Gone(*key)));
         }
+        turn.deleted.extend(turn.changes.values().filter_map(|change| match change {
+            Change::Gone(RowKey::Job(id)) => Some(*id),
+            _ => None,
+        }));
         let sealed = self.vault.take(&turn.changes);
         if !work.events.is_empty() {
             self.seq = self.seq.next();
@@ -665,7 +674,26 @@ impl<S: Store> Engine<S> {
         let live = self.names.get(&(experiment, name.to_ascii_lowercase())).and_then(|id| self.sched.jobs().get(id));
         match live {
             Some(job) => Ok(Some(job.clone())),
-            None => self.ended_only(self.store.job_named(experiment, name)?),
+            None => {
+                let ended = self.ended_only(self.store.job_named(experiment, name)?)?;
+                Ok(ended.or_else(|| sweeps::by_name(self, experiment, name)))
+            }
+        }
+    }
+
+    /// Returns the name of a job of an experiment that is called as a member of a sweep of that name would be.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) fn numbered_job(&self, experiment: ExperimentId, sweep: &str) -> Result<Option<String>, StoreError> {
+        let prefix = format!("{}-", sweep.to_ascii_lowercase());
+        let from = (experiment, prefix.clone());
+        let numbered = |name: &str| name[prefix.len()..].bytes().all(|b| b.is_ascii_digit()) && name.len() > prefix.len();
+        let live = self.names.range(from..).map(|((of, name), _)| (of, name));
+        let mut live = live.take_while(|(of, name)| **of == experiment && name.starts_with(&prefix));
+        match live.find(|(_, name)| numbered(name)) {
+            Some((_, name)) => Ok(Some(name.clone())),
+            None => self.store.numbered_job(experiment, sweep),
         }
     }
 
@@ -687,7 +715,7 @@ impl<S: Store> Engine<S> {
     pub(super) fn job(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
         match self.sched.jobs().get(&id) {
             Some(job) => Ok(Some(job.clone())),
-            None => self.ended_only(self.store.job(id)?),
+            None => Ok(self.ended_only(self.store.job(id)?)?.or_else(|| sweeps::by_id(self, id))),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod hooks;
 pub mod keep;
 pub mod locate;
 pub mod look;
+pub mod metrics;
 pub mod perform;
 mod places;
 mod plan;
@@ -24,6 +25,7 @@ pub mod sampling;
 pub mod secrets;
 pub mod shelf;
 pub mod submit;
+pub mod sweeps;
 pub mod task;
 mod usage;
 pub mod validate;
@@ -73,6 +75,8 @@ const SWEEP_FIRST: Duration = Duration::from_secs(60);
 const PROVIDERS_FIRST: Duration = Duration::from_secs(2);
 /// The file of samples in the state directory.
 const SERIES_FILE: &str = "series.sqlite";
+/// The file of metrics of jobs in the state directory.
+const METRICS_FILE: &str = "metrics.sqlite";
 /// The most samples of one answer: a day of one node, thinned, has half as many.
 const HISTORY_MAX: u32 = 3_000;
 /// How long an orderly stop waits for links to close before it ends all the same.
@@ -137,6 +141,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
     let doors = Doors { calls, inputs: inputs_in, reports: reports_in, stopping };
     let host_files = pools::HostFiles::new(inputs.clone());
     let sampler = sampling::Sampler::new(Series::at(&state_dir.join(SERIES_FILE)));
+    let gatherer = metrics::Gatherer::new(&state_dir.join(METRICS_FILE));
     let run = move || {
         let mut core = Loop {
             engine,
@@ -162,7 +167,10 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             host_files,
             sampler,
             sample_at: Instant::now() + sampling::FIRST,
+            gatherer,
+            metrics_at: Instant::now() + metrics::EVERY,
         };
+        core.engine.sched().jobs().values().for_each(|job| core.gatherer.follow(job));
         let clusters: Vec<_> = core.engine.sched().clusters().values().cloned().collect();
         clusters.iter().for_each(|cluster| core.host_files.add(cluster));
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tokio.block_on(core.run(first, doors))));
@@ -229,6 +237,9 @@ struct Loop {
     sampler: sampling::Sampler,
     /// When nodes are measured next.
     sample_at: Instant,
+    gatherer: metrics::Gatherer,
+    /// When metrics are picked out next.
+    metrics_at: Instant,
 }
 
 /// Where the loop hears from.
@@ -258,6 +269,7 @@ impl Loop {
             self.sweep_if_due();
             self.look_at_providers_if_due();
             self.sample_if_due();
+            self.pick_metrics_if_due();
             let going = self.gather(&mut doors, &mut taken, patience).await;
             if going == Going::Over {
                 break;
@@ -328,7 +340,11 @@ impl Loop {
     /// Returns when a turn or a publication is due by itself.
     fn wake_at(&self) -> Option<Instant> {
         let deadline = self.engine.next_deadline().map(|at| self.clock.instant_of(at));
-        deadline.into_iter().chain(self.publisher.due()).chain([self.sweep_at, self.look_at, self.sample_at]).min()
+        deadline
+            .into_iter()
+            .chain(self.publisher.due())
+            .chain([self.sweep_at, self.look_at, self.sample_at, self.metrics_at])
+            .min()
     }
 
     /// Takes a call; says whether it asks for the end.
@@ -380,7 +396,14 @@ impl Loop {
             });
         }
         for (key, change) in &turn.changes {
+            if let Change::Job(job) = change {
+                self.gatherer.follow(job);
+            }
             self.end_followers(*key, change);
+        }
+        if !turn.deleted.is_empty() {
+            let (gatherer, deleted) = (self.gatherer.clone(), turn.deleted);
+            self.tokio.spawn_blocking(move || gatherer.forget(deleted));
         }
         self.host_files.follow(turn.changes.values());
         self.publisher.add(turn.changes);
@@ -394,9 +417,12 @@ impl Loop {
             Change::Job(job) => job.state.ended(),
             Change::Node(node) => !matches!(node.state, NodeState::Preparing),
             Change::Gone(_) => true,
-            Change::Group(_) | Change::Workspace(_) | Change::Cluster(_) | Change::FileServer(_) | Change::Experiment(_) => {
-                false
-            }
+            Change::Group(_)
+            | Change::Workspace(_)
+            | Change::Cluster(_)
+            | Change::FileServer(_)
+            | Change::Experiment(_)
+            | Change::Sweep(_) => false,
         };
         if over && let Some(end) = self.ends.remove(&key) {
             end.send_replace(true);
@@ -451,6 +477,7 @@ impl Loop {
                     let _ = reply.send(Reply::Loads(self.sampler.latest(&nodes)));
                 }
             }
+            Out::Metrics(call, jobs, curves) => self.metrics(call, jobs, curves),
             Out::Provide(work) => self.provide(*work),
             Out::Task(call, work) => self.begin_task(call, work),
         }
@@ -537,6 +564,33 @@ impl Loop {
                 Err(error) => Reply::Refused(Fault::internal("the measurements cannot be read").because(&error)),
             });
         });
+    }
+
+    fn metrics(&mut self, call: CallId, jobs: Vec<crate::model::ids::JobId>, curves: Vec<String>) {
+        let Some(reply) = self.replies.remove(&call) else { return };
+        let store = self.gatherer.store().clone();
+        self.tokio.spawn_blocking(move || {
+            // Who asked may have left.
+            let _ = reply.send(match store.read(&jobs, &curves) {
+                Ok(found) => Reply::Metrics(found),
+                Err(error) => Reply::Refused(Fault::internal("the metrics cannot be read").because(&error)),
+            });
+        });
+    }
+
+    /// Looks at what jobs have written whose metrics are wanted, when that is due.
+    fn pick_metrics_if_due(&mut self) {
+        if Instant::now() < self.metrics_at {
+            return;
+        }
+        self.metrics_at = Instant::now() + metrics::EVERY;
+        let (base, began) = (self.clock.now(), Instant::now());
+        for look in self.gatherer.looks(&self.engine) {
+            let way = way::Brief(way::Way::to(&look.link, &self.agents));
+            let gatherer = self.gatherer.clone();
+            let now = move || base + Millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+            self.tokio.spawn(async move { gatherer.look(look, way, now).await });
+        }
     }
 
     /// Measures all nodes that answer, when that is due.

@@ -18,7 +18,7 @@ use crate::providers;
 use crate::runtime::engine::{Engine, Out};
 use crate::runtime::export::{self, Ask};
 use crate::runtime::keep::KeepWork;
-use crate::runtime::{provide, resolve, secrets, volumes};
+use crate::runtime::{provide, resolve, secrets, sweeps, volumes};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, NO_JOB, Sched, Sighting};
 use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
@@ -99,6 +99,7 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
             (Some(_), Ok(Some(job))) => Done::Out(Out::Notify(id, job)),
             _ => Done::Fact(Event::EffectDone { effect: id }),
         },
+        Act::ExpandSweep { sweep, count } => Done::Fact(sweeps::expand(engine, id, *sweep, *count)),
     }
 }
 

@@ -158,6 +158,7 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
         dependencies: Vec::new(),
         pause: None,
         member: None,
+        sweep: None,
         retries: 0,
         stop_at: None,
         attempt: Attempt(1),

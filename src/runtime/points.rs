@@ -147,7 +147,8 @@ fn moments(batch: &Batch) -> impl Iterator<Item = (&'static str, &'static str)> 
         | Act::AnswerDaemon { .. }
         | Act::SetUpServer { .. }
         | Act::UndoServer { .. }
-        | Act::Notify { .. } => None,
+        | Act::Notify { .. }
+        | Act::ExpandSweep { .. } => None,
     });
     // Without a webhook, and without launchers, what is done is an acknowledgement.
     let heard = batch.events.iter().filter_map(|event| {

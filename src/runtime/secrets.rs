@@ -186,6 +186,7 @@ impl Vault {
             let kept = match change {
                 Change::Job(job) => secret::kept_of_job(&job.spec),
                 Change::Cluster(cluster) => secret::kept_of_cluster(&cluster.spec),
+                Change::Sweep(sweep) => secret::kept_of(&sweep.spec.sources),
                 Change::Group(_)
                 | Change::FileServer(_)
                 | Change::Workspace(_)

@@ -139,6 +139,7 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
             token: token.take(),
             dependencies: dependencies.clone(),
             member,
+            sweep: None,
         });
     }
     Ok(One::New(jobs))
@@ -161,7 +162,11 @@ fn member_name(member: &ArrayMember) -> String {
     format!("{}-{}", member.name, member.index)
 }
 
-fn cluster_of<S: Store>(engine: &Engine<S>, submit: &Submit, experiment: &Experiment) -> Result<Arc<Cluster>, Fault> {
+/// Finds the cluster of a submission: the one it names, else that of its body.
+///
+/// # Errors
+/// There is none of that name.
+pub fn cluster_of<S: Store>(engine: &Engine<S>, submit: &Submit, experiment: &Experiment) -> Result<Arc<Cluster>, Fault> {
     let own = resolve::workspace_name(&engine.sched, experiment.workspace).to_owned();
     let place = Place {
         workspace: submit.cluster.workspace.clone().or(Some(own)),
@@ -186,7 +191,11 @@ fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) 
     Err(Fault::user(format!("token `{token}` was used for {} with other content; nothing was submitted", job.id)).into())
 }
 
-fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, home: WorkspaceId) -> Result<(), Fault> {
+/// Checks what a job is asked to do against its cluster and what is mounted.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, home: WorkspaceId) -> Result<(), Fault> {
     let members = spec.scheduling.array.as_ref().map_or(0, |array| array.indexes.len());
     if engine.sched.jobs().len() + members > LIVE_JOBS_MAX {
         return Err(Fault::user(format!("array: there would be more than {LIVE_JOBS_MAX} live jobs")));

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::fault::{Fault, FaultCode};
-use crate::model::ids::{JobId, NodeId, WorkspaceId};
+use crate::model::ids::{JobId, NodeId, SweepId, WorkspaceId};
 use crate::model::names::check_name;
 use crate::model::nearest::nearest;
 use crate::model::node_class;
-use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit};
+use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit, SweepRef};
 use crate::model::resource_id::{Child, ResourceId};
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::secret::sources_of_cluster;
@@ -18,7 +18,7 @@ use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
 use crate::runtime::{
-    depend, locate, perform, places, plan, pools, provide, resolve, secrets, submit, usage, views, volumes,
+    depend, locate, perform, places, plan, pools, provide, resolve, secrets, submit, sweeps, usage, views, volumes,
 };
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
@@ -31,6 +31,8 @@ pub enum Checked {
     Do { events: Vec<Event>, then: After },
     /// Answered when the job has ended, or at that time.
     Await { job: JobId, until: Option<UnixMillis> },
+    /// Answered with metrics of jobs.
+    Metrics { jobs: Vec<JobId>, curves: Vec<String> },
     /// Answered with what was measured on a node.
     History { node: NodeId, since: UnixMillis },
     /// The newest measurements of nodes.
@@ -53,6 +55,8 @@ pub enum After {
     NewGroup,
     /// See above.
     NewFileServer,
+    /// See above.
+    NewSweep,
     /// These jobs; `None` stands for the next of the new ones.
     Jobs(Vec<Option<JobId>>),
 }
@@ -97,6 +101,7 @@ impl After {
             Self::NewExperiment => Then::Row(RowKey::Experiment(last.experiment)),
             Self::NewCluster => Then::Row(RowKey::Cluster(last.cluster)),
             Self::NewGroup => Then::Row(RowKey::Group(last.group)),
+            Self::NewSweep => Then::Row(RowKey::Sweep(last.sweep)),
             Self::NewFileServer => Then::Row(RowKey::FileServer(last.file_server)),
             Self::Jobs(jobs) => {
                 let new = jobs.iter().filter(|job| job.is_none()).count() as u64;
@@ -123,6 +128,7 @@ impl Then {
                 Some(Change::Experiment(row)) => Reply::Experiment(row),
                 Some(Change::Cluster(row)) => Reply::Cluster(row),
                 Some(Change::Group(row)) => Reply::Group(row),
+                Some(Change::Sweep(row)) => Reply::Sweep(Arc::new(sweeps::view(engine, &row))),
                 Some(Change::FileServer(row)) => Reply::FileServer(Arc::new(views::file_server(&engine.sched, &row))),
                 Some(Change::Node(_) | Change::Job(_) | Change::Gone(_)) | None => Reply::Accepted { note: None },
             },
@@ -198,6 +204,13 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::PlanJob { submit, stand_ins } => plan::check(engine, now, *submit, stand_ins),
         Request::SubmitAll(submits) => submit::check(engine, submits),
         Request::Replace { job, submit } => replace(engine, now, &job, *submit),
+        Request::CreateSweep(ask) => sweeps::create(engine, *ask),
+        Request::PlanSweep(ask) => sweeps::plan(engine, *ask),
+        Request::ShowSweep(sweep) => {
+            let sweep = sweeps::resolve_sweep(engine, &sweep)?;
+            Ok(Checked::Reply(Reply::Sweep(Arc::new(sweeps::view(engine, &sweep)))))
+        }
+        Request::Sweep { sweep, act } => sweeps::act(engine, &sweep, act),
         Request::Job { job, act } => act_on_job(engine, now, &job, act),
         Request::ShowJob(job) => {
             let job = find_job(engine, &job)?;
@@ -228,6 +241,12 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::ListFiles(folder) => {
             let folders = locate::folders(engine, &folder)?;
             Ok(Checked::Outside(FileWork::Entries { folders }))
+        }
+        Request::Metrics { jobs, curves } => {
+            if jobs.len() > crate::model::request::PAGE_MAX as usize {
+                return Err(Fault::user("metrics of more jobs than a page has are asked for").into());
+            }
+            Ok(Checked::Metrics { jobs, curves })
         }
         Request::NodeHistory { node, span } => {
             let node = resolve::node(&engine.sched, &node)?.id;
@@ -568,6 +587,25 @@ fn no_job(name: &str, place: &str) -> Fault {
 
 fn act_on_job<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef, act: JobAct) -> Result<Checked, Refusal> {
     let job = find_job(engine, job)?;
+    // A member of a sweep that has not come up comes up before its turn.
+    let up = sweeps::bring_up(engine, job.id);
+    let checked = act_on(engine, now, &job, act, up.is_some())?;
+    Ok(match (up, checked) {
+        (Some(up), Checked::Do { mut events, then }) => {
+            events.insert(0, up);
+            Checked::Do { events, then }
+        }
+        (_, checked) => checked,
+    })
+}
+
+fn act_on<S: Store>(
+    engine: &Engine<S>,
+    now: UnixMillis,
+    job: &Arc<Job>,
+    act: JobAct,
+    comes_up: bool,
+) -> Result<Checked, Refusal> {
     let name = &job.name;
     let ended = || format!("job `{name}` has already {}", job.state.word());
     let waits = job.state == ExecutionState::Queued;
@@ -579,12 +617,14 @@ fn act_on_job<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef, act: 
             None => Err(Fault::user(format!("job `{name}` has no stop that can be taken back")).into()),
         },
         JobAct::Retry if job.state == ExecutionState::Failed => {
-            accepted(Event::RetryAsked { job: depend::again(engine, &job)? })
+            accepted(Event::RetryAsked { job: depend::again(engine, job)? })
         }
         JobAct::Retry => Err(Fault::user(format!("job `{name}` is {}; only failed jobs are retried", job.state.word()))
             .hint("ostler job rerun makes a new job with the same spec")
             .into()),
-        JobAct::Delete if engine.sched.jobs().contains_key(&job.id) => accepted(Event::DeleteAsked { job: job.id }),
+        JobAct::Delete if comes_up || engine.sched.jobs().contains_key(&job.id) => {
+            accepted(Event::DeleteAsked { job: job.id })
+        }
         JobAct::Delete => accepted(Event::EndedJobDeleted { job: job.clone() }),
         JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if !waits => {
             Err(Fault::user(format!("job `{name}` is {}; this is for waiting jobs", job.state.word())).into())
@@ -668,7 +708,7 @@ fn list_jobs<S: Store>(
     };
     let (after, newest_first) = (query.after, query.newest_first);
     let page = JobPage { experiments, cluster, states: query.states.clone(), after, limit, newest_first };
-    let (jobs, more) = engine.store.jobs(&page)?;
+    let (jobs, more) = listed(engine, &page, query)?;
     let waiting = jobs.iter().filter(|job| job.state == ExecutionState::Queued).map(|job| job.cluster);
     let forecasts: BTreeMap<_, _> =
         waiting.collect::<BTreeSet<_>>().into_iter().map(|cluster| (cluster, engine.sched.forecast(now, cluster))).collect();
@@ -678,6 +718,68 @@ fn list_jobs<S: Store>(
     });
     let jobs = jobs.collect();
     Ok(Checked::Reply(Reply::Jobs { jobs, more }))
+}
+
+/// Reads one page of jobs, with members of sweeps that have not come up among them.
+fn listed<S: Store>(
+    engine: &Engine<S>,
+    page: &JobPage,
+    query: &crate::model::request::JobQuery,
+) -> Result<(Vec<Arc<Job>>, bool), Refusal> {
+    let of = match &query.sweep {
+        None => None,
+        Some(name) => {
+            let place = Place { workspace: query.workspace.clone(), name: query.experiment.clone() };
+            let by_id = name.strip_prefix("sweep-").and_then(|number| number.parse().ok()).map(SweepId);
+            let sweep = match by_id.filter(|id| engine.sched.sweeps().contains_key(id)) {
+                Some(id) => SweepRef::Id(id),
+                None => SweepRef::Named { experiment: place, sweep: name.clone() },
+            };
+            Some(sweeps::resolve_sweep(engine, &sweep)?)
+        }
+    };
+    let mut page = page.clone();
+    let limit = page.limit as usize;
+    let experiments = of.as_ref().map(|sweep| vec![sweep.experiment]);
+    page.experiments = experiments.or(page.experiments);
+    let ours = |job: &Arc<Job>| of.as_ref().is_none_or(|sweep| sweep.index_of(job.id).is_some());
+    let mut found: BTreeMap<JobId, Arc<Job>> = BTreeMap::new();
+    let mut beyond = None;
+    loop {
+        let (jobs, more) = engine.store.jobs(&page)?;
+        page.after = jobs.last().map(|job| job.id).or(page.after);
+        found.extend(jobs.into_iter().filter(ours).map(|job| (job.id, job)));
+        if more {
+            beyond = page.after;
+        }
+        if !more || found.len() > limit || of.is_none() {
+            // What comes after the last row that was read belongs to the next page.
+            beyond = beyond.filter(|_| more);
+            break;
+        }
+    }
+    if page.states.is_empty() || page.states.contains(&ExecutionState::Queued) {
+        let wanted = sweeps::Wanted {
+            experiments: page.experiments.as_deref(),
+            cluster: page.cluster,
+            after: query.after,
+            limit: limit + 1,
+            newest_first: page.newest_first,
+        };
+        for job in sweeps::waiting(engine, &wanted).into_iter().filter(ours) {
+            found.entry(job.id).or_insert(job);
+        }
+    }
+    let mut jobs: Vec<Arc<Job>> = found.into_values().collect();
+    if page.newest_first {
+        jobs.reverse();
+    }
+    let within = |job: &Arc<Job>| beyond.is_none_or(|last| if page.newest_first { job.id >= last } else { job.id <= last });
+    let all = jobs.len();
+    jobs.retain(within);
+    let more = beyond.is_some() || jobs.len() < all || jobs.len() > limit;
+    jobs.truncate(limit);
+    Ok((jobs, more))
 }
 
 fn list_all<S: Store>(engine: &Engine<S>, workspace: Option<&str>) -> Result<Checked, Refusal> {
@@ -691,6 +793,7 @@ fn list_all<S: Store>(engine: &Engine<S>, workspace: Option<&str>) -> Result<Che
         experiments: sched.experiments().values().filter(|e| fits(e.workspace)).cloned().collect(),
         groups: sched.groups().values().cloned().collect(),
         file_servers: sched.file_servers().values().filter(|s| fits(s.workspace)).cloned().collect(),
+        sweeps: sched.sweeps().values().filter(|s| fits(s.workspace)).cloned().collect(),
         clusters,
     }))
 }

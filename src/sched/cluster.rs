@@ -235,6 +235,7 @@ impl Sched {
         let message = format!("Cluster {} was deleted", cluster.name);
         let now = self.turn.now;
         self.edit_cluster(id, |cluster| (cluster.deleting, cluster.deleting_since) = (true, Some(now)));
+        self.trim_all(|sweep| sweep.cluster == id);
         for job in self.pools.get(&id).map(|pool| pool.jobs.clone()).unwrap_or_default() {
             self.terminate_now(job, &message);
         }

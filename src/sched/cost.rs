@@ -43,7 +43,7 @@ impl Sched {
     }
 
     /// Returns what a node costs that is got now.
-    pub(super) fn price(&self, cluster: &Cluster) -> Money {
+    pub fn price(&self, cluster: &Cluster) -> Money {
         let size = cluster.spec.vm_size.as_deref();
         let class = size.and_then(|size| node_class::find(&self.settings.node_classes, size));
         let said = cluster.spec.pool.price_per_node_hour.or(class.and_then(|(_, class)| class.price));

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{ClusterId, EffectId, FileServerId, JobId, NodeId, Rank, RankKey};
+use crate::model::ids::{ClusterId, EffectId, FileServerId, JobId, NodeId, Rank, RankKey, SweepId};
 use crate::model::state::{BootId, StopWhy};
 use crate::model::units::Millis;
 
@@ -43,6 +43,8 @@ pub enum Act {
     UndoServer { file_server: FileServerId },
     /// Tell hooks that a job ended. → `EffectDone`, also when the hook fails.
     Notify { job: JobId },
+    /// Make jobs of the next members of a sweep. → `SweepExpanded`.
+    ExpandSweep { sweep: SweepId, count: u32 },
 }
 
 /// What a launcher is told of its daemon.
@@ -67,7 +69,7 @@ impl Act {
             | Self::StopRank { node, .. }
             | Self::AckGone { node, .. }
             | Self::AnswerDaemon { node, .. } => Some(*node),
-            Self::Notify { .. } | Self::SetUpServer { .. } | Self::UndoServer { .. } => None,
+            Self::Notify { .. } | Self::ExpandSweep { .. } | Self::SetUpServer { .. } | Self::UndoServer { .. } => None,
         }
     }
 }

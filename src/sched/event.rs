@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use crate::model::cost::Budget;
 use crate::model::ids::{
-    ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, RankKey, WorkspaceId,
+    ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, RankKey, SweepId, WorkspaceId,
 };
 use crate::model::kept::Kept;
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority};
+use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority, SweepSpec};
 use crate::model::state::file_server::ServerOutcome;
-use crate::model::state::{ArrayMember, BootId, Dependency, Facts, Job, Proof, Unusable};
+use crate::model::state::{ArrayMember, BootId, Dependency, Facts, Job, Proof, SweepMember, Unusable};
 use crate::model::units::{Money, NodeCount, UnixMillis};
 
 /// A job as `runtime/validate.rs` accepted it: names resolved, uuid drawn, launch shape computed.
@@ -35,6 +35,35 @@ pub struct NewJob {
     pub dependencies: Vec<Dependency>,
     #[serde(default)]
     pub member: Option<ArrayMember>,
+    #[serde(default)]
+    pub sweep: Option<SweepMember>,
+}
+
+/// A sweep as the runtime accepted it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewSweep {
+    pub experiment: ExperimentId,
+    pub cluster: ClusterId,
+    pub name: String,
+    pub uuid: Uuid,
+    pub spec: Arc<SweepSpec>,
+    /// How many members it has.
+    pub count: u32,
+    pub priority: Priority,
+    pub held: bool,
+    pub token: Option<String>,
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A member of a sweep that comes up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMember {
+    pub index: u32,
+    pub job: NewJob,
+    /// Why it cannot be a job: it ends at once, and says so.
+    pub refused: Option<String>,
 }
 
 /// What a node's agent says of one process in its inventory.
@@ -131,6 +160,42 @@ pub enum Event {
 
     JobsSubmitted {
         jobs: Vec<NewJob>,
+    },
+    SweepCreated {
+        sweep: NewSweep,
+    },
+    /// Answers `ExpandSweep`; without an effect, somebody acts on members before their turn. What is up already is passed over.
+    SweepExpanded {
+        effect: Option<EffectId>,
+        sweep: SweepId,
+        members: Vec<NewMember>,
+    },
+    /// A sweep gets so many members more; `spec` is the whole of it.
+    SweepExtended {
+        sweep: SweepId,
+        spec: Arc<SweepSpec>,
+        count: u32,
+    },
+    /// Members that have not come up are taken away, those from the index `keep` on.
+    SweepTrimmed {
+        sweep: SweepId,
+        keep: u32,
+    },
+    /// All its members end, and no other comes up.
+    SweepStopped {
+        sweep: SweepId,
+    },
+    SweepHeld {
+        sweep: SweepId,
+        held: bool,
+    },
+    SweepPriority {
+        sweep: SweepId,
+        priority: Priority,
+    },
+    /// It goes, with its members in memory; who asks has deleted those that have ended.
+    SweepDeleted {
+        sweep: SweepId,
     },
     /// `until`: when it can no longer be taken back; the past or now for at once.
     TerminateAsked {
@@ -292,7 +357,7 @@ impl Event {
             | Self::ReleaseFailed { effect, .. }
             | Self::RankStarted { effect, .. }
             | Self::EffectDone { effect } => Some(*effect),
-            Self::NodeUp { effect, .. } | Self::RankGone { effect, .. } => *effect,
+            Self::NodeUp { effect, .. } | Self::RankGone { effect, .. } | Self::SweepExpanded { effect, .. } => *effect,
             _ => None,
         }
     }

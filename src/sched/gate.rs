@@ -56,7 +56,8 @@ impl Sched {
     fn caps(&self, job: &Job) -> Vec<(Cap, u32)> {
         let array = job.member.as_ref().and_then(|member| Some((Cap::Array(member.of), member.running_max?)));
         let experiment = self.experiments.get(&job.experiment).and_then(|experiment| experiment.running_max);
-        array.into_iter().chain(experiment.map(|most| (Cap::Experiment(job.experiment), most))).collect()
+        let sweep = job.sweep.as_ref().and_then(|member| Some((Cap::Sweep(member.of), member.running_max?)));
+        array.into_iter().chain(sweep).chain(experiment.map(|most| (Cap::Experiment(job.experiment), most))).collect()
     }
 
     /// Puts a job that may start into its cluster's queue, or behind the cap that keeps it out.

@@ -149,6 +149,7 @@ impl Sched {
     fn delete_experiment(&mut self, id: ExperimentId) {
         let now = self.turn.now;
         self.edit_experiment(id, |experiment| (experiment.deleting, experiment.deleting_since) = (true, Some(now)));
+        self.trim_all(|sweep| sweep.experiment == id);
         for job in self.members.get(&id).cloned().unwrap_or_default() {
             self.delete_job(job);
         }

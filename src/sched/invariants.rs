@@ -16,7 +16,7 @@ use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
 use crate::model::spec::{Deallocation, ScaleSettings};
 use crate::model::state::{
-    AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, QueueHead, RankRun, RankState,
+    AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, QueueHead, RankRun, RankState, Sweep,
 };
 
 /// Asserts a rule by its name.
@@ -47,6 +47,9 @@ impl Sched {
         for server in self.file_servers.values() {
             self.check_file_server(server);
         }
+        for sweep in self.sweeps.values() {
+            self.check_sweep(sweep);
+        }
         self.check_tallies();
         self.check_derived();
         rule!(self.stale.is_empty(), "a step leaves nothing unsettled", &self.stale);
@@ -70,9 +73,24 @@ impl Sched {
                 Some(Change::Node(node)) => self.check_node(&node),
                 Some(Change::Cluster(cluster)) => self.check_cluster(cluster.id),
                 Some(Change::FileServer(server)) => self.check_file_server(&server),
+                Some(Change::Sweep(sweep)) => self.check_sweep(&sweep),
                 Some(Change::Group(_) | Change::Workspace(_) | Change::Experiment(_) | Change::Gone(_)) | None => {}
             }
         }
+    }
+
+    fn check_sweep(&self, sweep: &Sweep) {
+        rule!(sweep.id <= self.counters.sweep, "ids come from the counters", sweep);
+        rule!(self.experiments.contains_key(&sweep.experiment), "a sweep is in an experiment", sweep);
+        let up = |index: u32| sweep.job_of(index).is_none_or(|job| self.jobs.contains_key(&job) || job > self.counters.job);
+        // Of a large sweep the first few: those come up next.
+        let twice = sweep.left.iter().take(super::AHEAD as usize).find(|index| up(*index));
+        rule!(twice.is_none(), "a member is a job or has not come up", (sweep, twice));
+        let asked = sweep.expanding.map(|effect| self.outbox.get(effect));
+        rule!(asked.is_none_or(|act| act.is_some()), "what brings members up is outstanding", sweep);
+        let waiting = self.sweep_queues.get(&sweep.id).copied().unwrap_or_default();
+        let starved = waiting == 0 && !sweep.held && !sweep.left.is_empty() && sweep.expanding.is_none();
+        rule!(!starved, "members come up while there are some", sweep);
     }
 
     fn check_file_server(&self, server: &FileServer) {
@@ -243,6 +261,7 @@ impl Sched {
             Act::SetUpServer { file_server } | Act::UndoServer { file_server } => {
                 self.file_servers.get(file_server).is_some_and(|row| row.effect == Some(id))
             }
+            Act::ExpandSweep { sweep, .. } => self.sweeps.get(sweep).is_some_and(|sweep| sweep.expanding == Some(id)),
         };
         rule!(alive, "I21 an outstanding effect belongs to something that lives", (id, act));
     }
@@ -301,7 +320,9 @@ impl Sched {
                 rule!(*counter > 0, "a tally counts every job", experiment);
                 *counter -= 1;
             }
-            rule!(tally.live() == 0, "a tally counts no job twice", experiment);
+            let left = self.sweeps.values().filter(|sweep| sweep.experiment == experiment.id);
+            let left: u64 = left.map(|sweep| u64::from(sweep.left.len())).sum();
+            rule!(tally.live() == left && tally.queued == left, "a tally counts no job twice", experiment);
         }
     }
 
@@ -311,6 +332,7 @@ impl Sched {
         let rows = rows.chain(self.workspaces.values().cloned().map(Change::Workspace));
         let rows = rows.chain(self.clusters.values().cloned().map(Change::Cluster));
         let rows = rows.chain(self.nodes.values().cloned().map(Change::Node));
+        let rows = rows.chain(self.sweeps.values().cloned().map(Change::Sweep));
         let rows = rows.chain(self.jobs.values().cloned().map(Change::Job)).collect();
         let outbox: Vec<_> = self.outbox().collect();
         let derived = Self::restore(self.settings.clone(), self.counters, rows, &outbox);
@@ -319,6 +341,7 @@ impl Sched {
         rule!(derived.over == self.over, "ended jobs are known", &self.over);
         rule!(derived.members == self.members, "members of experiments are known", &self.members);
         rule!(derived.gates == self.gates, "caps count what runs", (&self.gates, &derived.gates));
+        rule!(derived.sweep_queues == self.sweep_queues, "who waits of each sweep is known", &self.sweep_queues);
         rule!(derived.dependents == self.dependents, "who waits for whom is known", &self.dependents);
         for (id, pool) in &self.pools {
             rule!(derived.pools.get(id) == Some(pool), "I09 node counts and queues add up", (id, pool));

@@ -6,7 +6,7 @@ use super::Sched;
 use super::effect::Act;
 use super::event::NewJob;
 use super::rows::Record;
-use crate::model::ids::{Attempt, JobId};
+use crate::model::ids::{Attempt, JobId, WorkspaceId};
 use crate::model::spec::Priority;
 use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Pause, PauseWhy, StopWhy};
 use crate::model::units::UnixMillis;
@@ -14,6 +14,50 @@ use crate::model::units::UnixMillis;
 /// Returns an entry of a job's `errors`.
 pub(super) fn job_error(code: &str, message: impl Into<String>) -> JobError {
     JobError { code: code.to_owned(), message: message.into(), details: Vec::new() }
+}
+
+impl NewJob {
+    /// Returns the job that it is from now on: it waits.
+    pub fn row(self, id: JobId, workspace: WorkspaceId, now: UnixMillis) -> Job {
+        let begin = self.spec.scheduling.begin_time.map(|begin| begin.of(now)).filter(|at| *at > now);
+        Job {
+            id,
+            workspace,
+            experiment: self.experiment,
+            name: self.name,
+            uuid: self.uuid,
+            segment: self.segment,
+            cluster: self.cluster,
+            priority: self.spec.scheduling_priority,
+            spec: self.spec,
+            shape: self.shape,
+            token: self.token,
+            state: ExecutionState::Queued,
+            since: now,
+            held: false,
+            dependencies: self.dependencies,
+            pause: begin.map(|until| Pause { until, why: PauseWhy::Begin }),
+            member: self.member,
+            sweep: self.sweep,
+            retries: 0,
+            stop_at: None,
+            attempt: Attempt(0),
+            requeues: 0,
+            nodes: Vec::new(),
+            node_names: Vec::new(),
+            places: Vec::new(),
+            ranks: Default::default(),
+            after_stop: None,
+            created: now,
+            started: None,
+            spent: Default::default(),
+            ended: None,
+            exit_code: None,
+            errors: Vec::new(),
+            deleting: false,
+            deleting_since: None,
+        }
+    }
 }
 
 impl Sched {
@@ -33,45 +77,9 @@ impl Sched {
         }
         let workspace = experiment.workspace;
         self.counters.job = self.counters.job.next();
-        let (id, now) = (self.counters.job, self.turn.now);
-        let begin = new.spec.scheduling.begin_time.map(|begin| begin.of(now)).filter(|at| *at > now);
-        self.put_job(Arc::new(Job {
-            id,
-            workspace,
-            experiment: new.experiment,
-            name: new.name,
-            uuid: new.uuid,
-            segment: new.segment,
-            cluster: new.cluster,
-            priority: new.spec.scheduling_priority,
-            spec: new.spec,
-            shape: new.shape,
-            token: new.token,
-            state: ExecutionState::Queued,
-            since: now,
-            held: false,
-            dependencies: new.dependencies,
-            pause: begin.map(|until| Pause { until, why: PauseWhy::Begin }),
-            member: new.member,
-            retries: 0,
-            stop_at: None,
-            attempt: Attempt(0),
-            requeues: 0,
-            nodes: Vec::new(),
-            node_names: Vec::new(),
-            places: Vec::new(),
-            ranks: Default::default(),
-            after_stop: None,
-            created: now,
-            started: None,
-            spent: Default::default(),
-            ended: None,
-            exit_code: None,
-            errors: Vec::new(),
-            deleting: false,
-            deleting_since: None,
-        }));
-        self.count(new.experiment, None, Some(ExecutionState::Queued));
+        let (id, experiment) = (self.counters.job, new.experiment);
+        self.put_job(Arc::new(new.row(id, workspace, self.turn.now)));
+        self.count(experiment, None, Some(ExecutionState::Queued));
         self.look_at_dependencies(id);
     }
 

@@ -33,6 +33,7 @@ mod pool;
 mod preempt;
 mod rows;
 mod space;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -41,18 +42,21 @@ mod verdict;
 pub use cluster::TARGET_MAX;
 pub use daemon::DAEMONS_MAX;
 pub use effect::{Act, DaemonAnswer, Effect};
-pub use event::{Event, NewJob, Sighting};
+pub use event::{Event, NewJob, NewMember, NewSweep, Sighting};
 pub use file_server::Mounters;
 pub use forecast::FORECAST_MAX;
 pub use node_setup::NO_JOB;
+pub use sweep::AHEAD;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::ids::{ClusterId, Counters, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
+use crate::model::ids::{
+    ClusterId, Counters, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId,
+};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
-use crate::model::state::{AfterStop, Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
+use crate::model::state::{AfterStop, Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::UnixMillis;
 use gate::Gates;
 use node::Got;
@@ -83,6 +87,7 @@ pub struct Sched {
     clusters: BTreeMap<ClusterId, Arc<Cluster>>,
     nodes: BTreeMap<NodeId, Arc<Node>>,
     experiments: BTreeMap<ExperimentId, Arc<Experiment>>,
+    sweeps: BTreeMap<SweepId, Arc<Sweep>>,
     jobs: BTreeMap<JobId, Arc<Job>>,
     outbox: Outbox,
     /// Derived: nodes and queue of each cluster.
@@ -91,6 +96,8 @@ pub struct Sched {
     members: BTreeMap<ExperimentId, BTreeSet<JobId>>,
     /// Derived: the caps on running jobs, and what waits behind them.
     gates: Gates,
+    /// Derived: how many members of each sweep wait.
+    sweep_queues: BTreeMap<SweepId, u32>,
     /// Derived: who waits for whom.
     dependents: BTreeMap<JobId, BTreeSet<JobId>>,
     /// Derived: jobs that have ended.
@@ -119,11 +126,13 @@ impl Sched {
             clusters: BTreeMap::new(),
             nodes: BTreeMap::new(),
             experiments: BTreeMap::new(),
+            sweeps: BTreeMap::new(),
             jobs: BTreeMap::new(),
             outbox: Outbox::default(),
             pools: Pools::new(),
             members: BTreeMap::new(),
             gates: Gates::new(),
+            sweep_queues: BTreeMap::new(),
             dependents: BTreeMap::new(),
             over: BTreeSet::new(),
             timers: Timers::default(),
@@ -146,6 +155,7 @@ impl Sched {
                 Change::Cluster(row) => sched.put_cluster(row),
                 Change::Node(row) => sched.put_node(row),
                 Change::Experiment(row) => sched.put_experiment(row),
+                Change::Sweep(row) => sched.put_sweep(row),
                 Change::Job(row) => {
                     let decided = u32::from(row.after_stop == Some(AfterStop::Requeue));
                     sched.requeues_allowed = sched.requeues_allowed.max(row.requeues + decided);
@@ -208,6 +218,14 @@ impl Sched {
             Event::ScaleAsked { cluster, target, deallocation } => self.on_scale(cluster, target, deallocation),
             Event::AutoScaleAsked { cluster, auto } => self.on_auto_scale(cluster, auto),
             Event::JobsSubmitted { jobs } => self.on_submitted(jobs),
+            Event::SweepCreated { sweep } => self.on_sweep_created(sweep),
+            Event::SweepExpanded { effect, sweep, members } => self.on_sweep_expanded(effect, sweep, members),
+            Event::SweepExtended { sweep, spec, count } => self.on_sweep_extended(sweep, spec, count),
+            Event::SweepTrimmed { sweep, keep } => self.on_sweep_trimmed(sweep, keep),
+            Event::SweepStopped { sweep } => self.on_sweep_stopped(sweep),
+            Event::SweepHeld { sweep, held } => self.on_sweep_held(sweep, held),
+            Event::SweepPriority { sweep, priority } => self.on_sweep_priority(sweep, priority),
+            Event::SweepDeleted { sweep } => self.on_sweep_deleted(sweep),
             Event::TerminateAsked { job, until } => self.on_terminate(job, until),
             Event::TerminateTakenBack { job } => self.on_taken_back(job),
             Event::RetryAsked { job } => self.on_retry(job),
@@ -253,6 +271,8 @@ impl Sched {
                 self.tell_dependents(job, became);
             } else if let Some(cluster) = self.turn.dirty.pop_first() {
                 self.settle(cluster);
+            } else if let Some(sweep) = self.turn.sweeps.pop_first() {
+                self.settle_sweep(sweep);
             } else {
                 return;
             }
@@ -301,7 +321,8 @@ impl Sched {
                 | Act::StartRank { .. }
                 | Act::StopRank { .. }
                 | Act::SetUpServer { .. }
-                | Act::UndoServer { .. },
+                | Act::UndoServer { .. }
+                | Act::ExpandSweep { .. },
             )
             | None => self.ignore(),
         }
@@ -336,6 +357,7 @@ impl Sched {
             RowKey::Cluster(id) => self.clusters.get(&id).cloned().map(Change::Cluster),
             RowKey::Node(id) => self.nodes.get(&id).cloned().map(Change::Node),
             RowKey::Experiment(id) => self.experiments.get(&id).cloned().map(Change::Experiment),
+            RowKey::Sweep(id) => self.sweeps.get(&id).cloned().map(Change::Sweep),
             RowKey::Job(id) => self.jobs.get(&id).cloned().map(Change::Job),
         }
     }
@@ -353,6 +375,11 @@ impl Sched {
     /// Returns all resource groups but the one that is always there.
     pub fn groups(&self) -> &BTreeMap<GroupId, Arc<ResourceGroup>> {
         &self.groups
+    }
+
+    /// Returns all sweeps.
+    pub fn sweeps(&self) -> &BTreeMap<SweepId, Arc<Sweep>> {
+        &self.sweeps
     }
 
     /// Returns all file servers.

@@ -8,10 +8,11 @@ use super::depend::{Became, waited_for};
 use super::effect::{Act, Effect};
 use super::gate::on_nodes;
 use super::pool::{JobKeys, NodeKeys, Standing};
+use super::sweep::waits_of;
 use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
 use crate::model::cost::Use;
-use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
+use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId};
 use crate::model::snapshot::RowKey;
 use crate::model::state::{
     Cap, Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally,
@@ -30,6 +31,8 @@ pub(super) struct Turn {
     pub(super) dirty: BTreeSet<ClusterId>,
     /// Clusters whose queue changed.
     pub(super) fresh: BTreeSet<ClusterId>,
+    /// Sweeps that may need their next members.
+    pub(super) sweeps: BTreeSet<SweepId>,
     /// What became of jobs that others wait for, and are still to be told.
     pub(super) became: BTreeMap<JobId, Became>,
 }
@@ -139,7 +142,7 @@ impl Sched {
         self.turn.dirty.insert(cluster);
     }
 
-    fn touch(&mut self, key: RowKey) {
+    pub(super) fn touch(&mut self, key: RowKey) {
         self.turn.step.touched.insert(key);
     }
 
@@ -221,15 +224,16 @@ impl Sched {
     pub(super) fn edit_job(&mut self, id: JobId, change: impl FnOnce(&mut Job)) {
         let now = self.turn.now;
         let Some(row) = self.jobs.get_mut(&id) else { return };
-        let (before, waited) = (JobKeys::of(row), waited_for(row));
+        let (before, waited, filled) = (JobKeys::of(row), waited_for(row), waits_of(row));
         let job = Arc::make_mut(row);
         change(job);
         if job.state != before.state {
             job.since = now;
         }
-        let (after, waits) = (JobKeys::of(job), waited_for(job));
+        let (after, waits, fills) = (JobKeys::of(job), waited_for(job), waits_of(job));
         let experiment = job.experiment;
         self.touch(RowKey::Job(id));
+        self.key_sweep(filled, fills);
         self.key_dependencies(id, &waited, &waits);
         let caps = self.caps_of(id);
         self.key_job(id, &caps, Some(before), Some(after));
@@ -338,6 +342,7 @@ impl Sched {
         let (id, keys, waits) = (row.id, JobKeys::of(&row), waited_for(&row));
         self.touch(RowKey::Job(id));
         self.members.entry(row.experiment).or_default().insert(id);
+        self.key_sweep(None, waits_of(&row));
         self.jobs.insert(id, row);
         self.key_dependencies(id, &BTreeSet::new(), &waits);
         let caps = self.caps_of(id);
@@ -353,6 +358,10 @@ impl Sched {
 
     /// Removes an experiment, which has no live job. The store removes its ended jobs with it.
     pub(super) fn drop_experiment(&mut self, id: ExperimentId) {
+        let sweeps: Vec<_> = self.sweeps.values().filter(|sweep| sweep.experiment == id).map(|sweep| sweep.id).collect();
+        for sweep in sweeps {
+            self.drop_sweep(sweep);
+        }
         self.experiments.remove(&id);
         self.members.remove(&id);
         self.touch(RowKey::Experiment(id));
@@ -392,6 +401,7 @@ impl Sched {
     pub(super) fn drop_job(&mut self, id: JobId, record: Record) {
         let caps = self.caps_of(id);
         let Some(row) = self.jobs.remove(&id) else { return };
+        self.key_sweep(waits_of(&row), None);
         self.key_dependencies(id, &waited_for(&row), &BTreeSet::new());
         if let Some(members) = self.members.get_mut(&row.experiment) {
             members.remove(&id);

@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { what: "the first layout", sql: SCHEMA_1 },
     Migration { what: "resource groups and file servers", sql: GROUPS_AND_FILE_SERVERS },
     Migration { what: "sealed values", sql: SEALED },
+    Migration { what: "sweeps", sql: SWEEPS },
 ];
 
 /// The schema that this version of the program writes.
@@ -122,6 +123,18 @@ CREATE TABLE sealed (
   body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sealed_owner ON sealed (kind, owner);
+";
+
+/// What was asked for stands apart from the row, which is written whenever members come up.
+const SWEEPS: &str = "
+CREATE TABLE sweep (
+  id INTEGER PRIMARY KEY,
+  experiment INTEGER NOT NULL,
+  name TEXT NOT NULL COLLATE NOCASE,
+  parts INTEGER NOT NULL,
+  spec TEXT NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
 ";
 
 /// Reads how many steps the file has had.

@@ -15,6 +15,7 @@ mod crash;
 mod events;
 mod fault;
 pub mod lock;
+mod metrics;
 mod migrations;
 mod open;
 mod outbox;
@@ -24,6 +25,7 @@ mod rows;
 mod series;
 
 pub use crash::crash_point;
+pub use metrics::{Batch as MetricBatch, Cursor, MetricStore};
 pub use open::{DATABASE_FILE, Db};
 pub use query::{PastEvent, Reader};
 pub use series::Series;
@@ -120,6 +122,12 @@ pub trait Store: Send {
     /// As [`Store::load`].
     fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError>;
 
+    /// Returns the name of a job of an experiment that is called `{before}-{number}`.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    fn numbered_job(&self, experiment: ExperimentId, before: &str) -> Result<Option<String>, StoreError>;
+
     /// Finds the job that was submitted with this token.
     ///
     /// # Errors
@@ -163,6 +171,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
     fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
         (**self).job_named(experiment, name)
+    }
+
+    fn numbered_job(&self, experiment: ExperimentId, before: &str) -> Result<Option<String>, StoreError> {
+        (**self).numbered_job(experiment, before)
     }
 
     fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {

@@ -163,6 +163,10 @@ impl Store for Db {
         self.reader.job_named(experiment, name)
     }
 
+    fn numbered_job(&self, experiment: ExperimentId, before: &str) -> Result<Option<String>, StoreError> {
+        self.reader.numbered_job(experiment, before)
+    }
+
     fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
         self.reader.job_with_token(token)
     }

@@ -16,7 +16,7 @@ use super::{JobPage, Loaded, StoreError};
 use crate::model::ids::{Epoch, ExperimentId, JobId, Seq};
 use crate::model::request::PAGE_MAX;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT};
-use crate::model::state::{ExecutionState, Job};
+use crate::model::state::{ExecutionState, Job, Sweep};
 use crate::model::units::UnixMillis;
 use crate::sched::Event;
 
@@ -106,6 +106,22 @@ impl Reader {
     pub fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
         let sql = "SELECT id, body FROM job WHERE experiment = ?1 AND name = ?2";
         self.with(|conn| one_job(conn, sql, &[&int(experiment.0), &name]))
+    }
+
+    /// Returns the name of a job of an experiment that is called `{before}-{number}`.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn numbered_job(&self, experiment: ExperimentId, before: &str) -> Result<Option<String>, StoreError> {
+        // `.` comes right after `-`, so this is every name that begins so, by the index.
+        let sql = "SELECT name FROM job WHERE experiment = ?1 AND name >= ?2 AND name < ?3 AND substr(name, ?4) NOT GLOB '*[^0-9]*'
+                   AND length(name) >= ?4 LIMIT 1";
+        let first_digit = i64::try_from(before.len() + 2).unwrap_or(i64::MAX);
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(sql)?;
+            let params = rusqlite::params![int(experiment.0), format!("{before}-"), format!("{before}."), first_digit];
+            Ok(select.query_row(params, |row| row.get(0)).optional()?)
+        })
     }
 
     /// Finds the job that was submitted with this token.
@@ -279,6 +295,7 @@ pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
     all(conn, "file_server", "SELECT id, body FROM file_server ORDER BY id", |row| rows.push(Change::FileServer(row)))?;
     all(conn, "node", "SELECT id, body FROM node ORDER BY id", |row| rows.push(Change::Node(row)))?;
     all(conn, "experiment", "SELECT id, body FROM experiment ORDER BY id", |row| rows.push(Change::Experiment(row)))?;
+    sweeps(conn, |row| rows.push(Change::Sweep(row)))?;
     let live = "SELECT id, body FROM job WHERE state IN ('queued', 'running', 'terminating') ORDER BY id";
     all(conn, "job", live, |row| rows.push(Change::Job(row)))?;
     let mut ended = Vec::new();
@@ -288,6 +305,19 @@ pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
     ended.reverse();
     let counters = from_json("meta", 1, &counters)?;
     Ok(Loaded { seq: Seq(seq.cast_unsigned()), counters, rows, ended, outbox: outbox::load(conn)? })
+}
+
+/// Reads sweeps, each with what was asked for.
+fn sweeps(conn: &Connection, mut keep: impl FnMut(Arc<Sweep>)) -> Result<(), Trouble> {
+    let mut select = conn.prepare_cached("SELECT id, body, spec FROM sweep ORDER BY id")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        let mut sweep: Sweep = from_json("sweep", id, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+        sweep.spec = Arc::new(from_json("sweep", id, row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?);
+        keep(Arc::new(sweep));
+    }
+    Ok(())
 }
 
 fn all<T: DeserializeOwned>(

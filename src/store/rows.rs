@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::Sealed;
 use super::fault::Trouble;
 use crate::model::snapshot::{Change, RowKey};
-use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Workspace};
+use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 
 /// Writes a value for a text column.
 pub(super) fn to_json<T: Serialize>(table: &'static str, key: u64, value: &T) -> Result<String, Trouble> {
@@ -44,6 +44,7 @@ pub(super) fn apply(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), Trou
             Change::Cluster(row) => put_cluster(tx, row)?,
             Change::Node(row) => put_node(tx, row)?,
             Change::Experiment(row) => put_experiment(tx, row)?,
+            Change::Sweep(row) => put_sweep(tx, row)?,
             Change::Job(row) => put_job(tx, row)?,
             Change::Gone(_) => {}
         }
@@ -70,6 +71,7 @@ fn delete(tx: &Transaction<'_>, key: RowKey) -> Result<(), Trouble> {
             tx.prepare_cached("DELETE FROM job WHERE experiment = ?1")?.execute([int(id.0)])?;
             ("DELETE FROM experiment WHERE id = ?1", id.0)
         }
+        RowKey::Sweep(id) => ("DELETE FROM sweep WHERE id = ?1", id.0),
         RowKey::Job(id) => ("DELETE FROM job WHERE id = ?1", id.0),
     };
     tx.prepare_cached(sql)?.execute([int(id)])?;
@@ -101,6 +103,7 @@ fn owner(key: RowKey) -> Option<(&'static str, i64)> {
     match key {
         RowKey::Job(id) => Some(("job", int(id.0))),
         RowKey::Cluster(id) => Some(("cluster", int(id.0))),
+        RowKey::Sweep(id) => Some(("sweep", int(id.0))),
         RowKey::Group(_) | RowKey::FileServer(_) | RowKey::Workspace(_) | RowKey::Node(_) | RowKey::Experiment(_) => None,
     }
 }
@@ -163,6 +166,24 @@ fn put_experiment(tx: &Transaction<'_>, row: &Experiment) -> Result<(), Trouble>
          ON CONFLICT (id) DO UPDATE SET workspace = excluded.workspace, name = excluded.name, body = excluded.body",
     )?
     .execute(params![int(row.id.0), int(row.workspace.0), row.name, body])?;
+    Ok(())
+}
+
+/// What was asked for is written when the sweep comes and when it is extended, not when its members come up.
+fn put_sweep(tx: &Transaction<'_>, row: &Sweep) -> Result<(), Trouble> {
+    let body = to_json("sweep", row.id.0, row)?;
+    let known = tx.prepare_cached("UPDATE sweep SET body = ?1 WHERE id = ?2 AND parts = ?3")?.execute(params![
+        body,
+        int(row.id.0),
+        row.parts
+    ])?;
+    if known == 0 {
+        let spec = to_json("sweep", row.id.0, &*row.spec)?;
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO sweep (id, experiment, name, parts, spec, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![int(row.id.0), int(row.experiment.0), row.name, row.parts, spec, body])?;
+    }
     Ok(())
 }
 

@@ -22,6 +22,7 @@ const AGENT: &str = include_str!("../../assets/agent/agent.sh");
 const MOUNTS: &str = include_str!("../../assets/agent/mounts.sh");
 const SUPERVISOR: &str = include_str!("../../assets/agent/supervisor.sh");
 const LAUNCH: &str = include_str!("../../assets/agent/launch.sh");
+const METRIC: &str = include_str!("../../assets/agent/metric.sh");
 const BOOTSTRAP: &str = include_str!("../../assets/agent/bootstrap.sh");
 
 /// The most that a login shell may print before our first line: a long message of the day has a tenth of it.
@@ -47,7 +48,7 @@ pub enum Scripts {
 impl Bootstrap {
     /// Returns a bootstrap with a word of its own, by which its lines are known among anything else.
     pub fn new() -> Self {
-        let all = [SPOOL, AGENT, MOUNTS, SUPERVISOR, LAUNCH].concat();
+        let all = [SPOOL, AGENT, MOUNTS, SUPERVISOR, LAUNCH, METRIC].concat();
         let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, all.as_bytes()).simple().to_string();
         Self { nonce: format!("ostler-{}", Uuid::new_v4().simple()), version: hash[..16].to_owned() }
     }
@@ -67,6 +68,7 @@ impl Bootstrap {
         let mut text = order::command("put", &[&self.agent_file(), &agent]);
         text.push_str(&order::command("put", &[&self.supervisor_file(), &supervisor]));
         text.push_str(&order::command("put", &["ostler-launch", LAUNCH]));
+        text.push_str(&order::command("put", &["ostler", METRIC]));
         text.push_str("all_put .\n");
         text
     }

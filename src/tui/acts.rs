@@ -637,6 +637,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
         Ok(Reply::Experiment(row)) => vec![UiEffect::Go(Subject::Experiment(row.id))],
         Ok(Reply::Cluster(row)) => vec![UiEffect::Go(Subject::Cluster(row.id))],
         Ok(Reply::Group(row)) => vec![UiEffect::Go(Subject::Group(row.id))],
+        Ok(Reply::Sweep(view)) => say(format!("sweep {} of {} jobs", shown(&view.sweep.name), view.sweep.count())),
         Ok(Reply::FileServer(view)) => vec![UiEffect::Go(Subject::FileServer(view.file_server.id))],
         Ok(
             Reply::Status(_)
@@ -647,12 +648,14 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Usages(_)
             | Reply::Preview(_)
             | Reply::Plan(_)
+            | Reply::SweepPlan(_)
             | Reply::Window(_)
             | Reply::Found { .. }
             | Reply::Files(_)
             | Reply::Listing(_)
             | Reply::History(_)
             | Reply::Loads(_)
+            | Reply::Metrics(_)
             | Reply::Way(_)
             | Reply::Ran { .. },
         ) => Vec::new(),

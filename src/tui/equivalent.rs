@@ -92,11 +92,15 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         Request::TagWorkspace { .. }
         | Request::Submit(_)
         | Request::SubmitAll(_)
+        | Request::CreateSweep(_)
+        | Request::Sweep { .. }
         | Request::Replace { .. }
         | Request::Stop => return None,
         Request::Status
         | Request::PreviewScale(_)
         | Request::PlanJob { .. }
+        | Request::PlanSweep(_)
+        | Request::ShowSweep(_)
         | Request::ShowJob(_)
         | Request::ShowFileServer(_)
         | Request::FileServerSpace(_)
@@ -111,6 +115,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::ListFiles(_)
         | Request::NodeHistory { .. }
         | Request::NodeLoads(_)
+        | Request::Metrics { .. }
         | Request::NodeWay { .. }
         | Request::Exec { .. } => return None,
     };

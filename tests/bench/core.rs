@@ -103,7 +103,8 @@ impl World {
             | Act::StopRank { .. }
             | Act::AnswerDaemon { .. }
             | Act::SetUpServer { .. }
-            | Act::UndoServer { .. } => None,
+            | Act::UndoServer { .. }
+            | Act::ExpandSweep { .. } => None,
         }
     }
 
@@ -127,6 +128,7 @@ impl World {
                 token: None,
                 dependencies: Vec::new(),
                 member: None,
+                sweep: None,
             })
             .collect();
         let start = Instant::now();

@@ -6,6 +6,7 @@ mod figures;
 mod hosts;
 mod pool;
 mod screen;
+mod sweep;
 
 use figures::Board;
 
@@ -16,4 +17,5 @@ fn main() {
     pool::bench(&mut board);
     hosts::bench(&mut board);
     screen::bench(&mut board);
+    sweep::bench(&mut board);
 }

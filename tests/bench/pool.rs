@@ -62,14 +62,15 @@ pub fn run(board: &mut Board, name: &str, provider: ProviderSpec, nodes: u32, ss
     });
 }
 
-struct Core {
+/// A whole core with a pool.
+pub struct Core {
     client: Client,
     handle: Handle,
     dir: tempfile::TempDir,
 }
 
 impl Core {
-    async fn start(provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) -> Self {
+    pub async fn start(provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (calls, receiver) = mpsc::channel(64);
         let options =
@@ -95,9 +96,14 @@ impl Core {
         core
     }
 
-    async fn ask(&self, request: Request) -> Reply {
+    pub async fn ask(&self, request: Request) -> Reply {
         let answer = tokio::time::timeout(DEADLINE, self.client.request(request)).await;
         answer.expect("an answer in time").expect("no refusal")
+    }
+
+    pub async fn stop(self) {
+        self.handle.stop();
+        self.handle.stopped().await.expect("it stops in order");
     }
 
     async fn until_idle(&self, nodes: u32) {

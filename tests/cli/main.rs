@@ -15,6 +15,7 @@ mod refused;
 mod rig;
 mod secrets;
 mod settings;
+mod sweeps;
 mod visit;
 mod web;
 mod words;

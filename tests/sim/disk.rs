@@ -67,6 +67,7 @@ fn key_of(change: &Change) -> RowKey {
         Change::Cluster(row) => RowKey::Cluster(row.id),
         Change::Node(row) => RowKey::Node(row.id),
         Change::Experiment(row) => RowKey::Experiment(row.id),
+        Change::Sweep(row) => RowKey::Sweep(row.id),
         Change::Job(row) => RowKey::Job(row.id),
         Change::Gone(key) => *key,
     }
@@ -141,6 +142,15 @@ impl Store for Disk {
 
     fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
         Ok(self.find(|job| job.experiment == experiment && same_name(&job.name, name)))
+    }
+
+    fn numbered_job(&self, experiment: ExperimentId, before: &str) -> Result<Option<String>, StoreError> {
+        let numbered = |name: &str| {
+            let number = name.to_ascii_lowercase();
+            let number = number.strip_prefix(&before.to_ascii_lowercase()).and_then(|rest| rest.strip_prefix('-'));
+            number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        };
+        Ok(self.find(|job| job.experiment == experiment && numbered(&job.name)).map(|job| job.name.clone()))
     }
 
     fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {

@@ -168,6 +168,8 @@ const PROBES: &[&str] = &[
     "a machine was found by its tag",
     "a machine was taken away",
     "a machine that no node had was given back",
+    "a sweep was submitted",
+    "something was done to a whole sweep",
 ];
 
 #[test]

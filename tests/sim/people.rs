@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use ostler::model::ids::{JobId, NodeId, RankKey};
-use ostler::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit};
+use ostler::model::request::{
+    JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit, SubmitSweep, SweepAct, SweepRef,
+};
 use ostler::model::spec::job::{Constraints, JobPreparation};
+use ostler::model::spec::sweep::{Part, Search};
 use ostler::model::spec::{
     Begin, ClusterSpec, Deallocation, Demand, Hooks, JobSpec, Machines, Priority, ProviderSpec, Resources, Retry,
-    ScaleSettings, Scheduling,
+    ScaleSettings, Scheduling, SweepSpec, sweep_file,
 };
 use ostler::model::state::{Job, Reach};
 use ostler::model::units::{Millis, NodeCount};
@@ -63,7 +66,7 @@ pub fn act(world: &mut World) {
             settle(world);
         }
     } else {
-        match world.rng.range(0, 20) {
+        match world.rng.range(0, 22) {
             0..=7 => submit(world),
             8 => scale(world),
             9 => auto_scale(world),
@@ -75,6 +78,8 @@ pub fn act(world: &mut World) {
             16 => on_job(world, JobAct::Hold),
             17 => on_job(world, JobAct::Release),
             18 => drain(world),
+            19 => sweep(world),
+            20 => on_sweep(world),
             _ => declare_dead(world),
         }
     }
@@ -116,6 +121,47 @@ fn submit(world: &mut World) {
     let submit =
         Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: Some(token.clone()) };
     world.ask(Request::Submit(Box::new(submit)), Some(token));
+}
+
+fn sweep(world: &mut World) {
+    let option = |text: &str| sweep_file::option(text).expect("a parameter");
+    let members = world.rng.range(1, 12);
+    let long = world.rng.range(1, 20_000);
+    let parameters = vec![option(&format!("n=0..{members}/1")), option("code=0,7")];
+    let part = Part { parameters, search: Search::Grid, exclude: Vec::new() };
+    let template =
+        serde_json::json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": format!("run {long} PARAM_CODE")}});
+    let mut spec = SweepSpec::new(template, vec![part]);
+    spec.running_max = world.rng.chance(300).then_some(2);
+    let ask = SubmitSweep {
+        experiment: Place::default(),
+        cluster: Place::default(),
+        name: None,
+        spec,
+        held: world.rng.chance(100),
+        token: Some(format!("token-{}", world.rng.next())),
+    };
+    world.reach("a sweep was submitted");
+    world.ask(Request::CreateSweep(Box::new(ask)), None);
+}
+
+fn on_sweep(world: &mut World) {
+    let all: Vec<_> = world.engine.as_ref().map(|e| e.sched().sweeps().keys().copied().collect()).unwrap_or_default();
+    let Some(id) = world.rng.pick(&all).copied() else { return };
+    let act = match world.rng.range(0, 6) {
+        0 => SweepAct::Stop,
+        1 => SweepAct::Pause,
+        2 => SweepAct::Resume,
+        3 => SweepAct::Priority { priority: Priority::Low },
+        4 => SweepAct::Trim { keep: world.rng.range(0, 9) as u32 },
+        _ => {
+            let parameters =
+                vec![sweep_file::option("n=50,51").expect("a parameter"), sweep_file::option("code=0").expect("one")];
+            SweepAct::Extend { part: Part { parameters, search: Search::Grid, exclude: Vec::new() } }
+        }
+    };
+    world.reach("something was done to a whole sweep");
+    world.ask(Request::Sweep { sweep: SweepRef::Id(id), act }, None);
 }
 
 /// What a job comes after, its time, an array, retries: each sometimes.
@@ -226,6 +272,14 @@ pub fn relent(world: &mut World) {
     world.ask(Request::Scale(Scale { cluster: Place::default(), target, deallocation: None, seen: None }), None);
     for (id, _, _) in nodes(world) {
         world.ask(Request::Node { node: NodeRef::Id(id), act: NodeAct::Undrain }, None);
+    }
+    let paused: Vec<_> = world
+        .engine
+        .as_ref()
+        .map(|e| e.sched().sweeps().values().filter(|sweep| sweep.held).map(|sweep| sweep.id).collect())
+        .unwrap_or_default();
+    for id in paused {
+        world.ask(Request::Sweep { sweep: SweepRef::Id(id), act: SweepAct::Resume }, None);
     }
     for job in live_jobs(world).iter().filter(|job| job.held) {
         world.ask(Request::Job { job: JobRef::Id(job.id), act: JobAct::Release }, None);

@@ -57,6 +57,40 @@ fn schema_1_opens() {
     db.commit(&Batch { epoch: Epoch(2), ..rows_turn(2, vec![queued(6, 1)]) }).unwrap();
 }
 
+#[test]
+fn schema_3_opens() {
+    let place = Place::new();
+    fs::copy(kept(3), place.file()).unwrap();
+    let old = rusqlite::Connection::open(kept(3)).unwrap();
+    let mut select = old.prepare("SELECT body FROM job ORDER BY id").unwrap();
+    let old_jobs: Vec<String> = select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut db = Db::open(&place.file()).unwrap();
+    let loaded = db.load().unwrap();
+    assert_eq!((old_jobs.len(), loaded.counters.job, loaded.counters.sweep.0), (6, JobId(6), 0));
+    for (id, old) in (1..).zip(&old_jobs) {
+        let job = db.job(JobId(id)).unwrap().unwrap();
+        assert_covers(&serde_json::to_value(&job).unwrap(), &serde_json::from_str(old).unwrap(), "job");
+    }
+    // What came with schema 4 can be written and is read again, with what was asked for.
+    let epoch = db.next_epoch(UnixMillis(2)).unwrap();
+    let sweep = sweep(1);
+    let batch = |seq: u64, row: Change| Batch { epoch, ..rows_turn(seq, vec![row]) };
+    let first = loaded.seq.0 + 1;
+    db.commit(&batch(first, Change::Sweep(sweep.clone()))).unwrap();
+    let mut held = (*sweep).clone();
+    held.held = true;
+    db.commit(&batch(first + 1, Change::Sweep(std::sync::Arc::new(held.clone())))).unwrap();
+    let found = db.load().unwrap().rows.into_iter().find_map(|row| match row {
+        Change::Sweep(row) => Some(row),
+        _ => None,
+    });
+    assert_eq!(found.as_deref(), Some(&held));
+    assert_eq!(db.numbered_job(ostler::model::ids::ExperimentId(1), "S").unwrap().as_deref(), Some("s-0"));
+    assert_eq!(db.numbered_job(ostler::model::ids::ExperimentId(1), "a").unwrap(), None);
+    db.commit(&batch(first + 2, Change::Gone(ostler::model::snapshot::RowKey::Sweep(sweep.id)))).unwrap();
+    assert!(!db.load().unwrap().rows.iter().any(|row| matches!(row, Change::Sweep(_))));
+}
+
 /// Everything that the old text said is said by the new one; fields that came later may be there too.
 fn assert_covers(new: &Value, old: &Value, place: &str) {
     match (new, old) {

@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ostler::model::ids::{
-    Attempt, ClusterId, EffectId, Epoch, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, Seq, WorkspaceId,
+    Attempt, ClusterId, EffectId, Epoch, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, Seq, SweepId, WorkspaceId,
 };
 use ostler::model::launch::NodePlace;
 use ostler::model::snapshot::{Change, RowKey};
 use ostler::model::spec::file_server::{AdminAccount, Caching, DataDisks, Managed};
 use ostler::model::spec::job::{Constraints, EnvironmentVariable, LaunchShape};
+use ostler::model::spec::sweep::{Part, Search};
 use ostler::model::spec::{
     ClusterSpec, Deallocation, Demand, Export, FileServerSpec, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings,
-    Toolkit,
+    SweepSpec, Toolkit, sweep_file,
 };
 use ostler::model::state::file_server::{Exported, Space};
 use ostler::model::state::{
-    AllocationState, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Login, Node, NodeState,
-    Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, StopWhy, Tally, Unusable, Workspace,
+    AllocationState, Block, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Login, Node,
+    NodeState, Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, Spans, StopWhy, Sweep, Tally,
+    Unusable, Workspace,
 };
 use ostler::model::units::{Bytes, Millis, NodeCount, UnixMillis};
 use ostler::sched::{Act, Effect, Event, Sighting};
@@ -234,6 +236,7 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
         dependencies: Vec::new(),
         pause: None,
         member: None,
+        sweep: None,
         retries: 0,
         stop_at: Some(UnixMillis(77)),
         attempt: Attempt(2),
@@ -323,4 +326,31 @@ pub fn rows_turn(seq: u64, rows: Vec<Change>) -> Batch {
 
 pub fn gone(id: u64) -> Change {
     Change::Gone(RowKey::Job(JobId(id)))
+}
+
+/// A sweep of six members, none of which has come up.
+pub fn sweep(id: u64) -> Arc<Sweep> {
+    let parameters = vec![sweep_file::option("lr=0.1,0.2,0.3").unwrap(), sweep_file::option("b=1,2").unwrap()];
+    let part = Part { parameters, search: Search::Grid, exclude: Vec::new() };
+    let spec = Arc::new(SweepSpec::new(serde_json::json!({"nodeCount": 1}), vec![part]));
+    Arc::new(Sweep {
+        id: SweepId(id),
+        workspace: WorkspaceId(1),
+        experiment: ExperimentId(1),
+        cluster: ClusterId(1),
+        name: "lr".into(),
+        uuid: uuid::Uuid::from_u128(7),
+        parts: 1,
+        parameters: spec.names(),
+        spec,
+        blocks: vec![Block { job: JobId(100), first: 0, count: 6 }],
+        left: Spans::of(0, 6),
+        trimmed: 0,
+        priority: Priority::Normal,
+        held: false,
+        token: None,
+        dependencies: Vec::new(),
+        expanding: None,
+        created: UnixMillis(1),
+    })
 }

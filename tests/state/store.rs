@@ -257,7 +257,8 @@ impl Fold {
                 | Change::Workspace(_)
                 | Change::Cluster(_)
                 | Change::FileServer(_)
-                | Change::Experiment(_) => {}
+                | Change::Experiment(_)
+                | Change::Sweep(_) => {}
             }
             batch.rows.push(change);
         }

@@ -22,6 +22,7 @@ pub const COLUMNS: &[Column] = &[
     Column { title: "TOOL", look: Look::Text },
     Column { title: "NODES", look: Look::Number },
     Column { title: "STATE", look: Look::State },
+    Column { title: "PARAMETERS", look: Look::Unless("") },
     Column { title: "EXIT", look: Look::Number },
     Column { title: "ATTEMPT", look: Look::Wide },
     Column { title: "PRIORITY", look: Look::Wide },
@@ -135,6 +136,11 @@ pub fn value(view: &JobView) -> Value {
         set("arrayIndex", json!(member.index));
         set("arrayOf", json!(member.of.to_string()));
     }
+    if let Some(member) = &job.sweep {
+        set("sweep", json!(member.name));
+        set("sweepMember", json!(member.index + 1));
+        set("parameters", Value::Object(member.parameters.iter().cloned().collect()));
+    }
     if let Some(note) = &view.logs {
         set("logsNote", json!(note));
     }
@@ -208,6 +214,7 @@ pub fn row(view: &JobView) -> Row {
             job.spec.toolkit.tool_type().to_owned(),
             job.spec.node_count.to_string(),
             state(job).to_owned(),
+            job.sweep.as_ref().map(|member| member.words()).unwrap_or_default(),
             job.exit_code.map(|code| code.to_string()).unwrap_or_default(),
             job.attempt.0.to_string(),
             body::priority_word(job.priority).to_owned(),
@@ -251,6 +258,11 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
             "array",
             job.member.as_ref().map(|m| format!("{}, index {} of {} jobs", m.name, m.index, m.count)).unwrap_or_default(),
         ),
+        (
+            "sweep",
+            job.sweep.as_ref().map(|member| format!("{}, member {}", member.name, member.index + 1)).unwrap_or_default(),
+        ),
+        ("parameters", job.sweep.as_ref().map(|member| member.words()).unwrap_or_default()),
         ("held", if job.held { "yes".to_owned() } else { String::new() }),
         ("exit code", job.exit_code.map(|code| code.to_string()).unwrap_or_default()),
         ("errors", job.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),

@@ -163,6 +163,26 @@ impl Value {
     }
 }
 
+impl From<&serde_json::Value> for Doc {
+    /// Makes a tree that came from no file.
+    fn from(json: &serde_json::Value) -> Self {
+        use serde_json::Value as Json;
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(truth) => Value::Bool(*truth, truth.to_string()),
+            Json::Number(number) => Value::Number(number.to_string()),
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => Value::List(items.iter().map(Self::from).collect()),
+            Json::Object(map) => {
+                let entry =
+                    |(key, value): (&String, &Json)| Entry { key: key.clone(), place: Place::FLAG, value: value.into() };
+                Value::Map(map.iter().map(entry).collect())
+            }
+        };
+        Self { place: Place::FLAG, value }
+    }
+}
+
 impl Doc {
     /// Returns an empty map that came from no file.
     pub fn empty() -> Self {

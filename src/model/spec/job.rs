@@ -13,6 +13,7 @@ use super::scheduling::Scheduling;
 use super::schema::{RefForm, ResourcesForm, SecretForm, SpanForm};
 use super::secret::Secret;
 use super::toolkit::Toolkit;
+use crate::model::metric::Metrics;
 use crate::model::units::{Bytes, Millis, NodeCount};
 
 /// The time limit of an attempt when the file names none (published default).
@@ -206,6 +207,9 @@ pub struct JobSpec {
     /// When it may run and how often.
     #[serde(flatten)]
     pub scheduling: Box<Scheduling>,
+    /// Where its metrics are; ours. A job of a sweep has its log read in the usual forms when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Box<Metrics>>,
     /// What the file said beside all this.
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
     #[schemars(skip)]
@@ -231,6 +235,7 @@ impl JobSpec {
             constraints: Constraints::default(),
             demand: Demand::WholeNode,
             scheduling: Box::default(),
+            metrics: None,
             kept: Kept::default(),
         }
     }

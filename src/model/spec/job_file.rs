@@ -16,7 +16,7 @@ use crate::model::spec::job::{
     Constraints, Demand, EnvironmentVariable, InputDirectory, JobPreparation, JobSpec, OutputDirectory, Priority, Resources,
 };
 use crate::model::spec::kept::Kept;
-use crate::model::spec::{container_file, mounts_file, scheduling_file, secret_file, toolkit_file};
+use crate::model::spec::{container_file, metrics_file, mounts_file, scheduling_file, secret_file, toolkit_file};
 use crate::model::units::{Millis, NodeCount};
 
 /// The most nodes one job may ask for: ten times the largest fleet that is measured.
@@ -120,6 +120,8 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 
 fn known(fields: &mut Fields<'_>, faults: &mut Faults) {
     fields.ignore(READ_ONLY);
+    // Read by who makes a sweep of the file.
+    fields.ignore(&["sweep", "sweepMember", "parameters"]);
     fields.keep(LABELS, faults);
 }
 
@@ -179,6 +181,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let constraints = fields.take("constraints").and_then(|field| constraints(&field, faults)).unwrap_or_default();
     let demand = fields.take("resources").and_then(|field| resources(&field, faults)).map(Demand::Part);
     let scheduling = Box::new(scheduling_file::read(&mut fields, faults));
+    let metrics = fields.take("metrics").and_then(|field| metrics_file::read(&field, faults)).map(Box::new);
     fields.finish(faults);
     Some(JobSpec {
         cluster,
@@ -196,6 +199,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         constraints,
         demand: demand.unwrap_or_default(),
         scheduling,
+        metrics,
         kept: Kept::default(),
     })
 }

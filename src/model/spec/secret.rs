@@ -179,7 +179,12 @@ pub fn kept_of_cluster(spec: &ClusterSpec) -> Vec<Uuid> {
 }
 
 fn kept(sources: Vec<(String, &mut SecretSource)>) -> Vec<Uuid> {
-    let ids = sources.into_iter().filter_map(|(_, source)| match source {
+    kept_of(sources.into_iter().map(|(_, source)| &*source))
+}
+
+/// Returns the identities of the kept values among some sources.
+pub fn kept_of<'a>(sources: impl IntoIterator<Item = &'a SecretSource>) -> Vec<Uuid> {
+    let ids = sources.into_iter().filter_map(|source| match source {
         SecretSource::Kept(id) => Some(*id),
         SecretSource::Given(_)
         | SecretSource::Prompt

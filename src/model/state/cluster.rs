@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::cost::{Brake, Budget, Spent};
-use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
+use crate::model::ids::{ClusterId, ExperimentId, JobId, SweepId, WorkspaceId};
 use crate::model::spec::{ClusterSpec, Priority};
 use crate::model::units::UnixMillis;
 
@@ -58,6 +58,8 @@ pub struct QueueHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Cap {
+    /// A sweep.
+    Sweep(SweepId),
     /// An array, by its first member.
     Array(JobId),
     /// An experiment.

@@ -12,6 +12,7 @@ use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
 use crate::model::spec::{JobSpec, Priority, Scheduling};
 use crate::model::state::cluster::{Cap, Cluster, QueueHead};
 use crate::model::state::node::BootId;
+use crate::model::state::sweep::SweepMember;
 use crate::model::units::{Money, UnixMillis};
 
 /// The published execution states.
@@ -224,6 +225,9 @@ pub struct Job {
     /// Which member of an array it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<ArrayMember>,
+    /// Which member of a sweep it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepMember>,
     /// How often it was put back after a failure of its own.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u32,
@@ -383,6 +387,11 @@ impl Job {
         format!("{stream}{}.txt", self.spec.toolkit.log_suffix(count(rank), deciding))
     }
 
+    /// Says whether its metrics are picked out.
+    pub fn is_measured(&self) -> bool {
+        self.spec.metrics.is_some() || self.sweep.is_some()
+    }
+
     /// Returns the first main rank on a node of the attempt; the first of all when there is none.
     pub fn first_rank_on(&self, node: u32) -> usize {
         self.shape.main_nodes.iter().position(|of| *of == node).unwrap_or(0)
@@ -421,9 +430,10 @@ impl Job {
         }
         let Some(cluster) = cluster else { return "its cluster is gone".to_owned() };
         if let Some(full) = cluster.full.iter().find(|full| self.is_under(full.cap)) {
-            return match (full.cap, &self.member) {
-                (Cap::Array(_), Some(member)) => format!("{} of array {} run, and no more may", full.most, member.name),
-                (Cap::Array(_) | Cap::Experiment(_), _) => {
+            return match (full.cap, &self.member, &self.sweep) {
+                (Cap::Array(_), Some(member), _) => format!("{} of array {} run, and no more may", full.most, member.name),
+                (Cap::Sweep(_), _, Some(member)) => format!("{} of sweep {} run, and no more may", full.most, member.name),
+                (Cap::Array(_) | Cap::Sweep(_) | Cap::Experiment(_), _, _) => {
                     format!("{} jobs of its experiment run, and no more may", full.most)
                 }
             };
@@ -462,6 +472,7 @@ impl Job {
     fn is_under(&self, cap: Cap) -> bool {
         match cap {
             Cap::Array(of) => self.member.as_ref().is_some_and(|member| member.of == of),
+            Cap::Sweep(of) => self.sweep.as_ref().is_some_and(|member| member.of == of),
             Cap::Experiment(experiment) => self.experiment == experiment,
         }
     }

@@ -7,6 +7,7 @@ pub mod file_server;
 pub mod group;
 pub mod job;
 pub mod node;
+pub mod sweep;
 
 pub use cluster::{AllocationState, AutoState, Cap, Cluster, ClusterError, Full, NextStep, QueueHead};
 pub use experiment::{Experiment, Tally, Workspace};
@@ -17,3 +18,4 @@ pub use job::{
     RankState, StopWhy,
 };
 pub use node::{BootId, Facts, Login, Node, NodeState, Reach, Unusable};
+pub use sweep::{Block, Spans, Sweep, SweepMember};

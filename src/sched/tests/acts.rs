@@ -9,9 +9,12 @@ use super::world::{Machine, Op, Record, World, pick};
 use crate::model::ids::{RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{AutoScale, Begin, Deallocation, Demand, Priority, Resources, Retry, RetryOn};
+use crate::model::spec::sweep::{Parameter, Part, Search, Values};
+use crate::model::spec::{AutoScale, Begin, Deallocation, Demand, Priority, Resources, Retry, RetryOn, SweepSpec};
 use crate::model::state::file_server::ServerOutcome;
-use crate::model::state::{ArrayMember, BootId, Dependency, DependsOn, ExecutionState, NodeState, Proof, StopWhy, Unusable};
+use crate::model::state::{
+    ArrayMember, BootId, Dependency, DependsOn, ExecutionState, NodeState, Proof, StopWhy, SweepMember, Unusable,
+};
 use crate::model::units::{Millis, NodeCount};
 
 impl World {
@@ -68,6 +71,9 @@ impl World {
             spec.scheduling.retry = Some(Retry { delay, on, ..Retry::attempts(2 + u32::from(at % 2)) });
         }
         let mut new = new_job(&format!("job{}", self.submitted), spec, shape);
+        if at % 19 >= 16 {
+            return self.sweep(at, new);
+        }
         if at % 9 == 4 {
             new.dependencies = self.some_dependencies(at);
         }
@@ -81,6 +87,59 @@ impl World {
             NewJob { name: format!("{}-{index}", new.name), member: Some(member), ..new.clone() }
         };
         self.tell(Event::JobsSubmitted { jobs: (0..4).map(member).collect() });
+    }
+
+    /// A sweep comes, or something is done to all its members.
+    fn sweep(&mut self, at: u16, new: NewJob) {
+        let there: Vec<_> = self.sched.sweeps().keys().copied().collect();
+        let Some(sweep) = pick(&there, at / 19).filter(|_| at % 19 > 16) else {
+            let parameter = Parameter { name: "n".into(), values: Values::List((0..9).map(Into::into).collect()) };
+            let part = Part { parameters: vec![parameter], search: Search::Grid, exclude: Vec::new() };
+            let sweep = NewSweep {
+                experiment: new.experiment,
+                cluster: new.cluster,
+                name: format!("sweep{}", self.submitted),
+                uuid: new.uuid,
+                spec: Arc::new(SweepSpec::new(serde_json::Value::Null, vec![part])),
+                count: 9,
+                priority: new.spec.scheduling_priority,
+                held: at % 5 == 1,
+                token: None,
+                dependencies: Vec::new(),
+            };
+            return self.tell(Event::SweepCreated { sweep });
+        };
+        self.tell(match at % 9 {
+            0 => Event::SweepTrimmed { sweep, keep: u32::from(at / 9) % 9 },
+            1 => {
+                let row = &self.sched.sweeps()[&sweep];
+                let part = row.spec.parts[0].clone();
+                Event::SweepExtended { sweep, spec: Arc::new(row.spec.extended(part)), count: 9 }
+            }
+            2 | 3 => Event::SweepHeld { sweep, held: true },
+            4 => Event::SweepHeld { sweep, held: false },
+            5 => Event::SweepPriority { sweep, priority: Priority::High },
+            6 => Event::SweepStopped { sweep },
+            7 => Event::SweepDeleted { sweep },
+            // Somebody acts on one before its turn.
+            _ => Event::SweepExpanded { effect: None, sweep, members: self.members(sweep, 1, true) },
+        });
+    }
+
+    /// Makes jobs of the next members of a sweep, or of the last ones.
+    fn members(&self, sweep: SweepId, count: usize, last: bool) -> Vec<NewMember> {
+        let Some(row) = self.sched.sweeps().get(&sweep) else { return Vec::new() };
+        let next: Vec<u32> = match last {
+            true => row.left.iter().rev().take(count).collect(),
+            false => row.left.iter().take(count).collect(),
+        };
+        let member = |index: u32| {
+            let running_max = index.is_multiple_of(2).then_some(2);
+            let of = SweepMember { of: sweep, name: row.name.clone(), index, parameters: Vec::new(), running_max };
+            let new = new_job(&row.member_name(index), spec(1), super::rig::every_node(1));
+            NewMember { index, job: NewJob { sweep: Some(of), ..new }, refused: (index == 5).then(|| "no body".to_owned()) }
+        };
+        next.into_iter().map(member).collect()
     }
 
     fn some_dependencies(&self, at: u16) -> Vec<Dependency> {
@@ -123,6 +182,10 @@ impl World {
             Act::SetUpServer { .. } | Act::UndoServer { .. } => {
                 let outcome = ServerOutcome::Failed { message: "no host".to_owned() };
                 Some(Event::FileServerAnswered { effect: id, outcome })
+            }
+            // Fewer than asked for is right too: the rest is asked for again.
+            Act::ExpandSweep { sweep, .. } => {
+                Some(Event::SweepExpanded { effect: Some(id), sweep, members: self.members(sweep, 3, false) })
             }
         };
         if let Some(answer) = answer.filter(|_| !lost) {
@@ -433,6 +496,9 @@ impl World {
         }
         for job in self.sched.jobs().keys().copied().collect::<Vec<_>>() {
             self.tell(Event::ReleaseAsked { job });
+        }
+        for sweep in self.sched.sweeps().keys().copied().collect::<Vec<_>>() {
+            self.tell(Event::SweepHeld { sweep, held: false });
         }
         for _ in 0..ROUNDS_MAX {
             for node in self.sched.nodes().values().filter(|n| n.drained).map(|n| n.id).collect::<Vec<_>>() {

@@ -21,11 +21,12 @@ fn run(ops: &[Op]) -> World {
 #[test]
 fn everything_happens_sometimes() {
     let expected = "
-        AcquireNode PrepareNode KeepLogs ReleaseNode StartRank StopRank AckGone AnswerDaemon Notify Started Ended
+        AcquireNode PrepareNode KeepLogs ReleaseNode StartRank StopRank AckGone AnswerDaemon Notify ExpandSweep Started Ended
         Exit Told Fenced Refused Rebooted Lost MachineGone DeclaredDead
         JobFailed DependencyFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost SetupFailed MountError
         allocating preparing idle running unusable leaving
         SettingsChanged ExperimentCapped AutoScaleAsked TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
+        SweepCreated SweepExpanded SweepExtended SweepTrimmed SweepHeld SweepPriority SweepStopped SweepDeleted InvalidMember
         ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
     let sentences = [
         "stopped: Terminate",

@@ -74,6 +74,7 @@ pub(super) fn new_job(name: &str, spec: JobSpec, shape: LaunchShape) -> NewJob {
         token: None,
         dependencies: Vec::new(),
         member: None,
+        sweep: None,
     }
 }
 

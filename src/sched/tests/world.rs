@@ -212,6 +212,7 @@ impl World {
             + sched.clusters().len()
             + sched.nodes().len()
             + sched.experiments().len()
+            + sched.sweeps().len()
             + sched.jobs().len();
         assert_eq!(self.rows.len(), count, "I11 the store has every row");
         let outbox: BTreeMap<_, _> = sched.outbox().map(|effect| (effect.id, effect.act)).collect();

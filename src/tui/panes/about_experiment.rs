@@ -52,6 +52,12 @@ fn jobs_tab(experiment: &Experiment, width: u16, cx: &Cx) -> Content {
         let text = format!(" no jobs yet; {} opens the form of a new one", cx.key_of(CommandId::NewJob));
         above.push(Line::from(Span::styled(text, cx.style(Role::Muted))));
     }
+    let sweeps = cx.world.snapshot.sweeps.values().filter(|sweep| sweep.experiment == experiment.id);
+    for sweep in sweeps.filter(|sweep| !sweep.left.is_empty()) {
+        let paused = if sweep.held { ", paused" } else { "" };
+        let text = format!(" sweep {}: {} members have yet to come up{paused}", shown(&sweep.name), sweep.left.len());
+        above.push(Line::from(Span::styled(text, cx.style(Role::Muted))));
+    }
     let rows = Rows::Jobs(experiment.id, params);
     Content::Table(Box::new(TableContent { above, columns, len, rows, below: Vec::new() }))
 }

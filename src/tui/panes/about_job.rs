@@ -6,7 +6,7 @@ use super::about::{self, Content, Rows, Tab, TableContent};
 use super::tree_draw::{job_role, job_symbol};
 use super::{failure_word, run_time};
 use crate::model::ids::{JobId, NodeId, RankRole};
-use crate::model::spec::Demand;
+use crate::model::spec::{Demand, token};
 use crate::model::state::job::AfterStop;
 use crate::model::state::{ExecutionState, Job, Proof, RankState, Reach, StopWhy};
 use crate::tui::cx::Cx;
@@ -209,10 +209,14 @@ fn signal(number: i32) -> String {
     format!("{number} ({name})")
 }
 
-/// Returns a job's parameters: its variables, then the long options of its command line.
+/// Returns a job's parameters: those of its sweep, its variables, then the long options of its command line.
 pub fn params(job: &Job) -> Vec<(String, String)> {
-    let variables = job.spec.environment_variables.iter();
-    let mut params: Vec<_> = variables.map(|v| (shown(&v.name), shown(&v.value))).collect();
+    let swept = job.sweep.as_ref().map_or(&[][..], |member| &member.parameters);
+    let mut params: Vec<_> = swept.iter().map(|(name, value)| (shown(name), shown(&token::text(value)))).collect();
+    // The sweep's own variables say the same again.
+    let again = |name: &str| swept.iter().any(|(of, _)| name.strip_prefix("PARAM_") == Some(token::word(of).as_str()));
+    let variables = job.spec.environment_variables.iter().filter(|variable| !again(&variable.name));
+    params.extend(variables.map(|v| (shown(&v.name), shown(&v.value))));
     let line = job.spec.toolkit.command_line();
     // A script is no list of options.
     let words = if line.contains([';', '|', '&', '\n', '`']) { None } else { shlex::split(&line) };

@@ -37,6 +37,7 @@ fn job(state: ExecutionState) -> Job {
         dependencies: Vec::new(),
         pause: None,
         member: None,
+        sweep: None,
         retries: 0,
         stop_at: None,
         attempt: Attempt(1),

@@ -1,6 +1,7 @@
 //! What is typed into the form of a job, as texts, and what the texts come to. Pure; all faults at once, each with its
 //! field, so that the form can say what is wrong in place while it is typed.
 
+use crate::model::metric::Metrics;
 use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
@@ -149,6 +150,8 @@ pub struct Rest {
     pub demand: Demand,
     /// See [`JobSpec::scheduling`].
     pub scheduling: Box<Scheduling>,
+    /// See [`JobSpec::metrics`].
+    pub metrics: Option<Box<Metrics>>,
     /// What its file said beside all that.
     pub kept: Kept,
 }
@@ -166,6 +169,7 @@ impl Rest {
             (!self.secrets.is_empty(), "secrets"),
             (self.demand != Demand::WholeNode, "resources"),
             (*self.scheduling != Scheduling::default(), "scheduling"),
+            (self.metrics.is_some(), "metrics"),
         ];
         set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
     }
@@ -245,6 +249,7 @@ impl Draft {
                 secrets: spec.secrets.clone(),
                 demand: spec.demand.clone(),
                 scheduling: spec.scheduling.clone(),
+                metrics: spec.metrics.clone(),
                 kept: spec.kept.clone(),
             },
         }
@@ -328,6 +333,7 @@ impl Draft {
             constraints: Constraints { max_wall_clock_time },
             demand: self.rest.demand.clone(),
             scheduling: self.rest.scheduling.clone(),
+            metrics: self.rest.metrics.clone(),
             kept: self.rest.kept.clone(),
         }
     }

@@ -1,0 +1,453 @@
+//! What an experiment answers, for people and programs: its table, the best of its jobs, curves, a report, and why jobs failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::output::{Column, Look, Row};
+use super::select;
+use super::session::{Core, Session, unexpected};
+use super::sweep_where::Where;
+use super::{chart, report};
+use crate::model::fault::Fault;
+use crate::model::metric::{JobMetrics, Point, Stat};
+use crate::model::request::{JobQuery, JobView, Reply, Request};
+use crate::model::spec::token;
+use crate::model::state::ExecutionState;
+use crate::model::study::{self, Entry, Take};
+
+/// Which jobs, and what is taken of their metrics.
+#[derive(Args, Clone, Debug)]
+pub struct Of {
+    /// The experiment; that of the context when absent
+    #[arg(add = super::names::experiments())]
+    name: Option<String>,
+    /// Only members of this sweep
+    #[arg(long, value_name = "SWEEP")]
+    sweep: Option<String>,
+    /// Only jobs that fit: 'lr<0.01 loss<0.3 state:succeeded'
+    #[arg(long = "where", value_name = "CONDITIONS")]
+    conditions: Option<Where>,
+    /// What is taken of the readings of a metric
+    #[arg(long, value_name = "WHICH", default_value = "last", value_parser = ["last", "best", "mean", "min", "max"])]
+    take: String,
+    /// Larger is better
+    #[arg(long)]
+    maximize: bool,
+}
+
+/// Options of `table`.
+#[derive(Args, Clone, Debug)]
+pub struct Table {
+    #[command(flatten)]
+    of: Of,
+    /// By this parameter or metric, or by name; with - before it, the largest first
+    #[arg(long, value_name = "[-]COLUMN", allow_hyphen_values = true)]
+    sort: Option<String>,
+    /// Leave these columns out
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
+    hide: Vec<String>,
+    /// At most so many
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
+    /// Write it as CSV
+    #[arg(long)]
+    csv: bool,
+}
+
+/// Options of `best`.
+#[derive(Args, Clone, Debug)]
+pub struct Best {
+    #[command(flatten)]
+    of: Of,
+    /// The metric; the goal of the jobs, their only metric or their loss when absent
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
+    /// How many
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 5)]
+    limit: usize,
+}
+
+/// Options of `plot`.
+#[derive(Args, Clone, Debug)]
+pub struct Plot {
+    #[command(flatten)]
+    of: Of,
+    /// The metric; as for best when absent
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
+    /// Over steps, or over the time since a job's first reading
+    #[arg(long, value_name = "AXIS", default_value = "step", value_parser = ["step", "time"])]
+    over: String,
+    /// Draw the logarithm of the metric
+    #[arg(long)]
+    log: bool,
+    /// Smooth curves: the weight of what came before, from 0 to 1
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    smooth: f64,
+    /// At most so many curves, the best jobs
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 6)]
+    limit: usize,
+}
+
+/// Options of `report`.
+#[derive(Args, Clone, Debug)]
+pub struct Report {
+    #[command(flatten)]
+    of: Of,
+    /// The metric; as for best when absent
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
+    /// The file to write: one page that needs nothing else
+    #[arg(long = "to", value_name = "FILE")]
+    file: std::path::PathBuf,
+}
+
+/// What was found of an experiment.
+struct Found {
+    name: String,
+    entries: Vec<Entry>,
+    views: BTreeMap<crate::model::ids::JobId, Arc<JobView>>,
+    goal: Option<(String, bool)>,
+    take: Take,
+    maximize: bool,
+}
+
+impl Found {
+    fn metric(&self, named: Option<&str>) -> Result<String, Failure> {
+        let (_, metrics) = study::columns(&self.entries);
+        let goal = self.goal.as_ref().map(|(name, _)| name.as_str());
+        study::deciding(named, goal, &metrics).map_err(|there| {
+            let fault = match (named, there.is_empty()) {
+                (_, true) => Fault::user("no job of the experiment has a metric yet")
+                    .hint("a job of a sweep has its log read; `metrics` in a job's file says where they are elsewhere"),
+                (Some(named), false) => Fault::config(format!("no job has a metric `{}`", named.escape_debug())),
+                (None, false) => Fault::config("there are several metrics, and none of them is a loss"),
+            };
+            if there.is_empty() { fault.into() } else { fault.hint(format!("--metric {}", there.join(" | "))).into() }
+        })
+    }
+
+    fn sort_by(&mut self, metric: &str) {
+        study::sort(&mut self.entries, metric, self.take, self.maximize);
+    }
+}
+
+/// Reads all jobs of an experiment that fit, with their metrics.
+async fn find(session: &Session, core: &Core, of: &Of) -> Result<Found, Failure> {
+    let place = session.experiment(of.name.as_ref());
+    let query =
+        JobQuery { workspace: place.workspace, experiment: place.name, sweep: of.sweep.clone(), ..JobQuery::default() };
+    let mut all: Vec<Arc<JobView>> = Vec::new();
+    select::pages(core, query, |jobs| {
+        all.extend(jobs);
+        Ok(true)
+    })
+    .await?;
+    let mut metrics: BTreeMap<_, JobMetrics> = BTreeMap::new();
+    // What has never run has none.
+    let ran: Vec<_> = all.iter().filter(|view| view.job.started.is_some()).map(|view| view.job.id).collect();
+    for page in ran.chunks(crate::model::request::PAGE_MAX as usize) {
+        match core.ask(Request::Metrics { jobs: page.to_vec(), curves: Vec::new() }).await? {
+            Reply::Metrics(found) => metrics.extend(found),
+            other => return Err(unexpected(&other)),
+        }
+    }
+    let goal = all.iter().find_map(|view| view.job.spec.metrics.as_ref()?.goal.clone());
+    let take = match of.take.as_str() {
+        "best" => Take::Best,
+        "mean" => Take::Mean,
+        "min" => Take::Min,
+        "max" => Take::Max,
+        _ => Take::Last,
+    };
+    let entry = |view: &Arc<JobView>| Entry {
+        job: view.job.id,
+        name: view.job.name.clone(),
+        state: view.job.state.word(),
+        parameters: view.job.sweep.as_ref().map(|member| member.parameters.clone()).unwrap_or_default(),
+        stats: metrics.remove(&view.job.id).map(|metrics| metrics.stats).unwrap_or_default(),
+    };
+    let mut entries: Vec<Entry> = all.iter().map(entry).collect();
+    if let Some(conditions) = &of.conditions {
+        entries.retain(|entry| conditions.fits_entry(entry));
+    }
+    let name = all.first().map(|view| view.experiment.clone()).or(of.name.clone()).unwrap_or_default();
+    Ok(Found {
+        name,
+        entries,
+        views: all.into_iter().map(|view| (view.job.id, view)).collect(),
+        maximize: of.maximize || goal.as_ref().is_some_and(|goal| goal.maximize),
+        goal: goal.map(|goal| (goal.metric, goal.maximize)),
+        take,
+    })
+}
+
+/// Prints one line for each job, with a column for each parameter and metric.
+///
+/// # Errors
+/// As for every command.
+pub async fn table(session: &Session, table: Table) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let mut found = find(session, &core, &table.of).await?;
+    if let Some(sort) = &table.sort {
+        let (by, descending) = sort.strip_prefix('-').map_or((sort.as_str(), false), |by| (by, true));
+        let (parameters, metrics) = study::columns(&found.entries);
+        if by != "name" && !parameters.iter().chain(&metrics).any(|column| column == by) {
+            let fault = Fault::config(format!("there is no column `{}`", by.escape_debug()));
+            return Err(fault.hint(format!("columns: name, {}", [parameters, metrics].concat().join(", "))).into());
+        }
+        study::sort(&mut found.entries, by, found.take, descending);
+    }
+    found.entries.truncate(table.limit.unwrap_or(usize::MAX));
+    let (mut parameters, mut metrics) = study::columns(&found.entries);
+    parameters.retain(|name| !table.hide.contains(name));
+    metrics.retain(|name| !table.hide.contains(name));
+    if table.csv {
+        return csv(&found, &parameters, &metrics);
+    }
+    let mut columns = vec![Column { title: "NAME", look: Look::Text }, Column { title: "STATE", look: Look::State }];
+    for name in parameters.iter().chain(&metrics) {
+        // Columns live as long as the program, which ends with this list.
+        columns.push(Column { title: Box::leak(name.clone().into_boxed_str()), look: Look::Number });
+    }
+    let mut list = session.out.list(Box::leak(columns.into_boxed_slice()));
+    list.page(found.entries.iter().map(|entry| row(entry, &found, &parameters, &metrics)).collect())?;
+    list.end()?;
+    Ok(0)
+}
+
+fn row(entry: &Entry, found: &Found, parameters: &[String], metrics: &[String]) -> Row {
+    let mut cells = vec![entry.name.clone(), entry.state.to_owned()];
+    cells.extend(parameters.iter().map(|name| entry.parameter(name).map(token::text).unwrap_or_default()));
+    let metric = |name: &String| entry.metric(name, found.take, found.maximize).map(study::short).unwrap_or_default();
+    cells.extend(metrics.iter().map(metric));
+    Row { cells, value: value_of(entry), name: entry.name.clone() }
+}
+
+fn value_of(entry: &Entry) -> Value {
+    let parameters: Map<String, Value> = entry.parameters.iter().cloned().collect();
+    let stat = |stat: &Stat| {
+        let number =
+            |value: f64| serde_json::Number::from_f64(value).map_or(Value::String(value.to_string()), Value::Number);
+        let body = json!({
+            "last": number(stat.last), "step": number(stat.step), "min": number(stat.min), "max": number(stat.max),
+            "mean": number(stat.mean()), "count": stat.count,
+        });
+        (stat.name.clone(), body)
+    };
+    let metrics: Map<String, Value> = entry.stats.iter().map(stat).collect();
+    json!({"name": entry.name, "id": entry.job.to_string(), "executionState": entry.state, "parameters": parameters, "metrics": metrics})
+}
+
+fn csv(found: &Found, parameters: &[String], metrics: &[String]) -> Result<i32, Failure> {
+    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+    let bad = |error: csv::Error| Failure::from(Fault::user("the table cannot be written").because(&error));
+    let head = ["name", "id", "state"].map(str::to_owned);
+    writer.write_record(head.iter().chain(parameters).chain(metrics)).map_err(bad)?;
+    for entry in &found.entries {
+        let mut cells = vec![entry.name.clone(), entry.job.to_string(), entry.state.to_owned()];
+        cells.extend(parameters.iter().map(|name| entry.parameter(name).map(token::text).unwrap_or_default()));
+        let metric = |name: &String| entry.metric(name, found.take, found.maximize).map(|value| value.to_string());
+        cells.extend(metrics.iter().map(|name| metric(name).unwrap_or_default()));
+        writer.write_record(&cells).map_err(bad)?;
+    }
+    writer.flush()?;
+    Ok(0)
+}
+
+/// Prints the best jobs by one metric, and which parameters matter for it.
+///
+/// # Errors
+/// As for every command, and that no metric decides.
+pub async fn best(session: &Session, best: Best) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let mut found = find(session, &core, &best.of).await?;
+    let metric = found.metric(best.metric.as_deref())?;
+    found.sort_by(&metric);
+    let matters = study::importance(&found.entries, &metric, found.take, found.maximize);
+    found.entries.retain(|entry| entry.metric(&metric, found.take, found.maximize).is_some_and(f64::is_finite));
+    found.entries.truncate(best.limit);
+    let words = |entry: &Entry| {
+        let pairs = entry.parameters.iter().map(|(name, value)| format!("{name}={}", token::text(value)));
+        let value = entry.metric(&metric, found.take, found.maximize).map(study::short).unwrap_or_default();
+        format!("{}  {metric} {value}  {}", entry.name, pairs.collect::<Vec<_>>().join(" "))
+    };
+    let matter = |(name, strength, jobs): &(String, f64, usize)| format!("{name}  {strength:+.2} over {jobs} jobs");
+    let facts = [
+        ("best", found.entries.iter().map(words).collect::<Vec<_>>().join("\n")),
+        ("goes with", matters.iter().map(matter).collect::<Vec<_>>().join("\n")),
+    ];
+    let parameters: Vec<Value> = matters
+        .iter()
+        .map(|(name, strength, jobs)| json!({"parameter": name, "strength": strength, "jobs": jobs}))
+        .collect();
+    let name = found.entries.first().map(|entry| entry.name.clone()).unwrap_or_default();
+    let value = json!({
+        "metric": metric,
+        "maximize": found.maximize,
+        "jobs": found.entries.iter().map(value_of).collect::<Vec<_>>(),
+        "parameters": parameters,
+    });
+    session.out.one(&name, &facts, &value)?;
+    Ok(0)
+}
+
+/// Reads the curves of one metric, in the order of the entries.
+async fn curves(core: &Core, entries: &[Entry], metric: &str) -> Result<Vec<(String, Vec<Point>)>, Failure> {
+    let mut found = Vec::new();
+    for page in entries.chunks(crate::model::request::PAGE_MAX as usize) {
+        let jobs = page.iter().map(|entry| entry.job).collect();
+        match core.ask(Request::Metrics { jobs, curves: vec![metric.to_owned()] }).await? {
+            Reply::Metrics(metrics) => {
+                for (entry, (_, metrics)) in page.iter().zip(metrics) {
+                    found.extend(metrics.curves.into_iter().next().map(|curve| (entry.name.clone(), curve)));
+                }
+            }
+            other => return Err(unexpected(&other)),
+        }
+    }
+    Ok(found)
+}
+
+/// Draws the curves of a metric.
+///
+/// # Errors
+/// As for [`best`].
+pub async fn plot(session: &Session, plot: Plot) -> Result<i32, Failure> {
+    if !(0.0..1.0).contains(&plot.smooth) {
+        return Err(Fault::config("--smooth: the weight is from 0 to below 1").into());
+    }
+    let core = session.core().await?;
+    let mut found = find(session, &core, &plot.of).await?;
+    let metric = found.metric(plot.metric.as_deref())?;
+    found.sort_by(&metric);
+    found.entries.retain(|entry| entry.stats.iter().any(|stat| stat.name == metric));
+    found.entries.truncate(plot.limit);
+    let curves = curves(&core, &found.entries, &metric).await?;
+    let over_time = plot.over == "time";
+    let series: Vec<(String, Vec<(f64, f64)>)> =
+        curves.iter().map(|(name, points)| (name.clone(), chart::series(points, over_time, plot.smooth))).collect();
+    let value: Vec<Value> = curves.iter().map(|(name, points)| json!({"name": name, "points": points})).collect();
+    let size = chart::Size { width: session.out.columns.unwrap_or(100).clamp(40, 200), height: 20 };
+    let drawn = chart::draw(&series, size, plot.log);
+    let head = format!("{metric} over {}{}", plot.over, if plot.log { ", log" } else { "" });
+    session.out.one(&metric, &[("curves", head), ("", drawn)], &json!({"metric": metric, "curves": value}))?;
+    Ok(0)
+}
+
+/// Writes a page with the table, the curves and what matters.
+///
+/// # Errors
+/// As for [`best`], and that the file cannot be written.
+pub async fn report(session: &Session, report: Report) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let mut found = find(session, &core, &report.of).await?;
+    let metric = found.metric(report.metric.as_deref())?;
+    found.sort_by(&metric);
+    let with: Vec<Entry> = found
+        .entries
+        .iter()
+        .filter(|e| e.stats.iter().any(|s| s.name == metric))
+        .take(report::CURVES_MAX)
+        .cloned()
+        .collect();
+    let curves = curves(&core, &with, &metric).await?;
+    let series: Vec<_> = curves.iter().map(|(name, points)| (name.clone(), chart::series(points, false, 0.0))).collect();
+    let matters = study::importance(&found.entries, &metric, found.take, found.maximize);
+    let page = report::page(&report::Study {
+        name: &found.name,
+        metric: &metric,
+        entries: &found.entries,
+        take: found.take,
+        maximize: found.maximize,
+        curves: &series,
+        matters: &matters,
+    });
+    if !core.may(&format!("write `{}`", report.file.display()))? {
+        return Ok(0);
+    }
+    std::fs::write(&report.file, page)
+        .map_err(|error| Fault::user(format!("cannot write `{}`", report.file.display())).because(&error))?;
+    session.out.note(&format!(
+        "{}: {} jobs, {} curves of {metric}",
+        report.file.display(),
+        found.entries.len(),
+        curves.len()
+    ));
+    Ok(0)
+}
+
+/// Prints why jobs failed: by exit code and error, with how many and the first of each.
+///
+/// # Errors
+/// As for every command.
+pub async fn failures(session: &Session, of: Of) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let found = find(session, &core, &of).await?;
+    let mut groups: BTreeMap<(Option<i32>, String), Vec<Arc<JobView>>> = BTreeMap::new();
+    for entry in &found.entries {
+        let Some(view) = found.views.get(&entry.job).filter(|view| view.job.state == ExecutionState::Failed) else {
+            continue;
+        };
+        let why = view.job.errors.first().map(|error| (error.code.clone(), error.message.clone())).unwrap_or_default();
+        // What is said of one job alone would part it from the others.
+        let why = format!("{}: {}", why.0, why.1.replace(&view.job.name, "NAME"));
+        groups.entry((view.job.exit_code, why)).or_default().push(view.clone());
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, jobs)| std::cmp::Reverse(jobs.len()));
+    let mut list = session.out.list(FAILURES);
+    let mut rows = Vec::new();
+    for ((code, why), jobs) in groups {
+        let Some(first) = jobs.first() else { continue };
+        let line = match code {
+            Some(code) if code != 0 => last_error(&core, first).await,
+            _ => String::new(),
+        };
+        let code = code.map(|code| code.to_string()).unwrap_or_default();
+        let names: Vec<&str> = jobs.iter().map(|view| view.job.name.as_str()).collect();
+        rows.push(Row {
+            cells: vec![jobs.len().to_string(), code.clone(), why.clone(), first.job.name.clone(), line.clone()],
+            value: json!({"jobs": jobs.len(), "exitCode": first.job.exit_code, "error": why, "first": first.job.name, "lastLine": line, "names": names}),
+            name: first.job.name.clone(),
+        });
+    }
+    list.page(rows)?;
+    list.end()?;
+    Ok(0)
+}
+
+const FAILURES: &[Column] = &[
+    Column { title: "JOBS", look: Look::Number },
+    Column { title: "EXIT", look: Look::Number },
+    Column { title: "ERROR", look: Look::Text },
+    Column { title: "FIRST", look: Look::Text },
+    Column { title: "ITS LAST LINE", look: Look::Text },
+];
+
+/// How much of the end of a log is looked at for its last line.
+const TAIL_BYTES: u32 = 4 << 10;
+
+/// Reads the last line that a failed job wrote to standard error, else to standard output; nothing when that cannot be read.
+async fn last_error(core: &Core, view: &JobView) -> String {
+    for stream in ["stderr", "stdout"] {
+        let job = crate::model::request::JobRef::Id(view.job.id);
+        let file = crate::model::request::FileRef::log(
+            job,
+            view.job.log_name(stream, 0),
+            view.job.shape.main_nodes.first().copied().unwrap_or(0),
+        );
+        let window = crate::model::request::FileWindow { file, from: crate::model::request::From::End, bytes: TAIL_BYTES };
+        if let Ok(Reply::Window(window)) = core.ask(Request::ReadFile(window)).await {
+            let text = String::from_utf8_lossy(&window.bytes).into_owned();
+            if let Some(line) = text.lines().rev().find(|line| !line.trim().is_empty()) {
+                return line.trim().to_owned();
+            }
+        }
+    }
+    String::new()
+}

@@ -1,0 +1,268 @@
+//! Sweeps: members come up as the queue has room for them, so that a sweep of any size costs the core what its next few
+//! hundred members cost. A member's number is its own from the beginning; the queue therefore has the order that it would
+//! have if all were there.
+//!
+//! Making a member needs its body, which the core does not read: it asks (`Act::ExpandSweep`), and `Event::SweepExpanded`
+//! brings the jobs. A member that a person acts on before its turn is brought up by the same event without having been
+//! asked for; so every event may bring members that are up already, and those are passed over.
+
+use std::sync::Arc;
+
+use super::effect::Act;
+use super::event::{NewMember, NewSweep};
+use super::job::job_error;
+use super::{Sched, rows::Record};
+use crate::model::ids::{EffectId, ExperimentId, JobId, SweepId};
+use crate::model::snapshot::RowKey;
+use crate::model::spec::{Priority, SweepSpec};
+use crate::model::state::{Block, ExecutionState, Job, Spans, Sweep};
+
+/// How many members of a sweep wait in a queue at once: enough for a fleet to take in one turn, and for auto-scale to see
+/// that there is work.
+pub const AHEAD: u32 = 512;
+
+impl Sched {
+    pub(super) fn on_sweep_created(&mut self, new: NewSweep) {
+        let (Some(experiment), Some(cluster)) = (self.experiments.get(&new.experiment), self.clusters.get(&new.cluster))
+        else {
+            return self.ignore();
+        };
+        if experiment.deleting || cluster.deleting {
+            return self.ignore();
+        }
+        let workspace = experiment.workspace;
+        self.counters.sweep = self.counters.sweep.next();
+        let (id, count) = (self.counters.sweep, new.count);
+        let job = self.counters.job.next();
+        self.counters.job = JobId(self.counters.job.0 + u64::from(count));
+        self.put_sweep(Arc::new(Sweep {
+            id,
+            workspace,
+            experiment: new.experiment,
+            cluster: new.cluster,
+            name: new.name,
+            uuid: new.uuid,
+            parts: u32::try_from(new.spec.parts.len()).unwrap_or(u32::MAX),
+            parameters: new.spec.names(),
+            spec: new.spec,
+            blocks: vec![Block { job, first: 0, count }],
+            left: Spans::of(0, count),
+            trimmed: 0,
+            priority: new.priority,
+            held: new.held,
+            token: new.token,
+            dependencies: new.dependencies,
+            expanding: None,
+            created: self.turn.now,
+        }));
+        self.count_waiting(new.experiment, i64::from(count));
+    }
+
+    /// Counts members that have not come up into, or out of, an experiment.
+    fn count_waiting(&mut self, id: ExperimentId, change: i64) {
+        if change != 0 {
+            self.edit_experiment(id, |experiment| {
+                experiment.tally.queued = experiment.tally.queued.saturating_add_signed(change);
+            });
+        }
+    }
+
+    pub(super) fn on_sweep_expanded(&mut self, effect: Option<EffectId>, id: SweepId, members: Vec<NewMember>) {
+        if let Some(effect) = effect {
+            match self.outbox.get(effect) {
+                Some(Act::ExpandSweep { .. }) => drop(self.close(effect)),
+                Some(_) | None => return self.ignore(),
+            }
+            self.edit_sweep(id, |sweep| sweep.expanding = None);
+        }
+        for NewMember { index, job, refused } in members {
+            let Some(sweep) = self.sweeps.get(&id) else { return self.ignore() };
+            let (Some(number), true) = (sweep.job_of(index), sweep.left.contains(index)) else { continue };
+            let (workspace, held) = (sweep.workspace, sweep.held);
+            self.edit_sweep(id, |sweep| {
+                sweep.left.remove(index);
+            });
+            let mut row = job.row(number, workspace, self.turn.now);
+            row.held = held;
+            self.put_job(Arc::new(row));
+            match refused {
+                Some(why) => {
+                    self.edit_job(number, |job| job.errors = vec![job_error("InvalidMember", why)]);
+                    self.end_job(number);
+                }
+                None => self.look_at_dependencies(number),
+            }
+        }
+    }
+
+    /// Asks for the next members when few are left of those that wait.
+    pub(super) fn settle_sweep(&mut self, id: SweepId) {
+        let Some(sweep) = self.sweeps.get(&id) else { return };
+        let waiting = self.sweep_queues.get(&id).copied().unwrap_or_default();
+        if sweep.held || sweep.expanding.is_some() || sweep.left.is_empty() || waiting > AHEAD / 2 {
+            return;
+        }
+        let effect = self.issue(Act::ExpandSweep { sweep: id, count: AHEAD - waiting });
+        self.edit_sweep(id, |sweep| sweep.expanding = Some(effect));
+    }
+
+    pub(super) fn on_sweep_extended(&mut self, id: SweepId, spec: Arc<SweepSpec>, count: u32) {
+        let Some(sweep) = self.sweeps.get(&id) else { return self.ignore() };
+        let (experiment, first) = (sweep.experiment, sweep.count());
+        let gone = self.experiments.get(&experiment).is_none_or(|experiment| experiment.deleting)
+            || self.clusters.get(&sweep.cluster).is_none_or(|cluster| cluster.deleting);
+        if gone {
+            return self.ignore();
+        }
+        let job = self.counters.job.next();
+        self.counters.job = JobId(self.counters.job.0 + u64::from(count));
+        self.edit_sweep(id, |sweep| {
+            sweep.parts = u32::try_from(spec.parts.len()).unwrap_or(u32::MAX);
+            sweep.parameters = spec.names();
+            sweep.spec = spec;
+            sweep.blocks.push(Block { job, first, count });
+            sweep.left.append(first, first + count);
+        });
+        self.count_waiting(experiment, count.into());
+    }
+
+    pub(super) fn on_sweep_trimmed(&mut self, id: SweepId, keep: u32) {
+        if !self.sweeps.contains_key(&id) {
+            return self.ignore();
+        }
+        self.trim(id, keep);
+    }
+
+    /// Takes members away that have not come up, those from the index `keep` on.
+    fn trim(&mut self, id: SweepId, keep: u32) {
+        let Some(sweep) = self.sweeps.get(&id) else { return };
+        let experiment = sweep.experiment;
+        let gone: Vec<u32> = sweep.left.iter().rev().take_while(|index| *index >= keep).collect();
+        let count = u32::try_from(gone.len()).unwrap_or(u32::MAX);
+        if count == 0 {
+            return;
+        }
+        let stays = sweep.left.len() - count;
+        self.edit_sweep(id, |sweep| {
+            let mut left = Spans::default();
+            sweep.left.iter().take(stays as usize).for_each(|index| left.append(index, index + 1));
+            sweep.left = left;
+            sweep.trimmed += count;
+        });
+        self.count_waiting(experiment, -i64::from(count));
+    }
+
+    /// Returns the members of a sweep that are in memory.
+    fn members_up(&self, id: SweepId) -> Vec<Arc<Job>> {
+        let blocks = self.sweeps.get(&id).map(|sweep| sweep.blocks.clone()).unwrap_or_default();
+        let range = |block: &Block| self.jobs.range(block.job..JobId(block.job.0 + u64::from(block.count)));
+        blocks.iter().flat_map(range).map(|(_, job)| job.clone()).collect()
+    }
+
+    pub(super) fn on_sweep_stopped(&mut self, id: SweepId) {
+        if !self.sweeps.contains_key(&id) {
+            return self.ignore();
+        }
+        self.trim(id, 0);
+        for job in self.members_up(id) {
+            self.terminate_now(job.id, "Its sweep was stopped");
+        }
+        if let Some(sweep) = self.sweeps.get(&id) {
+            self.end_experiment(sweep.experiment);
+        }
+    }
+
+    pub(super) fn on_sweep_held(&mut self, id: SweepId, held: bool) {
+        if !self.sweeps.contains_key(&id) {
+            return self.ignore();
+        }
+        self.edit_sweep(id, |sweep| sweep.held = held);
+        for job in self.members_up(id) {
+            if job.state == ExecutionState::Queued && job.held != held {
+                self.edit_job(job.id, |job| job.held = held);
+            }
+        }
+    }
+
+    pub(super) fn on_sweep_priority(&mut self, id: SweepId, priority: Priority) {
+        if !self.sweeps.contains_key(&id) {
+            return self.ignore();
+        }
+        self.edit_sweep(id, |sweep| sweep.priority = priority);
+        for job in self.members_up(id) {
+            if job.state == ExecutionState::Queued && job.priority != priority {
+                self.edit_job(job.id, |job| job.priority = priority);
+            }
+        }
+    }
+
+    pub(super) fn on_sweep_deleted(&mut self, id: SweepId) {
+        let Some(sweep) = self.sweeps.get(&id) else { return self.ignore() };
+        let experiment = sweep.experiment;
+        self.trim(id, 0);
+        for job in self.members_up(id) {
+            match job.state.ended() {
+                true => self.drop_job(job.id, Record::Removed),
+                false => self.delete_job(job.id),
+            }
+        }
+        self.drop_sweep(id);
+        self.end_experiment(experiment);
+    }
+
+    /// Takes away what has not come up of the sweeps of an experiment or a cluster that is deleted.
+    pub(super) fn trim_all(&mut self, of: impl Fn(&Sweep) -> bool) {
+        let sweeps: Vec<SweepId> = self.sweeps.values().filter(|sweep| of(sweep)).map(|sweep| sweep.id).collect();
+        for id in sweeps {
+            self.trim(id, 0);
+        }
+    }
+
+    /// Changes a sweep.
+    pub(super) fn edit_sweep(&mut self, id: SweepId, change: impl FnOnce(&mut Sweep)) {
+        let Some(row) = self.sweeps.get_mut(&id) else { return };
+        change(Arc::make_mut(row));
+        self.touch(RowKey::Sweep(id));
+        self.turn.sweeps.insert(id);
+    }
+
+    /// Adds a sweep, or puts a loaded one back.
+    pub(super) fn put_sweep(&mut self, row: Arc<Sweep>) {
+        self.touch(RowKey::Sweep(row.id));
+        self.turn.sweeps.insert(row.id);
+        self.sweeps.insert(row.id, row);
+    }
+
+    /// Removes a sweep; its members stay.
+    pub(super) fn drop_sweep(&mut self, id: SweepId) {
+        if let Some(effect) = self.sweeps.remove(&id).and_then(|sweep| sweep.expanding) {
+            self.close(effect);
+        }
+        self.touch(RowKey::Sweep(id));
+    }
+
+    /// Keeps how many members of a sweep wait.
+    pub(super) fn key_sweep(&mut self, before: Option<SweepId>, after: Option<SweepId>) {
+        if before == after {
+            return;
+        }
+        if let Some(id) = before
+            && let Some(count) = self.sweep_queues.get_mut(&id)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.sweep_queues.remove(&id);
+            }
+            self.turn.sweeps.insert(id);
+        }
+        if let Some(id) = after {
+            *self.sweep_queues.entry(id).or_default() += 1;
+        }
+    }
+}
+
+/// Returns the sweep that a job waits for, as one of those that fill the queue. One that a person holds does not.
+pub(super) fn waits_of(job: &Job) -> Option<SweepId> {
+    let waits = job.state == ExecutionState::Queued && !job.held;
+    job.sweep.as_ref().filter(|_| waits).map(|member| member.of)
+}

@@ -1,0 +1,228 @@
+//! Sweeps as people make and manage them.
+
+use serde_json::{Value, json};
+
+use crate::lab::{Lab, json as read};
+use crate::rig::User;
+
+const BODY: &str = r#"{"name": "train", "properties": {"nodeCount": 1,
+  "customToolkitSettings": {"commandLine": "train --lr PARAM_LR --batch=PARAM_BATCH --x $PARAM_LR"},
+  "environmentVariables": [{"name": "MINE", "value": "PARAM_BATCH"}],
+  "inputDirectories": [{"id": "D", "path": "/data/PARAM_BATCH"}]}}"#;
+
+fn body(user: &User) -> String {
+    user.file("job.json", BODY).display().to_string()
+}
+
+#[test]
+fn a_sweep_is_shown_before_it_is_submitted_and_listed_like_jobs() {
+    let user = User::new();
+    user.lab();
+    let file = body(&user);
+    let line = format!("-f {file} -p lr=log:1e-4..1e-1:8 -p batch=32,64,128");
+    let plan = read(&user.run(&format!("sweep plan {line} -o json")));
+    assert_eq!((&plan["jobCount"], &plan["members"][0]["name"]), (&json!(24), &json!("train-01")));
+    assert_eq!(plan["members"][5]["parameters"], json!({"lr": 0.1, "batch": 128}), "{plan}");
+    let made = user.run(&format!("sweep create {line}"));
+    assert!(made.stderr.contains("24 jobs train-01 … train-24: lr, batch"), "{}", made.shown());
+    let list = read(&user.run("job list -o json"));
+    let names: Vec<&str> = list.as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
+    assert_eq!((names.len(), names[0], names[23]), (24, "train-01", "train-24"));
+    let job = read(&user.run("job show train-05 -o json"));
+    assert_eq!(job["customToolkitSettings"]["commandLine"], "train --lr 0.000268269579528 --batch=64 --x $PARAM_LR");
+    let variables = json!([{"name": "MINE", "value": "64"}, {"name": "PARAM_LR", "value": "0.000268269579528"},
+        {"name": "PARAM_BATCH", "value": "64"}]);
+    assert_eq!((&job["environmentVariables"], &job["inputDirectories"][0]["path"]), (&variables, &json!("/data/64")));
+    assert_eq!((&job["sweep"], &job["parameters"]["batch"]), (&json!("train"), &json!(64)));
+    assert!(user.run("job list").stdout.contains("lr=0.0001 batch=32"));
+    let again = user.run(&format!("sweep create {line}"));
+    assert!(again.code == 1 && again.stderr.contains("sweep `train` already exists"), "{}", again.shown());
+    for (line, code, words) in [
+        (format!("sweep create -f {file}"), 2, "-p lr="),
+        (format!("sweep create -f {file} -p lr=0.1..0.2"), 2, "neither how many values"),
+        (format!("sweep create -f {file} -n job -p lr=1 -p nope=2 --exclude lr=1"), 2, "makes no member"),
+        ("sweep show nope".to_owned(), 1, "no sweep `nope`"),
+    ] {
+        let ran = user.run(&line);
+        assert!(ran.code == code && ran.stderr.contains(words), "{}", ran.shown());
+    }
+    assert!(user.run("job create -n train-07 -- true").stderr.contains("already exists"));
+    let typo = user.run(&format!("sweep create -f {file} -n other -p lr=1 --dry-run"));
+    assert!(typo.stderr.contains("PARAM_BATCH in the body is no parameter"), "{}", typo.shown());
+}
+
+#[test]
+fn every_form_of_a_sweep() {
+    let user = User::new();
+    user.lab();
+    let file = body(&user);
+    let published = user.file(
+        "params.json",
+        r#"{"params": [{"parameterName": "LR", "dataType": "REAL", "start": 0.001, "end": 10, "scale": "LOG"},
+            {"parameterName": "BATCH", "values": [100, 200, 300]}], "kinds": ["NumericParameter", "DiscreteParameter"]}"#,
+    );
+    let published = published.display();
+    let table = user.file("table.csv", "lr,batch\n0.1,1\n0.2,2\n").display().to_string();
+    std::fs::create_dir(user.home().join("data")).unwrap();
+    for name in ["train_a.txt", "train_b.txt", "test.txt"] {
+        user.file(&format!("data/{name}"), "x");
+    }
+    let data = user.home().join("data").display().to_string();
+    let members = |line: &str| -> Value {
+        let ran = user.run(&format!("sweep plan -f {file} {line} -o json"));
+        assert_eq!(ran.code, 0, "{}", ran.shown());
+        let plan = read(&ran);
+        json!([
+            plan["jobCount"],
+            plan["members"].as_array().unwrap().iter().map(|m| m["parameters"].clone()).collect::<Vec<_>>()
+        ])
+    };
+    let random = members(&format!("--params {published} --random 16"));
+    assert_eq!(random[0], 16, "the published recipe draws 16");
+    assert_eq!(random, members(&format!("--params {published} --random 16")), "the same seed, the same draws");
+    assert_ne!(random, members(&format!("--params {published} --random 16 --seed 1")));
+    assert_eq!(members(&format!("-p @{table}")), json!([2, [{"lr": 0.1, "batch": 1}, {"lr": 0.2, "batch": 2}]]));
+    let files = members(&format!("-p data=files:{data}::train -p lr=1 -p batch=1"));
+    assert_eq!(files[0], 2);
+    assert!(files[1][1]["data"].as_str().unwrap().ends_with("/data/train_b.txt"), "{files}");
+    assert_eq!(members("-p lr=1,2 -p batch=1,2 --exclude lr=1,batch=2 --include lr=9,batch=9")[0], 4);
+    assert_eq!(members("-p 'opt=[{\"lr\": 1, \"m\": 2}, {\"lr\": 3, \"m\": 4}]' -p lr=5 -p batch=6")[1][1]["opt.lr"], 3);
+    assert_eq!(members("-p lr=0.0..1.0 -p batch=int:1..9 --latin 10")[0], 10);
+    let repeated = members("-p lr=1 -p batch=1,2 --random 40 --hash-names");
+    assert_eq!(repeated[0], 2, "the same body is one job");
+    let inside = BODY.replacen('{', r#"{"sweep": {"parameters": {"lr": "1..3", "batch": [7]}, "runningMax": 2}, "#, 1);
+    let inside = user.file("inside.json", inside).display().to_string();
+    let made = user.run(&format!("job create -f {inside}"));
+    assert!(made.code == 0 && made.stderr.contains("3 jobs train-1 … train-3"), "{}", made.shown());
+    assert_eq!(read(&user.run("sweep show -o json"))["runningMax"], 2);
+    let hashed = user.run(&format!("sweep create -f {file} -n h -p lr=1,2 -p batch=1 --hash-names"));
+    assert_eq!(hashed.code, 0, "{}", hashed.shown());
+    let names = user.run("job list --sweep h -o name").stdout;
+    assert!(names.lines().all(|name| name.len() == "h_0123456789abcdef".len()) && names.lines().count() == 2, "{names}");
+}
+
+#[test]
+fn a_sweep_is_managed_together() {
+    let user = User::new();
+    user.lab();
+    let file = body(&user);
+    assert_eq!(user.run(&format!("sweep create -f {file} -n s -p lr=1..100 -p batch=1..20")).code, 0);
+    let show = |what: &str| read(&user.run("sweep show s -o json"))[what].clone();
+    assert_eq!((show("jobCount"), show("toCome")), (json!(2000), json!(2000 - 512)));
+    assert_eq!(read(&user.run("experiment show first -o json"))["jobCounts"]["queued"], 2000);
+    let count = |line: &str| user.run(&format!("job list {line} -o name")).stdout.lines().count();
+    assert_eq!((count("--sweep s"), count("-n 1500"), count("--newest -n 700")), (2000, 1500, 700));
+    let newest = user.run("job list --newest -n 2 -o name").stdout;
+    assert_eq!(newest, "s-2000\ns-1999\n");
+    // One that has not come up is a job like the others.
+    assert_eq!(user.run("job hold s-1999").code, 0);
+    assert_eq!(read(&user.run("job show s-1999 -o json"))["held"], true);
+    assert_eq!(user.run("job terminate s-1998 -y").code, 0);
+    assert_eq!(read(&user.run("job show s-1998 -o json"))["executionState"], "failed");
+    assert_eq!(count("--sweep s"), 2000);
+    for (line, words) in [
+        ("sweep pause s", "pause: accepted"),
+        ("sweep resume s", "resume: accepted"),
+        ("sweep priority high s", "accepted"),
+        ("sweep retry s", "1 jobs: retry: accepted"),
+        ("sweep stop s --where 'lr<3 batch=1' -y", "2 jobs: stop: accepted"),
+        ("sweep trim s --to 1000", "members go that have not come up"),
+        ("sweep extend s -p lr=200,300", "40 members more"),
+    ] {
+        let ran = user.run(line);
+        assert!(ran.code == 0 && ran.stderr.contains(words), "{}", ran.shown());
+    }
+    assert_eq!(user.run("job show s-1900").code, 1, "it was trimmed");
+    assert_eq!(read(&user.run("job show s-2001 -o json"))["parameters"], json!({"lr": 200, "batch": 1}));
+    assert_eq!(read(&user.run("job show s-2001 -o json"))["schedulingPriority"], "high");
+    assert_eq!(user.run("sweep stop s -y").code, 0);
+    let counts = read(&user.run("experiment show first -o json"))["jobCounts"].clone();
+    assert_eq!((&counts["queued"], &counts["running"]), (&json!(0), &json!(0)), "{counts}");
+    assert_eq!(user.run("sweep delete s -y").code, 0);
+    assert_eq!(count(""), 0);
+    assert_eq!(user.run("sweep list -o name").stdout, "");
+}
+
+#[test]
+fn the_members_of_a_sweep_run_and_see_their_values() {
+    let lab = Lab::new();
+    lab.ok("sweep create -c pool -n s -p a=1,2 -p b=x,y -- 'echo PARAM_A $PARAM_B'");
+    for (name, said) in [("s-1", "1 x\n"), ("s-4", "2 y\n")] {
+        lab.ok(&format!("job wait {name}"));
+        assert_eq!(lab.ok(&format!("job logs {name}")), said);
+    }
+    let secret = lab.home().join("secret").display().to_string();
+    std::fs::write(&secret, "hidden\n").unwrap();
+    lab.ok(&format!("sweep create -c pool -n t -p a=1 --secret KEY=file:{secret} -- 'echo PARAM_A ${{#KEY}}'"));
+    lab.ok("job wait t-1");
+    assert_eq!(lab.ok("job logs t-1"), "1 6\n");
+}
+
+#[test]
+fn metrics_are_picked_out_and_jobs_are_ranked() {
+    let lab = Lab::new();
+    let script = "for i in 1 2 3; do echo step=$i loss=0.$((PARAM_LR * i)); done; echo port: 8080; ostler metric acc=0.PARAM_LR step=3";
+    lab.ok(&format!("sweep create -c pool -n s -p lr=1,2,3 -p opt=sgd -- '{script}'"));
+    lab.ok("job create -c pool -n plain -- 'echo loss=0.01'");
+    lab.ok("job wait plain");
+    let all = |ran: &crate::rig::Ran| {
+        let table = read(ran);
+        let full = |job: &&Value| job["metrics"]["loss"]["count"] == 3 && job["metrics"]["acc"]["count"] == 1;
+        table.as_array().unwrap().iter().filter(full).count() == 3
+    };
+    lab.until("experiment table -o json", all);
+    let table = read(&lab.run("experiment table --sort -loss -o json"));
+    assert_eq!((&table[0]["name"], &table[0]["metrics"]["loss"]["last"]), (&json!("s-3"), &json!(0.9)), "{table}");
+    assert_eq!((&table[0]["metrics"]["loss"]["min"], &table[0]["metrics"]["loss"]["step"]), (&json!(0.3), &json!(3.0)));
+    let plain = table.as_array().unwrap().iter().find(|job| job["name"] == "plain").unwrap();
+    assert_eq!(plain["metrics"], json!({}), "nobody asked for the metrics of this one");
+    let shown = lab.ok("experiment table --where 'lr<3 loss<0.5' --hide opt");
+    assert!(shown.lines().count() == 2 && shown.contains("s-1") && !shown.contains("sgd"), "{shown}");
+    let csv = lab.ok("experiment table --sweep s --sort lr --hide acc --csv");
+    assert_eq!(
+        csv.lines().take(2).collect::<Vec<_>>(),
+        ["name,id,state,lr,opt,loss", "s-1,job-1,succeeded,1,sgd,0.3"],
+        "{csv}"
+    );
+    let best = read(&lab.run("experiment best -o json"));
+    assert_eq!((&best["metric"], &best["jobs"][0]["name"]), (&json!("loss"), &json!("s-1")));
+    assert_eq!(best["parameters"][0], json!({"parameter": "lr", "strength": 1.0, "jobs": 3}));
+    assert_eq!(read(&lab.run("experiment best --metric acc --maximize -o json"))["jobs"][0]["name"], "s-3");
+    let plot = lab.ok("experiment plot");
+    assert!(plot.contains("a s-1 0.3") && plot.contains("loss over step"), "{plot}");
+    lab.ok("experiment report --to report.html");
+    let html = std::fs::read_to_string(lab.home().join("report.html")).unwrap();
+    assert!(html.contains("Best: <b>s-1</b>, loss 0.3") && html.matches("<polyline").count() == 3, "{html}");
+    assert!(lab.run("experiment best --metric nope").stderr.contains("--metric "));
+    let alone = lab.run("metric loss=1");
+    assert!(alone.code == 2 && alone.stderr.contains("no job whose metrics are kept"), "{}", alone.shown());
+    assert_eq!(lab.run("metric loss=x").code, 2);
+}
+
+#[test]
+fn metrics_from_files_and_why_jobs_failed() {
+    let lab = Lab::new();
+    lab.file(
+        "job.json",
+        r#"{"nodeCount": 1, "customToolkitSettings": {"commandLine":
+            "printf 'step,loss\n1,0.5\n2,nan\n3,0.25\n' >$AZ_BATCHAI_OUTPUT_ALL/m.csv; echo 'metric = 12.5% ok' >$AZ_BATCHAI_OUTPUT_ALL/p.log; echo loss=7"},
+          "outputDirectories": [{"id": "ALL", "pathPrefix": "$AZ_BATCHAI_JOB_TEMP"}],
+          "metrics": {"log": "off", "files": [{"directory": "ALL", "file": "m.csv"}, {"directory": "ALL", "file": "missing.log"},
+            {"directory": "ALL", "file": "p.log", "pattern": {"name": "error", "regex": "metric = (.*?)%"}}], "goal": {"metric": "error"}}}"#,
+    );
+    lab.ok("job create -c pool -n f -f job.json --wait");
+    let ran =
+        lab.until("experiment best -o json", |ran| ran.code == 0 && read(ran)["jobs"][0]["metrics"]["loss"]["count"] == 3);
+    let best = read(&ran);
+    assert_eq!((&best["metric"], &best["jobs"][0]["metrics"]["error"]["last"]), (&json!("error"), &json!(12.5)), "{best}");
+    assert_eq!(best["jobs"][0]["metrics"]["loss"]["mean"], 0.375, "what is no number does not count");
+    lab.ok("sweep create -c pool -n bad -p code=3,3,4 -- 'echo CUDA error >&2; exit PARAM_CODE'");
+    lab.until("experiment show -o json", |ran| read(ran)["jobCounts"]["failed"] == 3);
+    let groups = read(&lab.run("experiment failures -o json"));
+    assert_eq!(
+        (&groups[0]["jobs"], &groups[0]["exitCode"], &groups[0]["lastLine"]),
+        (&json!(2), &json!(3), &json!("CUDA error")),
+        "{groups}"
+    );
+    assert_eq!((groups.as_array().unwrap().len(), &groups[1]["first"]), (2, &json!("bad-3")));
+}
