@@ -30,6 +30,7 @@ mod fetch;
 mod file;
 mod file_server;
 mod forward;
+mod halving;
 mod host;
 mod job;
 mod job_acts;

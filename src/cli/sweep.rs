@@ -27,6 +27,7 @@ use crate::model::spec::secret::{SecretText, sources_of_job};
 use crate::model::spec::sweep::{Naming, Parameter, Part, SWEEP_MEMBERS_MAX, Search, Values};
 use crate::model::spec::{JobFile, SweepFile, sweep_file, token};
 use crate::model::state::{ExecutionState, Sweep};
+use crate::model::stopping::{Rule, Stopping};
 use crate::model::units::Millis;
 
 /// What can be done with sweeps.
@@ -37,6 +38,8 @@ pub enum Verb {
     /// PARAM_LR in any text of the body becomes the value of the parameter lr, and every job has it as a variable.
     #[command(visible_alias = "submit")]
     Create(Box<Create>),
+    /// Successive halving: many configurations with few epochs, the best again with more, as the published recipe does
+    Halving(Box<super::halving::Halving>),
     /// Say what a sweep would come to: how many jobs, their names and values, what they cost at most
     Plan(Box<Shape>),
     /// Show one sweep
@@ -143,6 +146,24 @@ pub struct Shape {
 pub struct Create {
     #[command(flatten)]
     shape: Shape,
+    /// Stop members early: asha (at steps 1, 4, 16 … one of four goes on), median (worse than the others' median), notANumber
+    #[arg(long, value_name = "RULE", value_parser = ["asha", "median", "notANumber"])]
+    stop: Option<String>,
+    /// The metric that decides who is stopped; the first one reported when absent
+    #[arg(long, value_name = "METRIC", requires = "stop")]
+    metric: Option<String>,
+    /// Larger is better
+    #[arg(long, requires = "stop")]
+    maximize: bool,
+    /// The first step at which members are stopped
+    #[arg(long, value_name = "N", requires = "stop", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    first_step: u32,
+    /// Of so many one goes on
+    #[arg(long, value_name = "N", requires = "stop", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=64))]
+    factor: u32,
+    /// More failures than this end the sweep
+    #[arg(long, value_name = "N")]
+    max_failures: Option<u32>,
     /// Let nothing of it run until `sweep resume`
     #[arg(long)]
     paused: bool,
@@ -167,6 +188,7 @@ pub struct Extend {
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::Create(create) => self::create(session, *create).await,
+        Verb::Halving(halving) => super::halving::run(session, *halving).await,
         Verb::Plan(shape) => {
             let ask = read(session, &shape, job_create::Purpose::Look).await?;
             let core = session.core().await?;
@@ -204,6 +226,17 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
 
 async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
     let ask = read(session, &create.shape, job_create::Purpose::Submit).await?;
+    let mut ask = ask;
+    let rule = create.stop.as_deref().map(|word| match word {
+        "asha" => Rule::Asha,
+        "median" => Rule::Median,
+        _ => Rule::NotANumber,
+    });
+    if let Some(rule) = rule {
+        let (metric, maximize) = (create.metric.clone(), create.maximize);
+        ask.spec.stopping = Some(Stopping { rule, metric, maximize, first_step: create.first_step, factor: create.factor });
+    }
+    ask.spec.failures_max = create.max_failures.or(ask.spec.failures_max);
     let token = create.token.clone().or(Some(Uuid::now_v7().to_string()));
     submit(session, SubmitSweep { token, held: create.paused, ..ask }).await
 }
@@ -253,7 +286,10 @@ async fn ask_plan(core: &Core, ask: &SubmitSweep) -> Result<SweepPlan, Failure> 
 }
 
 /// Reads file and options into one sweep.
-async fn read(session: &Session, shape: &Shape, purpose: job_create::Purpose) -> Result<SubmitSweep, Failure> {
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) async fn read(session: &Session, shape: &Shape, purpose: job_create::Purpose) -> Result<SubmitSweep, Failure> {
     let (source, mut doc) = shape.what.doc().await?;
     let mut faults = Faults::default();
     let mut file = match doc.get("sweep").or_else(|| doc.get("properties").and_then(|inner| inner.get("sweep"))) {

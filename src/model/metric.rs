@@ -195,6 +195,9 @@ pub struct JobMetrics {
     /// Points of the curves that were asked for, in the order of `stats`; empty when none were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<Vec<Point>>,
+    /// Whether nothing more is looked for: the job has ended, and its files were read to their ends.
+    #[serde(default)]
+    pub complete: bool,
 }
 
 // A value that is not a number is not the same as itself; nobody who compares answers relies on more than that.

@@ -21,6 +21,7 @@ pub mod shown;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
+pub mod stopping;
 pub mod storage;
 pub mod study;
 pub mod task;

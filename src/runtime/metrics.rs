@@ -13,14 +13,15 @@ use tokio::time::timeout;
 
 use crate::files::LinkSource;
 use crate::frameworks;
-use crate::model::ids::{JobId, NodeId};
-use crate::model::metric::{Form, LINE_BYTES_MAX, LineReader};
+use crate::model::ids::{JobId, NodeId, SweepId};
+use crate::model::metric::{Form, JobMetrics, LINE_BYTES_MAX, LineReader};
 use crate::model::state::{ExecutionState, Job};
+use crate::model::stopping::Stopping;
 use crate::model::units::UnixMillis;
 use crate::runtime::engine::Engine;
 use crate::runtime::perform;
 use crate::runtime::way::Brief;
-use crate::store::{Cursor, MetricBatch, MetricStore, Store};
+use crate::store::{Cursor, MetricBatch, MetricError, MetricStore, Store};
 use crate::transport::NodeLink;
 use crate::transport::link::Traffic;
 
@@ -52,6 +53,8 @@ struct Source {
     picks: bool,
     /// Whether nothing is added to it any more.
     whole: bool,
+    /// By what its job may be stopped early.
+    judged: Option<(SweepId, Arc<Stopping>)>,
 }
 
 /// A node and the files to look at there.
@@ -88,9 +91,16 @@ impl Gatherer {
         Self { store: MetricStore::at(path), gate: Arc::new(Semaphore::new(AT_ONCE)), shared: Arc::default() }
     }
 
-    /// Returns where metrics are.
-    pub fn store(&self) -> &MetricStore {
-        &self.store
+    /// Returns the metrics of some jobs.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(&self, jobs: &[JobId], curves: &[String]) -> Result<Vec<(JobId, JobMetrics)>, MetricError> {
+        // Asked first, so that what is said to be complete was read after its end.
+        let wanted: Vec<bool> = jobs.iter().map(|job| self.shared().wanted.contains_key(job)).collect();
+        let mut found = self.store.read(jobs, curves)?;
+        found.iter_mut().zip(wanted).for_each(|((_, metrics), wanted)| metrics.complete = !wanted);
+        Ok(found)
     }
 
     fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
@@ -154,13 +164,14 @@ impl Gatherer {
         looks.into_values().collect()
     }
 
-    /// Looks at a node once, and again while there is more.
-    pub async fn look(&self, look: Look, way: Brief, now: impl Fn() -> UnixMillis) {
+    /// Looks at a node once, and again while there is more. Returns the jobs that are to be stopped early, and why.
+    pub async fn look(&self, look: Look, way: Brief, now: impl Fn() -> UnixMillis) -> Vec<(JobId, String)> {
         // The gate is never closed; without it there would only be more at once.
         let _turn = self.gate.acquire().await;
         let mut done = false;
+        let mut stopped = Vec::new();
         for _ in 0..ROUNDS_MAX {
-            match timeout(LOOK_MAX, self.round(&look.sources, &way, now())).await {
+            match timeout(LOOK_MAX, self.round(&look.sources, &way, now(), &mut stopped)).await {
                 Ok(Some(more)) if more => {}
                 Ok(Some(_)) => {
                     done = true;
@@ -178,10 +189,17 @@ impl Gatherer {
                 give_up_in_time(&mut shared, *job);
             }
         }
+        stopped
     }
 
     /// One question to the node; says whether there is more to read. `None` when it was not answered.
-    async fn round(&self, sources: &[Source], way: &Brief, at: UnixMillis) -> Option<bool> {
+    async fn round(
+        &self,
+        sources: &[Source],
+        way: &Brief,
+        at: UnixMillis,
+        stopped: &mut Vec<(JobId, String)>,
+    ) -> Option<bool> {
         let mut batches = Vec::new();
         for source in sources {
             let (store, job, name) = (self.store.clone(), source.job, source.name.clone());
@@ -244,8 +262,20 @@ impl Gatherer {
             return Some(false);
         }
         let store = self.store.clone();
-        let kept = tokio::task::spawn_blocking(move || store.add(&whole)).await.ok()?;
-        kept.inspect_err(|error| tracing::warn!(%error, "metrics are not kept")).ok()?;
+        let judged: BTreeMap<JobId, (SweepId, Arc<Stopping>)> =
+            sources.iter().filter_map(|source| Some((source.job, source.judged.clone()?))).collect();
+        let keep = move || {
+            store.add(&whole)?;
+            let mut verdicts = Vec::new();
+            for batch in whole.iter().filter(|batch| !batch.readings.is_empty()) {
+                let Some((sweep, stopping)) = judged.get(&batch.job) else { continue };
+                let verdict = store.judge(*sweep, batch.job, stopping, &batch.readings)?;
+                verdicts.extend(verdict.map(|why| (batch.job, why)));
+            }
+            Ok::<_, MetricError>(verdicts)
+        };
+        let kept = tokio::task::spawn_blocking(keep).await.ok()?;
+        stopped.extend(kept.inspect_err(|error| tracing::warn!(%error, "metrics are not kept")).ok()?);
         Some(more)
     }
 }
@@ -267,6 +297,8 @@ fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32) -> Vec<Source> {
     let Some(logs) = folder(crate::model::request::STDOUTERR) else { return Vec::new() };
     let wanted = job.spec.metrics.as_deref().cloned().unwrap_or_default();
     let whole = job.state.ended();
+    let sweep = job.sweep.as_ref().and_then(|member| engine.sched.sweeps().get(&member.of)).filter(|_| !whole);
+    let judged = sweep.and_then(|sweep| Some((sweep.id, Arc::new(sweep.spec.stopping.clone()?))));
     let source = |file: String, path: String, reader: LineReader, picks: bool| Source {
         job: job.id,
         name: format!("{} {file}", job.attempt.0),
@@ -274,6 +306,7 @@ fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32) -> Vec<Source> {
         reader,
         picks,
         whole,
+        judged: judged.clone(),
     };
     let mut found =
         vec![source(SCRIPT_FILE.to_owned(), format!("{logs}/{SCRIPT_FILE}"), LineReader::new(Form::NameValue, &[]), true)];

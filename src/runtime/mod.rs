@@ -568,10 +568,10 @@ impl Loop {
 
     fn metrics(&mut self, call: CallId, jobs: Vec<crate::model::ids::JobId>, curves: Vec<String>) {
         let Some(reply) = self.replies.remove(&call) else { return };
-        let store = self.gatherer.store().clone();
+        let gatherer = self.gatherer.clone();
         self.tokio.spawn_blocking(move || {
             // Who asked may have left.
-            let _ = reply.send(match store.read(&jobs, &curves) {
+            let _ = reply.send(match gatherer.read(&jobs, &curves) {
                 Ok(found) => Reply::Metrics(found),
                 Err(error) => Reply::Refused(Fault::internal("the metrics cannot be read").because(&error)),
             });
@@ -589,7 +589,12 @@ impl Loop {
             let way = way::Brief(way::Way::to(&look.link, &self.agents));
             let gatherer = self.gatherer.clone();
             let now = move || base + Millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-            self.tokio.spawn(async move { gatherer.look(look, way, now).await });
+            let inputs = self.inputs.clone();
+            self.tokio.spawn(async move {
+                for (job, why) in gatherer.look(look, way, now).await {
+                    let _ = inputs.send(Input::Fact(Event::StoppedEarly { job, why })).await;
+                }
+            });
         }
     }
 

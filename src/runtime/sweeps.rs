@@ -111,6 +111,7 @@ fn row_of(new: &NewSweep, id: SweepId, last: JobId, workspace: crate::model::ids
         blocks: vec![crate::model::state::Block { job: last.next(), first: 0, count: new.count }],
         left: crate::model::state::Spans::of(0, new.count),
         trimmed: 0,
+        failed: 0,
         priority: new.priority,
         held: new.held,
         token: None,

@@ -193,6 +193,11 @@ pub enum Event {
         sweep: SweepId,
         priority: Priority,
     },
+    /// A member of a sweep is not worth its nodes any more, by what it and the others have reported.
+    StoppedEarly {
+        job: JobId,
+        why: String,
+    },
     /// It goes, with its members in memory; who asks has deleted those that have ended.
     SweepDeleted {
         sweep: SweepId,

@@ -142,13 +142,14 @@ impl Sched {
             job.held = false;
             job.pause = None;
         });
-        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(job) = self.jobs.get(&id).cloned() else { return };
         let experiment = job.experiment;
         if job.deleting {
             self.drop_job(id, Record::Removed);
         } else if self.settings.webhook.is_some() {
             self.issue(Act::Notify { job: id });
         }
+        self.count_failure(&job);
         self.end_experiment(experiment);
     }
 

@@ -225,6 +225,7 @@ impl Sched {
             Event::SweepStopped { sweep } => self.on_sweep_stopped(sweep),
             Event::SweepHeld { sweep, held } => self.on_sweep_held(sweep, held),
             Event::SweepPriority { sweep, priority } => self.on_sweep_priority(sweep, priority),
+            Event::StoppedEarly { job, why } => self.on_stopped_early(job, &why),
             Event::SweepDeleted { sweep } => self.on_sweep_deleted(sweep),
             Event::TerminateAsked { job, until } => self.on_terminate(job, until),
             Event::TerminateTakenBack { job } => self.on_taken_back(job),

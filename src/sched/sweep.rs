@@ -17,6 +17,9 @@ use crate::model::snapshot::RowKey;
 use crate::model::spec::{Priority, SweepSpec};
 use crate::model::state::{Block, ExecutionState, Job, Spans, Sweep};
 
+/// The error of a member that was stopped early.
+const STOPPED_EARLY: &str = "StoppedEarly";
+
 /// How many members of a sweep wait in a queue at once: enough for a fleet to take in one turn, and for auto-scale to see
 /// that there is work.
 pub const AHEAD: u32 = 512;
@@ -48,6 +51,7 @@ impl Sched {
             blocks: vec![Block { job, first: 0, count }],
             left: Spans::of(0, count),
             trimmed: 0,
+            failed: 0,
             priority: new.priority,
             held: new.held,
             token: new.token,
@@ -169,6 +173,27 @@ impl Sched {
         }
         if let Some(sweep) = self.sweeps.get(&id) {
             self.end_experiment(sweep.experiment);
+        }
+    }
+
+    pub(super) fn on_stopped_early(&mut self, job: JobId, why: &str) {
+        let live = self.jobs.get(&job).is_some_and(|job| job.state == ExecutionState::Running && job.after_stop.is_none());
+        if !live {
+            return self.ignore();
+        }
+        self.terminate_now(job, why);
+        self.edit_job(job, |job| job.errors = vec![job_error(STOPPED_EARLY, why)]);
+    }
+
+    /// Counts a member that has ended; too many that failed by themselves end the sweep.
+    pub(super) fn count_failure(&mut self, job: &Job) {
+        let planned = |code: &str| code == "JobTerminated" || code == STOPPED_EARLY;
+        let own = job.state == ExecutionState::Failed && !job.errors.first().is_some_and(|error| planned(&error.code));
+        let Some(sweep) = job.sweep.as_ref().filter(|_| own).map(|member| member.of) else { return };
+        self.edit_sweep(sweep, |sweep| sweep.failed += 1);
+        let too_many = |sweep: &Arc<Sweep>| sweep.spec.failures_max.is_some_and(|most| sweep.failed > most);
+        if self.sweeps.get(&sweep).is_some_and(too_many) {
+            self.on_sweep_stopped(sweep);
         }
     }
 

@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::ids::JobId;
+use crate::model::ids::{JobId, SweepId};
 use crate::model::metric::{JobMetrics, METRICS_MAX, Memory, Point, Reading, Stat};
+use crate::model::stopping::{Rule, Stopping};
+use crate::model::study::short;
 use crate::model::units::UnixMillis;
 
 /// The most points of one curve: more than a screen has columns, and a few hundred kilobytes for a job with all its metrics.
@@ -27,6 +29,9 @@ struct Inside {
     path: PathBuf,
     conn: Option<Connection>,
 }
+
+/// What SQLite says when metrics cannot be read or written.
+pub type MetricError = rusqlite::Error;
 
 /// How far a source was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -105,7 +110,7 @@ impl MetricStore {
         self.with(|conn| {
             let mut found = Vec::with_capacity(jobs.len());
             for job in jobs {
-                let mut metrics = JobMetrics { stats: stats(conn, *job)?, curves: Vec::new() };
+                let mut metrics = JobMetrics { stats: stats(conn, *job)?, ..JobMetrics::default() };
                 if !curves.is_empty() {
                     metrics.stats.retain(|stat| curves.contains(&stat.name));
                     for stat in &metrics.stats {
@@ -118,6 +123,25 @@ impl MetricStore {
         })
     }
 
+    /// Takes down how far a member of a sweep has come with what it has just read, and returns why it is to stop, if so.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn judge(
+        &self,
+        sweep: SweepId,
+        job: JobId,
+        stopping: &Stopping,
+        readings: &[Reading],
+    ) -> rusqlite::Result<Option<String>> {
+        self.with(|conn| {
+            let tx = conn.transaction()?;
+            let verdict = judge(&tx, sweep, job, stopping, readings)?;
+            tx.commit()?;
+            Ok(verdict)
+        })
+    }
+
     /// Forgets jobs that are no more.
     ///
     /// # Errors
@@ -126,7 +150,7 @@ impl MetricStore {
         self.with(|conn| {
             let tx = conn.transaction()?;
             for job in jobs {
-                for table in ["cursor", "point", "stat"] {
+                for table in ["cursor", "point", "stat", "rung"] {
                     tx.prepare_cached(&format!("DELETE FROM {table} WHERE job = ?1"))?.execute([int(*job)])?;
                 }
             }
@@ -200,6 +224,51 @@ fn add_readings(tx: &Connection, batch: &Batch) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn judge(
+    tx: &Connection,
+    sweep: SweepId,
+    job: JobId,
+    stopping: &Stopping,
+    readings: &[Reading],
+) -> rusqlite::Result<Option<String>> {
+    let all = stats(tx, job)?;
+    let stat = match &stopping.metric {
+        Some(metric) => all.iter().find(|stat| stat.name == *metric),
+        None => all.first(),
+    };
+    let Some(stat) = stat else { return Ok(None) };
+    for reading in readings.iter().filter(|reading| reading.name == stat.name) {
+        if !reading.value.is_finite() {
+            return Ok(Some(format!("{} is {}", stat.name, short(reading.value))));
+        }
+        let Some(rung) = stopping.rung(reading.step.unwrap_or(stat.step)) else { continue };
+        let own = match stopping.rule {
+            Rule::Asha | Rule::NotANumber => reading.value,
+            Rule::Median => stat.mean(),
+        };
+        // Who passed a rung without a word at it is there all the same.
+        let first = if stopping.rule == Rule::Asha { 0 } else { rung };
+        let mut reached = false;
+        for rung in first..=rung {
+            reached = tx
+                .prepare_cached("INSERT OR IGNORE INTO rung (sweep, rung, job, value) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![sweep.0.cast_signed(), rung, int(job), own])?
+                > 0;
+        }
+        if !reached {
+            continue;
+        }
+        let mut select = tx.prepare_cached("SELECT value FROM rung WHERE sweep = ?1 AND rung = ?2 AND job <> ?3")?;
+        let others = select.query_map(params![sweep.0.cast_signed(), rung, int(job)], |row| row.get::<_, f64>(0))?;
+        let others: Vec<f64> = others.collect::<rusqlite::Result<_>>()?;
+        if let Some(why) = stopping.verdict(rung, own, stat.best(stopping.maximize), &others) {
+            let step = reading.step.unwrap_or(stat.step);
+            return Ok(Some(format!("{} {why} (step {})", stat.name, short(step))));
+        }
+    }
+    Ok(None)
+}
+
 /// Takes every other point out of the older half of a curve that has too many.
 fn thin(tx: &Connection, job: JobId, name: &str) -> rusqlite::Result<()> {
     let count: i64 = tx
@@ -229,6 +298,9 @@ impl Inside {
                  CREATE TABLE IF NOT EXISTS point (
                    job INTEGER NOT NULL, name TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, step REAL NOT NULL, value REAL,
                    PRIMARY KEY (job, name, n)
+                 ) STRICT, WITHOUT ROWID;
+                 CREATE TABLE IF NOT EXISTS rung (
+                   sweep INTEGER NOT NULL, rung INTEGER NOT NULL, job INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (sweep, rung, job)
                  ) STRICT, WITHOUT ROWID;
                  CREATE TABLE IF NOT EXISTS stat (job INTEGER NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (job, name)) STRICT;",
             )?;
@@ -272,6 +344,31 @@ mod tests {
         store.forget(&[JobId(1)]).unwrap();
         assert!(store.read(&[JobId(1)], &[]).unwrap()[0].1.stats.is_empty());
         assert_eq!(store.cursor(JobId(1), "1 stdout.txt").unwrap().offset, 0);
+    }
+
+    #[test]
+    fn members_are_judged_where_they_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = MetricStore::at(&dir.path().join("metrics.sqlite"));
+        let stopping = Stopping { rule: Rule::Asha, metric: None, maximize: false, first_step: 1, factor: 2 };
+        let judge = |job: u64, values: &[(f64, f64)]| {
+            let batch = batch(job, 1, values);
+            store.add(std::slice::from_ref(&batch)).unwrap();
+            store.judge(SweepId(1), JobId(job), &stopping, &batch.readings).unwrap()
+        };
+        assert_eq!(judge(1, &[(1.0, 0.5)]), None, "the first to come goes on");
+        assert_eq!(judge(2, &[(1.0, 0.4), (1.5, 9.0)]), None, "better than the first; between rungs nothing is judged");
+        assert_eq!(judge(3, &[(1.0, 0.6)]).unwrap(), "loss 0.6 is 3rd of 3 at rung 1; 1 go on (step 1)");
+        assert_eq!(judge(2, &[(2.0, 0.3)]), None);
+        assert_eq!(judge(1, &[(8.0, 0.35)]), None, "nobody else has come to its fourth rung");
+        assert_eq!(
+            judge(4, &[(2.0, 0.31)]).unwrap(),
+            "loss 0.31 is 2nd of 3 at rung 2; 1 go on (step 2)",
+            "who jumped over a rung is there too"
+        );
+        assert_eq!(judge(5, &[(1.0, f64::NAN)]).unwrap(), "loss is nan");
+        store.forget(&[JobId(1), JobId(2), JobId(4)]).unwrap();
+        assert_eq!(judge(6, &[(2.0, 99.0)]), None, "those that are deleted are nobody's measure");
     }
 
     #[test]

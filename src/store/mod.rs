@@ -25,7 +25,7 @@ mod rows;
 mod series;
 
 pub use crash::crash_point;
-pub use metrics::{Batch as MetricBatch, Cursor, MetricStore};
+pub use metrics::{Batch as MetricBatch, Cursor, MetricError, MetricStore};
 pub use open::{DATABASE_FILE, Db};
 pub use query::{PastEvent, Reader};
 pub use series::Series;

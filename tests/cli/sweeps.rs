@@ -226,3 +226,57 @@ fn metrics_from_files_and_why_jobs_failed() {
     );
     assert_eq!((groups.as_array().unwrap().len(), &groups[1]["first"]), (2, &json!("bad-3")));
 }
+
+/// A model whose loss after each step is known: the smaller `lr`, the better.
+const TRAIN: &str =
+    "i=0; while [ $i -lt EPOCHS ]; do i=$((i + 1)); echo step=$i loss=$((PARAM_LR * 100 / i)); sleep SLEEP; done";
+
+#[test]
+fn successive_halving_with_the_recipes_arithmetic() {
+    let lab = Lab::new();
+    let script = TRAIN.replace("EPOCHS", "$PARAM_EPOCHS").replace("SLEEP", "0");
+    let line = format!("sweep halving -o json -c pool -n h -p lr=1..1000 --seed 3 --epochs 16 --factor 4 -- '{script}'");
+    let ran = lab.run(&line);
+    assert!(
+        ran.code == 0 && ran.stderr.contains("3 rounds: 16 x 1 epochs, 4 x 4 epochs, 1 x 16 epochs; 21 jobs"),
+        "{}",
+        ran.shown()
+    );
+    let lr = |sweep: &str| -> Vec<i64> {
+        let jobs = read(&lab.run(&format!("job list --sweep {sweep} -o json")));
+        let mut all: Vec<i64> =
+            jobs.as_array().unwrap().iter().map(|job| job["parameters"]["lr"].as_i64().unwrap()).collect();
+        all.sort_unstable();
+        all
+    };
+    let first = lr("h-r1");
+    assert_eq!((first.len(), lr("h-r2")), (16, first[..4].to_vec()), "the best quarter goes on");
+    assert_eq!(lr("h-r3"), first[..1]);
+    let won = read(&ran);
+    assert_eq!((&won["name"], &won["parameters"]["lr"]), (&json!("h-r3-1"), &json!(first[0])), "{won}");
+    assert_eq!(read(&lab.run("job show h-r3-1 -o json"))["parameters"]["epochs"], 16);
+}
+
+#[test]
+fn members_are_stopped_early_and_too_many_failures_end_a_sweep() {
+    let lab = Lab::new();
+    // Long enough that the looks at the nodes see each on its way; only who is stopped ends before the minute is over.
+    let script = TRAIN.replace("EPOCHS", "600").replace("SLEEP", "0.1");
+    let line =
+        format!("sweep create -c pool -n a -p lr=1,9 --stop asha --first-step 2 --factor 2 --metric loss -- '{script}'");
+    lab.ok(&line);
+    let stopped = lab
+        .until("job list --sweep a --state failed -o json", |ran| read(ran).as_array().is_some_and(|jobs| !jobs.is_empty()));
+    let job = read(&stopped)[0].clone();
+    let error = &job["executionInfo"]["errors"][0];
+    assert_eq!((&job["parameters"]["lr"], &error["code"]), (&json!(9), &json!("StoppedEarly")), "{job}");
+    assert!(error["message"].as_str().unwrap().contains("2nd of 2"), "{error}");
+    assert_eq!(read(&lab.run("sweep show a -o json"))["failed"], 0, "who is stopped has not failed");
+    lab.ok("sweep stop a -y");
+    lab.ok("sweep create -c pool -n f -p code=1..40 --max-failures 2 --running 1 -- 'exit PARAM_CODE'");
+    lab.until("experiment show -o json", |ran| {
+        read(ran)["jobCounts"]["queued"] == 0 && read(ran)["jobCounts"]["running"] == 0
+    });
+    let show = read(&lab.run("sweep show f -o json"));
+    assert!(show["failed"].as_u64().is_some_and(|failed| (3..6).contains(&failed)), "{show}");
+}

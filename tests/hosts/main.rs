@@ -20,3 +20,4 @@ mod restart;
 mod scale;
 mod setup;
 mod shared;
+mod study;

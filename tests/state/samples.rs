@@ -346,6 +346,7 @@ pub fn sweep(id: u64) -> Arc<Sweep> {
         blocks: vec![Block { job: JobId(100), first: 0, count: 6 }],
         left: Spans::of(0, 6),
         trimmed: 0,
+        failed: 0,
         priority: Priority::Normal,
         held: false,
         token: None,

@@ -21,6 +21,7 @@ use super::job::{EnvironmentVariable, JobSpec};
 use super::job_file::JobFile;
 use super::secret::{SecretSource, sources_of_job};
 use super::token;
+use crate::model::stopping::Stopping;
 
 /// The most members of one sweep: as many jobs as may be live at once.
 pub const SWEEP_MEMBERS_MAX: u64 = 1_000_000;
@@ -53,6 +54,12 @@ pub struct SweepSpec {
     /// As many of its members may run at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_max: Option<u32>,
+    /// How its members are stopped early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Stopping>,
+    /// More failures of members than this end the sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures_max: Option<u32>,
     #[serde(skip)]
     made: Made,
 }
@@ -216,6 +223,12 @@ impl SweepSpec {
         let mut parts = self.parts.clone();
         parts.push(part);
         Self { parts, made: Made::default(), ..self.clone() }
+    }
+
+    /// Puts other parts in the place of all.
+    pub fn replace_parts(&mut self, parts: Vec<Part>) {
+        self.parts = parts;
+        self.made = Made::default();
     }
 
     fn fields(&self) -> &[Field] {

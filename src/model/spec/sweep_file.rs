@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value as Json};
 use super::doc::{Doc, Value};
 use super::fields::{Faults, Field, Fields, quoted};
 use super::sweep::{FileSet, Naming, Pace, Parameter, Part, Range, SWEEP_MEMBERS_MAX, Scale, Search, SweepSpec, Values};
+use crate::model::stopping::{Rule, Stopping};
 
 /// What a file says of a sweep; the body is another part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub struct SweepFile {
     pub naming: Naming,
     /// As many run at once.
     pub running_max: Option<u32>,
+    /// How members are stopped early.
+    pub stopping: Option<Stopping>,
+    /// More failures than this end it.
+    pub failures_max: Option<u32>,
 }
 
 const FORMS: &str = "forms: 32,64,128 · 1..10 · 0.1..0.5/0.1 · 0.0..1.0:5 · log:1e-4..1e-1:8 · files:DIR · [{\"a\": 1}, …]";
@@ -51,8 +56,10 @@ impl SweepFile {
         let running_max = fields.take("runningMax").and_then(|field| field.count(faults, 1, SWEEP_MEMBERS_MAX as u32));
         let naming = [("number", Naming::Number), ("hash", Naming::Hash)];
         let naming = fields.take("naming").and_then(|field| field.word(faults, &naming)).unwrap_or_default();
+        let stopping = fields.take("stop").and_then(|field| stopping(&field, faults));
+        let failures_max = fields.take("maxFailures").and_then(|field| field.count(faults, 0, SWEEP_MEMBERS_MAX as u32));
         fields.finish_strictly(faults);
-        Self { parameters, search, include, exclude, naming, running_max }
+        Self { parameters, search, include, exclude, naming, running_max, stopping, failures_max }
     }
 
     /// Returns the sweep that it makes of a body.
@@ -68,8 +75,27 @@ impl SweepFile {
         }
         let mut spec = SweepSpec::new(template, parts);
         (spec.naming, spec.running_max) = (self.naming, self.running_max);
+        (spec.stopping, spec.failures_max) = (self.stopping, self.failures_max);
         spec
     }
+}
+
+const RULES: [(&str, Rule); 3] = [("asha", Rule::Asha), ("median", Rule::Median), ("notANumber", Rule::NotANumber)];
+
+/// The word of a rule, or a map with one.
+fn stopping(field: &Field<'_>, faults: &mut Faults) -> Option<Stopping> {
+    let plain = |rule| Stopping { rule, metric: None, maximize: false, first_step: 1, factor: 4 };
+    if matches!(field.value(), Value::Text(_)) {
+        return field.word(faults, &RULES).map(plain);
+    }
+    let mut fields = field.map(faults)?;
+    let rule = fields.need(faults, "rule").and_then(|field| field.word(faults, &RULES));
+    let metric = fields.take("metric").and_then(|field| field.text(faults));
+    let maximize = fields.take("maximize").and_then(|field| field.truth(faults)).unwrap_or_default();
+    let first_step = fields.take("firstStep").and_then(|field| field.count(faults, 1, u32::MAX)).unwrap_or(1);
+    let factor = fields.take("factor").and_then(|field| field.count(faults, 2, 64)).unwrap_or(4);
+    fields.finish_strictly(faults);
+    Some(Stopping { metric, maximize, first_step, factor, ..plain(rule?) })
 }
 
 /// Returns the search that a letter stands for.
@@ -372,10 +398,14 @@ mod tests {
     fn our_own_form() {
         let (file, faults) = read(
             r#"{"parameters": {"lr": "log:1e-4..1e-1:8", "batch": [32, 64], "x": {"start": 1, "end": 3, "numValues": 2}},
-              "search": "latin", "jobs": 12, "seed": 5, "include": [{"lr": 1}], "exclude": [{"batch": 64}], "runningMax": 4}"#,
+              "search": "latin", "jobs": 12, "seed": 5, "include": [{"lr": 1}], "exclude": [{"batch": 64}], "runningMax": 4,
+              "stop": {"rule": "asha", "metric": "loss", "firstStep": 10, "factor": 3}, "maxFailures": 5}"#,
         );
         assert_eq!(faults, Vec::<String>::new());
         assert_eq!((file.search, file.running_max), (Some(Search::Latin { jobs: 12, seed: 5 }), Some(4)));
+        let stopping =
+            Stopping { rule: Rule::Asha, metric: Some("loss".into()), maximize: false, first_step: 10, factor: 3 };
+        assert_eq!((&file.stopping, file.failures_max), (&Some(stopping), Some(5)));
         let sweep = file.sweep(json!({}));
         assert_eq!(sweep.parts.len(), 2);
         for (text, words) in [
@@ -385,6 +415,8 @@ mod tests {
             (r#"{"params": [{"parameterName": "A", "start": 1, "end": 2, "step": 1, "numValues": 3}]}"#, "both step and"),
             (r#"{"params": [{"parameterName": "A", "start": 1, "end": 2, "scale": "RANDOM_UNIFORM"}]}"#, "is none of"),
             (r#"{"paramaters": {}}"#, "paramaters"),
+            (r#"{"stop": "never"}"#, "is none of"),
+            (r#"{"stop": {"factor": 1}}"#, "must be 2 to 64"),
         ] {
             let (_, faults) = read(text);
             assert!(!faults.is_empty(), "{text}");

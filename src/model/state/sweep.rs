@@ -43,6 +43,9 @@ pub struct Sweep {
     /// How many members were taken away before they came up.
     #[serde(default)]
     pub trimmed: u32,
+    /// How many members have failed by themselves.
+    #[serde(default)]
+    pub failed: u32,
     /// The priority of members that come up from now on.
     pub priority: Priority,
     /// Whether no member comes up until a person says so.

@@ -95,12 +95,14 @@ impl World {
         let Some(sweep) = pick(&there, at / 19).filter(|_| at % 19 > 16) else {
             let parameter = Parameter { name: "n".into(), values: Values::List((0..9).map(Into::into).collect()) };
             let part = Part { parameters: vec![parameter], search: Search::Grid, exclude: Vec::new() };
+            let mut spec = SweepSpec::new(serde_json::Value::Null, vec![part]);
+            spec.failures_max = (at % 3 == 1).then_some(1);
             let sweep = NewSweep {
                 experiment: new.experiment,
                 cluster: new.cluster,
                 name: format!("sweep{}", self.submitted),
                 uuid: new.uuid,
-                spec: Arc::new(SweepSpec::new(serde_json::Value::Null, vec![part])),
+                spec: Arc::new(spec),
                 count: 9,
                 priority: new.spec.scheduling_priority,
                 held: at % 5 == 1,
@@ -119,6 +121,11 @@ impl World {
             2 | 3 => Event::SweepHeld { sweep, held: true },
             4 => Event::SweepHeld { sweep, held: false },
             5 => Event::SweepPriority { sweep, priority: Priority::High },
+            6 if at % 4 == 1 => {
+                let running: Vec<_> = self.alive().into_iter().map(|(_, key)| key.job).collect();
+                let Some(job) = pick(&running, at / 9) else { return };
+                Event::StoppedEarly { job, why: "it was not among the best".into() }
+            }
             6 => Event::SweepStopped { sweep },
             7 => Event::SweepDeleted { sweep },
             // Somebody acts on one before its turn.
