@@ -11,6 +11,7 @@ pub mod model;
 pub mod providers;
 pub mod runtime;
 pub mod sched;
+pub mod slurm;
 pub mod store;
 pub mod transport;
 pub mod tui;

@@ -149,6 +149,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::SearchFile(_)
         | Request::ShowFileServer(_)
         | Request::FileServerSpace(_)
+        | Request::ShowSite(_)
         | Request::Usage
         | Request::ListLogs(_)
         | Request::ListFiles(_)

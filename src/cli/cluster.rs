@@ -6,6 +6,7 @@ use super::args::{Named, spelled};
 use super::cluster_create;
 use super::cluster_file;
 use super::cluster_host as host;
+use super::cluster_slurm;
 use super::failure::Failure;
 use super::leave::{self, NoWait};
 use super::lists::Lists;
@@ -58,6 +59,21 @@ pub enum Verb {
         #[arg(add = names::clusters())]
         name: Option<String>,
     },
+    /// List the queue of a cluster of Slurm: everybody's jobs, with why they wait
+    Queue {
+        /// Its name; that of the context when absent
+        #[arg(add = names::clusters())]
+        name: Option<String>,
+        /// Only your own
+        #[arg(long)]
+        mine: bool,
+    },
+    /// List the partitions of a cluster of Slurm
+    Partitions {
+        /// Its name; that of the context when absent
+        #[arg(add = names::clusters())]
+        name: Option<String>,
+    },
     /// The hosts of a cluster that has a list of them
     #[command(subcommand)]
     Host(host::Verb),
@@ -81,6 +97,30 @@ pub enum Verb {
     /// The logs of the set-up task of a cluster
     #[command(subcommand)]
     File(cluster_file::Verb),
+}
+
+/// A cluster whose jobs Slurm places.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Slurm")]
+pub struct Slurm {
+    /// Who places the jobs: ostler on nodes that ssh reaches, or Slurm
+    #[arg(long, value_name = "NAME", value_parser = ["ssh", "slurm"])]
+    pub(super) backend: Option<String>,
+    /// The login node, on which sbatch is, as `ssh HOST` reaches it
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["hosts", "provider", "target", "min"])]
+    pub(super) login: Option<String>,
+    /// The partition of its jobs; Slurm's default when absent
+    #[arg(long, value_name = "NAME", requires = "login")]
+    pub(super) partition: Option<String>,
+    /// The account that is charged
+    #[arg(long, value_name = "NAME", requires = "login")]
+    pub(super) account: Option<String>,
+    /// The quality of service
+    #[arg(long, value_name = "NAME", requires = "login")]
+    pub(super) qos: Option<String>,
+    /// One more option of sbatch for every job: --sbatch-option=--exclusive
+    #[arg(long, value_name = "OPTION", requires = "login", allow_hyphen_values = true)]
+    pub(super) sbatch_option: Vec<String>,
 }
 
 /// Where the nodes of a new cluster come from, and what they cost.
@@ -196,6 +236,11 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let request = Request::ResumeScaling { cluster: session.cluster(name.as_ref()) };
             return simple(session, "ask for nodes again", request).await;
         }
+        Verb::Queue { name, mine } => {
+            let whose = if mine { cluster_slurm::Whose::Mine } else { cluster_slurm::Whose::All };
+            return cluster_slurm::queue(session, name.as_ref(), whose).await;
+        }
+        Verb::Partitions { name } => return cluster_slurm::partitions(session, name.as_ref()).await,
         Verb::Node(verb) => return node::run(session, verb).await,
         Verb::Host(verb) => return host::run(session, verb).await,
         Verb::File(verb) => return cluster_file::run(session, verb).await,
@@ -244,6 +289,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         | Verb::AutoScale(_)
         | Verb::KeepAwake { .. }
         | Verb::Resume { .. }
+        | Verb::Queue { .. }
+        | Verb::Partitions { .. }
         | Verb::Node(_)
         | Verb::Host(_)
         | Verb::File(_) => {}

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::account::Account;
-use super::cluster::Pool;
+use super::cluster::{Pool, Slurm};
 use super::cluster_pool;
 use super::failure::Failure;
 use super::fetch::Source;
@@ -74,6 +74,8 @@ pub struct Create {
     #[command(flatten)]
     account: Account,
     #[command(flatten)]
+    slurm: Slurm,
+    #[command(flatten)]
     labels: Labels,
     #[command(flatten)]
     quick: Quick,
@@ -117,6 +119,7 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     scale(&mut doc, &create)?;
     overlay(&mut doc, &create)?;
     cluster_pool::overlay(session, &mut doc, &create.pool)?;
+    slurm(&mut doc, &create.slurm);
     let mut faults = Faults::default();
     create.quick.clone().with_auto(create.use_auto_storage).patch(session, &mut doc, Whose::Cluster, &mut faults)?;
     let read = ClusterFile::read(&doc, &mut faults);
@@ -138,7 +141,12 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     };
     check_name(&name).map_err(Fault::config)?;
     let core = session.core().await?;
-    let sentence = format!("create cluster `{name}` with a target of {}", file.spec.scale_settings.target());
+    let login = file.spec.slurm.as_ref().and(file.spec.provider.hosts()).and_then(|hosts| hosts.first()).cloned();
+    let target = match &login {
+        Some(login) => format!("of Slurm, by {login}"),
+        None => format!("with a target of {}", file.spec.scale_settings.target()),
+    };
+    let sentence = format!("create cluster `{name}` {target}");
     let named = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
     let workspace = session.within_group(named);
     let request = Request::CreateCluster { workspace, name, spec: Box::new(file.spec) };
@@ -147,7 +155,10 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
         Some(Reply::Cluster(cluster)) => {
             let lists = Lists::read(&core, None).await?;
             let value = object::value(&cluster, lists.home(cluster.workspace), &lists.nodes_of(&cluster));
-            let said = format!("cluster `{}` created, target {}", cluster.name, cluster.spec.scale_settings.target());
+            let said = match &login {
+                Some(login) => format!("cluster `{}` created; its jobs go to Slurm by {login}", cluster.name),
+                None => format!("cluster `{}` created, target {}", cluster.name, cluster.spec.scale_settings.target()),
+            };
             session.out.done(&said, &cluster.name, &value)?;
         }
         Some(other) => return Err(unexpected(&other)),
@@ -186,6 +197,27 @@ fn scale(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Puts what is asked of Slurm over what the file says. A login node means Slurm.
+fn slurm(doc: &mut Doc, slurm: &Slurm) {
+    let backend = slurm.backend.clone().or_else(|| slurm.login.as_ref().map(|_| "slurm".to_owned()));
+    let texts: [(&[&'static str], &Option<String>); 5] = [
+        (&["backend"], &backend),
+        (&["login"], &slurm.login),
+        (&["slurm", "partition"], &slurm.partition),
+        (&["slurm", "account"], &slurm.account),
+        (&["slurm", "qos"], &slurm.qos),
+    ];
+    for (path, text) in texts {
+        if let Some(text) = text {
+            doc.put_property(path, Value::Text(text.clone()));
+        }
+    }
+    if !slurm.sbatch_option.is_empty() {
+        let words = slurm.sbatch_option.join("\n");
+        doc.put_property(&["slurm", "options"], Value::Text(words));
+    }
 }
 
 /// Puts the other options over what the file says.

@@ -286,6 +286,7 @@ impl Picture {
                 | Change::FileServer(_)
                 | Change::Experiment(_)
                 | Change::Sweep(_)
+                | Change::Site(_)
                 | Change::Gone(_) => {}
             }
         }

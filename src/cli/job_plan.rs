@@ -54,6 +54,7 @@ pub fn value(plan: &JobPlan) -> Value {
         "mounts": plan.mounts,
         "processCount": plan.process_count,
         "processes": plan.processes.iter().map(process).collect::<Vec<_>>(),
+        "script": plan.script,
         "notes": plan.notes,
     })
 }

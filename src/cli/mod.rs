@@ -13,6 +13,7 @@ mod cluster_create;
 mod cluster_file;
 mod cluster_host;
 mod cluster_pool;
+mod cluster_slurm;
 mod completions;
 mod config;
 mod context;

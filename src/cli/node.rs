@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+use super::cluster_slurm;
 use super::failure::Failure;
 use super::forward::{self, Forward};
 use super::lists::Lists;
@@ -177,6 +178,9 @@ async fn list(session: &Session) -> Result<i32, Failure> {
     let core = session.core().await?;
     let lists = Lists::read(&core, session.workspace_for(&session.context.cluster).as_ref()).await?;
     let cluster = lists.cluster(session.context.cluster.as_ref())?;
+    if cluster.spec.slurm.is_some() {
+        return cluster_slurm::nodes(session, &core, session.cluster(None)).await;
+    }
     let mut list = session.out.list(object::COLUMNS);
     list.page(lists.nodes_of(cluster).iter().map(|node: &Arc<_>| object::row(node)).collect())?;
     list.end()?;

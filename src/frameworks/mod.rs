@@ -153,7 +153,7 @@ pub fn shape(spec: &JobSpec) -> LaunchShape {
     let prepares = spec.job_preparation.is_some();
     // The first process on a node empties the temp directory. Where several start at once, that has to be one before them.
     let sets_up = setup::needed(spec) || (meet(&nodes) && !prepares);
-    LaunchShape { sets_up, prepares, main_nodes: nodes, serving }
+    LaunchShape { sets_up, prepares, main_nodes: nodes, serving, handed: false }
 }
 
 /// Says whether two main ranks start on one node.

@@ -119,6 +119,7 @@ impl Plan<'_> {
             stdout: format!("{}/{}", directories.logs, process.stdout),
             stderr: format!("{}/{}", directories.logs, process.stderr),
             execution_log: Some(format!("{}/execution{}.log", directories.logs, self.node_suffix())),
+            batch: None,
             keep_former: if moves { self.former(&paths, &directories.logs) } else { None },
         }))
     }
@@ -235,6 +236,8 @@ impl Plan<'_> {
     /// A job that has the node for itself empties the temp directories of all former jobs; one that shares it, its own.
     pub(super) fn wiped(&self, paths: &Paths) -> String {
         match self.job.spec.demand.part() {
+            // One spool for all nodes, with the temp directories of all jobs.
+            _ if self.job.shape.handed => paths.job_temp.clone(),
             None => paths.temp_root.clone(),
             Some(_) => paths.job_temp.clone(),
         }

@@ -152,6 +152,7 @@ pub(super) fn process_of(node: &NodePlace, node_index: u32, key: RankKey, text: 
         stderr: format!("{folder}/stderr.txt"),
         keep_former: None,
         execution_log: log,
+        batch: None,
     }
 }
 

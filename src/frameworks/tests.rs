@@ -70,6 +70,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         node_names: Vec::new(),
         places: Vec::new(),
         ranks: BTreeMap::new(),
+        away: None,
         after_stop: None,
         created: UnixMillis(0),
         started: None,

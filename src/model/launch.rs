@@ -104,7 +104,37 @@ pub struct Launch {
     /// `execution-{node}.log` with several nodes. `None` for one without a log of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_log: Option<String>,
+    /// What is asked of those who place it, when it is handed over; boxed, because most are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Box<Batch>>,
 }
+
+/// What is asked of a batch system for one attempt of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch {
+    /// The words of `sbatch`, each `--NAME` or `--NAME=VALUE`, but for those by which we find the job again.
+    pub options: Vec<String>,
+    /// How many nodes.
+    pub nodes: u32,
+    /// What prepares each node, before the processes start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<String>,
+    /// All processes, in order, each with the index of its node. Where a node's address has to stand there is
+    /// [`node_word`] of its index: who has which node is known only when it runs.
+    pub processes: Vec<Launch>,
+    /// How many of the last processes only serve the others.
+    #[serde(default)]
+    pub serving: u32,
+}
+
+/// Returns what stands for the address of a node that is not known yet. No text of a person has it by chance.
+pub fn node_word(index: u32) -> String {
+    format!("{NODE_WORD_BEGINS}{index}--")
+}
+
+/// What [`node_word`] begins with.
+pub const NODE_WORD_BEGINS: &str = "ostler-node--";
 
 /// Names and sources, and never a value.
 fn shown_secrets<S: Serializer>(secrets: &[Secret], serializer: S) -> Result<S::Ok, S::Error> {

@@ -18,6 +18,7 @@ pub mod resource_id;
 pub mod sample;
 pub mod settings;
 pub mod shown;
+pub mod site;
 pub mod snapshot;
 pub mod spec;
 pub mod state;

@@ -29,6 +29,9 @@ pub struct JobPlan {
     pub processes: Vec<PlanProcess>,
     /// How many processes there are altogether.
     pub process_count: u32,
+    /// The script that `sbatch` gets, when Slurm places it; then there are no processes here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
     /// What a person should know, a sentence each.
     pub notes: Vec<String>,
 }

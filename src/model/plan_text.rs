@@ -23,6 +23,11 @@ pub fn lines(plan: &JobPlan) -> Vec<PlanLine> {
     for note in &plan.notes {
         line(&mut text, 0, &format!("note: {note}"));
     }
+    if let Some(script) = &plan.script {
+        section(&mut text, "sbatch gets");
+        script.lines().for_each(|of_script| line(&mut text, 1, of_script));
+        return text;
+    }
     section(&mut text, "nodes");
     for (at, PlanNode { name, address, stand_in }) in plan.nodes.iter().enumerate() {
         let more = if *stand_in { "  (a stand-in)" } else { "" };

@@ -15,6 +15,7 @@ use crate::model::ids::{Epoch, JobId, NodeId, SweepId};
 use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
+use crate::model::site::Site;
 use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Point, Priority, SweepSpec};
 use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
@@ -147,6 +148,8 @@ pub enum Request {
     AwaitJob { job: JobRef, timeout: Option<Millis> },
     /// Lists jobs by page, oldest first: [`Reply::Jobs`].
     ListJobs(JobQuery),
+    /// What those who place the jobs of a cluster say of their partitions, nodes and queue now: [`Reply::Site`].
+    ShowSite(Place),
     /// Lists everything but jobs: [`Reply::Lists`] holds all of them, filtered by workspace.
     #[serde(rename_all = "camelCase")]
     ListAll { workspace: Option<String> },
@@ -700,6 +703,8 @@ pub enum Reply {
         #[serde(default)]
         sweeps: Vec<Arc<Sweep>>,
     },
+    /// To [`Request::ShowSite`].
+    Site(Arc<Site>),
     /// To [`Request::Usage`].
     Usages(Vec<Usage>),
     /// To [`Request::PreviewScale`].

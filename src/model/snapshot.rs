@@ -6,6 +6,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{ClusterId, Epoch, ExperimentId, FileServerId, GroupId, JobId, NodeId, Seq, SweepId, WorkspaceId};
+use crate::model::site::Site;
 use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::UnixMillis;
 
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub sweeps: OrdMap<SweepId, Arc<Sweep>>,
     /// All live jobs and the last [`ENDED_JOBS_KEPT`] ended ones.
     pub jobs: OrdMap<JobId, Arc<Job>>,
+    /// What those say who place the jobs of a cluster; only of such clusters, and only once it was asked for.
+    pub sites: OrdMap<ClusterId, Arc<Site>>,
 }
 
 /// One thing that is so now, or is gone.
@@ -60,6 +63,8 @@ pub enum Change {
     Sweep(Arc<Sweep>),
     /// A job.
     Job(Arc<Job>),
+    /// A picture of those who place the jobs of a cluster: told, and never stored.
+    Site(Arc<Site>),
     /// Something that is no more, or (for an ended job) no longer kept in the picture.
     Gone(RowKey),
 }
@@ -84,6 +89,8 @@ pub enum RowKey {
     Sweep(SweepId),
     /// A job.
     Job(JobId),
+    /// A picture of those who place the jobs of this cluster.
+    Site(ClusterId),
 }
 
 /// What changed between two pictures.
@@ -114,6 +121,7 @@ impl Change {
             Self::Experiment(row) => RowKey::Experiment(row.id),
             Self::Sweep(row) => RowKey::Sweep(row.id),
             Self::Job(row) => RowKey::Job(row.id),
+            Self::Site(site) => RowKey::Site(site.cluster),
             Self::Gone(key) => *key,
         }
     }
@@ -143,10 +151,15 @@ impl Snapshot {
             Change::Experiment(row) => drop(self.experiments.insert(row.id, row.clone())),
             Change::Sweep(row) => drop(self.sweeps.insert(row.id, row.clone())),
             Change::Job(row) => drop(self.jobs.insert(row.id, row.clone())),
+            Change::Site(site) => drop(self.sites.insert(site.cluster, site.clone())),
             Change::Gone(RowKey::Group(id)) => drop(self.groups.remove(id)),
             Change::Gone(RowKey::FileServer(id)) => drop(self.file_servers.remove(id)),
             Change::Gone(RowKey::Workspace(id)) => drop(self.workspaces.remove(id)),
-            Change::Gone(RowKey::Cluster(id)) => drop(self.clusters.remove(id)),
+            Change::Gone(RowKey::Cluster(id)) => {
+                self.clusters.remove(id);
+                self.sites.remove(id);
+            }
+            Change::Gone(RowKey::Site(id)) => drop(self.sites.remove(id)),
             Change::Gone(RowKey::Node(id)) => drop(self.nodes.remove(id)),
             Change::Gone(RowKey::Experiment(id)) => drop(self.experiments.remove(id)),
             Change::Gone(RowKey::Sweep(id)) => drop(self.sweeps.remove(id)),
@@ -165,6 +178,7 @@ impl Snapshot {
         changes.extend(self.experiments.values().cloned().map(Change::Experiment));
         changes.extend(self.sweeps.values().cloned().map(Change::Sweep));
         changes.extend(self.jobs.values().cloned().map(Change::Job));
+        changes.extend(self.sites.values().cloned().map(Change::Site));
         Update { seq: self.seq, epoch: self.epoch, at: self.at, whole: true, changes }
     }
 }

@@ -16,6 +16,7 @@ use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{ClusterId, EffectId, Epoch, ExperimentId, JobId, NodeId, Seq};
 use crate::model::request::{FileRef, Reply, Request};
 use crate::model::settings::Settings;
+use crate::model::site::Site;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::state::{Job, Unusable};
 use crate::model::task::{Copy, Task};
@@ -75,6 +76,8 @@ pub enum Out {
     Notify(EffectId, Arc<Job>),
     /// Look at a node and answer the call.
     Look(CallId, FileWork),
+    /// Answer the call with a fresh picture of those who place the jobs of this login node's cluster.
+    LookAtSite(CallId, NodeId),
     /// Answer the call with what was measured on a node since then.
     History(CallId, NodeId, UnixMillis),
     /// Answer with the newest measurements of nodes.
@@ -338,6 +341,12 @@ impl<S: Store> Engine<S> {
     fn take(&mut self, input: Input, work: &mut Work) -> Result<(), StoreError> {
         match input {
             Input::Request(call, request) => self.take_request(call, *request, work),
+            Input::Report(_, Report::Site(site)) => {
+                if self.sched.clusters().contains_key(&site.cluster) {
+                    work.sites.push(Site { at: work.at, ..Arc::unwrap_or_clone(site) });
+                }
+                Ok(())
+            }
             Input::Report(node, report) => {
                 if let Some(event) = perform::event_of(self, node, report, &mut work.resend) {
                     self.step(event, work);
@@ -426,6 +435,7 @@ impl<S: Store> Engine<S> {
             Ok(validate::Checked::Metrics { jobs, curves }) => work.looks.push(Out::Metrics(call, jobs, curves)),
             Ok(validate::Checked::History { node, since }) => work.looks.push(Out::History(call, node, since)),
             Ok(validate::Checked::Loads { nodes }) => work.looks.push(Out::Loads(call, nodes)),
+            Ok(validate::Checked::Site { node }) => work.looks.push(Out::LookAtSite(call, node)),
             Ok(validate::Checked::Outside(look)) => work.looks.push(Out::Look(call, look)),
             Err(validate::Refusal::Fault(fault)) => work.replies.push((call, validate::Then::Say(Reply::Refused(fault)))),
             Err(validate::Refusal::Store(error)) => return Err(error),
@@ -495,6 +505,10 @@ impl<S: Store> Engine<S> {
             self.store.commit(&batch)?;
             crash_point("turn-committed");
             points::committed(&batch);
+        }
+        // After the commit: a picture is told and not kept.
+        for site in work.sites {
+            turn.changes.insert(RowKey::Site(site.cluster), Change::Site(Arc::new(site)));
         }
         self.publish(now, &mut turn.changes);
         self.answer_waiting(&work.overdue, &turn.changes, &mut turn.replies);
@@ -744,4 +758,5 @@ struct Work {
     overdue: Vec<CallId>,
     resend: BTreeSet<NodeId>,
     looks: Vec<Out>,
+    sites: Vec<Site>,
 }

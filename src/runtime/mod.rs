@@ -7,6 +7,7 @@ pub mod clock;
 mod depend;
 pub mod engine;
 pub mod export;
+pub mod handover;
 pub mod hooks;
 pub mod keep;
 pub mod locate;
@@ -58,6 +59,7 @@ use crate::runtime::publish::Publisher;
 use crate::runtime::secrets::source;
 use crate::runtime::shelf::Shelf;
 use crate::sched::Event;
+use crate::slurm;
 use crate::store::{Series, Store};
 use crate::transport::agent::{self, AgentHandle};
 use crate::transport::{NodeLink, Order, Report};
@@ -148,6 +150,8 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             clock,
             tokio: tokio.clone(),
             agents: BTreeMap::new(),
+            dispatchers: BTreeMap::new(),
+            watched: watch::Sender::new(false),
             desks: way::Desks::default(),
             leaving: TaskTracker::new(),
             inputs,
@@ -207,6 +211,10 @@ struct Loop {
     clock: Clock,
     tokio: tokio::runtime::Handle,
     agents: BTreeMap<NodeId, AgentHandle>,
+    /// What stands before the agents of login nodes and takes the orders of jobs.
+    dispatchers: BTreeMap<NodeId, slurm::Handle>,
+    /// Whether anybody looks at a screen.
+    watched: watch::Sender<bool>,
     /// Where their files are looked at.
     desks: way::Desks,
     /// Agents of nodes that were given back, until they have ended.
@@ -278,6 +286,8 @@ impl Loop {
                 let until = *patience.get_or_insert_with(|| Instant::now() + NEWS_WAIT);
                 if Instant::now() < until {
                     self.publisher.flush(self.engine.snapshot(), Instant::now());
+                    let watched = self.publisher.is_watched();
+                    self.watched.send_if_modified(|was| std::mem::replace(was, watched) != watched);
                     continue;
                 }
             }
@@ -422,7 +432,8 @@ impl Loop {
             | Change::Cluster(_)
             | Change::FileServer(_)
             | Change::Experiment(_)
-            | Change::Sweep(_) => false,
+            | Change::Sweep(_)
+            | Change::Site(_) => false,
         };
         if over && let Some(end) = self.ends.remove(&key) {
             end.send_replace(true);
@@ -434,6 +445,7 @@ impl Loop {
             Out::Open(link) => self.open(*link),
             Out::Close(node) => {
                 self.desks.forget(node);
+                self.dispatchers.remove(&node);
                 if let Some(agent) = self.agents.remove(&node) {
                     agent.close(true);
                     // Its task ends when its last handle is gone, so this one stays until the goodbye is said.
@@ -442,15 +454,19 @@ impl Loop {
             }
             Out::Order(node, order) => {
                 let Some(agent) = self.agents.get(&node) else { return };
+                let to = match self.dispatchers.get(&node).filter(|_| slurm::takes(&order)) {
+                    Some(dispatcher) => Receiver::Dispatcher(dispatcher.clone()),
+                    None => Receiver::Agent(agent.clone()),
+                };
                 if !source::is_wanted(&order) {
-                    return send(agent, order);
+                    return to.send(order);
                 }
                 // What is ordered meanwhile may overtake it: a stop then takes the start lock. Should the link be lost
                 // meanwhile, the order is in the outbox and comes again.
-                let (agent, gate) = (agent.clone(), self.looks.clone());
+                let gate = self.looks.clone();
                 self.tokio.spawn(async move {
                     let order = source::settled(order, &gate).await;
-                    send(&agent, order);
+                    to.send(order);
                 });
             }
             Out::Keep(effect, work) => self.keep(effect, work),
@@ -470,6 +486,7 @@ impl Loop {
                 });
             }
             Out::Located(call, located) => self.follow(call, located),
+            Out::LookAtSite(call, node) => self.look_at_site(call, node),
             Out::History(call, node, since) => self.history(call, node, since),
             Out::Loads(call, nodes) => {
                 if let Some(reply) = self.replies.remove(&call) {
@@ -494,9 +511,35 @@ impl Loop {
                 }
                 self.desks.forget(node);
                 let _inside = self.tokio.enter();
-                self.agents.insert(node, agent::spawn(link, self.reports.clone()));
+                let slurm = self.engine.sched().clusters().get(&link.cluster).is_some_and(|c| c.spec.slurm.is_some());
+                if slurm {
+                    let (says, said) = mpsc::channel(REPORTS_WAITING_MAX);
+                    let agent = agent::spawn(link.clone(), says);
+                    let (reports, watched) = (self.reports.clone(), self.watched.subscribe());
+                    self.dispatchers.insert(node, slurm::spawn(&link, agent.clone(), said, reports, watched));
+                    self.agents.insert(node, agent);
+                } else {
+                    self.agents.insert(node, agent::spawn(link, self.reports.clone()));
+                }
             }
         }
+    }
+
+    fn look_at_site(&mut self, call: CallId, node: NodeId) {
+        let Some(reply) = self.replies.remove(&call) else { return };
+        let looked = self.dispatchers.get(&node).map(slurm::Handle::look);
+        self.tokio.spawn(async move {
+            let site = match looked {
+                Some(looked) => looked.await.ok(),
+                None => None,
+            };
+            // Who asked may have left.
+            let _ = reply.send(match site {
+                Some(Ok(site)) => Reply::Site(site),
+                Some(Err(why)) => Reply::Refused(Fault::remote(format!("Slurm does not answer: {}", why.message))),
+                None => Reply::Refused(Fault::remote("the login node was given back meanwhile")),
+            });
+        });
     }
 
     fn keeper(&self) -> Keeper {
@@ -696,10 +739,23 @@ impl Loop {
     }
 }
 
-fn send(agent: &AgentHandle, order: Order) {
-    let moment = points::due(&order);
-    agent.send(order);
-    points::handed(moment);
+/// Who gets an order.
+enum Receiver {
+    /// A node's agent.
+    Agent(AgentHandle),
+    /// Who stands before a login node's agent.
+    Dispatcher(slurm::Handle),
+}
+
+impl Receiver {
+    fn send(&self, order: Order) {
+        let moment = points::due(&order);
+        match self {
+            Self::Agent(agent) => agent.send(order),
+            Self::Dispatcher(dispatcher) => dispatcher.send(order),
+        }
+        points::handed(moment);
+    }
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -18,7 +18,7 @@ use crate::providers;
 use crate::runtime::engine::{Engine, Out};
 use crate::runtime::export::{self, Ask};
 use crate::runtime::keep::KeepWork;
-use crate::runtime::{provide, resolve, secrets, sweeps, volumes};
+use crate::runtime::{handover, provide, resolve, secrets, sweeps, volumes};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, NO_JOB, Sched, Sighting};
 use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
@@ -159,6 +159,7 @@ pub fn event_of<S: Store>(
             Some(Event::NodeDown { node, why, hard: retry_in.is_none() })
         }
         Report::Started { effect, key } => on_node(engine, node, key).then_some(Event::RankStarted { effect, key }),
+        Report::Told { key, away } => on_node(engine, node, key).then_some(Event::JobTold { key, away }),
         Report::Gone { key, effect, proof } => on_node(engine, node, key).then_some(Event::RankGone { key, effect, proof }),
         Report::DaemonAsked { by, request, host, command } => {
             if !on_node(engine, node, by) {
@@ -168,6 +169,8 @@ pub fn event_of<S: Store>(
             Some(Event::DaemonAsked { by, request, node_index: node_index.unwrap_or(u32::MAX), command })
         }
         Report::Done { effect } => Some(Event::EffectDone { effect }),
+        // It is for the picture alone.
+        Report::Site(_) => None,
     }
 }
 
@@ -240,6 +243,11 @@ fn launch<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> Result<La
         return node_launch(engine, node, key);
     }
     let job = engine.sched.jobs().get(&key.job).ok_or("its job is gone")?;
+    if job.shape.handed {
+        let cluster = engine.sched.clusters().get(&job.cluster).ok_or("its cluster is gone")?;
+        let door = job.places.first().ok_or("it was not placed")?;
+        return handover::launch(job, cluster, door, &job_names(&engine.sched, job)).map_err(|fault| fault.message);
+    }
     let daemon = job.ranks.get(&key.rank).and_then(|run| run.daemon.as_ref());
     let found = match key.rank.role {
         RankRole::Setup | RankRole::Cleanup => volumes_of(engine, job)?,

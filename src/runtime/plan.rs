@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::frameworks;
 use crate::model::fault::Fault;
-use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, Rank, RankRole, WorkspaceId};
+use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, Rank, RankKey, RankRole, WorkspaceId};
 use crate::model::launch::NodePlace;
 use crate::model::plan::{JobPlan, PLAN_PROCESSES_MAX, PlanMount, PlanNode, PlanProcess};
 use crate::model::request::{Place, Reply, Submit};
@@ -19,7 +19,8 @@ use crate::model::units::UnixMillis;
 use crate::model::volume::Volume;
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{Checked, Refusal};
-use crate::runtime::{resolve, submit, volumes};
+use crate::runtime::{handover, resolve, submit, volumes};
+use crate::slurm;
 use crate::store::Store;
 
 /// The name of a workspace or experiment in a plan when there is none yet.
@@ -53,6 +54,9 @@ pub fn check<S: Store>(
     }
     let names = names_of(engine, &submit, &mut notes);
     let job = job_of(&submit, &names, cluster.as_deref(), now);
+    if let Some(cluster) = cluster.as_ref().filter(|cluster| cluster.spec.slurm.is_some()) {
+        return handed(engine, cluster, &job, &names, notes);
+    }
     let (nodes, places) = nodes_of(engine, cluster.as_deref(), &job.spec, stand_ins, &mut notes);
     if let Some(cluster) = &cluster {
         notes.extend(capacity_note(cluster, &job.spec));
@@ -77,6 +81,45 @@ pub fn check<S: Store>(
         mounts,
         processes,
         process_count,
+        script: None,
+        notes,
+    }))))
+}
+
+/// The plan of a job that Slurm places: the script that `sbatch` gets.
+fn handed<S: Store>(
+    engine: &Engine<S>,
+    cluster: &Cluster,
+    job: &Job,
+    names: &Names,
+    mut notes: Vec<String>,
+) -> Result<Checked, Refusal> {
+    let known = engine.sched.nodes_of(cluster.id).find_map(|node| Some(NodePlace::of(&node.name, node.facts.as_ref()?)));
+    if known.is_none() {
+        notes.push(format!("the login node of `{}` has not answered yet; its paths are examples", cluster.name));
+    }
+    let door = known.unwrap_or_else(|| stand_in(0, None));
+    let runtimes = &engine.settings.container_runtimes;
+    let (workspace, experiment) = (names.workspace.as_str(), names.experiment.as_str());
+    let of = frameworks::JobNames { workspace, experiment, cluster_mounts: &NO_MOUNTS, volumes: &[], runtimes };
+    let launch = handover::launch(job, cluster, &door, &of)?;
+    let key = RankKey { job: job.id, attempt: job.attempt, rank: Rank::main(0) };
+    let script = slurm::text(&door.root, key, &launch).map_err(Fault::user)?;
+    if job.spec.demand.part().is_none() {
+        notes.push("it says nothing of its resources: each node gives it what the partition gives by default".to_owned());
+    }
+    Ok(Checked::Reply(Reply::Plan(Box::new(JobPlan {
+        name: job.name.clone(),
+        workspace: names.workspace.clone(),
+        experiment: names.experiment.clone(),
+        cluster: Some(cluster.name.clone()),
+        tool_type: job.spec.toolkit.tool_type().to_owned(),
+        node_count: job.spec.node_count.0,
+        nodes: vec![PlanNode { name: door.name.clone(), address: door.address.clone(), stand_in: false }],
+        mounts: Vec::new(),
+        processes: Vec::new(),
+        process_count: 1,
+        script: Some(script),
         notes,
     }))))
 }
@@ -148,7 +191,10 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
         name,
         uuid,
         cluster: cluster.map_or(ClusterId(0), |cluster| cluster.id),
-        shape: frameworks::shape(&submit.spec),
+        shape: match cluster.is_some_and(|cluster| cluster.spec.slurm.is_some()) {
+            true => frameworks::shape(&submit.spec).handed_over(),
+            false => frameworks::shape(&submit.spec),
+        },
         spec: Arc::new(submit.spec.clone()),
         token: None,
         state: ExecutionState::Running,
@@ -167,6 +213,7 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
         node_names: Vec::new(),
         places: Vec::new(),
         ranks: Default::default(),
+        away: None,
         after_stop: None,
         created: now,
         started: Some(now),

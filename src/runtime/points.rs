@@ -161,6 +161,7 @@ fn moments(batch: &Batch) -> impl Iterator<Item = (&'static str, &'static str)> 
                 | Proof::Refused { .. }
                 | Proof::Rebooted { .. }
                 | Proof::Lost { .. }
+                | Proof::Judged { .. }
                 | Proof::MachineGone
                 | Proof::DeclaredDead { .. } => ("gone.heard", "gone.committed"),
             });

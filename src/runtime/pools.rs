@@ -17,8 +17,8 @@ use crate::model::state::Cluster;
 use crate::model::units::{Millis, UnixMillis};
 use crate::providers::watch;
 use crate::runtime::engine::{Engine, Input};
-use crate::runtime::resolve;
 use crate::runtime::validate::{After, Checked, Refusal, done, refuse_deleting};
+use crate::runtime::{handover, resolve};
 use crate::sched::Event;
 use crate::store::Store;
 
@@ -51,6 +51,7 @@ pub(super) fn change<S: Store>(
 ) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, place)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
+    handover::check_ours(cluster)?;
     let Some(before) = cluster.spec.provider.hosts() else {
         let word = cluster.spec.provider.word();
         return Err(Fault::user(format!("cluster `{}` has no list of hosts: its provider is {word}", cluster.name)).into());

@@ -94,6 +94,8 @@ pub(super) fn acquire<S: Store>(engine: &Engine<S>, effect: EffectId, cluster: &
         book
     };
     let taken = match &cluster.spec.provider {
+        // Clusters of Slurm may have one login node: each is a partition, or an account.
+        ProviderSpec::Hosts { hosts } if cluster.spec.hands_over() => Hosts::new(hosts.clone(), Book::new()).take(tag),
         ProviderSpec::Hosts { hosts } => Hosts::new(hosts.clone(), book()).take(tag),
         ProviderSpec::Local => Ok(Local::new(book()).take(tag)),
         ProviderSpec::Class => {

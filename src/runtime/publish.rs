@@ -41,6 +41,11 @@ impl Publisher {
         self.subscribers.push(Subscriber { updates, behind });
     }
 
+    /// Says whether anybody is told.
+    pub fn is_watched(&self) -> bool {
+        !self.subscribers.is_empty()
+    }
+
     /// Adds what changed.
     pub fn add(&mut self, changes: BTreeMap<RowKey, Change>) {
         if !self.subscribers.is_empty() {

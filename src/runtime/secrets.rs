@@ -192,6 +192,7 @@ impl Vault {
                 | Change::Workspace(_)
                 | Change::Node(_)
                 | Change::Experiment(_)
+                | Change::Site(_)
                 | Change::Gone(_) => Vec::new(),
             };
             let found = kept.into_iter().filter_map(|id| fresh.remove(&id).map(|bytes| Sealed { id, owner: *owner, bytes }));

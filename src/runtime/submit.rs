@@ -9,11 +9,12 @@ use crate::model::ids::{ExperimentId, JobId, WorkspaceId};
 use crate::model::names::{NAME_CHARS_MAX, check_name};
 use crate::model::request::{Place, Submit};
 use crate::model::resource_id::ResourceId;
+use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{Indexes, JobSpec, secret};
 use crate::model::state::{ArrayMember, Cluster, Experiment, Job};
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
-use crate::runtime::{depend, resolve, secrets, volumes};
+use crate::runtime::{depend, handover, resolve, secrets, volumes};
 use crate::sched::{Event, NewJob, Sched};
 use crate::store::Store;
 
@@ -111,7 +112,8 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
         None => vec![(name, None)],
         Some(array) => members_of(&name, array, first).map(|member| (member_name(&member), Some(member))).collect(),
     };
-    let (shape, spec) = (frameworks::shape(&submit.spec), Arc::new(submit.spec));
+    let shape = shape_on(Some(&cluster), &submit.spec);
+    let spec = Arc::new(submit.spec);
     let mut token = submit.token;
     let mut jobs = Vec::with_capacity(members.len());
     for (name, member) in members {
@@ -143,6 +145,15 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
         });
     }
     Ok(One::New(jobs))
+}
+
+/// Returns the processes of a job on a cluster: one, where somebody else places it.
+pub(super) fn shape_on(cluster: Option<&Cluster>, spec: &JobSpec) -> LaunchShape {
+    let shape = frameworks::shape(spec);
+    match cluster.is_some_and(|cluster| cluster.spec.hands_over()) {
+        true => shape.handed_over(),
+        false => shape,
+    }
 }
 
 fn taken(name: &str, experiment: &Experiment) -> Fault {
@@ -205,6 +216,9 @@ pub fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluste
     }
     let mounted = cluster.spec.mounts();
     let mut faults = frameworks::check(spec, shares(&engine.sched, cluster, spec));
+    if cluster.spec.slurm.is_some() {
+        faults.extend(handover::check(spec));
+    }
     faults.extend(frameworks::check_mounts(spec, mounted));
     faults.extend(volumes::resolve(&engine.sched, &engine.settings, home, &spec.mount_volumes).err().unwrap_or_default());
     let mut faults = faults.into_iter();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::frameworks;
 use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{ExperimentId, JobId, SweepId};
 use crate::model::names::{NAME_CHARS_MAX, check_name, same_name};
@@ -338,7 +337,7 @@ fn member<S: Store>(engine: &Engine<S>, sweep: &Sweep, index: u32, name: Option<
         segment: ResourceId::segment(group, workspace, experiment, &name, uuid),
         name,
         uuid,
-        shape: frameworks::shape(&spec),
+        shape: submit::shape_on(engine.sched.clusters().get(&sweep.cluster).map(|cluster| &**cluster), &spec),
         spec: Arc::new(spec),
         token: None,
         dependencies,

@@ -18,7 +18,7 @@ use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
 use crate::runtime::{
-    depend, locate, perform, places, plan, pools, provide, resolve, secrets, submit, sweeps, usage, views, volumes,
+    depend, handover, locate, perform, places, plan, pools, provide, resolve, secrets, submit, sweeps, usage, views, volumes,
 };
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
@@ -37,6 +37,8 @@ pub enum Checked {
     History { node: NodeId, since: UnixMillis },
     /// The newest measurements of nodes.
     Loads { nodes: Vec<NodeId> },
+    /// Answered with a fresh picture by the dispatcher of this login node.
+    Site { node: NodeId },
     /// Answered by somebody who looks at a node.
     Outside(FileWork),
 }
@@ -130,7 +132,9 @@ impl Then {
                 Some(Change::Group(row)) => Reply::Group(row),
                 Some(Change::Sweep(row)) => Reply::Sweep(Arc::new(sweeps::view(engine, &row))),
                 Some(Change::FileServer(row)) => Reply::FileServer(Arc::new(views::file_server(&engine.sched, &row))),
-                Some(Change::Node(_) | Change::Job(_) | Change::Gone(_)) | None => Reply::Accepted { note: None },
+                Some(Change::Node(_) | Change::Job(_) | Change::Site(_) | Change::Gone(_)) | None => {
+                    Reply::Accepted { note: None }
+                }
             },
             Self::Jobs(ids) => match ids.iter().map(|id| engine.job(*id)).collect::<Result<Option<Vec<_>>, _>>() {
                 Ok(Some(jobs)) => Reply::Submitted(jobs),
@@ -268,6 +272,16 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
                 .ok_or_else(|| Fault::user(format!("node `{}` has no machine yet", node.name)))?;
             Ok(Checked::Outside(FileWork::Exec { link: Box::new(link), command }))
         }
+        Request::ShowSite(place) => {
+            let cluster = resolve::cluster(&engine.sched, &place)?;
+            if cluster.spec.slurm.is_none() {
+                return Err(Fault::user(format!("cluster `{}` is not one of Slurm's", cluster.name)).into());
+            }
+            match engine.sched.nodes_of(cluster.id).find(|node| engine.up.contains(&node.id)) {
+                Some(node) => Ok(Checked::Site { node: node.id }),
+                None => Err(handover::out_of_sight(&engine.sched, cluster).into()),
+            }
+        }
         Request::Usage => Ok(Checked::Reply(Reply::Usages(usage::usages(engine)))),
         Request::Stop => Ok(Checked::Reply(Reply::Accepted { note: None })),
     }
@@ -374,6 +388,7 @@ fn auto_scale<S: Store>(
 ) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, place)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
+    handover::check_ours(cluster)?;
     let before = match cluster.spec.scale_settings {
         ScaleSettings::AutoScale(before) => before,
         ScaleSettings::Manual { target_node_count, .. } => AutoScale::new(minimum, maximum, target_node_count),
@@ -482,6 +497,7 @@ fn delete_cluster<S: Store>(engine: &Engine<S>, place: &Place, force: bool) -> R
 fn rescale<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, &scale.cluster)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
+    handover::check_ours(cluster)?;
     usage::check_target(engine, scale.target)?;
     let now = cluster.spec.scale_settings.target();
     if let Some(seen) = scale.seen
@@ -505,6 +521,7 @@ fn free_hosts<S: Store>(engine: &Engine<S>, cluster: &Cluster) -> Option<NodeCou
 
 fn preview<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, &scale.cluster)?;
+    handover::check_ours(cluster)?;
     usage::check_target(engine, scale.target)?;
     let preview = engine.sched.preview_scale(cluster.id, scale.target, scale.deallocation, free_hosts(engine, cluster));
     Ok(Checked::Reply(Reply::Preview(preview)))

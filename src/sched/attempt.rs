@@ -2,6 +2,8 @@
 //! is stopped, and what becomes of the job once every process is proven gone. What a proof means is in `verdict.rs`, how
 //! nodes are left in `cleanup.rs`.
 
+use std::sync::Arc;
+
 use super::Sched;
 use super::cleanup::CLEANUP_LIMIT;
 use super::effect::Act;
@@ -11,9 +13,10 @@ use super::space::{Share, Takes};
 use super::verdict::{Verdict, judge, over_time_error};
 use crate::model::ids::{Attempt, EffectId, JobId, NodeId, Rank, RankKey, RankRole};
 use crate::model::launch::NodePlace;
-use crate::model::spec::{Demand, RetryOn};
+use crate::model::spec::RetryOn;
 use crate::model::state::{
-    AfterStop, Daemon, ExecutionState, Job, JobError, Node, NodeState, Pause, PauseWhy, Proof, RankRun, RankState, StopWhy,
+    AfterStop, Away, Daemon, ExecutionState, Job, JobError, Node, NodeState, Pause, PauseWhy, Proof, RankRun, RankState,
+    StopWhy,
 };
 use crate::model::units::Millis;
 
@@ -33,10 +36,13 @@ impl Sched {
         assert!(job.live_ranks().next().is_none(), "I12 a new attempt only with a proof for the old one: {id}");
         let (now, attempt, sets_up) = (self.turn.now, job.attempt.next(), job.shape.sets_up);
         let names = nodes.iter().map(|node| self.node_name(*node)).collect();
-        let places =
-            nodes.iter().filter_map(|node| self.nodes.get(node)).map(|node| self.place_on(node, &job.spec.demand)).collect();
+        let places = nodes.iter().filter_map(|node| self.nodes.get(node)).map(|node| self.place_on(node, job)).collect();
         self.edit_job(id, |job| {
-            job.state = ExecutionState::Running;
+            // Those who place it say when it runs.
+            match job.shape.handed {
+                true => job.away = Some(Arc::default()),
+                false => (job.state, job.away) = (ExecutionState::Running, None),
+            }
             job.attempt = attempt;
             job.nodes = nodes.to_vec();
             job.node_names = names;
@@ -61,8 +67,12 @@ impl Sched {
     }
 
     /// Returns what is so of a node that is given to a job; the GPUs of a part are chosen here, once.
-    fn place_on(&self, node: &Node, demand: &Demand) -> NodePlace {
+    fn place_on(&self, node: &Node, job: &Job) -> NodePlace {
         let place = NodePlace::of(&node.name, &node.facts.clone().unwrap_or_default());
+        if job.shape.handed {
+            return place;
+        }
+        let demand = &job.spec.demand;
         let slot = self.pools.get(&node.cluster).and_then(|pool| pool.space.slot(node.id));
         let share = slot.filter(|slot| slot.takes() == Takes::Now).and_then(|slot| slot.offer(demand));
         assert!(share.is_some(), "I09 no node is given twice: {}", node.id);
@@ -95,7 +105,7 @@ impl Sched {
         if self.time_left(job) == Millis(0) {
             return self.over_time(id);
         }
-        let mut places = job.shape.main_nodes.clone();
+        let mut places = if job.shape.handed { Vec::new() } else { job.shape.main_nodes.clone() };
         if places.is_empty() {
             places.push(0);
         }
@@ -159,12 +169,30 @@ impl Sched {
         self.edit_job(key.job, |job| {
             if job.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. })) {
                 job.started = Some(now);
+                if let (ExecutionState::Queued, Some(away)) = (job.state, &mut job.away) {
+                    Arc::make_mut(away).waits = false;
+                    job.state = ExecutionState::Running;
+                }
             }
             if let Some(run) = job.ranks.get_mut(&key.rank) {
                 run.state = RankState::Running;
             }
         });
         self.daemon_started(key);
+    }
+
+    /// Takes in what those who place an attempt say of it. Whether it runs or waits is theirs to say, more than once.
+    pub(super) fn on_told(&mut self, key: RankKey, away: Arc<Away>) {
+        let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt && !job.state.ended());
+        if job.is_none_or(|job| job.away.is_none() || job.away.as_ref() == Some(&away)) {
+            return self.ignore();
+        }
+        self.edit_job(key.job, |job| {
+            if job.state != ExecutionState::Terminating {
+                job.state = if away.waits { ExecutionState::Queued } else { ExecutionState::Running };
+            }
+            job.away = Some(away);
+        });
     }
 
     pub(super) fn on_rank_gone(&mut self, key: RankKey, effect: Option<EffectId>, proof: Proof) {
@@ -268,7 +296,7 @@ impl Sched {
     /// Ends a going attempt because of one of its nodes.
     pub(super) fn lose_attempt(&mut self, id: JobId, code: &str, message: String, why: StopWhy) {
         let going = self.jobs.get(&id).is_some_and(|job| {
-            job.after_stop.is_none() && matches!(job.state, ExecutionState::Running | ExecutionState::Terminating)
+            job.after_stop.is_none() && matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating)
         });
         if going {
             self.put_back(id, job_error(code, message), why);
@@ -318,7 +346,7 @@ impl Sched {
     /// Goes on with an attempt as far as its processes allow.
     pub(super) fn advance(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
-        if !matches!(job.state, ExecutionState::Running | ExecutionState::Terminating) {
+        if !matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating) {
             return;
         }
         if job.after_stop.is_some() {
@@ -394,12 +422,13 @@ fn tries_again(job: &Job, code: Option<i32>, why: StopWhy) -> bool {
         (Some(_), _) => RetryOn::ExitCode,
         (None, _) => RetryOn::NodeLost,
     };
-    let going = job.state == ExecutionState::Running && !job.deleting;
+    let going = job.course() == ExecutionState::Running && !job.deleting;
     going && job.retries + 1 < retry.max_attempts && retry.covers(on, code)
 }
 
 fn to_queue(job: &mut Job) {
     job.state = ExecutionState::Queued;
+    job.away = None;
     job.after_stop = None;
     job.exit_code = None;
     job.errors.clear();

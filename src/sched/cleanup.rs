@@ -46,7 +46,7 @@ impl Sched {
             Proof::Exit { why: Some(_), .. } => format!("the clean-up after a job did not end within {CLEANUP_LIMIT}"),
             Proof::Fenced => "the clean-up after a job could not be started".to_owned(),
             Proof::Refused { why, .. } => format!("the clean-up after a job could not be started: {why}"),
-            Proof::Lost { why } => format!("the clean-up after a job was lost: {why}"),
+            Proof::Lost { why } | Proof::Judged { why, .. } => format!("the clean-up after a job was lost: {why}"),
         };
         let leaving = self.nodes.get(&node).is_none_or(|node| node.state == NodeState::Leaving);
         if leaving {
@@ -65,7 +65,7 @@ impl Sched {
 /// Says whether a process with this proof may have done anything.
 fn has_run(proof: &Proof) -> bool {
     match proof {
-        Proof::Exit { .. } | Proof::Told { .. } | Proof::Lost { .. } => true,
+        Proof::Exit { .. } | Proof::Told { .. } | Proof::Lost { .. } | Proof::Judged { .. } => true,
         Proof::Fenced | Proof::Refused { .. } | Proof::Rebooted { .. } | Proof::MachineGone | Proof::DeclaredDead { .. } => {
             false
         }
@@ -76,6 +76,11 @@ fn has_run(proof: &Proof) -> bool {
 fn with_the_machine(proof: &Proof) -> bool {
     match proof {
         Proof::Rebooted { .. } | Proof::MachineGone | Proof::DeclaredDead { .. } => true,
-        Proof::Exit { .. } | Proof::Told { .. } | Proof::Lost { .. } | Proof::Fenced | Proof::Refused { .. } => false,
+        Proof::Exit { .. }
+        | Proof::Told { .. }
+        | Proof::Lost { .. }
+        | Proof::Judged { .. }
+        | Proof::Fenced
+        | Proof::Refused { .. } => false,
     }
 }

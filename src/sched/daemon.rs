@@ -90,6 +90,7 @@ fn code_of(proof: &Proof) -> i32 {
         | Proof::Refused { .. }
         | Proof::Rebooted { .. }
         | Proof::Lost { .. }
+        | Proof::Judged { .. }
         | Proof::MachineGone
         | Proof::DeclaredDead { .. } => NOT_STARTED,
     }

@@ -48,7 +48,7 @@ pub(super) fn answers(on: DependsOn, became: Became) -> Option<bool> {
 
 /// Returns the jobs that a waiting job still waits for.
 pub(super) fn waited_for(job: &Job) -> BTreeSet<JobId> {
-    if job.dependencies.is_empty() || job.state != ExecutionState::Queued {
+    if job.dependencies.is_empty() || job.course() != ExecutionState::Queued {
         return BTreeSet::new();
     }
     job.dependencies.iter().filter(|dependency| !dependency.met).map(|dependency| dependency.job).collect()

@@ -16,7 +16,7 @@ use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority, SweepSpec};
 use crate::model::state::file_server::ServerOutcome;
-use crate::model::state::{ArrayMember, BootId, Dependency, Facts, Job, Proof, SweepMember, Unusable};
+use crate::model::state::{ArrayMember, Away, BootId, Dependency, Facts, Job, Proof, SweepMember, Unusable};
 use crate::model::units::{Money, NodeCount, UnixMillis};
 
 /// A job as `runtime/validate.rs` accepted it: names resolved, uuid drawn, launch shape computed.
@@ -333,6 +333,11 @@ pub enum Event {
         key: RankKey,
         effect: Option<EffectId>,
         proof: Proof,
+    },
+    /// What those who place an attempt say of it now.
+    JobTold {
+        key: RankKey,
+        away: Arc<Away>,
     },
     /// A launcher asks for a daemon on another node of its attempt.
     DaemonAsked {

@@ -149,8 +149,9 @@ impl Sched {
         let job = self.jobs.get(&id)?;
         let cluster = self.clusters.get(&job.cluster).map(|cluster| &**cluster);
         let reason = job.reason(cluster);
-        if job.state != ExecutionState::Queued {
-            return Some(Why { reason, place: 0, nodes: Vec::new(), change: None, starts: None });
+        if job.course() != ExecutionState::Queued {
+            let starts = cluster.and_then(|cluster| job.starts(cluster));
+            return Some(Why { reason, place: 0, nodes: Vec::new(), change: None, starts });
         }
         let queue = self.pools.get(&job.cluster).map(|pool| &pool.queue);
         let at = queue.and_then(|queue| queue.iter().position(|(_, other)| *other == id));

@@ -171,7 +171,7 @@ impl Sched {
             .iter()
             .filter_map(|job| self.jobs.get(job))
             .filter(|job| !job.state.ended())
-            .map(|job| (job.id, job.cluster, super::pool::ready_place(job), on_nodes(job.state)))
+            .map(|job| (job.id, job.cluster, super::pool::ready_place(job), on_nodes(job.course())))
             .collect();
         for (job, cluster, place, running) in &moves {
             let caps = self.caps_of(*job);

@@ -74,7 +74,10 @@ impl Sched {
                 Some(Change::Cluster(cluster)) => self.check_cluster(cluster.id),
                 Some(Change::FileServer(server)) => self.check_file_server(&server),
                 Some(Change::Sweep(sweep)) => self.check_sweep(&sweep),
-                Some(Change::Group(_) | Change::Workspace(_) | Change::Experiment(_) | Change::Gone(_)) | None => {}
+                Some(
+                    Change::Group(_) | Change::Workspace(_) | Change::Experiment(_) | Change::Site(_) | Change::Gone(_),
+                )
+                | None => {}
             }
         }
     }
@@ -101,7 +104,8 @@ impl Sched {
     fn check_job(&self, job: &Job) {
         let live: Vec<_> = job.live_ranks().collect();
         rule!(job.id <= self.counters.job, "ids come from the counters", job);
-        match job.state {
+        rule!(job.away.is_none() || job.shape.handed, "only what is handed over is placed by others", job);
+        match job.course() {
             ExecutionState::Queued => {
                 rule!(live.is_empty() && job.after_stop.is_none(), "I01 a waiting job has no process", job);
                 let unmet = job.dependencies.iter().filter(|dependency| !dependency.met);
@@ -153,7 +157,7 @@ impl Sched {
         let Some(most) = member.running_max else { return };
         let of_array = |other: &&Arc<Job>| other.member.as_ref().is_some_and(|one| one.of == member.of);
         let members = self.members.get(&job.experiment).into_iter().flatten().filter_map(|id| self.jobs.get(id));
-        let running = members.filter(of_array).filter(|other| super::gate::on_nodes(other.state)).count();
+        let running = members.filter(of_array).filter(|other| super::gate::on_nodes(other.course())).count();
         rule!(running <= most as usize, "no more of an array run than may", job);
     }
 
@@ -208,7 +212,7 @@ impl Sched {
         rule!(node.id <= self.counters.node, "ids come from the counters", node);
         for (job, attempt) in &node.holders {
             let holds = self.jobs.get(job).is_some_and(|job| {
-                let on_nodes = matches!(job.state, ExecutionState::Running | ExecutionState::Terminating);
+                let on_nodes = matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating);
                 on_nodes && job.attempt == *attempt && job.nodes.contains(&node.id)
             });
             rule!(holds, "I09 a node is held by a live attempt that has it", node);

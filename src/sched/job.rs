@@ -47,6 +47,7 @@ impl NewJob {
             node_names: Vec::new(),
             places: Vec::new(),
             ranks: Default::default(),
+            away: None,
             after_stop: None,
             created: now,
             started: None,
@@ -109,7 +110,7 @@ impl Sched {
     /// own end is already decided ends as decided.
     pub(super) fn terminate_now(&mut self, id: JobId, message: &str) {
         let Some(job) = self.jobs.get(&id) else { return };
-        match job.state {
+        match job.course() {
             ExecutionState::Queued => {
                 self.edit_job(id, |job| job.errors = vec![job_error("JobTerminated", message)]);
                 self.end_job(id);
@@ -205,6 +206,7 @@ impl Sched {
         }
         self.edit_job(id, |job| {
             job.state = ExecutionState::Queued;
+            job.away = None;
             job.requeues = 0;
             job.retries = 0;
             job.pause = None;
@@ -220,7 +222,7 @@ impl Sched {
 
     pub(super) fn on_hold(&mut self, id: JobId, held: bool) {
         match self.jobs.get(&id) {
-            Some(job) if job.state == ExecutionState::Queued && job.held != held => {
+            Some(job) if job.course() == ExecutionState::Queued && job.held != held => {
                 self.edit_job(id, |job| job.held = held);
             }
             Some(_) | None => self.ignore(),
@@ -229,7 +231,7 @@ impl Sched {
 
     pub(super) fn on_priority(&mut self, id: JobId, priority: Priority) {
         match self.jobs.get(&id) {
-            Some(job) if job.state == ExecutionState::Queued && job.priority != priority => {
+            Some(job) if job.course() == ExecutionState::Queued && job.priority != priority => {
                 self.edit_job(id, |job| job.priority = priority);
             }
             Some(_) | None => self.ignore(),

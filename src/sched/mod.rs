@@ -161,7 +161,7 @@ impl Sched {
                     sched.requeues_allowed = sched.requeues_allowed.max(row.requeues + decided);
                     sched.put_job(row);
                 }
-                Change::Gone(_) => {}
+                Change::Site(_) | Change::Gone(_) => {}
             }
         }
         for effect in outbox {
@@ -256,6 +256,7 @@ impl Sched {
             Event::NodeGone { node } => self.on_gone(node),
             Event::RankStarted { effect, key } => self.on_rank_started(effect, key),
             Event::RankGone { key, effect, proof } => self.on_rank_gone(key, effect, proof),
+            Event::JobTold { key, away } => self.on_told(key, away),
             Event::DaemonAsked { by, request, node_index, command } => {
                 self.on_daemon_asked(by, request, node_index, command);
             }
@@ -360,6 +361,7 @@ impl Sched {
             RowKey::Experiment(id) => self.experiments.get(&id).cloned().map(Change::Experiment),
             RowKey::Sweep(id) => self.sweeps.get(&id).cloned().map(Change::Sweep),
             RowKey::Job(id) => self.jobs.get(&id).cloned().map(Change::Job),
+            RowKey::Site(_) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The life of a node: got, prepared, seen, lost, drained, declared dead, released.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Sched;
 use super::attempt::Source;
@@ -17,7 +18,10 @@ impl Sched {
     pub(super) fn on_acquired(&mut self, effect: EffectId, got: Got) {
         let Some(Act::AcquireNode { node: id, .. }) = self.outbox.get(effect) else { return self.ignore() };
         let id = *id;
-        if let Some(other) = self.nodes.values().find(|node| node.id != id && node.host == got.host) {
+        let hands_over = |node: &Node| self.clusters.get(&node.cluster).is_some_and(|cluster| cluster.spec.hands_over());
+        let door = self.nodes.get(&id).is_some_and(|node| hands_over(node));
+        let taken = |node: &&Arc<Node>| node.id != id && node.host == got.host && !(door && hands_over(node));
+        if let Some(other) = self.nodes.values().find(taken) {
             let message = format!("the provider gave {}, which node {} of ours is", got.host, other.id);
             return self.on_acquire_failed(effect, "HostInUse".to_owned(), message);
         }

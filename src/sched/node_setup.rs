@@ -209,7 +209,9 @@ fn set_up_fault(proof: &Proof) -> Outcome {
         Proof::Exit { why: Some(_), .. } => failed("the set-up of the node was stopped".to_owned()),
         Proof::Fenced => failed("the set-up of the node could not be started".to_owned()),
         Proof::Refused { why, .. } => failed(format!("the set-up of the node could not be started: {why}")),
-        Proof::Lost { why: words } => Outcome::Lost(why(format!("the set-up of the node was lost: {words}"))),
+        Proof::Lost { why: words } | Proof::Judged { why: words, .. } => {
+            Outcome::Lost(why(format!("the set-up of the node was lost: {words}")))
+        }
         Proof::Rebooted { .. } | Proof::MachineGone | Proof::DeclaredDead { .. } => Outcome::GoneWithTheMachine,
     }
 }

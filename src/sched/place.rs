@@ -4,6 +4,7 @@
 use super::Sched;
 use super::cluster::wanted;
 use super::cost::held;
+use super::space::Takes;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::spec::job::{counted, thousandths};
 use crate::model::spec::{Deallocation, Demand, Resources};
@@ -62,6 +63,10 @@ impl Sched {
     pub(super) fn room_for(&self, id: ClusterId, job: JobId) -> Option<Vec<NodeId>> {
         let (job, pool) = (self.jobs.get(&job)?, self.pools.get(&id)?);
         let need = need_of(job);
+        if job.shape.handed {
+            let door = pool.space.slots().find(|(_, slot)| slot.takes() == Takes::Now);
+            return door.map(|(id, _)| vec![id]);
+        }
         let nodes: Vec<_> = match job.spec.demand.part() {
             None => pool.free.iter().copied().take(need).collect(),
             Some(_) => pool.space.rooms(&job.spec.demand).take(need).collect(),
@@ -70,9 +75,9 @@ impl Sched {
     }
 }
 
-/// Returns the number of nodes that a job needs.
+/// Returns the number of nodes of ours that a job needs; of one that is handed over, the one that leads to those who place it.
 pub(super) fn need_of(job: &Job) -> usize {
-    job.spec.node_count.0.max(1) as usize
+    if job.shape.handed { 1 } else { job.spec.node_count.0.max(1) as usize }
 }
 
 /// Says whether a node has what a job asks for.

@@ -109,10 +109,10 @@ pub(super) struct JobKeys {
 impl JobKeys {
     pub(super) fn of(job: &Job) -> Self {
         let queued = job.state == ExecutionState::Queued;
-        let going = job.state == ExecutionState::Running && job.after_stop.is_none();
+        let going = job.course() == ExecutionState::Running && job.after_stop.is_none();
         Self {
             cluster: job.cluster,
-            state: job.state,
+            state: job.course(),
             queued,
             place: ready_place(job),
             stop_at: job.stop_at,
@@ -130,7 +130,7 @@ pub(super) fn place_of(job: &Job) -> QueuePlace {
 
 /// Returns the place of a job that may start as far as it is concerned itself.
 pub(super) fn ready_place(job: &Job) -> Option<QueuePlace> {
-    let ready = job.state == ExecutionState::Queued
+    let ready = job.course() == ExecutionState::Queued
         && !job.held
         && job.stop_at.is_none()
         && job.pause.is_none()

@@ -224,22 +224,22 @@ impl Sched {
     pub(super) fn edit_job(&mut self, id: JobId, change: impl FnOnce(&mut Job)) {
         let now = self.turn.now;
         let Some(row) = self.jobs.get_mut(&id) else { return };
-        let (before, waited, filled) = (JobKeys::of(row), waited_for(row), waits_of(row));
+        let (before, waited, filled, was) = (JobKeys::of(row), waited_for(row), waits_of(row), row.state);
         let job = Arc::make_mut(row);
         change(job);
-        if job.state != before.state {
+        if job.state != was {
             job.since = now;
         }
-        let (after, waits, fills) = (JobKeys::of(job), waited_for(job), waits_of(job));
+        let (after, waits, fills, is) = (JobKeys::of(job), waited_for(job), waits_of(job), job.state);
         let experiment = job.experiment;
         self.touch(RowKey::Job(id));
         self.key_sweep(filled, fills);
         self.key_dependencies(id, &waited, &waits);
         let caps = self.caps_of(id);
         self.key_job(id, &caps, Some(before), Some(after));
-        if before.state != after.state {
-            self.count(experiment, Some(before.state), Some(after.state));
-            if let Some(became) = Became::of(after.state) {
+        if was != is {
+            self.count(experiment, Some(was), Some(is));
+            if let Some(became) = Became::of(is) {
                 self.note_became(id, became);
             }
         }

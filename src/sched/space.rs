@@ -279,6 +279,9 @@ impl Space {
 
 /// Returns what a job has of a node, as its row says.
 pub(super) fn share_of(job: &Job, node: NodeId) -> Share {
+    if job.shape.handed {
+        return Share::Part { asked: Resources::default(), gpus: Vec::new() };
+    }
     let Some(asked) = job.spec.demand.part() else { return Share::Whole };
     let place = job.nodes.iter().position(|id| *id == node).and_then(|at| job.places.get(at));
     // An attempt that began before nodes were shared has the node for itself.

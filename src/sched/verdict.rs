@@ -46,6 +46,8 @@ pub(super) fn judge(job: &Job, rank: Rank, node: Option<&Node>, was: &RankState,
             StopWhy::Sibling,
         ),
         Proof::Refused { why, .. } => not_started(rank, &on, why),
+        Proof::Judged { code, why, again: true } => Verdict::PutBack(job_error(code, why.as_str())),
+        Proof::Judged { code, why, again: false } => Verdict::Failed(None, job_error(code, why.as_str()), StopWhy::Sibling),
         Proof::Lost { why } => match was {
             _ if !decides(rank) => Verdict::GoesOn,
             RankState::Starting { .. } => not_started(rank, &on, why),

@@ -46,7 +46,7 @@ pub(super) fn apply(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), Trou
             Change::Experiment(row) => put_experiment(tx, row)?,
             Change::Sweep(row) => put_sweep(tx, row)?,
             Change::Job(row) => put_job(tx, row)?,
-            Change::Gone(_) => {}
+            Change::Site(_) | Change::Gone(_) => {}
         }
     }
     Ok(())
@@ -73,6 +73,7 @@ fn delete(tx: &Transaction<'_>, key: RowKey) -> Result<(), Trouble> {
         }
         RowKey::Sweep(id) => ("DELETE FROM sweep WHERE id = ?1", id.0),
         RowKey::Job(id) => ("DELETE FROM job WHERE id = ?1", id.0),
+        RowKey::Site(_) => return Ok(()),
     };
     tx.prepare_cached(sql)?.execute([int(id)])?;
     Ok(())
@@ -104,7 +105,12 @@ fn owner(key: RowKey) -> Option<(&'static str, i64)> {
         RowKey::Job(id) => Some(("job", int(id.0))),
         RowKey::Cluster(id) => Some(("cluster", int(id.0))),
         RowKey::Sweep(id) => Some(("sweep", int(id.0))),
-        RowKey::Group(_) | RowKey::FileServer(_) | RowKey::Workspace(_) | RowKey::Node(_) | RowKey::Experiment(_) => None,
+        RowKey::Group(_)
+        | RowKey::FileServer(_)
+        | RowKey::Workspace(_)
+        | RowKey::Node(_)
+        | RowKey::Experiment(_)
+        | RowKey::Site(_) => None,
     }
 }
 

@@ -12,12 +12,14 @@ mod session;
 pub mod ssh;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{ClusterId, EffectId, Epoch, NodeId, RankKey};
 use crate::model::launch::Launch;
-use crate::model::state::{BootId, Facts, Proof, StopWhy, Unusable};
+use crate::model::site::Site;
+use crate::model::state::{Away, BootId, Facts, Proof, StopWhy, Unusable};
 use crate::model::units::Millis;
 
 /// How a node is reached.
@@ -98,12 +100,16 @@ pub enum Report {
     Down { why: Unusable, retry_in: Option<Millis> },
     /// Answers `Start`.
     Started { effect: EffectId, key: RankKey },
+    /// What those who place a process that was handed over say of it.
+    Told { key: RankKey, away: Arc<Away> },
     /// A process is over or will never be; `effect` when it answers an order.
     Gone { key: RankKey, effect: Option<EffectId>, proof: Proof },
     /// A launcher's shim asks for a daemon on `host`, a name or address of the attempt's hostfile.
     DaemonAsked { by: RankKey, request: u32, host: String, command: String },
     /// Answers `Ack` and `AnswerDaemon`.
     Done { effect: EffectId },
+    /// A picture of those who place the jobs of its cluster.
+    Site(Arc<Site>),
 }
 
 /// What is found of a process in a spool.

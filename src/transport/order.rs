@@ -217,6 +217,7 @@ mod tests {
             stderr: "/l/err".into(),
             keep_former: None,
             execution_log: None,
+            batch: None,
         }
     }
 

@@ -615,6 +615,7 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         node_setup: None,
         machines: Default::default(),
         pool: Default::default(),
+        slurm: None,
         kept: Default::default(),
     };
     vec![UiEffect::Send(Request::CreateCluster { workspace, name: name.clone(), spec: Box::new(spec) })]
@@ -645,6 +646,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Jobs { .. }
             | Reply::Why(_)
             | Reply::Lists { .. }
+            | Reply::Site(_)
             | Reply::Usages(_)
             | Reply::Preview(_)
             | Reply::Plan(_)

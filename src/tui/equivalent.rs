@@ -104,6 +104,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::ShowJob(_)
         | Request::ShowFileServer(_)
         | Request::FileServerSpace(_)
+        | Request::ShowSite(_)
         | Request::Usage
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }

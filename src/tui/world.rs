@@ -161,7 +161,7 @@ impl World {
 
     fn unindex(&mut self, key: RowKey) {
         match key {
-            RowKey::Group(_) | RowKey::Workspace(_) | RowKey::Sweep(_) => {}
+            RowKey::Group(_) | RowKey::Workspace(_) | RowKey::Sweep(_) | RowKey::Site(_) => {}
             RowKey::FileServer(id) => {
                 if let Some(old) = self.snapshot.file_servers.get(&id) {
                     self.file_servers.entry(old.workspace).or_default().remove(&(old.name.clone(), id));
@@ -192,8 +192,10 @@ impl World {
 
     fn index(&mut self, change: &Change) {
         match change {
-            Change::Group(_) | Change::Workspace(_) | Change::Sweep(_) => {}
-            Change::Gone(RowKey::Group(_) | RowKey::Workspace(_) | RowKey::FileServer(_) | RowKey::Sweep(_)) => {}
+            Change::Group(_) | Change::Workspace(_) | Change::Sweep(_) | Change::Site(_) => {}
+            Change::Gone(
+                RowKey::Group(_) | RowKey::Workspace(_) | RowKey::FileServer(_) | RowKey::Sweep(_) | RowKey::Site(_),
+            ) => {}
             Change::FileServer(row) => {
                 self.file_servers.entry(row.workspace).or_default().insert((row.name.clone(), row.id));
             }
@@ -472,6 +474,7 @@ fn key_of(change: &Change) -> RowKey {
         Change::Experiment(row) => RowKey::Experiment(row.id),
         Change::Sweep(row) => RowKey::Sweep(row.id),
         Change::Job(row) => RowKey::Job(row.id),
+        Change::Site(site) => RowKey::Site(site.cluster),
         Change::Gone(key) => *key,
     }
 }

@@ -211,6 +211,7 @@ impl Node {
             stderr: self.path(&format!("logs/{key}/stderr.txt")),
             keep_former: None,
             execution_log: Some(self.path(&format!("logs/{key}/execution.log"))),
+            batch: None,
         }
     }
 
@@ -293,7 +294,9 @@ impl Node {
         self.expect("answer", |report| match report {
             Report::Started { effect, .. } | Report::Done { effect } => *effect == wanted,
             Report::Gone { effect, .. } => *effect == Some(wanted),
-            Report::Up { .. } | Report::Down { .. } | Report::DaemonAsked { .. } => false,
+            Report::Up { .. } | Report::Down { .. } | Report::DaemonAsked { .. } | Report::Told { .. } | Report::Site(_) => {
+                false
+            }
         })
         .await
     }

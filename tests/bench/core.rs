@@ -65,6 +65,7 @@ impl World {
             node_setup: None,
             machines: Default::default(),
             pool: Default::default(),
+            slurm: None,
             kept: Default::default(),
         };
         let uuid = uuid::Uuid::from_u128(1);
@@ -124,7 +125,7 @@ impl World {
                 uuid: uuid::Uuid::from_u128(n as u128),
                 segment: String::new(),
                 spec: spec.clone(),
-                shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
+                shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0, handed: false },
                 token: None,
                 dependencies: Vec::new(),
                 member: None,

@@ -89,6 +89,7 @@ impl Core {
             node_setup: None,
             machines: Default::default(),
             pool: Default::default(),
+            slurm: None,
             kept: Default::default(),
         };
         core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }).await;

@@ -30,12 +30,34 @@ impl Lab {
         Self::up_with(count, &["-s", folder.to_str().unwrap()])
     }
 
-    fn up_with(count: u32, more: &[&str]) -> Self {
+    /// Starts Slurm: h1 is its controller and login node, the others its nodes, with one home for `ci` on all.
+    pub fn up_slurm(nodes: u32, more: &[&str]) -> Self {
+        let lab = Self::claimed(nodes + 1);
+        let shared = lab.dir.join("shared");
+        lab.nslab(&["up", "-n", &lab.count.to_string(), "-u", "ci", "-s", shared.to_str().unwrap()]);
+        lab.slurm(&[&["up"], more].concat());
+        lab
+    }
+
+    /// Does something to Slurm: `stop`, `start`, `node h2`.
+    pub fn slurm(&self, args: &[&str]) {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/slurm"));
+        command.args(args).env("NSLAB_TAG", self.tag.to_string()).env("NSLAB_DIR", &self.dir);
+        let out = command.output().unwrap();
+        assert!(out.status.success(), "slurm {args:?}: {out:?}");
+    }
+
+    fn claimed(count: u32) -> Self {
         let (tag, claim) = claim();
         let base = std::env::var_os("OSTLER_TEST_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let lab = Self { tag, dir: base.join(format!("nslab{tag}")), count, _claim: claim };
         // What an earlier test left that was killed.
         lab.nslab(&["down"]);
+        lab
+    }
+
+    fn up_with(count: u32, more: &[&str]) -> Self {
+        let lab = Self::claimed(count);
         lab.nslab(&[&["up", "-n", &count.to_string(), "-u", "ci"], more].concat());
         lab
     }

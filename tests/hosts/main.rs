@@ -20,4 +20,5 @@ mod restart;
 mod scale;
 mod setup;
 mod shared;
+mod slurm;
 mod study;

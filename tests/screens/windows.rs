@@ -116,6 +116,7 @@ fn plan() -> JobPlan {
         stderr: "/logs/stderr.txt".to_owned(),
         keep_former: None,
         execution_log: None,
+        batch: None,
     };
     JobPlan {
         name: "run-021".to_owned(),
@@ -128,6 +129,7 @@ fn plan() -> JobPlan {
         mounts: Vec::new(),
         processes: vec![PlanProcess { rank: "m0".to_owned(), node: 0, secrets: vec!["TOKEN".to_owned()], launch }],
         process_count: 1,
+        script: None,
         notes: vec!["\u{1b}[31mred\u{1b}[0m words".to_owned()],
     }
 }

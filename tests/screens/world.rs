@@ -56,6 +56,7 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
             node_setup: None,
             machines: Default::default(),
             pool: Default::default(),
+            slurm: None,
             kept: Default::default(),
         },
         allocation: AllocationState::Steady,

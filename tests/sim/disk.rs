@@ -69,6 +69,7 @@ fn key_of(change: &Change) -> RowKey {
         Change::Experiment(row) => RowKey::Experiment(row.id),
         Change::Sweep(row) => RowKey::Sweep(row.id),
         Change::Job(row) => RowKey::Job(row.id),
+        Change::Site(site) => RowKey::Site(site.cluster),
         Change::Gone(key) => *key,
     }
 }

@@ -38,6 +38,7 @@ pub fn settle(world: &mut World) {
         node_setup: None,
         machines: Box::new(Machines { preemption: true, ..Machines::default() }),
         pool: Default::default(),
+        slurm: None,
         kept: Default::default(),
     };
     world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }, None);

@@ -413,7 +413,13 @@ impl World {
                 self.at(took, Happening::Kept { life, effect });
             }
             Out::Provide(work) => crate::cloud::call(self, *work),
-            Out::History(..) | Out::Loads(..) | Out::Metrics(..) | Out::Look(..) | Out::Located(..) | Out::Task(..) => {}
+            Out::History(..)
+            | Out::Loads(..)
+            | Out::Metrics(..)
+            | Out::Look(..)
+            | Out::LookAtSite(..)
+            | Out::Located(..)
+            | Out::Task(..) => {}
         }
     }
 

@@ -258,7 +258,8 @@ impl Fold {
                 | Change::Cluster(_)
                 | Change::FileServer(_)
                 | Change::Experiment(_)
-                | Change::Sweep(_) => {}
+                | Change::Sweep(_)
+                | Change::Site(_) => {}
             }
             batch.rows.push(change);
         }

@@ -82,7 +82,10 @@ fn state(cluster: &Cluster) -> &'static str {
 }
 
 fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
-    (cluster.spec.provider.word(), cluster.spec.provider.hosts())
+    match cluster.spec.slurm {
+        Some(_) => ("slurm", None),
+        None => (cluster.spec.provider.word(), cluster.spec.provider.hosts()),
+    }
 }
 
 /// Returns the published form, which also reads back.
@@ -176,7 +179,7 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
         "cost": cost::value(standing.spent, standing.rate, cluster.budget.as_ref(), hint.as_deref()),
         "nodes": nodes,
     });
-    if let Some(hosts) = cluster.spec.provider.hosts() {
+    if let (Some(hosts), None) = (cluster.spec.provider.hosts(), &cluster.spec.slurm) {
         value["hosts"] = json!(hosts);
     }
     if let Some(map) = value.as_object_mut() {
@@ -215,6 +218,12 @@ pub fn row(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Row {
         value: value(cluster, home, nodes),
         name: cluster.name.clone(),
     }
+}
+
+/// Returns the login node of a cluster of Slurm.
+fn login(cluster: &Cluster) -> String {
+    let host = cluster.spec.slurm.as_ref().and(cluster.spec.provider.hosts()).and_then(|hosts| hosts.first());
+    host.cloned().unwrap_or_default()
 }
 
 /// Returns which nodes are not like most of the others.
@@ -257,6 +266,8 @@ pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'s
         ("node class", cluster.spec.vm_size.clone().unwrap_or_default()),
         ("provider", provider.to_owned()),
         ("hosts", hosts.map(|hosts| hosts.join(" ")).unwrap_or_default()),
+        ("login node", login(cluster)),
+        ("asks slurm for", cluster.spec.slurm.as_ref().map(|slurm| slurm.words().join(" ")).unwrap_or_default()),
         ("account", account.map(|account| account.admin_user_name.clone()).unwrap_or_default()),
         ("cost", cost::line(cluster, &Standing::of(cluster, nodes.iter().map(|node| &**node), cost::now()))),
         ("differs", differs(nodes)),

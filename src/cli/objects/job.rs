@@ -8,7 +8,7 @@ use crate::cli::output::{Column, Look, Row};
 use crate::model::request::JobView;
 use crate::model::resource_id::Child;
 use crate::model::spec::{JobSpec, Priority, body};
-use crate::model::state::{Dependency, ExecutionState, Job};
+use crate::model::state::{Away, Dependency, ExecutionState, Job};
 
 /// The columns of a list of jobs.
 pub const COLUMNS: &[Column] = &[
@@ -121,7 +121,18 @@ pub fn value(view: &JobView) -> Value {
     set("executionInfo", execution_info(job));
     set("creationTime", time(job.created));
     set("nodeCount", json!(job.spec.node_count));
-    set("nodes", json!(job.node_names));
+    set("nodes", json!(node_names(job)));
+    if let Some(away) = &job.away {
+        set(
+            "slurm",
+            json!({
+                "jobId": away.theirs,
+                "state": away.word,
+                "partition": away.place,
+                "reason": away.why,
+            }),
+        );
+    }
     set("toolType", json!(job.spec.toolkit.tool_type()));
     set("reason", json!(view.reason));
     set("attempt", json!(job.attempt.0));
@@ -151,6 +162,16 @@ pub fn value(view: &JobView) -> Value {
         }
     }
     Value::Object(map)
+}
+
+/// The nodes that it has or had: those of Slurm where Slurm places it.
+fn node_names(job: &Job) -> &[String] {
+    job.away.as_ref().map_or(&job.node_names, |away| &away.nodes)
+}
+
+fn slurm_words(away: &Away) -> String {
+    let words = [&away.theirs, &away.word.to_lowercase(), &away.place].map(|word| word.trim().to_owned());
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn dependency(dependency: &Dependency) -> Value {
@@ -272,7 +293,8 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("preparation", job.spec.job_preparation.as_ref().map(|p| p.command_line.clone()).unwrap_or_default()),
         ("node count", job.spec.node_count.to_string()),
         ("of each node", job.spec.demand.part().map(ToString::to_string).unwrap_or_default()),
-        ("nodes", job.node_names.join(" ")),
+        ("nodes", node_names(job).join(" ")),
+        ("slurm job", job.away.as_ref().map(|away| slurm_words(away)).unwrap_or_default()),
         ("priority", body::priority_word(job.priority).to_owned()),
         ("time limit", job.spec.constraints.max_wall_clock_time.to_string()),
         (

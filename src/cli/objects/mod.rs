@@ -8,6 +8,7 @@ pub mod experiment;
 pub mod file_server;
 pub mod job;
 pub mod node;
+pub mod site;
 pub mod sweep;
 pub mod workspace;
 

@@ -50,7 +50,7 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         Ok(_) | Err(_) => Map::new(),
     };
-    for key in ["provider", "pool", "kept"] {
+    for key in ["provider", "pool", "kept", "slurm"] {
         map.remove(key);
     }
     map.extend(nodes(spec));
@@ -81,6 +81,14 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
 /// Returns where a cluster's nodes come from and what ostler adds about them, as a file would say it.
 pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
     let mut map = Map::new();
+    if let Some(slurm) = &spec.slurm {
+        map.insert("backend".to_owned(), json!("slurm"));
+        map.insert("login".to_owned(), json!(spec.provider.hosts().and_then(|hosts| hosts.first())));
+        if **slurm != super::SlurmSpec::default() {
+            map.insert("slurm".to_owned(), json!(slurm));
+        }
+        return map;
+    }
     match &spec.provider {
         // They are the file's, wherever it is read again.
         ProviderSpec::Hosts { .. } if spec.pool.hosts_file.is_some() => {}

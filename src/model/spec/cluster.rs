@@ -8,6 +8,7 @@ use super::machine::Machines;
 use super::node_setup::NodeSetup;
 use super::pool::{Api, Hooks, PoolSpec};
 use super::schema::SpanForm;
+use super::slurm::SlurmSpec;
 use crate::model::spec::mounts::{MountVolumes, NO_MOUNTS};
 use crate::model::units::{Millis, NodeCount};
 
@@ -178,6 +179,10 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "is_plain")]
     #[schemars(skip)]
     pub pool: Box<PoolSpec>,
+    /// What is asked of Slurm, when it places the jobs; the cluster's one host is then the login node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub slurm: Option<Box<SlurmSpec>>,
     /// What the file said beside all this.
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
     #[schemars(skip)]
@@ -189,9 +194,12 @@ impl ClusterSpec {
     pub fn mounts(&self) -> &MountVolumes {
         self.node_setup.as_ref().map_or(&NO_MOUNTS, |setup| &setup.mount_volumes)
     }
-}
 
-impl ClusterSpec {
+    /// Says whether somebody else places its jobs: its one node is then a door, which other clusters may have too.
+    pub fn hands_over(&self) -> bool {
+        self.slurm.is_some()
+    }
+
     /// Returns a cluster of so many nodes, scaled by hand, with every published default.
     pub fn new(provider: ProviderSpec, target: NodeCount) -> Self {
         let scale_settings =
@@ -203,6 +211,7 @@ impl ClusterSpec {
             node_setup: None,
             machines: Box::default(),
             pool: Box::default(),
+            slurm: None,
             kept: Kept::default(),
         }
     }

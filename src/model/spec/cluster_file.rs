@@ -2,11 +2,12 @@
 //! (`name`, `workspace`, `provider` and what belongs to it).
 
 use crate::model::names::check_name;
-use crate::model::spec::cluster::ClusterSpec;
+use crate::model::spec::cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::{Faults, Field, Fields};
 use crate::model::spec::kept::Kept;
-use crate::model::spec::{machine_file, node_setup_file, pool_file, scale_file};
+use crate::model::spec::{machine_file, node_setup_file, pool_file, scale_file, slurm_file};
+use crate::model::units::NodeCount;
 
 /// What published answers hold beside what was asked for.
 const READ_ONLY: &[&str] = &[
@@ -86,9 +87,17 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<ClusterSpec> {
     let vm_size = fields.take("vmSize").and_then(|field| field.text(faults));
-    let provider = pool_file::provider(&mut fields, vm_size.is_some(), faults);
+    let is_slurm = fields.had("login");
+    let (slurm, provider) = match slurm_file::read(&mut fields, faults) {
+        Some((login, slurm)) => (Some(Box::new(slurm)), Some(ProviderSpec::Hosts { hosts: vec![login] })),
+        None if is_slurm => (None, None),
+        None => (None, pool_file::provider(&mut fields, vm_size.is_some(), faults)),
+    };
     let pool = pool_file::pool(&mut fields, faults);
-    let scale = fields.need(faults, "scaleSettings").and_then(|field| scale_file::read(&field, faults));
+    let scale = match &slurm {
+        Some(_) => Some(one_door(fields.take("scaleSettings"), faults)),
+        None => fields.need(faults, "scaleSettings").and_then(|field| scale_file::read(&field, faults)),
+    };
     let machines = machine_file::read(&mut fields, faults);
     let node_setup = fields.take("nodeSetup").and_then(|field| node_setup_file::read(&field, faults));
     fields.finish(faults);
@@ -99,8 +108,17 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<Cluste
         node_setup,
         machines: Box::new(machines),
         pool: Box::new(pool),
+        slurm,
         kept: Kept::default(),
     })
+}
+
+/// The one node of ours on a cluster of Slurm is the login node; how many there are is not ours to say.
+fn one_door(field: Option<Field<'_>>, faults: &mut Faults) -> ScaleSettings {
+    if let Some(field) = field {
+        field.warn(faults, "has no effect with `backend: slurm`: how many nodes there are is Slurm's matter");
+    }
+    ScaleSettings::Manual { target_node_count: NodeCount(1), node_deallocation_option: Deallocation::default() }
 }
 
 #[cfg(test)]

@@ -266,9 +266,17 @@ pub struct LaunchShape {
     /// others, and these are stopped then.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub serving: u32,
+    /// Whether somebody else places it: whatever it asks for, it is one process to us, on the node of those who do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed: bool,
 }
 
 impl LaunchShape {
+    /// Returns it for a cluster on which somebody else places: what is set up and prepared is a part of the one process.
+    pub fn handed_over(self) -> Self {
+        Self { sets_up: false, prepares: false, handed: true, ..self }
+    }
+
     /// Says whether the end of the attempt waits for this main rank.
     pub fn decides(&self, index: u32) -> bool {
         let deciding = u32::try_from(self.main_nodes.len()).unwrap_or(u32::MAX).saturating_sub(self.serving);

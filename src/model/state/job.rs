@@ -102,6 +102,16 @@ pub enum Proof {
         /// `supervisor killed`, `spool gone`, …
         why: String,
     },
+    /// Those who placed it say that it is over, and how, where no exit record of its own does.
+    #[serde(rename_all = "camelCase")]
+    Judged {
+        /// The code of the job's error.
+        code: String,
+        /// For people.
+        why: String,
+        /// Whether it was none of the job's doing, so that it may be put back.
+        again: bool,
+    },
     /// The provider says that the machine is gone.
     MachineGone,
     /// A person said so.
@@ -252,6 +262,9 @@ pub struct Job {
     /// The processes of the current or last attempt.
     #[serde(default, with = "rank_map")]
     pub ranks: BTreeMap<Rank, RankRun>,
+    /// What those who place it have said of the current or last attempt, when it was handed over to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Arc<Away>>,
     /// What becomes of the job once the attempt is proven dead, when it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_stop: Option<AfterStop>,
@@ -278,6 +291,50 @@ pub struct Job {
     /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleting_since: Option<UnixMillis>,
+}
+
+/// What those who place an attempt say of it. Their words are data: they are shown, and nothing else is made of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Away {
+    /// What they call it; empty until they have said so.
+    #[serde(default)]
+    pub theirs: String,
+    /// Whether it waits with them; then the job is queued.
+    pub waits: bool,
+    /// Their word for its state.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub word: String,
+    /// Why it is where it is, as a sentence part.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// When they expect it to start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<UnixMillis>,
+    /// The nodes that it has of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// Where among theirs it waits or runs: a partition.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
+    /// How often they have started it anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts: u32,
+}
+
+impl Default for Away {
+    fn default() -> Self {
+        Self {
+            theirs: String::new(),
+            waits: true,
+            word: String::new(),
+            why: String::new(),
+            starts: None,
+            nodes: Vec::new(),
+            place: String::new(),
+            restarts: 0,
+        }
+    }
 }
 
 /// What becomes of a job whose attempt is being stopped.
@@ -380,6 +437,15 @@ impl DependsOn {
 }
 
 impl Job {
+    /// Returns the state as far as we schedule it: one that was handed over is no more ours to place, although it is queued as
+    /// long as it waits with those who place it.
+    pub fn course(&self) -> ExecutionState {
+        match (self.state, &self.away) {
+            (ExecutionState::Queued, Some(_)) => ExecutionState::Running,
+            (state, _) => state,
+        }
+    }
+
     /// Returns the name of the log file that takes a stream (`stdout`, `stderr`) of a main rank.
     pub fn log_name(&self, stream: &str, rank: usize) -> String {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -424,6 +490,13 @@ impl Job {
         }
         if self.held {
             return "held; release it to let it run".to_owned();
+        }
+        if let Some(away) = &self.away {
+            return match (away.why.is_empty(), away.theirs.is_empty()) {
+                (false, _) => away.why.clone(),
+                (true, false) => "waits with those who place it".to_owned(),
+                (true, true) => "is being handed over".to_owned(),
+            };
         }
         if let Some(reason) = self.not_ready() {
             return reason;
@@ -511,6 +584,9 @@ impl Job {
     /// Returns when it starts at the latest, when its cluster says so.
     pub fn starts(&self, cluster: &Cluster) -> Option<UnixMillis> {
         let heads = cluster.head.iter().chain(&cluster.kept_for);
+        if let Some(away) = self.away.as_ref().filter(|_| self.state == ExecutionState::Queued) {
+            return away.starts;
+        }
         let head = heads.into_iter().find(|head| head.job == self.id && self.state == ExecutionState::Queued)?;
         head.starts
     }

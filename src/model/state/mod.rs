@@ -14,8 +14,8 @@ pub use experiment::{Experiment, Tally, Workspace};
 pub use file_server::{FileServer, Provisioning};
 pub use group::{DEFAULT_GROUP, ResourceGroup};
 pub use job::{
-    AfterStop, ArrayMember, Daemon, Dependency, DependsOn, ExecutionState, Job, JobError, Pause, PauseWhy, Proof, RankRun,
-    RankState, StopWhy,
+    AfterStop, ArrayMember, Away, Daemon, Dependency, DependsOn, ExecutionState, Job, JobError, Pause, PauseWhy, Proof,
+    RankRun, RankState, StopWhy,
 };
 pub use node::{BootId, Facts, Login, Node, NodeState, Reach, Unusable};
 pub use sweep::{Block, Spans, Sweep, SweepMember};

@@ -77,6 +77,7 @@ fn start(source: SecretSource) -> Order {
         stderr: "/e".into(),
         keep_former: None,
         execution_log: None,
+        batch: None,
     };
     let key = "1.1.m0".parse().unwrap();
     let (limit, grace, boot) = (Millis(1), Millis(1), BootId("b".into()));

@@ -61,7 +61,7 @@ impl World {
         }
         let serving = u32::from(at.is_multiple_of(3) && main_nodes.len() > 1);
         let sets_up = at.is_multiple_of(4);
-        let shape = LaunchShape { sets_up, prepares: at.is_multiple_of(5), main_nodes, serving };
+        let shape = LaunchShape { sets_up, prepares: at.is_multiple_of(5), main_nodes, serving, handed: false };
         if at % 13 == 6 {
             spec.scheduling.begin_time = Some(Begin::In(Millis::from_secs(u64::from(at) % 300)));
         }

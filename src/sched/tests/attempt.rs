@@ -77,7 +77,7 @@ fn a_start_that_fails_puts_the_job_back_five_times() {
 
 #[test]
 fn processes_that_only_serve_end_with_the_others() {
-    let shape = LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0, 1, 0], serving: 1 };
+    let shape = LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0, 1, 0], serving: 1, handed: false };
     let main = |index| main_of(1, 1, index);
     let mut rig = Rig::up(2);
     let a = rig.submit_as(new_job("a", spec(2), shape));
@@ -95,7 +95,7 @@ fn processes_that_only_serve_end_with_the_others() {
 
     // One that ends by itself changes nothing while it ends well, and fails the job while it does not.
     for (code, state) in [(0, ExecutionState::Running), (3, ExecutionState::Failed)] {
-        let shape = LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0, 0], serving: 1 };
+        let shape = LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0, 0], serving: 1, handed: false };
         let mut rig = Rig::up(1);
         let a = rig.submit_as(new_job("a", spec(1), shape));
         (0..2).for_each(|index| rig.started(main(index)));
@@ -109,7 +109,7 @@ fn processes_that_only_serve_end_with_the_others() {
 
 #[test]
 fn preparation_runs_first_on_every_node() {
-    let shape = LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0], serving: 0 };
+    let shape = LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0], serving: 0, handed: false };
     let prepare = |index| rank_of(1, 1, RankRole::Prepare, index);
     let mut rig = Rig::up(2);
     let a = rig.submit_as(new_job("a", spec(2), shape.clone()));
@@ -143,7 +143,7 @@ fn a_preparation_that_used_up_the_time_ends_the_job() {
     let a = rig.submit_as(new_job(
         "a",
         spec(1),
-        LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0], serving: 0 },
+        LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0], serving: 0, handed: false },
     ));
     rig.started(rank_of(1, 1, RankRole::Prepare, 0));
     rig.pass(Millis::from_mins(61));
@@ -299,7 +299,7 @@ fn an_attempt_is_lost_with_any_of_its_nodes() {
         let a = rig.submit_as(new_job(
             "a",
             spec(2),
-            LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
+            LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0, handed: false },
         ));
         rig.started(main_of(1, 1, 0));
         rig.node_down(2);
@@ -398,7 +398,7 @@ fn a_launcher_gets_daemons_and_hears_of_them() {
     let a = rig.submit_as(new_job(
         "a",
         spec(2),
-        LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 },
+        LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0, handed: false },
     ));
     let (by, daemon) = (main_of(1, 1, 0), rank_of(1, 1, RankRole::Daemon, 0));
     rig.started(by);

@@ -5,6 +5,7 @@ mod attempt;
 mod autoscale;
 mod backfill;
 mod cluster;
+mod handed;
 mod money;
 mod order;
 mod places;

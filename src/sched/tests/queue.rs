@@ -265,7 +265,11 @@ fn what_is_undone_is_said() {
     rig.bring_up();
     assert!(rig.sched.undone().is_empty());
     rig.submit("a", 1);
-    rig.submit_as(new_job("b", spec(2), LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0 }));
+    rig.submit_as(new_job(
+        "b",
+        spec(2),
+        LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0, handed: false },
+    ));
     assert_eq!(rig.sched.undone(), ["1 job is running", "1 job is waiting"]);
 }
 

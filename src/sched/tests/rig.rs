@@ -80,7 +80,7 @@ pub(super) fn new_job(name: &str, spec: JobSpec, shape: LaunchShape) -> NewJob {
 
 /// One main rank on each node.
 pub(super) fn every_node(nodes: u32) -> LaunchShape {
-    LaunchShape { sets_up: false, prepares: false, main_nodes: (0..nodes).collect(), serving: 0 }
+    LaunchShape { sets_up: false, prepares: false, main_nodes: (0..nodes).collect(), serving: 0, handed: false }
 }
 
 pub(super) fn cluster_spec(target: u32, option: Deallocation) -> ClusterSpec {

@@ -10,7 +10,7 @@ use crate::model::state::{BootId, ExecutionState, NodeState, Proof, StopWhy};
 use crate::model::units::{Millis, NodeCount};
 
 fn mounting(nodes: u32) -> NewJob {
-    let shape = LaunchShape { sets_up: true, prepares: true, main_nodes: vec![0], serving: 0 };
+    let shape = LaunchShape { sets_up: true, prepares: true, main_nodes: vec![0], serving: 0, handed: false };
     new_job("a", spec(nodes), shape)
 }
 

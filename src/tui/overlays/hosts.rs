@@ -136,6 +136,7 @@ impl Hosts {
             node_setup: None,
             machines: Default::default(),
             pool: Default::default(),
+            slurm: None,
             kept: Default::default(),
         };
         effects.push(send(Request::CreateCluster { workspace: Some(workspace), name, spec: Box::new(spec) }));

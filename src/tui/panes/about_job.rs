@@ -345,6 +345,7 @@ fn proof_word(proof: &Proof) -> (String, Role) {
         Proof::Refused { why, .. } => (format!("refused: {}", shown(why)), Role::Failed),
         Proof::Rebooted { .. } => ("gone: the node was started anew".to_owned(), Role::Failed),
         Proof::Lost { why } => (format!("lost: {}", shown(why)), Role::Failed),
+        Proof::Judged { why, .. } => (shown(why), Role::Failed),
         Proof::MachineGone => ("gone with its machine".to_owned(), Role::Failed),
         Proof::DeclaredDead { by } => (format!("declared dead by {}", shown(by)), Role::Failed),
     }

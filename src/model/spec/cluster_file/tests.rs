@@ -34,6 +34,7 @@ fn the_three_languages_say_the_same() {
             node_setup: None,
             machines: Default::default(),
             pool: Default::default(),
+            slurm: None,
             kept: Default::default(),
         },
     };

@@ -1,0 +1,85 @@
+//! What is asked of Slurm for the jobs of a cluster that it places.
+
+use serde::{Deserialize, Serialize};
+
+/// What every job of the cluster is submitted with, unless it says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlurmSpec {
+    /// The partition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// The account that is charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The quality of service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qos: Option<String>,
+    /// More options of `sbatch`, each a word that begins with `--`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+impl SlurmSpec {
+    /// Returns what is asked for as words of `sbatch`.
+    pub fn words(&self) -> Vec<String> {
+        let named = [("partition", &self.partition), ("account", &self.account), ("qos", &self.qos)];
+        let named = named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
+        named.chain(self.options.iter().cloned()).collect()
+    }
+}
+
+/// The longest option, in bytes: longer than any list of nodes that a person writes.
+const OPTION_BYTES_MAX: usize = 1024;
+/// What we say ourselves, so that a job is found again and its output is where it is looked for.
+const OURS: [&str; 7] = ["--comment", "--output", "--error", "--array", "--parsable", "--wrap", "--wait"];
+
+/// Checks an option of `sbatch`.
+///
+/// # Errors
+/// What is wrong with it, as a sentence part.
+pub fn check_option(option: &str) -> Result<(), String> {
+    let name = option.split_once('=').map_or(option, |(name, _)| name);
+    let word = name.strip_prefix("--").filter(|word| !word.is_empty());
+    if word.is_none_or(|word| !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')) {
+        return Err(format!("`{}` is no option of sbatch: write --NAME or --NAME=VALUE", option.escape_debug()));
+    }
+    if option.len() > OPTION_BYTES_MAX || option.chars().any(char::is_control) {
+        return Err(format!("is no option of at most {OPTION_BYTES_MAX} bytes"));
+    }
+    if OURS.contains(&name) {
+        return Err(format!("{name} is set by ostler, which finds its jobs by it"));
+    }
+    Ok(())
+}
+
+/// Checks the name of a partition, an account or a quality of service.
+///
+/// # Errors
+/// What is wrong with it, as a sentence part.
+pub fn check_word(word: &str) -> Result<(), String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.,+@".contains(&byte);
+    match !word.is_empty() && word.len() <= OPTION_BYTES_MAX && word.bytes().all(fits) && !word.starts_with('-') {
+        true => Ok(()),
+        false => Err(format!("`{}` is no name that Slurm has", word.escape_debug())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_of_one_form_and_not_ours() {
+        for good in ["--exclusive", "--constraint=a100&nvlink", "--mail-type=END"] {
+            assert_eq!(check_option(good), Ok(()), "{good}");
+        }
+        for bad in ["", "-p", "--", "p", "--a b", "--x=\n", "--comment=x", "--array=1-2"] {
+            assert!(check_option(bad).is_err(), "{bad}");
+        }
+        assert_eq!(check_word("gpu-long,short"), Ok(()));
+        for bad in ["", "-p", "a b", "a;b", "$(x)"] {
+            assert!(check_word(bad).is_err(), "{bad}");
+        }
+    }
+}

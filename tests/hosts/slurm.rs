@@ -1,0 +1,190 @@
+//! A cluster of Slurm, as Debian has it: the same verbs, the same promises, with Slurm placing the jobs.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::{Lab, until};
+use crate::ostler::{Ostler, SOON, exit_code};
+
+/// What Slurm has of us: number, state and comment of each job.
+fn in_slurm(lab: &Lab) -> Vec<(String, String, String)> {
+    let text = lab.on("h1", "squeue -h -a -t all -o '%A %T %k'");
+    let line = |line: &str| {
+        let mut words = line.split(' ').map(str::to_owned);
+        Some((words.next()?, words.next()?, words.next()?))
+    };
+    text.lines().filter_map(line).filter(|(_, _, comment)| comment.starts_with("ostler-")).collect()
+}
+
+fn slurm(lab: &Lab) -> Ostler<'_> {
+    let ostler = Ostler::new(lab);
+    ostler.ok(&["cluster", "create", "c", "--backend", "slurm", "--login", "ci@h1", "--partition", "all"]);
+    ostler
+}
+
+/// Waits until a job is in a state, and returns it.
+fn await_state(ostler: &Ostler<'_>, name: &str, state: &str) -> Value {
+    until(&format!("{name} is {state}"), SOON, || Some(ostler.job(name)).filter(|job| job["executionState"] == state))
+}
+
+#[test]
+#[ignore = "needs root, sshd and Slurm: tests/run"]
+fn slurm_runs_jobs_as_any_cluster_does() {
+    let lab = Lab::up_slurm(2, &["-g", "2"]);
+    let ostler = slurm(&lab);
+    let submit = |name: &str, more: &[&str], command: &[&str]| {
+        let args = [&["job", "create", "-c", "c", "--name", name], more, &["--"], command].concat();
+        ostler.ok(&args);
+    };
+    submit("three", &[], &["sh", "-c", "echo out; echo err >&2; exit 3"]);
+    let three = ostler.await_end("three");
+    assert_eq!((exit_code(&three), &three["attempt"]), (Some(3), &1.into()), "{three:#}");
+    assert_eq!(ostler.ok(&["job", "logs", "three"]), "out\n");
+    assert_eq!(ostler.ok(&["job", "logs", "three", "--err"]), "err\n");
+
+    // Options, variables and a secret; nothing secret is in what Slurm shows.
+    let command = "echo $A $SLURM_JOB_NAME $SLURM_JOB_PARTITION $CUDA_VISIBLE_DEVICES; echo $TOKEN | tr a-z A-Z";
+    submit(
+        "asks",
+        &["--gpus", "2", "--time", "10m", "--env", "A=b c", "--secret", "TOKEN=cmd:echo hush"],
+        &["sh", "-c", command],
+    );
+    assert_eq!(exit_code(&ostler.await_end("asks")), Some(0));
+    assert_eq!(ostler.ok(&["job", "logs", "asks"]), "b c asks all 0,1\nHUSH\n");
+    let shown = lab.on("h1", "scontrol show job; squeue -a -t all -O comment:200");
+    assert!(shown.contains("ostler-") && !shown.contains("hush"), "{shown}");
+    assert_eq!(lab.on("h1", "grep -rl hush /home/ci/.local/state/ostler-node 2>/dev/null"), "", "it is gone with the job");
+
+    // Two nodes at once, then one that waits and says why, in words.
+    submit(
+        "wide",
+        &["--nodes", "2", "--gpus", "2"],
+        &["sh", "-c", "scontrol show hostnames; until [ -e ~/go ]; do sleep 0.2; done"],
+    );
+    let wide = await_state(&ostler, "wide", "running");
+    assert_eq!(wide["nodes"], serde_json::json!(["h2", "h3"]), "{wide:#}");
+    submit("waits", &["--gpus", "1"], &["true"]);
+    let waits = until("it says why it waits", SOON, || Some(ostler.job("waits")).filter(|job| job["reason"] != ""));
+    let reason = until("Slurm has looked at it", SOON, || {
+        let reason = ostler.job("waits")["reason"].as_str().unwrap_or_default().to_owned();
+        (reason.contains("nothing free fits") || reason.contains("come first")).then_some(reason)
+    });
+    assert_eq!(waits["executionState"], "queued", "{reason}");
+    let why = ostler.ok(&["job", "why", "waits"]);
+    assert!(why.contains(&reason), "{why}");
+
+    // What Slurm has of its own.
+    let nodes = ostler.json(&["cluster", "node", "list", "-c", "c"]);
+    let names: Vec<&str> = nodes.as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["h2", "h3"]);
+    let job = wide["slurm"]["jobId"].as_str().unwrap();
+    assert!(nodes.as_array().unwrap().iter().all(|node| node["jobs"][0] == job && node["gres"] == "gpu:2"), "{nodes:#}");
+    let queue = ostler.json(&["cluster", "queue", "c"]);
+    let wide_there = queue.as_array().unwrap().iter().find(|other| other["id"] == job).expect("it is in the queue");
+    assert!(wide_there["mine"] == true && wide_there["user"] == "ci" && wide_there["name"] == "wide", "{wide_there:#}");
+    let partitions = ostler.json(&["cluster", "partitions", "c"]);
+    assert_eq!(
+        (&partitions[0]["name"], &partitions[0]["default"], &partitions[1]["timeLimit"]),
+        (&"all".into(), &true.into(), &"5:00".into())
+    );
+
+    // Cancel one that waits and one that runs.
+    ostler.ok(&["job", "terminate", "waits", "wide", "-y"]);
+    for name in ["waits", "wide"] {
+        let job = ostler.await_end(name);
+        assert_eq!(
+            (&job["executionState"], &job["executionInfo"]["errors"][0]["code"]),
+            (&"failed".into(), &"JobTerminated".into()),
+            "{job:#}"
+        );
+    }
+    assert!(
+        !in_slurm(&lab).iter().any(|(_, state, _)| matches!(state.as_str(), "RUNNING" | "PENDING")),
+        "{:?}",
+        in_slurm(&lab)
+    );
+
+    // What Slurm does not want, and what somebody else ends, is said as Slurm says it.
+    ostler.ok(&["cluster", "create", "odd", "--login", "ci@h1", "--sbatch-option=--partition=nope"]);
+    let refused = ostler.run(&["job", "create", "-c", "odd", "--name", "refused", "--wait", "--", "true"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let refused = ostler.job("refused");
+    let error = refused["executionInfo"]["errors"][0]["message"].as_str().unwrap_or_default();
+    assert!(error.contains("Slurm refused the job") && error.contains("nvalid partition"), "{refused:#}");
+    submit("elsewhere", &[], &["sleep", "1000"]);
+    let elsewhere = await_state(&ostler, "elsewhere", "running");
+    lab.on("h1", &format!("scancel {}", elsewhere["slurm"]["jobId"].as_str().unwrap()));
+    let elsewhere = ostler.await_end("elsewhere");
+    assert_eq!(elsewhere["reason"], "it was cancelled in Slurm", "{elsewhere:#}");
+    // The size of the cluster is not ours.
+    assert_eq!(ostler.run(&["cluster", "scale", "c", "3", "-y"]).code, 1);
+}
+
+#[test]
+#[ignore = "needs root, sshd and Slurm: tests/run"]
+fn slurm_gets_each_job_once_whatever_breaks() {
+    let lab = Lab::up_slurm(2, &["-c", "16"]);
+    let ostler = slurm(&lab);
+    // A `sbatch` that takes its time, before or after it has told Slurm, so that links break in the middle of it.
+    let slow = "#!/bin/sh\n[ ! -e /tmp/before ] || sleep 3\n/usr/bin/sbatch.real \"$@\"; code=$?\n[ ! -e /tmp/after ] || sleep 3\nexit $code\n";
+    lab.on("h1", &format!("cp /usr/bin/sbatch /usr/bin/sbatch.real; rm /usr/bin/sbatch; printf '%s' '{slow}' > /usr/bin/sbatch; chmod 755 /usr/bin/sbatch"));
+    let ledger = "echo $SLURM_JOB_ID >> ~/ledger-$AZ_BATCHAI_JOB_NAME; sleep 1; exit 4";
+    let run = |name: &str, disturb: &dyn Fn()| {
+        let ledger = ledger
+            .replace("$AZ_BATCHAI_JOB_NAME", name)
+            .replace("sleep 1", if name == "controller" { "sleep 8" } else { "sleep 1" });
+        ostler.ok(&["job", "create", "-c", "c", "--name", name, "--", "sh", "-c", &ledger]);
+        disturb();
+        let job = ostler.await_end(name);
+        assert_eq!((exit_code(&job), &job["attempt"]), (Some(4), &1.into()), "{name}: {job:#}");
+        let lines = lab.on("h1", &format!("wc -l < /home/ci/ledger-{name}"));
+        assert_eq!(lines.trim(), "1", "{name} ran once");
+    };
+    let asked = || {
+        until("it is being submitted", SOON, || {
+            (!lab.on("h1", "pgrep -f sbatch.real || pgrep -f bin/sbatch").is_empty()).then_some(())
+        })
+    };
+    for (moment, name) in [("before", "cut-before"), ("after", "cut-after")] {
+        lab.on("h1", &format!("touch /tmp/{moment}"));
+        run(name, &|| {
+            asked();
+            lab.kill_sshd("h1");
+            lab.on("h1", &format!("rm /tmp/{moment}"));
+            lab.nslab(&["sshd-back", "h1"]);
+        });
+    }
+    for (moment, name) in [("before", "killed-before"), ("after", "killed-after")] {
+        lab.on("h1", &format!("touch /tmp/{moment}"));
+        run(name, &|| {
+            asked();
+            ostler.kill_server();
+            lab.on("h1", &format!("rm /tmp/{moment}"));
+        });
+    }
+    // The submission itself dies after Slurm has the job, and nobody has its number.
+    lab.on("h1", "touch /tmp/after");
+    run("died", &|| {
+        asked();
+        std::thread::sleep(Duration::from_millis(500));
+        lab.on("h1", "for p in $(pgrep -u ci -f 'sh -s|bin/sbatch'); do kill -9 $p; done; rm /tmp/after");
+    });
+    // The controller goes away and comes back.
+    run("controller", &|| {
+        await_state(&ostler, "controller", "running");
+        lab.slurm(&["stop"]);
+        std::thread::sleep(Duration::from_secs(3));
+        lab.slurm(&["start"]);
+    });
+    // Three of us: none was submitted twice, none is left.
+    let jobs = in_slurm(&lab);
+    let mut comments: Vec<&String> = jobs.iter().map(|(_, _, comment)| comment).collect();
+    comments.sort();
+    let before = comments.len();
+    comments.dedup();
+    assert_eq!((before, comments.len()), (6, 6), "one job for each: {jobs:?}");
+    until("all records are cleaned up", SOON, || {
+        lab.on("h1", "ls /home/ci/.local/state/ostler-node/*/*/slurm").trim().is_empty().then_some(())
+    });
+}
