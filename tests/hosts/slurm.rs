@@ -126,6 +126,7 @@ fn slurm_runs_jobs_as_any_cluster_does() {
 fn slurm_gets_each_job_once_whatever_breaks() {
     let lab = Lab::up_slurm(2, &["-c", "16"]);
     let ostler = slurm(&lab);
+    ostler.await_ready(1);
     // A `sbatch` that takes its time, before or after it has told Slurm, so that links break in the middle of it.
     let slow = "#!/bin/sh\n[ ! -e /tmp/before ] || sleep 3\n/usr/bin/sbatch.real \"$@\"; code=$?\n[ ! -e /tmp/after ] || sleep 3\nexit $code\n";
     lab.on("h1", &format!("cp /usr/bin/sbatch /usr/bin/sbatch.real; rm /usr/bin/sbatch; printf '%s' '{slow}' > /usr/bin/sbatch; chmod 755 /usr/bin/sbatch"));
@@ -141,11 +142,8 @@ fn slurm_gets_each_job_once_whatever_breaks() {
         let lines = lab.on("h1", &format!("wc -l < /home/ci/ledger-{name}"));
         assert_eq!(lines.trim(), "1", "{name} ran once");
     };
-    let asked = || {
-        until("it is being submitted", SOON, || {
-            (!lab.on("h1", "pgrep -f sbatch.real || pgrep -f bin/sbatch").is_empty()).then_some(())
-        })
-    };
+    let asked =
+        || until("it is being submitted", SOON, || (!lab.on("h1", "pgrep -f '[b]in/sbatch'").is_empty()).then_some(()));
     for (moment, name) in [("before", "cut-before"), ("after", "cut-after")] {
         lab.on("h1", &format!("touch /tmp/{moment}"));
         run(name, &|| {
