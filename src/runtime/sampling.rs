@@ -164,12 +164,15 @@ fn rocm(text: &str) -> Vec<GpuSample> {
     found
 }
 
+/// The counters of each node when it was measured last, and the sample that was made of them.
+type Before = BTreeMap<NodeId, (UnixMillis, Counters, Sample)>;
+
 /// Measures nodes and keeps what comes of it.
 #[derive(Clone)]
 pub struct Sampler {
     series: Series,
     gate: Arc<Semaphore>,
-    before: Arc<std::sync::Mutex<BTreeMap<NodeId, (UnixMillis, Counters, Sample)>>>,
+    before: Arc<std::sync::Mutex<Before>>,
 }
 
 impl Sampler {

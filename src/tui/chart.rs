@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(Window { parts: 2, ..window }.values(&[], waiting), [None, None]);
         // Of a time in which nothing was measured nothing is said.
         let window = Window { holds: Some(Millis::from_secs(15)), ..window };
-        let want = [Some(1), Some(1), None, None, Some(9), Some(2), None, None, Some(3), Some(3)];
+        let want = [Some(1), Some(1), None, Some(9), Some(9), Some(2), None, None, Some(3), Some(3)];
         assert_eq!(window.values(&samples, waiting), want);
         assert_eq!(window.held(&samples, UnixMillis(50_000)).map(|s| s.waiting), Some(2));
         assert_eq!(window.held(&samples, UnixMillis(70_000)).map(|s| s.waiting), None);
