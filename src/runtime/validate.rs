@@ -646,6 +646,11 @@ fn act_on<S: Store>(
         JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if !waits => {
             Err(Fault::user(format!("job `{name}` is {}; this is for waiting jobs", job.state.word())).into())
         }
+        // It was given away to another scheduler, whose queue knows nothing of such words from us.
+        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.away.is_some() => {
+            let fault = Fault::user(format!("job `{}` waits in its cluster's own scheduler, which has it now", job.name));
+            Err(fault.hint("change it there (`scontrol hold`, `release`, `update`), or terminate it here").into())
+        }
         JobAct::Hold => accepted(Event::HoldAsked { job: job.id }),
         JobAct::Release => accepted(Event::ReleaseAsked { job: job.id }),
         JobAct::Priority { priority } => accepted(Event::PriorityAsked { job: job.id, priority }),
