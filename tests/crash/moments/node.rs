@@ -135,7 +135,8 @@ pub fn passed(dir: &Path) -> bool {
 /// Returns the spools of all nodes.
 fn roots(state: &Path) -> Vec<PathBuf> {
     let below = |dir: PathBuf| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    below(state.join("nodes")).flat_map(below).collect()
+    // Beside the nodes lies the directory that tells whether they share one.
+    below(state.join("nodes")).flat_map(below).filter(|dir| dir.join("jobs").is_dir()).collect()
 }
 
 /// Returns how many records of a job's processes all nodes have: live ones, and those done with.
