@@ -200,13 +200,13 @@ impl Gatherer {
         at: UnixMillis,
         stopped: &mut Vec<(JobId, String)>,
     ) -> Option<bool> {
-        let mut batches = Vec::new();
-        for source in sources {
-            let (store, job, name) = (self.store.clone(), source.job, source.name.clone());
-            let found = tokio::task::spawn_blocking(move || store.cursor(job, &name)).await.ok()?;
-            let cursor = found.inspect_err(|error| tracing::warn!(%error, "metrics cannot be read")).ok()?;
-            batches.push(MetricBatch { job, source: source.name.clone(), cursor, readings: Vec::new(), at });
-        }
+        let named: Vec<(JobId, String)> = sources.iter().map(|source| (source.job, source.name.clone())).collect();
+        let store = self.store.clone();
+        let read = move || store.cursors(&named).map(|cursors| (named, cursors));
+        let found = tokio::task::spawn_blocking(read).await.ok()?;
+        let (named, cursors) = found.inspect_err(|error| tracing::warn!(%error, "metrics cannot be read")).ok()?;
+        let batch = |((job, source), cursor)| MetricBatch { job, source, cursor, readings: Vec::new(), at };
+        let mut batches: Vec<MetricBatch> = named.into_iter().zip(cursors).map(batch).collect();
         let before: Vec<u64> = batches.iter().map(|batch| batch.cursor.offset).collect();
         let link = way.link().await?;
         let mut channel = link.open_data(Traffic::Look, PROGRAM).await.ok()?;

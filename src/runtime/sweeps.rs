@@ -54,8 +54,8 @@ pub fn create<S: Store>(engine: &mut Engine<S>, ask: SubmitSweep) -> Result<Chec
     let accepted = accept(engine, ask)?;
     let id = engine.sched.counters().sweep.next();
     let hashed = accepted.hashed;
-    let sweep =
-        hashed.as_ref().map(|_| row_of(&accepted.new, id, engine.sched.counters().job, accepted.experiment.workspace));
+    let (first, now) = (engine.sched.counters().job.next(), UnixMillis(0));
+    let sweep = hashed.as_ref().map(|_| accepted.new.clone().row(id, first, accepted.experiment.workspace, now));
     let mut events = vec![Event::SweepCreated { sweep: accepted.new }];
     if let (Some(names), Some(sweep)) = (hashed, sweep) {
         // They are called by their bodies, which are all known by now, so all come up at once.
@@ -72,7 +72,7 @@ pub fn create<S: Store>(engine: &mut Engine<S>, ask: SubmitSweep) -> Result<Chec
 /// As [`create`].
 pub fn plan<S: Store>(engine: &mut Engine<S>, ask: SubmitSweep) -> Result<Checked, Refusal> {
     let Accepted { new, first, experiment, cluster, hashed } = accept(engine, ask)?;
-    let sweep = row_of(&new, SweepId(0), JobId(0), experiment.workspace);
+    let sweep = new.clone().row(SweepId(0), JobId(0), experiment.workspace, UnixMillis(0));
     let shown = (0..new.count.min(NAMED)).chain((new.count > NAMED).then(|| new.count - 1));
     let member = |index: u32| {
         let hashed = hashed.as_ref().and_then(|names| names.get(&index).cloned());
@@ -93,31 +93,6 @@ pub fn plan<S: Store>(engine: &mut Engine<S>, ask: SubmitSweep) -> Result<Checke
         node_count: first.node_count.0,
         cost_most,
     }))))
-}
-
-/// Returns the row that the core makes of a new sweep.
-fn row_of(new: &NewSweep, id: SweepId, last: JobId, workspace: crate::model::ids::WorkspaceId) -> Sweep {
-    Sweep {
-        id,
-        workspace,
-        experiment: new.experiment,
-        cluster: new.cluster,
-        name: new.name.clone(),
-        uuid: new.uuid,
-        spec: new.spec.clone(),
-        parts: 1,
-        parameters: new.spec.names(),
-        blocks: vec![crate::model::state::Block { job: last.next(), first: 0, count: new.count }],
-        left: crate::model::state::Spans::of(0, new.count),
-        trimmed: 0,
-        failed: 0,
-        priority: new.priority,
-        held: new.held,
-        token: None,
-        dependencies: new.dependencies.clone(),
-        expanding: None,
-        created: UnixMillis(0),
-    }
 }
 
 fn accept<S: Store>(engine: &mut Engine<S>, mut ask: SubmitSweep) -> Result<Accepted, Refusal> {

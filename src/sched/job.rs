@@ -6,7 +6,7 @@ use super::Sched;
 use super::effect::Act;
 use super::event::NewJob;
 use super::rows::Record;
-use crate::model::ids::{Attempt, JobId, WorkspaceId};
+use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, WorkspaceId};
 use crate::model::spec::Priority;
 use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Pause, PauseWhy, StopWhy};
 use crate::model::units::UnixMillis;
@@ -68,15 +68,14 @@ impl Sched {
         }
     }
 
+    /// Returns the workspace of an experiment, when it and the cluster are there and take new jobs.
+    pub(super) fn takes_work(&self, experiment: ExperimentId, cluster: ClusterId) -> Option<WorkspaceId> {
+        let (experiment, cluster) = (self.experiments.get(&experiment)?, self.clusters.get(&cluster)?);
+        (!experiment.deleting && !cluster.deleting).then_some(experiment.workspace)
+    }
+
     fn submit(&mut self, new: NewJob) {
-        let (Some(experiment), Some(cluster)) = (self.experiments.get(&new.experiment), self.clusters.get(&new.cluster))
-        else {
-            return self.ignore();
-        };
-        if experiment.deleting || cluster.deleting {
-            return self.ignore();
-        }
-        let workspace = experiment.workspace;
+        let Some(workspace) = self.takes_work(new.experiment, new.cluster) else { return self.ignore() };
         self.counters.job = self.counters.job.next();
         let (id, experiment) = (self.counters.job, new.experiment);
         self.put_job(Arc::new(new.row(id, workspace, self.turn.now)));

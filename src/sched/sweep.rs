@@ -12,10 +12,11 @@ use super::effect::Act;
 use super::event::{NewMember, NewSweep};
 use super::job::job_error;
 use super::{Sched, rows::Record};
-use crate::model::ids::{EffectId, ExperimentId, JobId, SweepId};
+use crate::model::ids::{EffectId, ExperimentId, JobId, SweepId, WorkspaceId};
 use crate::model::snapshot::RowKey;
 use crate::model::spec::{Priority, SweepSpec};
 use crate::model::state::{Block, ExecutionState, Job, Spans, Sweep};
+use crate::model::units::UnixMillis;
 
 /// The error of a member that was stopped early.
 const STOPPED_EARLY: &str = "StoppedEarly";
@@ -24,42 +25,42 @@ const STOPPED_EARLY: &str = "StoppedEarly";
 /// that there is work.
 pub const AHEAD: u32 = 512;
 
-impl Sched {
-    pub(super) fn on_sweep_created(&mut self, new: NewSweep) {
-        let (Some(experiment), Some(cluster)) = (self.experiments.get(&new.experiment), self.clusters.get(&new.cluster))
-        else {
-            return self.ignore();
-        };
-        if experiment.deleting || cluster.deleting {
-            return self.ignore();
-        }
-        let workspace = experiment.workspace;
-        self.counters.sweep = self.counters.sweep.next();
-        let (id, count) = (self.counters.sweep, new.count);
-        let job = self.counters.job.next();
-        self.counters.job = JobId(self.counters.job.0 + u64::from(count));
-        self.put_sweep(Arc::new(Sweep {
+impl NewSweep {
+    /// Returns the row that it is from now on: all members are to come up, and have their numbers from `first` on.
+    pub fn row(self, id: SweepId, first: JobId, workspace: WorkspaceId, now: UnixMillis) -> Sweep {
+        Sweep {
             id,
             workspace,
-            experiment: new.experiment,
-            cluster: new.cluster,
-            name: new.name,
-            uuid: new.uuid,
-            parts: u32::try_from(new.spec.parts.len()).unwrap_or(u32::MAX),
-            parameters: new.spec.names(),
-            spec: new.spec,
-            blocks: vec![Block { job, first: 0, count }],
-            left: Spans::of(0, count),
+            experiment: self.experiment,
+            cluster: self.cluster,
+            name: self.name,
+            uuid: self.uuid,
+            parts: u32::try_from(self.spec.parts.len()).unwrap_or(u32::MAX),
+            parameters: self.spec.names(),
+            spec: self.spec,
+            blocks: vec![Block { job: first, first: 0, count: self.count }],
+            left: Spans::of(0, self.count),
             trimmed: 0,
             failed: 0,
-            priority: new.priority,
-            held: new.held,
-            token: new.token,
-            dependencies: new.dependencies,
+            priority: self.priority,
+            held: self.held,
+            token: self.token,
+            dependencies: self.dependencies,
             expanding: None,
-            created: self.turn.now,
-        }));
-        self.count_waiting(new.experiment, i64::from(count));
+            created: now,
+        }
+    }
+}
+
+impl Sched {
+    pub(super) fn on_sweep_created(&mut self, new: NewSweep) {
+        let Some(workspace) = self.takes_work(new.experiment, new.cluster) else { return self.ignore() };
+        self.counters.sweep = self.counters.sweep.next();
+        let (id, count, experiment) = (self.counters.sweep, new.count, new.experiment);
+        let first = self.counters.job.next();
+        self.counters.job = JobId(self.counters.job.0 + u64::from(count));
+        self.put_sweep(Arc::new(new.row(id, first, workspace, self.turn.now)));
+        self.count_waiting(experiment, i64::from(count));
     }
 
     /// Counts members that have not come up into, or out of, an experiment.
@@ -113,9 +114,7 @@ impl Sched {
     pub(super) fn on_sweep_extended(&mut self, id: SweepId, spec: Arc<SweepSpec>, count: u32) {
         let Some(sweep) = self.sweeps.get(&id) else { return self.ignore() };
         let (experiment, first) = (sweep.experiment, sweep.count());
-        let gone = self.experiments.get(&experiment).is_none_or(|experiment| experiment.deleting)
-            || self.clusters.get(&sweep.cluster).is_none_or(|cluster| cluster.deleting);
-        if gone {
+        if self.takes_work(experiment, sweep.cluster).is_none() {
             return self.ignore();
         }
         let job = self.counters.job.next();

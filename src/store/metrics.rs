@@ -68,20 +68,23 @@ impl MetricStore {
         act(inside.open()?)
     }
 
-    /// Returns how far a source was read.
+    /// Returns how far each of these sources was read.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn cursor(&self, job: JobId, source: &str) -> rusqlite::Result<Cursor> {
+    pub fn cursors(&self, sources: &[(JobId, String)]) -> rusqlite::Result<Vec<Cursor>> {
         self.with(|conn| {
             let mut select = conn.prepare_cached("SELECT offset, memory FROM cursor WHERE job = ?1 AND source = ?2")?;
-            let found =
-                select.query_row(params![int(job), source], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
-            let found = found.optional()?.map(|(offset, memory)| Cursor {
-                offset: offset.cast_unsigned(),
-                memory: serde_json::from_str(&memory).unwrap_or_default(),
-            });
-            Ok(found.unwrap_or_default())
+            let mut read = |(job, source): &(JobId, String)| {
+                let found = select
+                    .query_row(params![int(*job), source], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
+                let found = found.optional()?.map(|(offset, memory)| Cursor {
+                    offset: offset.cast_unsigned(),
+                    memory: serde_json::from_str(&memory).unwrap_or_default(),
+                });
+                Ok(found.unwrap_or_default())
+            };
+            sources.iter().map(&mut read).collect()
         })
     }
 
@@ -320,17 +323,21 @@ mod tests {
         Batch { job: JobId(job), source: "1 stdout.txt".into(), cursor, readings: readings.collect(), at: UnixMillis(5) }
     }
 
+    fn cursor(store: &MetricStore) -> Cursor {
+        store.cursors(&[(JobId(1), "1 stdout.txt".to_owned())]).unwrap().remove(0)
+    }
+
     #[test]
     fn what_is_read_and_how_far_stay_together() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.sqlite");
         let store = MetricStore::at(&path);
-        assert_eq!(store.cursor(JobId(1), "1 stdout.txt").unwrap(), Cursor::default());
+        assert_eq!(cursor(&store), Cursor::default());
         store.add(&[batch(1, 70, &[(1.0, 0.5), (2.0, f64::NAN)]), batch(2, 9, &[])]).unwrap();
         store.add(&[batch(1, 140, &[(3.0, 0.25), (1.0, 0.75)])]).unwrap();
         // It is there for the next start.
         let store = MetricStore::at(&path);
-        assert_eq!(store.cursor(JobId(1), "1 stdout.txt").unwrap(), batch(1, 140, &[]).cursor);
+        assert_eq!(cursor(&store), batch(1, 140, &[]).cursor);
         let found = store.read(&[JobId(1), JobId(2)], &["loss".to_owned()]).unwrap();
         let stat = &found[0].1.stats[0];
         assert_eq!((stat.count, stat.finite, stat.last, stat.min, stat.max), (4, 3, 0.75, 0.25, 0.75));
@@ -343,7 +350,7 @@ mod tests {
         assert!(curve[1].value.is_nan() && found[1].1.stats.is_empty());
         store.forget(&[JobId(1)]).unwrap();
         assert!(store.read(&[JobId(1)], &[]).unwrap()[0].1.stats.is_empty());
-        assert_eq!(store.cursor(JobId(1), "1 stdout.txt").unwrap().offset, 0);
+        assert_eq!(cursor(&store).offset, 0);
     }
 
     #[test]

@@ -73,6 +73,9 @@ fn slurm_runs_jobs_as_any_cluster_does() {
     assert_eq!(waits["executionState"], "queued", "{reason}");
     let why = ostler.ok(&["job", "why", "waits"]);
     assert!(why.contains(&reason), "{why}");
+    // Its place in Slurm's queue is not ours to change, and nobody is told that it was.
+    let held = ostler.run(&["job", "hold", "waits"]);
+    assert!(held.code != 0 && held.err.contains("its cluster's own scheduler"), "{held:?}");
 
     // What Slurm has of its own.
     let nodes = ostler.json(&["cluster", "node", "list", "-c", "c"]);

@@ -34,15 +34,21 @@ fn apart(lr: &str, batch: &str) -> (Vec<(f64, f64)>, f64) {
     (losses.collect(), word(test, "accuracy"))
 }
 
-#[test]
-#[ignore = "needs root and sshd: tests/run"]
-fn a_study_of_a_real_model_says_what_the_training_says() {
+/// Four hosts that have the shipped training and its data.
+fn with_the_model() -> Lab {
     let lab = Lab::up(4);
-    let ostler = Ostler::with_cluster(&lab, 4);
     lab.on_all("mkdir -p /opt/study");
     for (name, text) in [("train.sh", TRAIN), ("penguins.csv", DATA)] {
         lab.on_all(&format!("cat > /opt/study/{name} <<'ostler-end'\n{text}\nostler-end\nchmod +x /opt/study/{name}"));
     }
+    lab
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn a_study_of_a_real_model_says_what_the_training_says() {
+    let lab = with_the_model();
+    let ostler = Ostler::with_cluster(&lab, 4);
     let body = json!({"properties": {
         "nodeCount": 1,
         "customToolkitSettings": {"commandLine": "LR=PARAM_LR BATCH=$PARAM_BATCH EPOCHS=12 PACE=0 /opt/study/train.sh"},
@@ -125,12 +131,8 @@ fn a_study_of_a_real_model_says_what_the_training_says() {
 #[test]
 #[ignore = "needs root and sshd: tests/run"]
 fn asha_over_four_hosts_keeps_the_best() {
-    let lab = Lab::up(4);
+    let lab = with_the_model();
     let ostler = Ostler::with_cluster(&lab, 4);
-    lab.on_all("mkdir -p /opt/study");
-    for (name, text) in [("train.sh", TRAIN), ("penguins.csv", DATA)] {
-        lab.on_all(&format!("cat > /opt/study/{name} <<'ostler-end'\n{text}\nostler-end\nchmod +x /opt/study/{name}"));
-    }
     let line = "LR=PARAM_LR BATCH=64 EPOCHS=60 PACE=0.5 /opt/study/train.sh | sed -u 's/loss /loss=/; s/step */step=/'";
     ostler.ok(&[
         "sweep",

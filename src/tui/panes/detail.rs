@@ -11,7 +11,7 @@ use super::about_workspace;
 use super::asked::Asked;
 use super::files::Files;
 use super::history::{self, TimeView};
-use super::loads::{self, Loads};
+use super::loads::Loads;
 use super::node_history::NodeHistory;
 use super::sorting::{SORTED_MAX, Sorting};
 use crate::commands::{Cmd, CommandId, Scope};
@@ -169,10 +169,10 @@ impl Detail {
                     table.rows = Rows::Sorted(jobs.to_vec(), params.clone());
                 }
                 if let Content::Table(table) = &mut content
-                    && let Rows::Nodes(id, samples) = &mut table.rows
+                    && let Rows::Nodes(_, samples) = &mut table.rows
                 {
                     *samples = self.loads.samples();
-                    if let Some(words) = loads::legend(cx.world.nodes_of(*id), samples, cx) {
+                    if let Some(words) = self.loads.legend() {
                         table.below.insert(0, Line::from(Span::styled(format!(" {words}"), cx.style(Role::Warning))));
                     }
                 }
@@ -349,7 +349,7 @@ impl Pane for Detail {
                     return Vec::new();
                 }
                 if self.loads.0.owns(*number) {
-                    self.loads.answered(*number, reply);
+                    self.loads.answered(*number, reply, cx);
                     return Vec::new();
                 }
                 if self.quota.owns(*number) {

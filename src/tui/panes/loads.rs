@@ -26,9 +26,16 @@ const MEMORY_MILLI: u64 = 100;
 /// The newest samples of a cluster's nodes.
 pub type Samples = BTreeMap<NodeId, Sample>;
 
+/// What is known: the samples, and what the marks mean that some node had when they came.
+#[derive(Debug, Default)]
+pub struct Known {
+    samples: Arc<Samples>,
+    legend: Option<String>,
+}
+
 /// The state.
 #[derive(Debug)]
-pub struct Loads(pub Asked<ClusterId, Arc<Samples>>);
+pub struct Loads(pub Asked<ClusterId, Known>);
 
 impl Loads {
     /// Asks the core, when what is known is old.
@@ -43,16 +50,25 @@ impl Loads {
     }
 
     /// Takes an answer.
-    pub fn answered(&mut self, number: u64, reply: &Result<Reply, Fault>) {
+    pub fn answered(&mut self, number: u64, reply: &Result<Reply, Fault>, cx: &Cx) {
+        let nodes = self.0.about().map_or(&[][..], |cluster| cx.world.nodes_of(cluster));
         self.0.answered(number, reply, |reply| match reply {
-            Reply::Loads(loads) => Some(Arc::new(loads.iter().cloned().collect())),
+            Reply::Loads(loads) => {
+                let samples = Arc::new(loads.iter().cloned().collect());
+                Some(Known { legend: legend(nodes, &samples, cx), samples })
+            }
             _ => None,
         });
     }
 
-    /// Returns what is known.
+    /// Returns what is known of the nodes.
     pub fn samples(&self) -> Arc<Samples> {
-        self.0.answer().and_then(Result::ok).cloned().unwrap_or_default()
+        self.0.answer().and_then(Result::ok).map(|known| known.samples.clone()).unwrap_or_default()
+    }
+
+    /// Returns what the marks mean that some node has; a pass over all nodes, so it is made once for each answer.
+    pub fn legend(&self) -> Option<&str> {
+        self.0.answer()?.ok()?.legend.as_deref()
     }
 }
 
@@ -158,7 +174,7 @@ pub fn memory_and_power(node: &Node, samples: &Samples, cx: &Cx) -> (String, Str
 }
 
 /// Returns what the marks mean that some node has.
-pub fn legend(nodes: &[NodeId], samples: &Samples, cx: &Cx) -> Option<String> {
+fn legend(nodes: &[NodeId], samples: &Samples, cx: &Cx) -> Option<String> {
     let all = nodes.iter().filter_map(|id| cx.world.node(*id)).map(|node| (node, gpus(node, samples, cx)));
     let (mut wasted, mut strangers) = (Vec::new(), Vec::new());
     for (node, stands) in all {
