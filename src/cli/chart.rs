@@ -84,7 +84,9 @@ pub fn draw(series: &[(String, Vec<(f64, f64)>)], size: Size, log: bool) -> Stri
         for (column, dots) in row.iter().enumerate() {
             let end = ends.iter().find(|(c, l, _)| (*c, *l) == (column, line));
             let letter = end.and_then(|(_, _, number)| LETTERS.chars().nth(number % LETTERS.len()));
-            text.push(letter.unwrap_or_else(|| char::from_u32(0x2800 + u32::from(*dots)).unwrap_or(' ')));
+            // Not the blank of that alphabet, which is no text that is shown: it looks like a space and is none.
+            let dots = Some(u32::from(*dots)).filter(|dots| *dots > 0);
+            text.push(letter.or_else(|| char::from_u32(0x2800 + dots?)).unwrap_or(' '));
         }
         text.push('\n');
     }

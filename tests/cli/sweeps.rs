@@ -190,6 +190,7 @@ fn metrics_are_picked_out_and_jobs_are_ranked() {
     assert_eq!(read(&lab.run("experiment best --metric acc --maximize -o json"))["jobs"][0]["name"], "s-3");
     let plot = lab.ok("experiment plot");
     assert!(plot.contains("a s-1 0.3") && plot.contains("loss over step"), "{plot}");
+    assert!(!plot.contains("<2800>"), "every cell of it is text that is shown: {plot}");
     lab.ok("experiment report --to report.html");
     let html = std::fs::read_to_string(lab.home().join("report.html")).unwrap();
     assert!(html.contains("Best: <b>s-1</b>, loss 0.3") && html.matches("<polyline").count() == 3, "{html}");

@@ -79,7 +79,7 @@ impl Plot<'_> {
         let cells = self.values.len().div_ceil(DOTS.0);
         let line = |row: usize| {
             let scale = match row {
-                0 => format!("{:>SCALE_WIDTH$} ", self.unit.short(most)),
+                0 => format!("{:>SCALE_WIDTH$} ", self.unit.short(self.top.unwrap_or(greatest))),
                 _ if row + 1 == self.height => format!("{:>SCALE_WIDTH$} ", 0),
                 _ => " ".repeat(SCALE_WIDTH + 1),
             };
