@@ -12,6 +12,7 @@ use super::select;
 use super::session::{Core, Session, unexpected};
 use super::sweep_where::Where;
 use super::{chart, report};
+use crate::model::chart::series;
 use crate::model::fault::Fault;
 use crate::model::metric::{JobMetrics, Point, Stat};
 use crate::model::request::{JobQuery, JobView, Reply, Request};
@@ -329,13 +330,13 @@ pub async fn plot(session: &Session, plot: Plot) -> Result<i32, Failure> {
     found.entries.truncate(plot.limit);
     let curves = curves(&core, &found.entries, &metric).await?;
     let over_time = plot.over == "time";
-    let series: Vec<(String, Vec<(f64, f64)>)> =
-        curves.iter().map(|(name, points)| (name.clone(), chart::series(points, over_time, plot.smooth))).collect();
+    let drawn: Vec<(String, Vec<(f64, f64)>)> =
+        curves.iter().map(|(name, points)| (name.clone(), series(points, over_time, plot.smooth))).collect();
     let value: Vec<Value> = curves.iter().map(|(name, points)| json!({"name": name, "points": points})).collect();
     let size = chart::Size { width: session.out.columns.unwrap_or(100).clamp(40, 200), height: 20 };
-    let drawn = chart::draw(&series, size, plot.log);
+    let picture = chart::draw(&drawn, size, plot.log);
     let head = format!("{metric} over {}{}", plot.over, if plot.log { ", log" } else { "" });
-    session.out.one(&metric, &[("curves", head), ("", drawn)], &json!({"metric": metric, "curves": value}))?;
+    session.out.one(&metric, &[("curves", head), ("", picture)], &json!({"metric": metric, "curves": value}))?;
     Ok(0)
 }
 
@@ -356,7 +357,7 @@ pub async fn report(session: &Session, report: Report) -> Result<i32, Failure> {
         .cloned()
         .collect();
     let curves = curves(&core, &with, &metric).await?;
-    let series: Vec<_> = curves.iter().map(|(name, points)| (name.clone(), chart::series(points, false, 0.0))).collect();
+    let drawn: Vec<_> = curves.iter().map(|(name, points)| (name.clone(), series(points, false, 0.0))).collect();
     let matters = study::importance(&found.entries, &metric, found.take, found.maximize);
     let page = report::page(&report::Study {
         name: &found.name,
@@ -364,7 +365,7 @@ pub async fn report(session: &Session, report: Report) -> Result<i32, Failure> {
         entries: &found.entries,
         take: found.take,
         maximize: found.maximize,
-        curves: &series,
+        curves: &drawn,
         matters: &matters,
     });
     if !core.may(&format!("write `{}`", report.file.display()))? {

@@ -94,6 +94,24 @@ pub enum CommandId {
     Sort,
     /// Turns the order of the table round.
     SortTurn,
+    /// Looks at the next metric.
+    Metric,
+    /// Shows the last, the best or the mean reading of each metric.
+    Take,
+    /// Says whether a smaller or a larger metric is better.
+    Better,
+    /// Leaves a column of the table of jobs out, or brings it back.
+    Hide,
+    /// Draws curves over the time, or over steps.
+    Axis,
+    /// Draws the metric by its logarithm.
+    LogMetric,
+    /// Draws what stands across by its logarithm.
+    LogAcross,
+    /// Smooths curves.
+    Smooth,
+    /// Draws another parameter against the metric.
+    Parameter,
     /// Marks it, for acts on many.
     Mark,
     /// Marks from here to where you go; again ends it.
@@ -658,6 +676,96 @@ pub const ALL: &[Command] = &[
         keys: &["O"],
         scopes: &[Scope::Detail],
         args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Metric,
+        name: "metric",
+        sentence: "looks at the next metric, or at the one that is named",
+        hint: "metric",
+        keys: &["m"],
+        scopes: &[Scope::Detail],
+        args: "[NAME]",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Take,
+        name: "take",
+        sentence: "shows the last, the best or the mean reading of each metric",
+        hint: "last best mean",
+        keys: &["T"],
+        scopes: &[Scope::Detail],
+        args: "[last|best|mean]",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Better,
+        name: "better",
+        sentence: "says whether a smaller or a larger metric is better",
+        hint: "better",
+        keys: &[],
+        scopes: &[],
+        args: "[smaller|larger]",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Hide,
+        name: "hide",
+        sentence: "leaves a column of the table of jobs out, or brings it back; without a name, all",
+        hint: "hide",
+        keys: &[],
+        scopes: &[],
+        args: "[COLUMN]",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Axis,
+        name: "axis",
+        sentence: "draws curves over the time since a job's first reading, or over steps",
+        hint: "time",
+        keys: &["t"],
+        scopes: &[Scope::Detail],
+        args: "[step|time]",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::LogMetric,
+        name: "log-metric",
+        sentence: "draws the metric by its logarithm",
+        hint: "log",
+        keys: &["L"],
+        scopes: &[Scope::Detail],
+        args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::LogAcross,
+        name: "log-across",
+        sentence: "draws steps, the time or the parameter by their logarithm",
+        hint: "log across",
+        keys: &["X"],
+        scopes: &[Scope::Detail],
+        args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Smooth,
+        name: "smooth",
+        sentence: "smooths curves: the weight of what came before, from 0 to below 1",
+        hint: "smooth",
+        keys: &["w"],
+        scopes: &[Scope::Detail],
+        args: "[WEIGHT]",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Parameter,
+        name: "parameter",
+        sentence: "draws the next parameter against the metric, or the one that is named",
+        hint: "parameter",
+        keys: &["f"],
+        scopes: &[Scope::Detail],
+        args: "[NAME]",
         danger: Danger::None,
     },
     Command {

@@ -1,6 +1,7 @@
 //! Layer 0: plain data shared by all. No I/O, no async, no clock, no randomness.
 
 pub mod alike;
+pub mod chart;
 pub mod condition;
 pub mod cost;
 pub mod fault;

@@ -208,6 +208,28 @@ pub fn deciding(named: Option<&str>, goal: Option<&str>, metrics: &[String]) -> 
     found.map(str::to_owned).ok_or_else(|| metrics.to_vec())
 }
 
+/// Says whether larger is better, by what a metric is called: nothing but its name says so where nobody has set a goal.
+pub fn larger_is_better(metric: &str) -> bool {
+    let words = [
+        "acc",
+        "accuracy",
+        "auc",
+        "f1",
+        "score",
+        "reward",
+        "return",
+        "bleu",
+        "iou",
+        "map",
+        "precision",
+        "recall",
+        "top1",
+        "top5",
+    ];
+    let mut parts = metric.split(|c: char| !c.is_alphanumeric());
+    parts.any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))
+}
+
 /// Returns a number short enough for a column.
 pub fn short(value: f64) -> String {
     if value.is_nan() {
@@ -299,6 +321,14 @@ mod tests {
         assert_eq!(deciding(None, None, &there(&["acc", "loss", "val_loss"])).unwrap(), "val_loss");
         assert_eq!(deciding(None, Some("acc"), &there(&["acc", "loss"])).unwrap(), "acc");
         assert!(deciding(Some("x"), None, &there(&["acc"])).is_err() && deciding(None, None, &there(&["a", "b"])).is_err());
+    }
+
+    #[test]
+    fn names_say_which_way_is_better() {
+        let larger: Vec<bool> = ["acc", "val_accuracy", "eval/F1", "loss", "val_loss", "perplexity", "mapping_error"]
+            .map(larger_is_better)
+            .to_vec();
+        assert_eq!(larger, [true, true, true, false, false, false, false]);
     }
 
     #[test]

@@ -185,6 +185,8 @@ pub fn handler(id: CommandId) -> Handler {
         C::PageDown | C::PageUp | C::HalfDown | C::HalfUp => Handler::Focused,
         C::Mark | C::Copy => Handler::Focused,
         C::FileGet | C::Sort | C::SortTurn => Handler::Detail,
+        C::Metric | C::Take | C::Better | C::Hide => Handler::Detail,
+        C::Axis | C::LogMetric | C::LogAcross | C::Smooth | C::Parameter => Handler::Detail,
         C::LogSearch | C::LogNext | C::LogPrev | C::LogOnly | C::LogFile | C::LogNode | C::LogWrap => Handler::Log,
         C::LogPercent | C::LogFailedRank | C::LogFirstError => Handler::Log,
         C::LogSave | C::LogPager => Handler::Log,
@@ -410,6 +412,11 @@ impl App {
         let redraw = self.cx.now + Millis(every.0 - self.cx.now.0.unsigned_abs() % every.0);
         let toast = self.toasts.iter().map(|(_, until)| *until).min();
         [toast, self.log_due].into_iter().flatten().fold(redraw, UnixMillis::min)
+    }
+
+    /// Returns the marked jobs.
+    pub fn marks(&self) -> &std::collections::BTreeSet<crate::model::ids::JobId> {
+        &self.cx.marks
     }
 
     /// Returns how many colours the terminal has.

@@ -7,6 +7,7 @@ use std::fmt;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use crate::model::spec::token;
 use crate::model::state::{Job, Node};
 use crate::model::units::Millis;
 use crate::tui::equivalent::priority_word;
@@ -54,7 +55,7 @@ const RELATIONS: &[(&str, Relation)] = &[
     ("=", Relation::Equal),
 ];
 
-/// A parameter of a job and what it has to be.
+/// A parameter or a metric of a job and what it has to be.
 #[derive(Clone, Debug, PartialEq)]
 struct Compare {
     name: String,
@@ -76,9 +77,17 @@ impl Compare {
         named.then(|| Self { name: name.to_lowercase(), relation, value: value.to_lowercase(), not })
     }
 
-    fn holds(&self, job: &Job) -> bool {
-        let own = crate::tui::panes::params(job).into_iter().find(|(name, _)| name.to_lowercase() == self.name);
-        let Some((_, own)) = own else { return false };
+    /// Says whether a parameter of a job, or the last reading of a metric, is as it has to be.
+    fn holds(&self, job: &Job, world: &World) -> bool {
+        let swept = job.sweep.as_ref().map_or(&[][..], |member| &member.parameters);
+        let swept =
+            swept.iter().find(|(name, _)| name.eq_ignore_ascii_case(&self.name)).map(|(_, value)| token::text(value));
+        let metric = || world.metrics.last(job.id, &self.name).map(|value| value.to_string());
+        let params = || {
+            let own = crate::tui::panes::params(job).into_iter().find(|(name, _)| name.to_lowercase() == self.name);
+            own.map(|(_, value)| value)
+        };
+        let Some(own) = swept.or_else(params).or_else(metric) else { return false };
         let own = own.to_lowercase();
         let order = match (own.parse::<f64>(), self.value.parse::<f64>()) {
             (Ok(a), Ok(b)) => a.partial_cmp(&b),
@@ -207,7 +216,7 @@ impl Filter {
     /// Says whether a job passes.
     pub fn job(&self, job: &Job, world: &World) -> bool {
         self.exact.iter().all(|e| e.not != job_has(job, e, world))
-            && self.compared.iter().all(|c| c.not != c.holds(job))
+            && self.compared.iter().all(|c| c.not != c.holds(job, world))
             && self.name(&job.name)
     }
 

@@ -16,6 +16,7 @@ pub mod input;
 pub mod keymap;
 pub mod layout;
 mod live;
+pub mod metrics;
 pub mod msg;
 pub mod overlays;
 pub mod pane;

@@ -12,6 +12,7 @@ use crate::model::snapshot::{Change, RowKey, Snapshot, Update};
 use crate::model::spec::Priority;
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Workspace};
 use crate::model::units::{Money, UnixMillis};
+use crate::tui::metrics::Metrics;
 
 /// Whether what is shown is so now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +96,8 @@ pub struct World {
     pub link: CoreLink,
     /// When the newest update was made, by the core's clock.
     pub at: UnixMillis,
+    /// The metrics of jobs that somebody has looked at.
+    pub metrics: Metrics,
     extra: BTreeMap<JobId, Arc<Job>>,
     older: BTreeMap<ExperimentId, Older>,
     clusters: BTreeMap<WorkspaceId, BTreeSet<(String, ClusterId)>>,
@@ -137,7 +140,7 @@ impl World {
     pub fn apply(&mut self, update: &Update) -> Applied {
         let mut applied = Applied { whole: update.whole, ..Applied::default() };
         if update.whole {
-            *self = Self::default();
+            *self = Self { metrics: std::mem::take(&mut self.metrics), ..Self::default() };
         }
         self.link = CoreLink::Here;
         self.at = update.at;
@@ -152,6 +155,7 @@ impl World {
             }
             if let Change::Gone(RowKey::Job(id)) = change {
                 applied.jobs.push(*id);
+                self.metrics.forget(*id);
             }
             self.index(change);
         }
@@ -370,6 +374,21 @@ impl World {
     /// Returns a job, in the picture or listed by page.
     pub fn job(&self, id: JobId) -> Option<&Arc<Job>> {
         self.snapshot.jobs.get(&id).or_else(|| self.extra.get(&id))
+    }
+
+    /// Gives each of these jobs, which are in order; faster than one by one when they are a good part of all.
+    pub fn each_job<'a>(&'a self, jobs: &[JobId], mut found: impl FnMut(JobId, Option<&'a Arc<Job>>)) {
+        let Some((first, last)) = jobs.first().zip(jobs.last()) else { return };
+        // Going on to the next row costs about a tenth of finding one.
+        if jobs.len() < self.snapshot.jobs.len() / 8 {
+            return jobs.iter().for_each(|id| found(*id, self.job(*id)));
+        }
+        let mut rows = self.snapshot.jobs.range(*first..=*last).peekable();
+        for job in jobs {
+            while rows.next_if(|(id, _)| *id < job).is_some() {}
+            let row = rows.next_if(|(id, _)| *id == job).map(|(_, row)| row);
+            found(*job, row.or_else(|| self.extra.get(job)));
+        }
     }
 
     /// Returns the clusters of a workspace by name.

@@ -28,7 +28,7 @@ fn open(width: u16, height: u16, nodes: &[&str]) -> Screen {
         Change::Job(Arc::new(train)),
     ];
     let mut screen = Screen::new(width, height).all([update(1, true, changes)]);
-    screen.keys("tab alt-4");
+    screen.keys("tab alt-5");
     screen.asked.clear();
     screen
 }

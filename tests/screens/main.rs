@@ -11,5 +11,6 @@ mod looks;
 mod pictures;
 mod played;
 mod screen;
+mod study;
 mod windows;
 mod world;

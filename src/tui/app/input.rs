@@ -102,6 +102,9 @@ impl App {
             Handler::App => self.on_app_command(&cmd),
             Handler::Acts => self.on_act(&cmd),
             Handler::Focused => self.on_focused(&cmd),
+            Handler::Tree if cmd.id == CommandId::Filter && self.cx.focus == PaneId::Detail && self.detail.filters() => {
+                self.detail.on(&cmd, &self.cx)
+            }
             Handler::Tree => {
                 let mut effects = self.tree.on(&cmd, &self.cx);
                 if cmd.id == CommandId::Filter {

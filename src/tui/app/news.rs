@@ -94,8 +94,23 @@ impl App {
         }
     }
 
+    /// Keeps metrics that were asked for, so that all look at the same.
+    fn keep_metrics(&mut self, ticket: Ticket, news: &News<'_>) {
+        let News::Reply(number, Ok(Reply::Metrics(found))) = news else { return };
+        match ticket.from {
+            Asker::Detail => match self.detail.asked_metrics(*number) {
+                Some(Some(metric)) => self.cx.world.metrics.learn_curves(metric, found),
+                Some(None) => self.cx.world.metrics.learn(found),
+                None => {}
+            },
+            Asker::Overlay => self.cx.world.metrics.learn(found),
+            Asker::App | Asker::Tree | Asker::Log => {}
+        }
+    }
+
     /// Tells whoever asked.
     pub(super) fn tell(&mut self, ticket: Ticket, news: &News<'_>) -> Vec<UiEffect> {
+        self.keep_metrics(ticket, news);
         match ticket.from {
             Asker::App => Vec::new(),
             Asker::Tree => {

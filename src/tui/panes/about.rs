@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use ratatui::text::Line;
 
+use super::about_experiment::JobColumns;
+use super::study::Study;
 use super::{about_cluster, about_experiment, about_file_server, about_job, about_node, about_workspace, loads};
 use crate::commands::CommandId;
 use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
@@ -66,6 +68,14 @@ pub enum Tab {
     Files,
     /// A table of jobs.
     Jobs,
+    /// What a job has reported.
+    Metrics,
+    /// A metric of several jobs.
+    Curves,
+    /// A parameter against a metric.
+    Scatter,
+    /// All parameters and a metric side by side.
+    Parallel,
     /// A table of what is in it.
     List,
     /// What happened and what was done.
@@ -87,6 +97,10 @@ impl Tab {
             Self::Params => "Params",
             Self::Files => "Files",
             Self::Jobs => "Jobs",
+            Self::Metrics => "Metrics",
+            Self::Curves => "Curves",
+            Self::Scatter => "Scatter",
+            Self::Parallel => "Parallel",
             Self::List => "Overview",
             Self::Events => "Events",
         }
@@ -120,8 +134,8 @@ impl Kind {
             Self::Clusters | Self::FileServers | Self::Experiments => &[Tab::List],
             Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::History, Tab::Events],
             Self::Node => &[Tab::Overview, Tab::History, Tab::Events],
-            Self::Experiment => &[Tab::Jobs, Tab::Events],
-            Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Files, Tab::Events],
+            Self::Experiment => &[Tab::Jobs, Tab::Curves, Tab::Scatter, Tab::Parallel, Tab::Events],
+            Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Metrics, Tab::Files, Tab::Events],
         }
     }
 }
@@ -133,10 +147,10 @@ pub enum Rows {
     Nodes(ClusterId, Arc<loads::Samples>),
     /// The waiting jobs of a cluster.
     Queue(ClusterId),
-    /// The jobs of an experiment, with these columns of parameters.
-    Jobs(ExperimentId, Vec<String>),
-    /// The same in an order that was asked for.
-    Sorted(Vec<JobId>, Vec<String>),
+    /// The jobs of an experiment, with these columns.
+    Jobs(ExperimentId, Arc<JobColumns>),
+    /// Some of them, or all in an order that was asked for.
+    Sorted(Arc<[JobId]>, Arc<JobColumns>),
     /// The processes of a job's attempt.
     Ranks(JobId),
     /// The clusters of a workspace.
@@ -257,8 +271,8 @@ impl Content {
         match (&table.rows, self.subject(at, cx)) {
             (Rows::Nodes(_, samples), Some(Subject::Node(id))) => about_cluster::node_row(id, samples, cx),
             (Rows::Queue(_), Some(Subject::Job(id))) => about_cluster::queue_row(at, id, cx),
-            (Rows::Jobs(_, params) | Rows::Sorted(_, params), Some(Subject::Job(id))) => {
-                about_experiment::job_row(id, params, cx)
+            (Rows::Jobs(_, columns) | Rows::Sorted(_, columns), Some(Subject::Job(id))) => {
+                about_experiment::job_row(id, columns, cx)
             }
             (Rows::Ranks(id), _) => about_job::rank_row(*id, at, cx),
             (Rows::Given(rows), _) => rows.get(at).cloned().unwrap_or_default(),
@@ -288,7 +302,7 @@ pub fn acts(subjects: impl Fn(Option<Subject>) -> bool, facts: &mut Facts<'_>, c
 }
 
 /// Returns what a tab of a thing shows in so many columns.
-pub fn content(subject: Option<Subject>, tab: Tab, width: u16, cx: &Cx) -> Content {
+pub fn content(subject: Option<Subject>, tab: Tab, study: Option<&Study>, width: u16, cx: &Cx) -> Content {
     match subject {
         None => Content::Lines(about_workspace::welcome(width, cx)),
         Some(Subject::Group(id)) => about_file_server::group(id, tab, width, cx),
@@ -299,7 +313,7 @@ pub fn content(subject: Option<Subject>, tab: Tab, width: u16, cx: &Cx) -> Conte
         Some(Subject::Experiments(id)) => about_workspace::experiments(id, cx),
         Some(Subject::Cluster(id)) => about_cluster::content(id, tab, width, cx),
         Some(Subject::Node(id)) => about_node::content(id, tab, width, cx),
-        Some(Subject::Experiment(id) | Subject::Older(id)) => about_experiment::content(id, tab, width, cx),
+        Some(Subject::Experiment(id) | Subject::Older(id)) => about_experiment::content(id, tab, study, width, cx),
         Some(Subject::Job(id)) => about_job::content(id, tab, width, cx),
     }
 }

@@ -47,6 +47,10 @@ pub fn content(id: ClusterId, tab: Tab, width: u16, cx: &Cx) -> Content {
         | Tab::Params
         | Tab::Files
         | Tab::Jobs
+        | Tab::Metrics
+        | Tab::Curves
+        | Tab::Scatter
+        | Tab::Parallel
         | Tab::List => Content::Lines(scaling_tab(cluster, width, cx)),
     }
 }

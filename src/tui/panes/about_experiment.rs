@@ -1,14 +1,18 @@
 //! What the detail pane shows of an experiment: how far it is, and a table of its jobs with one column per parameter.
 
+use std::sync::Arc;
+
 use ratatui::text::{Line, Span};
 
 use super::about::{self, Content, Rows, Tab, TableContent};
 use super::about_job::params;
+use super::study::Study;
+use super::study::table::Metrics;
 use super::tree_draw::{job_role, job_symbol};
 use super::{failure_word, run_time};
 use crate::commands::CommandId;
 use crate::model::ids::{ExperimentId, JobId};
-use crate::model::state::{ExecutionState, Experiment};
+use crate::model::state::{ExecutionState, Experiment, Job};
 use crate::tui::cx::Cx;
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
@@ -25,27 +29,92 @@ const PARAMS_MAX: usize = 8;
 /// Cells of the bar of progress.
 const BAR_CELLS: u16 = 24;
 
+/// A column of the table of jobs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobColumn {
+    /// Its name.
+    Name,
+    /// Its state.
+    State,
+    /// How long it ran.
+    Time,
+    /// How it ended.
+    Exit,
+    /// A small curve of the metric that decides.
+    Spark,
+    /// A parameter.
+    Parameter(String),
+    /// A metric.
+    Metric(String),
+}
+
+/// The columns of the table of jobs.
+#[derive(Clone, Debug)]
+pub struct JobColumns {
+    /// The columns, the most important first.
+    pub list: Vec<JobColumn>,
+    /// The metrics among them.
+    pub metrics: Arc<Metrics>,
+}
+
+impl JobColumns {
+    fn new(parameters: Vec<String>, metrics: Arc<Metrics>, hides: impl Fn(&str) -> bool) -> (Self, Vec<Column>) {
+        use JobColumn as C;
+        let mut list = vec![C::Name, C::State];
+        let metric = |name: &String| C::Metric(name.clone());
+        if metrics.names.is_empty() {
+            list.extend([C::Time, C::Exit]);
+            list.extend(parameters.iter().cloned().map(C::Parameter));
+        } else {
+            // The metric that decides and what it may depend on are what one looks for.
+            list.push(C::Spark);
+            list.extend(metrics.names.first().map(metric));
+            list.extend(parameters.iter().cloned().map(C::Parameter));
+            list.extend(metrics.names.iter().skip(1).map(metric));
+            list.extend([C::Time, C::Exit]);
+        }
+        let column = |column: &C| match column {
+            C::Name => Column::left("job", Width::Between(10, 26)),
+            C::State => Column::left("state", Width::Cells(13)),
+            C::Time => Column::right("time", 6),
+            C::Exit => Column::right("exit", 11),
+            C::Spark => metrics.spark_column(),
+            C::Parameter(name) => {
+                let wide = unicode_width::UnicodeWidthStr::width(name.as_str()).clamp(5, 12) as u16;
+                Column::right(name.clone(), wide)
+            }
+            C::Metric(name) => metrics.column(name, &parameters),
+        };
+        let mut columns: Vec<(C, Column)> = list.iter().map(|own| (own.clone(), column(own))).collect();
+        // The name stays: a row without it is nobody's.
+        columns.retain(|(own, column)| *own == C::Name || !hides(&column.title));
+        let (list, columns) = columns.into_iter().unzip();
+        (Self { list, metrics: metrics.clone() }, columns)
+    }
+
+    /// Returns the names of parameters among them.
+    pub fn parameters(&self) -> Vec<String> {
+        let name = |column: &JobColumn| match column {
+            JobColumn::Parameter(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.list.iter().filter_map(name).collect()
+    }
+}
+
 /// Returns what a tab of an experiment shows.
-pub fn content(id: ExperimentId, tab: Tab, width: u16, cx: &Cx) -> Content {
+pub fn content(id: ExperimentId, tab: Tab, study: Option<&Study>, width: u16, cx: &Cx) -> Content {
     let Some(experiment) = cx.world.experiment(id) else { return Content::Lines(Vec::new()) };
     if tab == Tab::Events {
         return Content::Lines(events(experiment, width, cx));
     }
-    jobs_tab(experiment, width, cx)
+    jobs_tab(experiment, study, width, cx)
 }
 
-fn jobs_tab(experiment: &Experiment, width: u16, cx: &Cx) -> Content {
-    let params = param_names(experiment.id, cx);
-    let mut columns = vec![
-        Column::left("job", Width::Between(10, 26)),
-        Column::left("state", Width::Cells(13)),
-        Column::right("time", 6),
-        Column::right("exit", 11),
-    ];
-    columns.extend(params.iter().map(|name| {
-        let wide = unicode_width::UnicodeWidthStr::width(name.as_str()).clamp(5, 12) as u16;
-        Column::right(name.clone(), wide)
-    }));
+fn jobs_tab(experiment: &Experiment, study: Option<&Study>, width: u16, cx: &Cx) -> Content {
+    let metrics = study.map(|study| study.columns(cx)).unwrap_or_default();
+    let hides = |title: &str| study.is_some_and(|study| study.hides(title));
+    let (own, columns) = JobColumns::new(param_names(experiment.id, cx), metrics, hides);
     let len = cx.world.jobs_of(experiment.id).len();
     let mut above = vec![progress(experiment, width, cx)];
     if len == 0 {
@@ -58,8 +127,10 @@ fn jobs_tab(experiment: &Experiment, width: u16, cx: &Cx) -> Content {
         let text = format!(" sweep {}: {} members have yet to come up{paused}", shown(&sweep.name), sweep.left.len());
         above.push(Line::from(Span::styled(text, cx.style(Role::Muted))));
     }
-    let rows = Rows::Jobs(experiment.id, params);
-    Content::Table(Box::new(TableContent { above, columns, len, rows, below: Vec::new() }))
+    let (best, below) = study.map(|study| study.around(width, cx)).unwrap_or_default();
+    above.extend(best);
+    let rows = Rows::Jobs(experiment.id, Arc::new(own));
+    Content::Table(Box::new(TableContent { above, columns, len, rows, below }))
 }
 
 fn progress(experiment: &Experiment, width: u16, cx: &Cx) -> Line<'static> {
@@ -101,32 +172,50 @@ fn param_names(id: ExperimentId, cx: &Cx) -> Vec<String> {
 }
 
 /// Returns a row of the table of jobs.
-pub fn job_row(id: JobId, names: &[String], cx: &Cx) -> Row {
+pub fn job_row(id: JobId, columns: &JobColumns, cx: &Cx) -> Row {
     let Some(job) = cx.world.job(id) else { return Vec::new() };
+    let own = std::cell::OnceCell::new();
+    columns.list.iter().map(|column| cell(job, column, columns, &own, cx)).collect()
+}
+
+/// Returns a cell; `own` keeps what the job's parameters are.
+fn cell(
+    job: &Job,
+    column: &JobColumn,
+    columns: &JobColumns,
+    own: &std::cell::OnceCell<Vec<(String, String)>>,
+    cx: &Cx,
+) -> Span<'static> {
     let text = |text: String, role| Span::styled(text, cx.style(role));
-    let role = job_role(job.state);
-    let time = match job.state {
-        ExecutionState::Queued => String::new(),
-        _ => run_time(job, cx.now).map_or_else(String::new, |span| span.to_string()),
-    };
-    let exit = match (job.state, job.exit_code) {
-        (ExecutionState::Succeeded | ExecutionState::Failed, Some(code)) => code.to_string(),
-        (ExecutionState::Failed, None) => failure_word(job).to_owned(),
-        (_, _) => String::new(),
-    };
-    let word = if job.held && job.state == ExecutionState::Queued { "held" } else { job.state.word() };
-    let mut row = vec![
-        text(shown(&job.name), Role::Text),
-        text(format!("{} {word}", job_symbol(job, cx)), role),
-        text(time, Role::Muted),
-        text(exit, if job.state == ExecutionState::Failed { Role::Failed } else { Role::Muted }),
-    ];
-    let own = params(job);
-    row.extend(names.iter().map(|name| {
-        let value = own.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-        text(value.unwrap_or_else(|| cx.glyph(Glyph::Dot).to_owned()), Role::Text)
-    }));
-    row
+    match column {
+        JobColumn::Name => text(shown(&job.name), Role::Text),
+        JobColumn::State => {
+            let word = if job.held && job.state == ExecutionState::Queued { "held" } else { job.state.word() };
+            text(format!("{} {word}", job_symbol(job, cx)), job_role(job.state))
+        }
+        JobColumn::Time => {
+            let time = match job.state {
+                ExecutionState::Queued => String::new(),
+                _ => run_time(job, cx.now).map_or_else(String::new, |span| span.to_string()),
+            };
+            text(time, Role::Muted)
+        }
+        JobColumn::Exit => {
+            let exit = match (job.state, job.exit_code) {
+                (ExecutionState::Succeeded | ExecutionState::Failed, Some(code)) => code.to_string(),
+                (ExecutionState::Failed, None) => failure_word(job).to_owned(),
+                (_, _) => String::new(),
+            };
+            text(exit, if job.state == ExecutionState::Failed { Role::Failed } else { Role::Muted })
+        }
+        JobColumn::Spark => columns.metrics.spark_cell(job.id, cx),
+        JobColumn::Parameter(name) => {
+            let own = own.get_or_init(|| params(job));
+            let value = own.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+            text(value.unwrap_or_else(|| cx.glyph(Glyph::Dot).to_owned()), Role::Text)
+        }
+        JobColumn::Metric(name) => columns.metrics.cell(job.id, name, cx),
+    }
 }
 
 fn events(experiment: &Experiment, width: u16, cx: &Cx) -> Vec<Line<'static>> {

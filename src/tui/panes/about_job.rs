@@ -3,12 +3,14 @@
 use ratatui::text::{Line, Span};
 
 use super::about::{self, Content, Rows, Tab, TableContent};
+use super::study::table;
 use super::tree_draw::{job_role, job_symbol};
 use super::{failure_word, run_time};
 use crate::model::ids::{JobId, NodeId, RankRole};
 use crate::model::spec::{Demand, token};
 use crate::model::state::job::AfterStop;
 use crate::model::state::{ExecutionState, Job, Proof, RankState, Reach, StopWhy};
+use crate::model::study::{Take, larger_is_better, short};
 use crate::tui::cx::Cx;
 use crate::tui::equivalent::priority_word;
 use crate::tui::shown::shown;
@@ -21,6 +23,10 @@ use crate::tui::widgets::{Bar, bar};
 
 /// The widest the bar of the time limit is drawn.
 const LIMIT_CELLS_MAX: u16 = 32;
+/// Metrics listed on the overview; the tab has all.
+const METRICS_LISTED_MAX: usize = 3;
+/// Cells of a small curve there.
+const METRIC_CELLS: usize = 16;
 /// Parameters listed on the overview; the tab has all.
 const PARAMS_LISTED_MAX: usize = 24;
 
@@ -41,6 +47,10 @@ pub fn content(id: JobId, tab: Tab, width: u16, cx: &Cx) -> Content {
         | Tab::Quota
         | Tab::Queue
         | Tab::Jobs
+        | Tab::Metrics
+        | Tab::Curves
+        | Tab::Scatter
+        | Tab::Parallel
         | Tab::List => Content::Lines(overview(job, width, cx)),
     }
 }
@@ -70,6 +80,7 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         .take(PARAMS_LISTED_MAX)
         .map(|(name, value)| vec![Span::styled(format!("{name} "), muted), Span::styled(value, cx.style(Role::Text))]);
     facts.pieces("params", pieces, &format!(" {} ", cx.glyph(Glyph::Dot)));
+    metrics(job, &mut facts, cx);
     facts.text("command", &shown(&job.spec.toolkit.command_line()), cx.style(Role::Text));
     let ago = |at| format!("{} ago", cx.now.since(at));
     let mut times = vec![format!("submitted {}", ago(job.created))];
@@ -78,6 +89,25 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     let times = times.into_iter().map(|text| vec![Span::styled(text, muted)]);
     facts.pieces("times", times, &format!(" {} ", cx.glyph(Glyph::Dot)));
     facts.done()
+}
+
+/// Metrics in a line each: a small curve of those whose points are known, the last reading, and which way it goes.
+fn metrics(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
+    let known = &cx.world.metrics;
+    for (id, numbers) in known.of(job.id).iter().take(METRICS_LISTED_MAX) {
+        let name = known.name_of(*id);
+        let points = known.curve(job.id, name);
+        let mut spans = Vec::new();
+        if let Some(points) = points {
+            spans.push(Span::styled(table::small(points, METRIC_CELLS, cx), cx.style(Role::Running)));
+        }
+        spans.push(Span::styled(format!(" {}", short(numbers.last)), cx.style(Role::Strong)));
+        spans.extend(points.map(|points| Span::styled(format!(" {}", table::trend(points, cx)), cx.style(Role::Text))));
+        let note = format!("  best {}", short(numbers.take(Take::Best, larger_is_better(name))));
+        spans.push(Span::styled(note, cx.style(Role::Muted)));
+        // A label that is too long is cut as any cell is.
+        facts.spans(&crate::tui::widgets::cut(&shown(name), 9, cx.look.ascii), spans);
+    }
 }
 
 fn status(job: &Job, cx: &Cx) -> Vec<Vec<Span<'static>>> {

@@ -13,9 +13,10 @@ use super::files::Files;
 use super::history::{self, TimeView};
 use super::loads::Loads;
 use super::node_history::NodeHistory;
-use super::sorting::{SORTED_MAX, Sorting};
-use crate::commands::{Cmd, CommandId, Scope};
-use crate::model::ids::ExperimentId;
+use super::sorting::{Sorting, Titles};
+use super::study::Study;
+use crate::commands::{Cmd, CommandId, Key, Scope};
+use crate::model::ids::{ExperimentId, JobId};
 use crate::model::request::{Reply, Request, Usage};
 use crate::model::units::Millis;
 use crate::tui::cx::{Cx, PaneId};
@@ -25,6 +26,7 @@ use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
 use crate::tui::theme::Role;
 use crate::tui::widgets::glyph::Glyph;
+use crate::tui::widgets::input::Input;
 use crate::tui::widgets::table::{Place, Table};
 use crate::tui::world::Applied;
 
@@ -48,8 +50,12 @@ pub struct Detail {
     loads: Loads,
     /// What the Quota tab shows; it is the same for all workspaces.
     quota: Asked<(), Vec<Usage>>,
-    /// The order of the table of jobs.
+    /// The order of the table of jobs, and which of them it shows.
     sorting: Sorting,
+    /// What is typed of a filter of that table.
+    typing: Option<Input>,
+    /// Metrics.
+    study: Study,
     /// The thing under the table's cursor, so that it stays there while rows come and go.
     held: Option<Subject>,
     area: Rect,
@@ -70,6 +76,8 @@ impl Default for Detail {
             loads: Loads(Asked::new(2)),
             quota: Asked::new(3),
             sorting: Sorting::default(),
+            typing: None,
+            study: Study::default(),
             held: None,
             area: Rect::default(),
         }
@@ -83,13 +91,78 @@ impl Detail {
             (Tab::History, Some(Subject::Node(_))) => self.node_history.look(cx),
             (Tab::Nodes, Some(Subject::Cluster(_))) => self.loads.look(cx),
             (Tab::Quota, _) => self.quota.look(QUOTA_AGAIN, |()| Some(Request::Usage), cx),
+            (tab, Some(Subject::Experiment(_) | Subject::Older(_) | Subject::Job(_))) => {
+                let sight = self.sight(cx);
+                self.study.look(tab, &sight, cx)
+            }
             (_, _) => Vec::new(),
         }
     }
 
+    /// The jobs whose rows are seen.
+    fn sight(&self, cx: &Cx) -> Vec<JobId> {
+        let Some(id) = self.experiment().filter(|_| self.tab() == Tab::Jobs) else { return Vec::new() };
+        let all = self.sorting.jobs(id).map_or_else(|| cx.world.jobs_of(id), |jobs| jobs);
+        all.iter().skip(self.place.top).take(usize::from(self.area.height)).copied().collect()
+    }
+
+    /// Puts the table in order, after a person asked for another order or after something has changed.
+    fn order(&mut self, must: bool, cx: &Cx) {
+        let Some(id) = self.experiment() else {
+            self.sorting.sort(None, &Titles { metrics: &Default::default(), parameters: &[] }, cx);
+            return;
+        };
+        let columns = match about::content(Some(Subject::Experiment(id)), Tab::Jobs, Some(&self.study), 0, cx) {
+            Content::Table(table) => match table.rows {
+                Rows::Jobs(_, columns) => Some(columns),
+                _ => None,
+            },
+            Content::Lines(_) => None,
+        };
+        let Some(columns) = columns else { return };
+        let parameters = columns.parameters();
+        let titles = Titles { metrics: &columns.metrics, parameters: &parameters };
+        match must {
+            true => self.sorting.sort(Some(id), &titles, cx),
+            false => self.sorting.again(Some(id), &titles, cx),
+        }
+    }
+
+    /// Returns what was asked of metrics with a number: the points of one, or what readings come to.
+    pub fn asked_metrics(&self, number: u64) -> Option<Option<&str>> {
+        self.study.asked(number)
+    }
+
+    /// Says whether what is seen is a table that has a filter of its own.
+    pub fn filters(&self) -> bool {
+        self.experiment().is_some() && self.tab() == Tab::Jobs
+    }
+
+    fn set_filter(&mut self, text: &str, cx: &Cx) {
+        self.sorting.set_filter(text);
+        self.order(true, cx);
+        self.place = Place::default();
+        self.held = self.content(cx).subject(0, cx);
+    }
+
+    /// Acts on what is typed of a filter; `None` when nothing is.
+    fn on_typing(&mut self, cmd: &Cmd, cx: &Cx) -> Option<Vec<UiEffect>> {
+        self.typing.as_ref()?;
+        match cmd.id {
+            CommandId::Accept => self.typing = None,
+            CommandId::Cancel => {
+                self.typing = None;
+                self.set_filter("", cx);
+            }
+            _ => {}
+        }
+        Some(Vec::new())
+    }
+
     /// Takes up what an update changed.
-    pub fn applied(&mut self, _applied: &Applied, cx: &Cx) {
-        self.sorting.sort(self.experiment(), cx);
+    pub fn applied(&mut self, applied: &Applied, cx: &Cx) {
+        self.study.changed(&applied.jobs, applied.whole, cx);
+        self.order(false, cx);
         let content = self.content(cx);
         let held = self.held.and_then(|subject| content.find(subject, cx));
         if let Some(at) = held {
@@ -160,13 +233,17 @@ impl Detail {
                 shown => history::lines(shown, self.time, width, self.area.height, cx),
             }),
             Tab::Quota => Content::Lines(about_workspace::quota(self.quota.answer(), width, cx)),
+            tab @ (Tab::Curves | Tab::Scatter | Tab::Parallel | Tab::Metrics) => {
+                Content::Lines(self.study.lines(tab, (width, self.area.height), cx))
+            }
             tab => {
-                let mut content = about::content(self.shown, tab, width, cx);
+                let mut content = about::content(self.shown, tab, Some(&self.study), width, cx);
                 if let (Content::Table(table), Some(jobs)) =
                     (&mut content, self.experiment().and_then(|id| self.sorting.jobs(id)))
                     && let Rows::Jobs(_, params) = &table.rows
                 {
-                    table.rows = Rows::Sorted(jobs.to_vec(), params.clone());
+                    table.len = jobs.len();
+                    table.rows = Rows::Sorted(jobs.clone(), params.clone());
                 }
                 if let Content::Table(table) = &mut content
                     && let Rows::Nodes(_, samples) = &mut table.rows
@@ -195,11 +272,8 @@ impl Detail {
             (Content::Table(table), Some(_)) => table.columns.iter().map(|column| column.title.clone()).collect(),
             (Content::Table(_) | Content::Lines(_), _) => Vec::new(),
         };
-        if titles.is_empty() || content.len() > SORTED_MAX {
-            let text = match titles.is_empty() {
-                true => "the table of an experiment's jobs can be sorted".to_owned(),
-                false => format!("more than {SORTED_MAX} jobs are not sorted; a filter in the tree narrows them"),
-            };
+        if titles.is_empty() {
+            let text = "the table of an experiment's jobs can be sorted".to_owned();
             return vec![UiEffect::Toast(Toast { kind: ToastKind::Info, text })];
         }
         match (cmd.id, cmd.args.first()) {
@@ -207,15 +281,45 @@ impl Detail {
             (_, Some(title)) => self.sorting.by(title),
             (_, None) => self.sorting.next(&titles),
         }
-        self.sorting.sort(self.experiment(), cx);
+        self.order(true, cx);
         self.place = Place::default();
         self.held = self.content(cx).subject(0, cx);
-        Vec::new()
+        self.look(cx)
+    }
+
+    fn on_study(&mut self, cmd: &Cmd, cx: &Cx) -> Option<Vec<UiEffect>> {
+        use CommandId as C;
+        let asks = matches!(
+            cmd.id,
+            C::Metric | C::Take | C::Better | C::Hide | C::Axis | C::LogMetric | C::LogAcross | C::Smooth | C::Parameter
+        );
+        let about = matches!(self.shown, Some(Subject::Experiment(_) | Subject::Older(_) | Subject::Job(_)));
+        if !about {
+            let text = "select an experiment, or a job of one, to look at its metrics".to_owned();
+            return asks.then(|| vec![UiEffect::Toast(Toast { kind: ToastKind::Info, text })]);
+        }
+        let titles: Vec<String> = match self.content(cx) {
+            Content::Table(table) if cmd.id == C::Hide => table.columns.iter().map(|column| column.title.clone()).collect(),
+            Content::Table(_) | Content::Lines(_) => Vec::new(),
+        };
+        let mut effects = match self.study.on(cmd, self.tab(), &titles, cx) {
+            Some(effects) => effects,
+            None if asks => {
+                let text = "that is for the tabs with curves and dots".to_owned();
+                return Some(vec![UiEffect::Toast(Toast { kind: ToastKind::Info, text })]);
+            }
+            None => return None,
+        };
+        if asks {
+            self.order(true, cx);
+            effects.extend(self.look(cx));
+        }
+        Some(effects)
     }
 
     /// Rows of the content that fit: a table has its head and what stands above it.
     fn height(&self, content: &Content) -> usize {
-        let height = usize::from(self.area.height);
+        let height = usize::from(self.area.height).saturating_sub(usize::from(self.shows_filter()));
         match content {
             Content::Lines(_) => height,
             Content::Table(table) => height.saturating_sub(table.above.len() + 1 + self.below(table)),
@@ -285,8 +389,25 @@ impl Pane for Detail {
         {
             return effects;
         }
+        if let Some(effects) = self.on_typing(cmd, cx) {
+            return effects;
+        }
         if matches!(cmd.id, CommandId::Sort | CommandId::SortTurn) {
             return self.sort(cmd, cx);
+        }
+        if cmd.id == CommandId::Filter {
+            match cmd.args.is_empty() {
+                true => self.typing = Some(Input::new(self.sorting.filter().text())),
+                false => self.set_filter(&cmd.args.join(" "), cx),
+            }
+            return Vec::new();
+        }
+        if cmd.id == CommandId::Cancel && self.filters() && !self.sorting.filter().is_empty() {
+            self.set_filter("", cx);
+            return Vec::new();
+        }
+        if let Some(effects) = self.on_study(cmd, cx) {
+            return effects;
         }
         if self.tab() == Tab::History && self.time.on(cmd, self.area.width) {
             return Vec::new();
@@ -325,7 +446,9 @@ impl Pane for Detail {
             News::Selected(subject) => {
                 self.shown = subject.copied();
                 self.time = TimeView::default();
-                self.sorting.sort(self.experiment(), cx);
+                self.typing = None;
+                self.study.select(self.shown, cx);
+                self.order(true, cx);
                 self.place = Place::default();
                 self.files.select(match self.shown {
                     Some(Subject::Job(id)) => Some(id),
@@ -347,6 +470,11 @@ impl Pane for Detail {
                 if self.node_history.0.owns(*number) {
                     self.node_history.answered(*number, reply, cx);
                     return Vec::new();
+                }
+                if self.study.asked(*number).is_some() {
+                    self.study.answered(*number, cx);
+                    self.order(false, cx);
+                    return self.look(cx);
                 }
                 if self.loads.0.owns(*number) {
                     self.loads.answered(*number, reply, cx);
@@ -381,6 +509,12 @@ impl Pane for Detail {
                     return self.choose(at, cx);
                 }
             }
+            MouseAct::Press | MouseAct::Drag
+                if matches!(self.tab(), Tab::Curves | Tab::Metrics)
+                    && self.area.contains(Position { x: mouse.x, y: mouse.y }) =>
+            {
+                self.study.point(mouse.x - self.area.x, self.area.width);
+            }
             MouseAct::Press if self.area.contains(Position { x: mouse.x, y: mouse.y }) => {
                 let content = self.content(cx);
                 if let Content::Table(table) = &content {
@@ -403,9 +537,33 @@ impl Pane for Detail {
         Vec::new()
     }
 
+    fn key(&mut self, key: Key, cx: &Cx) -> Option<Vec<UiEffect>> {
+        let typing = self.typing.as_mut()?;
+        if !typing.key(key) {
+            return None;
+        }
+        let text = typing.text().to_owned();
+        self.set_filter(&text, cx);
+        Some(Vec::new())
+    }
+
+    fn paste(&mut self, text: &str, cx: &Cx) -> Option<Vec<UiEffect>> {
+        let typing = self.typing.as_mut()?;
+        typing.insert(text);
+        let text = typing.text().to_owned();
+        self.set_filter(&text, cx);
+        Some(Vec::new())
+    }
+
+    fn caret(&self, _cx: &Cx, area: Rect) -> Option<Position> {
+        let typing = self.typing.as_ref()?;
+        Some(typing.caret(filter_line(area)))
+    }
+
     fn arrange(&mut self, area: Rect, cx: &Cx) {
         if self.area != area {
             self.area = area;
+            self.study.arrange(area.width);
             let content = self.content(cx);
             let height = self.height(&content);
             if let Content::Table(_) = content {
@@ -415,6 +573,7 @@ impl Pane for Detail {
     }
 
     fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
+        let area = self.draw_filter(cx, area, buf);
         let content = self.content_in(area.width, cx);
         match &content {
             Content::Lines(lines) => {
@@ -429,6 +588,25 @@ impl Pane for Detail {
 
     fn commands(&self, cx: &Cx) -> Vec<CommandId> {
         use CommandId as C;
+        if self.typing.is_some() {
+            return vec![C::Accept, C::Cancel];
+        }
+        match self.tab() {
+            Tab::Curves | Tab::Metrics => {
+                let own = [C::Help, C::Palette, C::Metric, C::Axis, C::LogMetric, C::Smooth, C::Right, C::NextPane, C::Quit];
+                return own.to_vec();
+            }
+            Tab::Scatter | Tab::Parallel => {
+                let own = [C::Help, C::Palette, C::Metric, C::Parameter, C::Open, C::Mark, C::Right, C::NextPane, C::Quit];
+                return own.to_vec();
+            }
+            Tab::Jobs if self.experiment().is_some() => {
+                let own =
+                    [C::Help, C::Palette, C::Right, C::Filter, C::Sort, C::Mark, C::Metric, C::Take, C::NextPane, C::Zoom];
+                return own.to_vec();
+            }
+            _ => {}
+        }
         if self.tab() == Tab::Files {
             return vec![C::Open, C::FileGet, C::Cancel, C::Right, C::Help, C::Palette, C::NextPane, C::Zoom, C::Quit];
         }
@@ -447,7 +625,7 @@ impl Pane for Detail {
     }
 
     fn scope(&self) -> Scope {
-        Scope::Detail
+        if self.typing.is_some() { Scope::Line } else { Scope::Detail }
     }
 
     fn title(&self, cx: &Cx) -> Line<'static> {
@@ -465,12 +643,41 @@ impl Pane for Detail {
     fn subject(&self, cx: &Cx) -> Option<Subject> {
         match self.content(cx) {
             content @ Content::Table(_) => content.subject(self.place.at, cx).or(self.shown),
-            Content::Lines(_) => self.shown,
+            Content::Lines(_) => self.study.subject(self.tab()).or(self.shown),
         }
     }
 }
 
+/// The line of the filter.
+fn filter_line(area: Rect) -> Rect {
+    Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(2), height: 1 }
+}
+
 impl Detail {
+    fn shows_filter(&self) -> bool {
+        self.filters() && (self.typing.is_some() || !self.sorting.filter().is_empty())
+    }
+
+    /// Draws the line of the filter, when there is one, and returns what is left.
+    fn draw_filter(&self, cx: &Cx, area: Rect, buf: &mut Buffer) -> Rect {
+        if !self.shows_filter() || area.height < 2 {
+            return area;
+        }
+        let line = filter_line(area);
+        buf.set_string(area.x, line.y, "/", cx.style(Role::Key));
+        match &self.typing {
+            Some(typing) => typing.draw(cx, line, buf),
+            None => {
+                let spans = vec![
+                    Span::styled(shown(self.sorting.filter().text()), cx.style(Role::Match)),
+                    Span::styled(format!("  {} clears", cx.key_of(CommandId::Cancel)), cx.style(Role::Muted)),
+                ];
+                buf.set_line(line.x, line.y, &Line::from(spans), line.width);
+            }
+        }
+        Rect { height: area.height - 1, ..area }
+    }
+
     fn draw_table(&self, table: &about::TableContent, content: &Content, cx: &Cx, area: Rect, buf: &mut Buffer) {
         let mut y = area.y;
         for line in table.above.iter().take(usize::from(area.height)) {

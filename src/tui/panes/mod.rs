@@ -15,6 +15,7 @@ mod loads;
 pub mod log;
 mod node_history;
 mod sorting;
+mod study;
 pub mod tree;
 mod tree_draw;
 mod tree_rows;

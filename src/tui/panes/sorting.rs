@@ -1,14 +1,22 @@
-//! The order of an experiment's table of jobs. Sorted once when something changes, not for each frame.
+//! The order of an experiment's table of jobs, and which of them it shows. Made once when something changes, not for each frame;
+//! of very many jobs at most once a second while things change by themselves.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::run_time;
+use super::study::table::Metrics;
 use crate::model::ids::{ExperimentId, JobId};
+use crate::model::spec::token;
 use crate::model::state::Job;
+use crate::model::units::{Millis, UnixMillis};
 use crate::tui::cx::Cx;
+use crate::tui::filter::Filter;
 
-/// More jobs than this are left as they were submitted: sorting more would be felt with each change.
-pub const SORTED_MAX: usize = 20_000;
+/// Of more jobs than this the order is made anew at most every [`EVERY`].
+const MANY: usize = 5_000;
+/// A second more is not seen in a table of thousands.
+const EVERY: Millis = Millis::from_secs(1);
 
 /// Which order, and the jobs in it.
 #[derive(Debug, Default)]
@@ -17,7 +25,19 @@ pub struct Sorting {
     column: Option<String>,
     turned: bool,
     of: Option<ExperimentId>,
-    jobs: Vec<JobId>,
+    /// What the jobs have to fit.
+    filter: Filter,
+    made: Option<UnixMillis>,
+    jobs: Option<Arc<[JobId]>>,
+}
+
+/// What the titles of columns mean.
+#[derive(Debug)]
+pub struct Titles<'a> {
+    /// The columns of metrics.
+    pub metrics: &'a Metrics,
+    /// The names of parameters that have a column.
+    pub parameters: &'a [String],
 }
 
 /// What is compared: numbers before words, and what is not there last.
@@ -40,6 +60,10 @@ impl Value {
             "time" => run_time(job, cx.now).map_or(Self::Nothing, |span| Self::Number(span.0 as f64)),
             "exit" => job.exit_code.map_or(Self::Nothing, |code| Self::Number(f64::from(code))),
             name => {
+                let swept = job.sweep.as_ref().and_then(|member| member.parameters.iter().find(|(own, _)| own == name));
+                if let Some((_, value)) = swept {
+                    return value.as_f64().map_or_else(|| words(&token::text(value)), Self::Number);
+                }
                 let own = super::params(job).into_iter().find(|(own, _)| own == name);
                 own.map_or(Self::Nothing, |(_, value)| words(&value))
             }
@@ -84,17 +108,69 @@ impl Sorting {
         Some((self.column.as_deref()?, self.turned))
     }
 
-    /// Puts the jobs of an experiment in order.
-    pub fn sort(&mut self, experiment: Option<ExperimentId>, cx: &Cx) {
-        self.of = experiment;
-        self.jobs.clear();
-        let (Some(id), Some(column)) = (experiment, &self.column) else { return };
-        let all = cx.world.jobs_of(id);
-        if all.len() > SORTED_MAX {
-            return;
+    /// Shows only jobs that fit.
+    pub fn set_filter(&mut self, text: &str) {
+        self.filter = Filter::new(text);
+    }
+
+    /// Returns what jobs have to fit.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Makes the order anew after a change that nobody here asked for.
+    pub fn again(&mut self, experiment: Option<ExperimentId>, titles: &Titles<'_>, cx: &Cx) {
+        let many = experiment.is_some_and(|id| cx.world.jobs_of(id).len() > MANY);
+        let fresh = self.made.is_some_and(|at| cx.now.since(at) < EVERY);
+        if !(many && fresh && self.of == experiment) {
+            self.sort(experiment, titles, cx);
         }
-        let value = |id: &JobId| cx.world.job(*id).map_or(Value::Nothing, |job| Value::of(job, column, cx));
-        let mut valued: Vec<(Value, JobId)> = all.iter().map(|id| (value(id), *id)).collect();
+    }
+
+    /// Puts the jobs of an experiment in order.
+    pub fn sort(&mut self, experiment: Option<ExperimentId>, titles: &Titles<'_>, cx: &Cx) {
+        (self.of, self.made, self.jobs) = (experiment, Some(cx.now), None);
+        let Some(id) = experiment else { return };
+        let all = cx.world.jobs_of(id);
+        let fitting: Vec<JobId>;
+        let shown = if self.filter.is_empty() {
+            all
+        } else {
+            let fits = |id: &&JobId| cx.world.job(**id).is_some_and(|job| self.filter.job(job, &cx.world));
+            fitting = all.iter().filter(fits).copied().collect();
+            fitting.as_slice()
+        };
+        self.jobs = match &self.column {
+            None => (!self.filter.is_empty()).then(|| shown.into()),
+            Some(column) => match titles.metrics.of_title(column, titles.parameters) {
+                Some(metric) => Some(self.by_metric(shown, metric, titles.metrics, cx)),
+                None => Some(self.by_value(shown, column, cx)),
+            },
+        };
+    }
+
+    /// A metric is a number for each job: those are sorted as whole numbers of the same order, which is several times faster.
+    fn by_metric(&self, jobs: &[JobId], metric: &str, metrics: &Metrics, cx: &Cx) -> Arc<[JobId]> {
+        let Some(id) = cx.world.metrics.id(metric) else { return jobs.into() };
+        let mut valued: Vec<(u64, JobId)> = Vec::with_capacity(jobs.len());
+        cx.world.metrics.each(jobs, id, |job, numbers| {
+            let value = numbers.map(|numbers| numbers.take(metrics.take, metrics.maximize));
+            // What has no value stays last, also when turned round; what is no number before it.
+            let key = match value {
+                None => u64::MAX,
+                Some(value) if !value.is_finite() => u64::MAX - 1,
+                Some(value) if self.turned => !ordered(value),
+                Some(value) => ordered(value),
+            };
+            valued.push((key, job));
+        });
+        valued.sort_unstable();
+        valued.into_iter().map(|(_, id)| id).collect()
+    }
+
+    fn by_value(&self, jobs: &[JobId], column: &str, cx: &Cx) -> Arc<[JobId]> {
+        let mut valued: Vec<(Value, JobId)> = Vec::with_capacity(jobs.len());
+        cx.world.each_job(jobs, |id, job| valued.push((job.map_or(Value::Nothing, |job| Value::of(job, column, cx)), id)));
         valued.sort_by(|(a, one), (b, two)| {
             // What has no value stays last, also when turned round.
             let order = match (a, b, self.turned) {
@@ -103,11 +179,29 @@ impl Sorting {
             };
             order.then(one.cmp(two))
         });
-        self.jobs = valued.into_iter().map(|(_, id)| id).collect();
+        valued.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Returns the jobs of an experiment in their order, when one was chosen.
-    pub fn jobs(&self, experiment: ExperimentId) -> Option<&[JobId]> {
-        (self.of == Some(experiment) && !self.jobs.is_empty()).then_some(self.jobs.as_slice())
+    /// Returns the jobs of an experiment in their order, when one was chosen or not all are shown.
+    pub fn jobs(&self, experiment: ExperimentId) -> Option<&Arc<[JobId]>> {
+        self.jobs.as_ref().filter(|_| self.of == Some(experiment))
+    }
+}
+
+/// Returns a whole number that is ordered as finite numbers are.
+fn ordered(value: f64) -> u64 {
+    let bits = (value + 0.0).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_order() {
+        let values = [-1e300, -2.0, -0.5, -0.0, 0.0, 1e-300, 0.5, 2.0, 1e300];
+        assert!(values.windows(2).all(|pair| ordered(pair[0]) <= ordered(pair[1])));
+        assert_eq!(ordered(-0.0), ordered(0.0));
     }
 }

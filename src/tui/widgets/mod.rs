@@ -3,6 +3,7 @@
 pub mod facts;
 pub mod glyph;
 pub mod input;
+pub mod picture;
 pub mod plot;
 pub mod table;
 pub mod text;

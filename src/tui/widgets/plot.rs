@@ -2,14 +2,13 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::model::chart::{DOTS, braille, filled};
 use crate::model::units::{Bytes, Money};
 use crate::tui::cx::Cx;
 use crate::tui::theme::Role;
 
 /// Columns of the scale on the left.
 const SCALE_WIDTH: usize = 6;
-/// Dots of one cell of braille: across and down.
-const DOTS: (usize, usize) = (2, 4);
 
 /// What is drawn.
 #[derive(Debug)]
@@ -88,7 +87,7 @@ impl Plot<'_> {
             for cell in 0..cells {
                 let at = |dot: usize| self.values.get(cell * DOTS.0 + dot).copied().flatten().map_or(0, level);
                 let heights = [at(0), at(1)].map(|height| height.saturating_sub(floor).min(DOTS.1));
-                let symbol = if cx.look.ascii { plain(heights) } else { braille(heights) };
+                let symbol = if cx.look.ascii { plain(heights) } else { braille(filled(heights)) };
                 let here = self.cursor.is_some_and(|cursor| cursor / DOTS.0 == cell);
                 let style = cx.style(if here { Role::Choice } else { self.role });
                 spans.push(Span::styled(symbol.to_string(), style));
@@ -96,17 +95,6 @@ impl Plot<'_> {
             Line::from(spans)
         };
         (0..self.height).map(line).collect()
-    }
-}
-
-/// Two columns of dots, from below (Unicode 15, Braille Patterns: dots 7 3 2 1 and 8 6 5 4).
-fn braille(heights: [usize; 2]) -> char {
-    const LEFT: [u32; 4] = [0x40, 0x04, 0x02, 0x01];
-    const RIGHT: [u32; 4] = [0x80, 0x20, 0x10, 0x08];
-    let bits = |dots: &[u32; 4], height: usize| dots.iter().take(height).sum::<u32>();
-    match bits(&LEFT, heights[0]) + bits(&RIGHT, heights[1]) {
-        0 => ' ',
-        dots => char::from_u32(0x2800 + dots).unwrap_or(' '),
     }
 }
 
@@ -132,8 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_stand_where_they_should() {
-        assert_eq!([braille([0, 0]), braille([1, 1]), braille([4, 4]), braille([2, 0])], [' ', '⣀', '⣿', '⡄']);
+    fn signs_stand_for_heights() {
         assert_eq!([plain([0, 0]), plain([1, 0]), plain([0, 3]), plain([4, 4])], [' ', '.', ':', '#']);
     }
 }

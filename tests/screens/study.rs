@@ -1,0 +1,301 @@
+//! Metrics on the screen: the table of an experiment, curves, dots and parallel coordinates, and a job's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ostler::model::ids::*;
+use ostler::model::metric::{JobMetrics, Point, Stat};
+use ostler::model::request::{Reply, Request};
+use ostler::model::snapshot::Change;
+use ostler::model::state::{Job, SweepMember};
+use ostler::model::units::{Millis, UnixMillis};
+use ostler::tui::msg::Msg;
+use ostler::tui::pane::UiEffect;
+use serde_json::json;
+
+use crate::screen::Screen;
+use crate::world::{NOW, ago, cluster, ended, experiment, job, running, update, workspace};
+
+/// A member of a sweep over `lr` and `batch`.
+fn member(id: u64) -> Job {
+    let lr = [0.3, 0.1, 0.03, 0.01, 0.003, 0.001][(id as usize - 1) % 6];
+    let batch = [32, 64][(id as usize - 1) / 6 % 2];
+    let mut job = job(id, 1, 1, &format!("run-{id:03}"));
+    job.spec = Arc::new(ostler::model::spec::JobSpec::command("python3 train.py".to_owned()));
+    let parameters = vec![("lr".to_owned(), json!(lr)), ("batch".to_owned(), json!(batch))];
+    job.sweep =
+        Some(SweepMember { of: SweepId(1), name: "lr".to_owned(), index: id as u32 - 1, parameters, running_max: None });
+    match id {
+        12 => running(job, 1, "gpu-1", 724),
+        9 => ended(job, 137, 50),
+        _ => ended(job, 0, 50 + id * 7),
+    }
+}
+
+/// What a member reports: a loss that falls the faster the larger `lr`, and never a number for the largest.
+pub fn report(id: u64, step: u64) -> Vec<(&'static str, f64)> {
+    let lr = [0.3, 0.1, 0.03, 0.01, 0.003, 0.001][(id as usize - 1) % 6];
+    let batch = [32.0, 64.0][(id as usize - 1) / 6 % 2];
+    let loss = if lr > 0.2 && step > 600 { f64::NAN } else { 2.3 * (-lr * step as f64 / 10.0).exp() + batch / 800.0 };
+    vec![("loss", loss), ("acc", 1.0 - loss / 2.4)]
+}
+
+/// Answers as the core would.
+fn metrics(id: JobId, curves: &[String]) -> JobMetrics {
+    let mut found: BTreeMap<&str, (Stat, Vec<Point>)> = BTreeMap::new();
+    if id.0 != 9 {
+        for step in (0..=1000).step_by(20) {
+            for (name, value) in report(id.0, step) {
+                let (stat, points) = found.entry(name).or_insert_with(|| (Stat::new(name), Vec::new()));
+                stat.add(Some(step as f64), value);
+                points.push(Point { at: UnixMillis(NOW.0 - 600_000 + step as i64 * 500), step: step as f64, value });
+            }
+        }
+    }
+    let mut metrics = JobMetrics { complete: id.0 != 12, ..JobMetrics::default() };
+    // As they are first said: the loss, then the rest.
+    for name in ["loss", "acc"] {
+        if let Some((stat, points)) = found.remove(name).filter(|_| curves.is_empty() || curves.iter().any(|c| c == name)) {
+            metrics.stats.push(stat);
+            if !curves.is_empty() {
+                metrics.curves.push(points);
+            }
+        }
+    }
+    metrics
+}
+
+/// Answers all questions for metrics until none is left; returns which were asked.
+pub fn answer(screen: &mut Screen) -> Vec<(Vec<JobId>, Vec<String>)> {
+    let mut all = Vec::new();
+    loop {
+        let asked = std::mem::take(&mut screen.asked);
+        let mut any = false;
+        for effect in asked {
+            if let UiEffect::Ask(ticket, Request::Metrics { jobs, curves }) = effect {
+                any = true;
+                let found = jobs.iter().map(|id| (*id, metrics(*id, &curves))).collect();
+                all.push((jobs, curves));
+                screen.tell(Msg::Reply(ticket, Box::new(Ok(Reply::Metrics(found)))));
+            }
+        }
+        if !any {
+            return all;
+        }
+    }
+}
+
+/// A study of twelve jobs, with the experiment selected and the keys in the detail pane.
+pub fn study(width: u16, height: u16, ascii: bool) -> Screen {
+    let mut screen = Screen::with(width, height, |look| look.ascii = ascii);
+    let mut lr = experiment(1, "mnist-lr");
+    lr.tally.succeeded = 10;
+    lr.tally.failed = 1;
+    lr.tally.running = 1;
+    lr.created = ago(4000);
+    let mut changes = vec![
+        Change::Workspace(Arc::new(workspace(1, "prod"))),
+        Change::Cluster(Arc::new(cluster(1, "gpu-a100", 4))),
+        Change::Experiment(Arc::new(lr)),
+    ];
+    changes.extend((1..=12).map(|id| Change::Job(Arc::new(member(id)))));
+    screen.tell(update(1, true, changes));
+    screen.keys(": \"mnist-lr\" enter tab");
+    answer(&mut screen);
+    screen.keys("g");
+    answer(&mut screen);
+    screen
+}
+
+/// The lines of the detail pane, without the rest of the screen.
+fn line<'a>(text: &'a str, with: &str) -> &'a str {
+    text.lines().find(|line| line.contains(with)).unwrap_or_else(|| panic!("no line with {with}\n{text}"))
+}
+
+#[test]
+fn a_table_of_parameters_and_metrics() {
+    for (width, height) in [(120, 40), (80, 24)] {
+        let screen = study(width, height, false);
+        insta::assert_snapshot!(format!("study_table_{width}x{height}"), screen.text());
+    }
+}
+
+#[test]
+fn the_table_is_sorted_by_a_metric_and_what_has_none_is_last() {
+    let mut screen = study(120, 40, false);
+    let order = |screen: &Screen| -> Vec<String> {
+        let text = screen.text();
+        let all = text.lines().filter_map(|line| {
+            let at = line.find("│ run-").or_else(|| line.find("▌run-"))?;
+            Some(line[at..].trim_start_matches(['│', ' ', '▌']).split_whitespace().next()?.to_owned())
+        });
+        all.filter(|name| name.starts_with("run-")).collect()
+    };
+    screen.keys("z : \"sort_loss\" enter");
+    let names = order(&screen);
+    // `lr` 0.1 is best, with the smaller batch before the larger; not-a-number, then nothing, come last.
+    assert_eq!(names[..2], ["run-002", "run-008"], "{names:?}\n{}", screen.text());
+    assert_eq!(names[9..], ["run-001", "run-007", "run-009"], "{names:?}\n{}", screen.text());
+    screen.keys("O");
+    let turned = order(&screen);
+    assert_eq!((turned[0].as_str(), &turned[9..]), ("run-012", &names[9..]), "{turned:?}");
+    // The best reading of what went wrong later is a number.
+    screen.keys(": \"take_best\" enter : \"sort_loss_best\" enter");
+    let text = screen.text();
+    assert!(text.contains("loss best") && !order(&screen)[9..].contains(&"run-001".to_owned()), "{text}");
+    screen.keys("T");
+    assert!(screen.text().contains("loss mean"), "{}", screen.text());
+}
+
+#[test]
+fn the_table_is_filtered_by_parameters_and_metrics() {
+    let mut screen = study(120, 40, false);
+    screen.keys("/ \"lr<0.1_loss<1\"");
+    let text = screen.text();
+    assert!(text.contains("/ lr<0.1 loss<1"), "{text}");
+    let shown: Vec<&str> = text.lines().filter(|line| line.contains("│ run-") || line.contains("▌run-")).collect();
+    assert!(!shown.is_empty() && shown.iter().all(|line| !line.contains(" 0.001 ") && !line.contains(" 0.3 ")), "{text}");
+    screen.keys("enter esc");
+    assert!(screen.text().contains("run-006"), "{}", screen.text());
+    // Marks go on what is left.
+    screen.keys("/ \"acc>0.9\" enter space");
+    assert_eq!(screen.app.marks().len(), 1);
+}
+
+#[test]
+fn columns_are_hidden_and_come_back() {
+    let mut screen = study(120, 40, false);
+    let head = |screen: &Screen| line(&screen.text(), "state  ").to_owned();
+    assert!(head(&screen).contains("batch") && head(&screen).contains("acc"));
+    screen.keys(": \"hide_batch\" enter : \"hide_acc\" enter");
+    assert!(!head(&screen).contains("batch") && !head(&screen).contains("acc"), "{}", head(&screen));
+    screen.keys(": \"hide\" enter");
+    assert!(head(&screen).contains("batch"), "{}", head(&screen));
+}
+
+#[test]
+fn the_best_so_far_and_what_goes_with_it() {
+    let mut screen = study(120, 40, false);
+    let text = screen.text();
+    let best = line(&text, "best loss");
+    assert!(best.contains("0.04") && best.contains("run-002") && best.contains("lr=0.1 batch=32"), "{best}");
+    // By ranks: the larger `lr`, the smaller the loss, of those that are numbers.
+    let goes = line(&text, "goes with loss");
+    assert!(goes.contains("lr ") && goes.contains("-0."), "{goes}");
+    // For accuracy larger is better, as its name says.
+    screen.keys("m");
+    answer(&mut screen);
+    let text = screen.text();
+    assert!(line(&text, "best acc").contains("run-002"), "{text}");
+    screen.keys(": \"better_smaller\" enter");
+    assert!(line(&screen.text(), "best acc").contains("run-012"), "{}", screen.text());
+}
+
+#[test]
+fn curves_of_marked_jobs() {
+    let mut screen = study(120, 40, false);
+    // Without marks the best ones.
+    screen.keys("alt-2");
+    answer(&mut screen);
+    assert!(screen.text().contains("the best 6"), "{}", screen.text());
+    screen.keys("alt-1 g j space j space alt-2");
+    answer(&mut screen);
+    insta::assert_snapshot!("study_curves_120x40", screen.text());
+    // The cursor reads values of all curves; over time, by logarithm, smoothed, closer.
+    screen.keys("k k k k k k");
+    let text = screen.text();
+    assert!(text.contains(" at 9") && text.contains("a run-002"), "{text}");
+    let value = |text: &str| {
+        let line = line(text, "a run-002");
+        line[line.find("a run-002").unwrap()..].split_whitespace().nth(2).map(str::to_owned)
+    };
+    let read = value(&text);
+    screen.keys("g");
+    let start = value(&screen.text());
+    assert!(read != start, "{read:?} {start:?}\n{}", screen.text());
+    assert!(start.is_some_and(|value| value == "2.34"), "{}", screen.text());
+    screen.keys("G t L w ctrl-d");
+    let text = screen.text();
+    assert!(text.contains("loss over time, log, smoothed 0.5, 2 times closer"), "{text}");
+    screen.keys(": \"smooth_0.9\" enter esc");
+    assert!(screen.text().contains("smoothed 0.9"), "{}", screen.text());
+    screen.keys(": \"smooth_2\" enter");
+    assert!(screen.text().contains("from 0 to below 1"), "{}", screen.text());
+    let mut small = study(80, 24, false);
+    small.keys("alt-2");
+    answer(&mut small);
+    insta::assert_snapshot!("study_curves_80x24", small.text());
+    let mut plain = study(80, 24, true);
+    plain.keys("alt-2");
+    answer(&mut plain);
+    let text = plain.text();
+    assert!(text.is_ascii() && text.contains("a run-002"), "{text}");
+}
+
+#[test]
+fn a_parameter_against_the_metric() {
+    let mut screen = study(120, 40, false);
+    screen.keys("alt-3 X");
+    let text = screen.text();
+    assert!(text.contains("loss against lr, log"), "{text}");
+    insta::assert_snapshot!("study_scatter_120x40", text);
+    // The cursor goes from left to right; `enter` goes to the job.
+    let first = line(&screen.text(), "◆  run").to_owned();
+    screen.keys("j j j");
+    assert_ne!(line(&screen.text(), "◆  run"), first);
+    screen.keys("f");
+    assert!(screen.text().contains("loss against batch"), "{}", screen.text());
+    screen.keys("g space");
+    assert_eq!(screen.app.marks().len(), 1);
+    screen.keys("enter");
+    assert!(screen.text().contains("run-001 ·"), "{}", screen.text());
+}
+
+#[test]
+fn parallel_coordinates() {
+    let mut screen = study(120, 40, false);
+    screen.keys("alt-4");
+    insta::assert_snapshot!("study_parallel_120x40", screen.text());
+    // The cursor begins at the best.
+    assert!(line(&screen.text(), "◆  ").contains("run-002"), "{}", screen.text());
+    screen.keys("j enter");
+    assert!(screen.text().contains("run-008 ·"), "{}", screen.text());
+}
+
+#[test]
+fn a_job_shows_what_it_reports() {
+    let mut screen = study(120, 40, false);
+    screen.keys(": \"run-003\" enter alt-1");
+    answer(&mut screen);
+    let text = screen.text();
+    let loss = line(&text, " loss ");
+    assert!(loss.contains('▼') || loss.contains('▲') || loss.contains("best"), "{loss}");
+    insta::assert_snapshot!("job_with_metrics_120x40", text);
+    screen.keys("alt-4");
+    answer(&mut screen);
+    insta::assert_snapshot!("job_metrics_120x40", screen.text());
+    screen.keys("m");
+    answer(&mut screen);
+    assert!(screen.text().contains("acc over steps"), "{}", screen.text());
+    let mut small = study(80, 24, false);
+    small.keys(": \"run-003\" enter alt-4");
+    answer(&mut small);
+    insta::assert_snapshot!("job_metrics_80x24", small.text());
+}
+
+#[test]
+fn what_is_complete_is_asked_for_once() {
+    let mut screen = study(120, 40, false);
+    screen.now = screen.now + Millis::from_secs(30);
+    screen.tell(Msg::Tick);
+    let asked = answer(&mut screen);
+    let again: Vec<&(Vec<JobId>, Vec<String>)> =
+        asked.iter().filter(|(jobs, _)| jobs.iter().any(|id| *id != JobId(12))).collect();
+    assert!(!asked.is_empty() && again.is_empty(), "only the running job has more to say: {asked:?}");
+    // While nobody looks at it, nothing is asked.
+    screen.keys(": \"gpu-a100\" enter");
+    screen.asked.clear();
+    screen.now = screen.now + Millis::from_secs(30);
+    screen.tell(Msg::Tick);
+    assert!(answer(&mut screen).is_empty());
+}
