@@ -27,6 +27,8 @@ pub const LOG_FILE: &str = "serve.log";
 const LOG_BYTES_MAX: u64 = 1 << 20;
 /// How much of the log's end is looked at for the reason of a failed start.
 const LOG_TAIL_BYTES: u64 = 2048;
+/// Stands before what each host says.
+const START_MARK: &str = "-- a background host is started\n";
 /// How many of its last lines are shown.
 const LOG_TAIL_LINES: usize = 3;
 /// How long a new background host may take until it listens: a million rows are read in 5 s.
@@ -69,7 +71,7 @@ fn failed(options: &HostOptions, what: &str) -> Fault {
     fault.hint(format!("see {}; or host it here with --embedded", log.display()))
 }
 
-/// Returns the last lines of the log, fit to be shown.
+/// Returns the last lines of the log from the last start on, fit to be shown: what an earlier host said is no reason.
 fn log_tail(path: &Path) -> Vec<String> {
     let read = || -> io::Result<Vec<u8>> {
         let mut file = fs::File::open(path)?;
@@ -81,6 +83,7 @@ fn log_tail(path: &Path) -> Vec<String> {
     };
     let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
     let clean = |line: &str| line.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned();
+    let text = text.rsplit_once(START_MARK).map_or(text.as_str(), |(_, since)| since);
     let lines: Vec<String> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].to_vec()
 }
@@ -97,7 +100,9 @@ fn spawn(options: &HostOptions, talk: Talk) -> Result<Child, Fault> {
         Some(program) => program.clone(),
         None => std::env::current_exe().map_err(|e| Fault::internal("cannot find this program's own file").because(&e))?,
     };
-    let log = open_log(&options.state_dir)?;
+    let mut log = open_log(&options.state_dir)?;
+    // Without it the last words of an earlier one would be taken for its own.
+    let _ = std::io::Write::write_all(&mut log, START_MARK.as_bytes());
     let mut command = Command::new(&program);
     command.arg("--state-dir").arg(&options.state_dir);
     if let Some(config) = &options.config {

@@ -18,6 +18,7 @@ use super::{job_plan, job_wait, select};
 use crate::model::fault::Fault;
 use crate::model::names::check_name;
 use crate::model::request::{JobRef, Place, Reply, Request, Submit};
+use crate::model::spec::Begin;
 use crate::model::spec::doc::{self, Doc, Entry, Value};
 use crate::model::spec::fields::Faults;
 use crate::model::spec::patch::Whose;
@@ -56,7 +57,7 @@ pub enum Purpose {
 #[derive(Args, Clone, Debug)]
 pub struct What {
     /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
-    #[arg(short, long, visible_alias = "config-file", value_name = "FILE", required_unless_present = "command")]
+    #[arg(short, long, visible_alias = "config-file", value_name = "FILE")]
     file: Option<String>,
     /// Its name; made from the experiment's count when absent
     #[arg(short, long, value_name = "NAME")]
@@ -234,6 +235,11 @@ pub async fn read(session: &Session, create: &What, purpose: Purpose) -> Result<
     let read = JobFile::read(&doc, &mut faults);
     source.judge(session.out, faults, HINTS)?;
     let Some(mut file) = read else { return Err(Fault::internal("a job without faults was not read").into()) };
+    if let Some(Begin::At(at)) = file.spec.scheduling.begin_time
+        && at.0 < jiff::Timestamp::now().as_millisecond()
+    {
+        session.out.warn(&format!("beginTime {} is past; the job may start at once", at.rfc3339()));
+    }
     let answers = match create.file.as_deref() {
         _ if session.globals.dry_run || purpose == Purpose::Look => Answers::Unasked,
         Some("-") => Answers::Taken,
@@ -273,6 +279,10 @@ impl What {
                 let source = Source::read(file).await?;
                 let doc = source.doc()?;
                 (source, doc)
+            }
+            None if self.command.is_empty() => {
+                let hint = "ostler job create -- CMD ..., or -f FILE";
+                return Err(Fault::config("there is nothing to run").hint(hint).into());
             }
             None => {
                 let mut doc = Doc::empty();

@@ -3,6 +3,8 @@
 use clap::Args;
 use jiff::Zoned;
 use jiff::civil::{DateTime, Time};
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::TimeZone;
 
 use crate::model::fault::Fault;
 use crate::model::spec::doc::{Doc, Place, Value};
@@ -83,10 +85,7 @@ fn list(values: impl Iterator<Item = Value>) -> Value {
 
 /// Reads a time as people type it: of the day (the next one), of a date, both by the clock here; or as in a file.
 fn begin_of(text: &str, now: &Zoned) -> Result<Begin, String> {
-    let at = |at: DateTime| {
-        let zoned = at.to_zoned(now.time_zone().clone()).map_err(|error| format!("`{text}`: {error}"))?;
-        Ok(Begin::At(crate::model::units::UnixMillis(zoned.timestamp().as_millisecond())))
-    };
+    let at = |at: DateTime| in_zone(text, at, now.time_zone().clone());
     let of_day = Some(text).filter(|text| text.len() <= 8 && text.contains(':')).and_then(|text| text.parse::<Time>().ok());
     if let Some(time) = of_day {
         let today = now.date().to_datetime(time);
@@ -95,11 +94,33 @@ fn begin_of(text: &str, now: &Zoned) -> Result<Begin, String> {
     }
     match text.parse::<Begin>() {
         Ok(begin) => Ok(begin),
+        // A zone in brackets counts; as a date alone it would be passed over in silence.
+        Err(_) if text.contains('[') => {
+            let pieces = Pieces::parse(text).map_err(|error| format!("`{text}`: {error}"))?;
+            let zone =
+                pieces.to_time_zone().ok().flatten().ok_or_else(|| format!("`{text}` names no time zone that is known"))?;
+            in_zone(text, pieces.date().to_datetime(pieces.time().unwrap_or_default()), zone)
+        }
         Err(what) => match text.parse::<DateTime>() {
             Ok(date) => at(date),
+            Err(error) if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-') => {
+                Err(format!("`{text}` is no date: {error}"))
+            }
             Err(_) => Err(what),
         },
     }
+}
+
+/// Where clocks are put forward, some times of a day are not there.
+fn in_zone(text: &str, at: DateTime, zone: TimeZone) -> Result<Begin, String> {
+    let found = zone.to_ambiguous_zoned(at);
+    let zoned = found.compatible().map_err(|error| format!("`{text}`: {error}"))?;
+    if zoned.datetime() != at {
+        let name = zone.iana_name().unwrap_or("this time zone").to_owned();
+        let forward = zoned.time();
+        return Err(format!("`{text}` does not exist in {name}, where clocks are put forward then; {forward} does"));
+    }
+    Ok(Begin::At(crate::model::units::UnixMillis(zoned.timestamp().as_millisecond())))
 }
 
 #[cfg(test)]
@@ -114,12 +135,23 @@ mod tests {
             ("09:05:30", "2026-11-28T08:05:30.000Z"),
             ("2026-12-24T18:00", "2026-12-24T17:00:00.000Z"),
             ("2026-12-24T18:00:00Z", "2026-12-24T18:00:00.000Z"),
+            ("2026-12-24T18:00[America/New_York]", "2026-12-24T23:00:00.000Z"),
             ("2h", "PT2H"),
         ] {
             assert_eq!(begin_of(text, &now).map(String::from), Ok(expected.to_owned()), "{text}");
         }
-        for text in ["", "soon", "25:00", "2026-13-01T00:00"] {
-            assert!(begin_of(text, &now).is_err(), "{text}");
+        for (text, said) in [
+            ("", "neither a time"),
+            ("soon", "neither a time"),
+            ("25:00", "neither a time"),
+            ("2026-13-01T00:00", "is no date"),
+            ("2026-02-30", "`2026-02-30` is no date"),
+            ("2027-03-28T02:30", "does not exist in Europe/Berlin, where clocks are put forward then; 03:30:00 does"),
+            ("2027-03-28T02:30[Europe/Berlin]", "does not exist in Europe/Berlin"),
+            ("2027-03-28T02:30[Nowhere/None]", "names no time zone that is known"),
+        ] {
+            let error = begin_of(text, &now).expect_err(text);
+            assert!(error.contains(said), "{text}: {error}");
         }
     }
 }

@@ -41,7 +41,22 @@ pub fn check_host(text: &str) -> Result<(), String> {
     if host.len() > HOST_BYTES_MAX {
         return Err(format!("the host has {} characters, the limit is {HOST_BYTES_MAX}", host.len()));
     }
-    Ok(())
+    check_colons(host)
+}
+
+/// A colon is that of an IPv6 address, which ssh takes with brackets or without. A port behind one would be a part of the name
+/// to ssh, so that nobody of that name is found.
+fn check_colons(host: &str) -> Result<(), String> {
+    if !host.contains([':', '[', ']']) {
+        return Ok(());
+    }
+    let bare = host.strip_prefix('[').map_or(Some(host), |rest| rest.strip_suffix(']'));
+    let address = bare.map(|bare| bare.split_once('%').map_or(bare, |(address, _)| address));
+    if address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()) {
+        return Ok(());
+    }
+    let port = "a port is set in the ssh configuration (`Host`, `Port`)";
+    Err(format!("`{}` is neither a name nor an IPv6 address; {port}", host.escape_debug()))
 }
 
 fn check_part(what: &str, text: &str, fits: impl Fn(char) -> bool) -> Result<(), String> {
@@ -106,7 +121,7 @@ pub fn shell_owned(name: &str) -> bool {
 
 /// Returns a character as a message may show it: printable as itself in backticks, else by its code point.
 pub fn shown_char(c: char) -> String {
-    if c.is_ascii_graphic() { format!("`{c}`") } else { format!("U+{:04X}", c as u32) }
+    if c.is_ascii_graphic() && c != '`' { format!("`{c}`") } else { format!("U+{:04X}", c as u32) }
 }
 
 /// Says whether two names are the same to us: compared without case, shown as typed.
@@ -224,7 +239,7 @@ mod tests {
 
     #[test]
     fn hosts_that_ssh_must_never_see() {
-        for good in ["gpu1", "ci@gpu-1.lan", "10.77.0.1", "[::1]", "fe80::1%eth0"] {
+        for good in ["gpu1", "ci@gpu-1.lan", "10.77.0.1", "[::1]", "fe80::1%eth0", "[fe80::1%eth0]", "::1"] {
             assert_eq!(check_host(good), Ok(()), "{good}");
         }
         for bad in [
@@ -240,6 +255,13 @@ mod tests {
             "u;x@h",
             "a'b",
             "a|b",
+            "gpu1:22",
+            "gpu1:0",
+            "gpu1:ssh",
+            "[::1]:22",
+            "[gpu1]",
+            "[::1",
+            "::1]",
             &"h".repeat(254),
         ] {
             assert!(check_host(bad).is_err(), "{bad:?}");

@@ -181,6 +181,12 @@ impl Sched {
             return Some(format!("scale cluster {} to {need}", cluster.name));
         }
         let pool = self.pools.get(&cluster.id)?;
+        if let Demand::Part(asked) = &job.spec.demand
+            && self.nodes_of(cluster.id).filter(|node| node.facts.is_none() || fits(&job.spec.demand, node)).count()
+                < need as usize
+        {
+            return Some(format!("ask for less, or give cluster {} nodes that have {asked}", cluster.name));
+        }
         if at == Some(0) && !self.starts_nothing(cluster) {
             if self.gives_way(cluster, job) {
                 return Some("nothing more: running jobs of a lower priority are being stopped for it".to_owned());

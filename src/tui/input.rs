@@ -3,6 +3,7 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::commands::{Code, Key};
+use crate::tui::bounded::SIDE_MAX;
 use crate::tui::msg::{Mouse, MouseAct, Msg};
 
 /// Returns the message that a terminal event means, if it means any.
@@ -11,7 +12,7 @@ pub fn message(event: Event) -> Option<Msg> {
         Event::Key(key) => self::key(key).map(Msg::Key),
         Event::Mouse(mouse) => self::mouse(mouse).map(Msg::Mouse),
         Event::Paste(text) => Some(Msg::Paste(text)),
-        Event::Resize(w, h) => Some(Msg::Resize(w, h)),
+        Event::Resize(w, h) => Some(Msg::Resize(w.min(SIDE_MAX), h.min(SIDE_MAX))),
         Event::FocusGained => Some(Msg::Front(true)),
         Event::FocusLost => Some(Msg::Front(false)),
     }

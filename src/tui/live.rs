@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::app::{App, Start};
+use super::bounded::Bounded;
 use super::cx::Look;
 use super::input;
 use super::keymap::Keymap;
@@ -27,7 +28,7 @@ use super::pane::{Leave, UiEffect};
 use super::record::Recorder;
 use super::terminal::{self, Guard, MouseUse};
 use super::theme::load::{DEFAULT, LIGHT};
-use super::theme::{Depth, Themes};
+use super::theme::{Depth, Theme, Themes};
 use super::{FRAMES_PER_SECOND, TuiOptions};
 use crate::api::Client;
 use crate::model::fault::Fault;
@@ -59,7 +60,8 @@ pub(super) fn start(options: &TuiOptions) -> Result<Start, Fault> {
     let depth = options.depth.unwrap_or_else(guess);
     let themes = Themes::new(options.themes_dir.as_deref().map(theme_files).unwrap_or_default());
     let fallback = if depth == Depth::Ansi16 { "ansi16" } else { DEFAULT };
-    let theme = themes.load(options.theme.as_deref().unwrap_or(fallback))?;
+    let named = options.theme.as_deref().unwrap_or(fallback);
+    let theme = themes.load(named).or_else(|_| themes.load(fallback)).or_else(|_| Themes::default().load(fallback))?;
     let sizes = kept(options).sizes;
     let look = Look {
         readonly: options.readonly,
@@ -69,6 +71,17 @@ pub(super) fn start(options: &TuiOptions) -> Result<Start, Fault> {
         demo: options.demo,
     };
     Ok(Start { look, keymap: Keymap::new(&options.keys)?, themes, theme, depth, sizes })
+}
+
+/// Returns what is to be said of the theme: a broken one costs its colours, and not the screen.
+fn about_theme(options: &TuiOptions, theme: &Theme, themes: &Themes) -> Vec<Fault> {
+    let Some(named) = options.theme.as_deref() else { return Vec::new() };
+    match themes.load(named) {
+        Err(fault) => vec![fault.hint(format!("`{}` is used", theme.name))],
+        Ok(theme) => {
+            theme.hard_to_read().into_iter().map(|what| Fault::config(format!("theme `{named}`: {what}"))).take(1).collect()
+        }
+    }
 }
 
 /// Reads what was remembered the last time; what cannot be read is forgotten.
@@ -113,7 +126,7 @@ struct Live {
     options: TuiOptions,
     app: App,
     guard: Guard,
-    screen: Terminal<CrosstermBackend<Stdout>>,
+    screen: Terminal<Bounded<CrosstermBackend<Stdout>>>,
     keys: Option<EventStream>,
     messages: mpsc::Sender<Msg>,
     watches: BTreeMap<u64, JoinHandle<()>>,
@@ -125,13 +138,15 @@ struct Live {
 }
 
 pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fault> {
-    let app = App::new(start(&options)?);
+    let start = start(&options)?;
+    let faults = about_theme(&options, &start.theme, &start.themes);
+    let app = App::new(start);
     let recorder = options.record.as_deref().map(Recorder::create).transpose()?;
     let broken = |e: &io::Error| Fault::config("the terminal cannot be used for the screen").because(e);
     terminal::install_panic_hook(options.sizes_file.as_deref().and_then(Path::parent));
     let mouse = if options.mouse { MouseUse::Captured } else { MouseUse::Left };
     let guard = Guard::take(mouse).map_err(|e| broken(&e))?;
-    let screen = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|e| broken(&e))?;
+    let screen = Terminal::new(Bounded(CrosstermBackend::new(io::stdout()))).map_err(|e| broken(&e))?;
     let (messages, mut inbox) = mpsc::channel(MESSAGES_WAITING_MAX);
     let watcher = options.themes_dir.as_deref().and_then(|dir| watch_themes(dir, messages.clone()));
     let feed = tokio::spawn(feed(client.clone(), messages.clone()));
@@ -152,7 +167,7 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fa
         drawn_at: Instant::now(),
         dirty: true,
     };
-    let left = live.go(&mut inbox).await.map_err(|e| broken(&e));
+    let left = live.go(&mut inbox, faults).await.map_err(|e| broken(&e));
     feed.abort();
     if let Some(configured) = configured {
         configured.abort();
@@ -215,7 +230,7 @@ fn watch_themes(dir: &Path, messages: mpsc::Sender<Msg>) -> Option<notify::Recom
 }
 
 impl Live {
-    async fn go(&mut self, inbox: &mut mpsc::Receiver<Msg>) -> io::Result<Leave> {
+    async fn go(&mut self, inbox: &mut mpsc::Receiver<Msg>, faults: Vec<Fault>) -> io::Result<Leave> {
         let size = self.screen.size()?;
         if let Some(leave) = self.take(Msg::Resize(size.width, size.height)).await? {
             return Ok(leave);
@@ -228,6 +243,9 @@ impl Live {
             ..Default::default()
         };
         self.take(Msg::Configured(Ok(ui))).await?;
+        for fault in faults {
+            self.take(Msg::Note(Err(fault))).await?;
+        }
         let bookmarks = if self.options.demo { Vec::new() } else { kept(&self.options).bookmarks };
         if !bookmarks.is_empty() {
             self.take(Msg::Bookmarks(bookmarks)).await?;
@@ -336,7 +354,7 @@ impl Live {
     /// go to whoever reads the keys, and the question fail.
     fn fresh(&mut self) -> io::Result<()> {
         crossterm::execute!(io::stdout(), crossterm::terminal::Clear(crossterm::terminal::ClearType::All))?;
-        self.screen = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        self.screen = Terminal::new(Bounded(CrosstermBackend::new(io::stdout())))?;
         self.dirty = true;
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 pub mod acts;
 pub mod app;
+pub mod bounded;
 pub mod causes;
 pub mod chart;
 pub mod cx;

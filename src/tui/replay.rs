@@ -12,6 +12,7 @@ use ratatui::backend::CrosstermBackend;
 use tokio::time::{Instant, sleep_until};
 
 use super::app::App;
+use super::bounded::Bounded;
 use super::msg::Msg;
 use super::pane::{Leave, UiEffect};
 use super::terminal::{self, Guard, MouseUse};
@@ -29,7 +30,7 @@ pub(super) async fn run(file: PathBuf, options: TuiOptions) -> Result<Leave, Fau
     terminal::install_panic_hook(None);
     let mouse = if options.mouse { MouseUse::Captured } else { MouseUse::Left };
     let guard = Guard::take(mouse).map_err(|e| broken(&e))?;
-    let screen = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|e| broken(&e))?;
+    let screen = Terminal::new(Bounded(CrosstermBackend::new(io::stdout()))).map_err(|e| broken(&e))?;
     let played = play(app, screen, messages).await.map_err(|e| broken(&e));
     drop(guard);
     played
@@ -37,7 +38,7 @@ pub(super) async fn run(file: PathBuf, options: TuiOptions) -> Result<Leave, Fau
 
 async fn play(
     mut app: App,
-    mut screen: Terminal<CrosstermBackend<io::Stdout>>,
+    mut screen: Terminal<Bounded<CrosstermBackend<io::Stdout>>>,
     messages: Vec<super::msg::Stamped>,
 ) -> io::Result<Leave> {
     let mut keys = EventStream::new();

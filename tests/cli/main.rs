@@ -1,5 +1,6 @@
 //! The command line from outside: arguments in, standard output, standard error and exit code out, against the real program.
 
+mod bad_input;
 mod classes;
 mod containers;
 mod declare;

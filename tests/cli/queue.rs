@@ -30,7 +30,7 @@ fn every_wait_says_why() {
     assert!(shown["estimatedStartTime"].is_null());
     for (line, code, words) in [
         ("job create --after-ok nobody -- true", 1, "afterOk: no job `nobody` in experiment `first`"),
-        ("job create --array 5-1 -- true", 2, "`5-1` is no range"),
+        ("job create --array 5-1 -- true", 2, "`5-1` goes down"),
         ("job create --begin soon -- true", 2, "--begin: `soon` is neither a time"),
         ("job create --retry-delay 5s -- true", 2, "--attempts"),
         ("experiment limit first --running 0", 1, "0 jobs may run at once"),

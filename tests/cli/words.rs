@@ -65,7 +65,7 @@ fn wrong_calls_end_with_two_and_name_what_was_meant() {
         ("jbo list", "'job'"),
         ("job lst", "'list'"),
         ("job list --limt 3", "'--limit'"),
-        ("job create", "required"),
+        ("job create", "there is nothing to run"),
         ("cluster scale gpu many", "`many` is no number of nodes"),
         ("job list --state done", "`done` is no state of a job"),
         ("job show", "no job is named"),

@@ -86,14 +86,25 @@ async fn what_ssh_refuses_is_told_apart() {
     host.write_config("changed_config", &format!(" UserKnownHostsFile {dir}/changed"));
     host.write_config("key_config", &format!(" IdentityFile {dir}/other-user\n IdentityFile none"));
     host.write_config("bad_config", " NoSuchOption yes");
+    // A key that others can read is not used, and one that is not there cannot be; both are said.
+    std::fs::copy(host.path("user"), host.path("open-user")).unwrap();
+    std::fs::set_permissions(host.path("open-user"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    host.write_config("open_key_config", &format!(" IdentityFile {dir}/open-user"));
+    host.write_config("lost_key_config", &format!(" IdentityFile {dir}/lost-user"));
     // A known key must be offered alone, so the right one is taken out of the way.
     let key = std::fs::read_to_string(host.path("key_config")).unwrap();
     std::fs::write(host.path("key_config"), key.replace(&format!(" IdentityFile {dir}/user\n"), "")).unwrap();
+    for config in ["open_key_config", "lost_key_config"] {
+        let text = std::fs::read_to_string(host.path(config)).unwrap();
+        std::fs::write(host.path(config), text.replace(&format!(" IdentityFile {dir}/user\n"), "")).unwrap();
+    }
 
     let cases = [
         ("unknown_config", "host-key-unknown", "sign in", true, "No ED25519 host key is known for"),
         ("changed_config", "host-key-changed", "sign in", true, "(was SHA256:"),
         ("key_config", "auth-refused", "sign in", true, "Permission denied (publickey)"),
+        ("open_key_config", "auth-refused", "sign in", true, "Permissions 0644 for"),
+        ("lost_key_config", "auth-refused", "sign in", true, "Permission denied (publickey)"),
         ("bad_config", "ssh-config", "connect", true, "nosuchoption"),
         ("no_config", "ssh-config", "connect", true, "no_config"),
     ];

@@ -1,30 +1,14 @@
 //! Themes: complete, readable, and told apart without colour.
 
+use ostler::tui::theme::contrast::{NOT_TEXT, contrast};
 use ostler::tui::theme::{BUILT_IN, Depth, Role, Themes};
 use ratatui::style::{Color, Modifier, Style};
 
 /// WCAG 2.2, 1.4.3 (level AA): the least contrast of text.
 const CONTRAST_MIN: f64 = 4.5;
 
-/// What is drawn as lines and fills, not as text.
-const NOT_TEXT: &[Role] = &[Role::Frame, Role::Line, Role::BarRest];
-
 /// Grounds on which any text may stand.
 const GROUNDS: &[Role] = &[Role::Ground, Role::Panel, Role::Cursor, Role::CursorIdle];
-
-fn luminance(color: Color) -> Option<f64> {
-    let Color::Rgb(r, g, b) = color else { return None };
-    let part = |value: u8| {
-        let v = f64::from(value) / 255.0;
-        if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
-    };
-    Some(0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b))
-}
-
-fn contrast(fg: Color, bg: Color) -> Option<f64> {
-    let (a, b) = (luminance(fg)?, luminance(bg)?);
-    Some((a.max(b) + 0.05) / (a.min(b) + 0.05))
-}
 
 #[test]
 fn text_can_be_read_on_every_ground() {

@@ -214,7 +214,8 @@ fn cluster_name(field: &Field<'_>, faults: &mut Faults) -> Option<String> {
 
 /// Reads the required `commandLine` of a map.
 pub(super) fn command_line(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<String> {
-    fields.need(faults, "commandLine")?.checked(faults, |text| {
+    let field = fields.need(faults, "commandLine")?;
+    let line = field.checked(faults, |text| {
         if text.trim().is_empty() {
             return Err("is empty; there is nothing to run".to_owned());
         }
@@ -225,7 +226,18 @@ pub(super) fn command_line(fields: &mut Fields<'_>, faults: &mut Faults) -> Opti
             ));
         }
         Ok(())
-    })
+    })?;
+    warn_of_returns(&field, &line, faults);
+    Some(line)
+}
+
+/// A file saved with CR LF and pasted into another one is a common slip, and the fault comes late, on the node.
+pub(super) fn warn_of_returns(field: &Field<'_>, line: &str, faults: &mut Faults) {
+    if let Some(at) = line.split('\n').position(|line| line.ends_with('\r')) {
+        let number = at + 1;
+        let what = format!("line {number} ends in a carriage return, which a shell takes as part of the word before it");
+        field.warn(faults, what);
+    }
 }
 
 /// Reads a list of variables; their names are checked and no two the same.
@@ -395,6 +407,7 @@ pub(super) fn named_count(name: &str, field: &Field<'_>, faults: &mut Faults) ->
 
 fn resources(field: &Field<'_>, faults: &mut Faults) -> Option<Resources> {
     let mut resources = Resources::default();
+    let before = faults.errors.len();
     for (name, value) in field.entries(faults) {
         match name.as_str() {
             "cpus" => resources.cpus_milli = value.thousandths(faults).unwrap_or_default(),
@@ -402,6 +415,10 @@ fn resources(field: &Field<'_>, faults: &mut Faults) -> Option<Resources> {
             "gpus" => resources.gpus_milli = value.thousandths(faults).unwrap_or_default(),
             _ => resources.other.extend(named_count(&name, &value, faults).filter(|(_, count)| *count > 0)),
         }
+    }
+    // Any number of such jobs would fit on one node at once.
+    if resources == Resources::default() && faults.errors.len() == before {
+        field.fault(faults, "asks nothing of a node; leave it out for whole nodes");
     }
     Some(resources)
 }

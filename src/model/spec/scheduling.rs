@@ -215,8 +215,11 @@ impl FromStr for Indexes {
                 None => (number(range)?, number(range)?),
                 Some((first, last)) => (number(first)?, number(last)?),
             };
-            if step == 0 || last < first {
-                return Err(bad(&format!("`{}` is no range", part.trim())));
+            if step == 0 {
+                return Err(bad(&format!("the step of `{}` is 0", part.trim())));
+            }
+            if last < first {
+                return Err(bad(&format!("`{}` goes down", part.trim())));
             }
             if (last - first) / step >= ARRAY_MEMBERS_MAX as u32 {
                 return Err(bad(&format!("an array has at most {ARRAY_MEMBERS_MAX} members")));

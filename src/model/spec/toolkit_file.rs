@@ -1,7 +1,7 @@
 //! Reads the framework of a job: exactly one settings object. Called by the reader of jobs alone.
 
 use crate::model::spec::fields::{Faults, Field, Fields};
-use crate::model::spec::job_file::{COMMAND_BYTES_MAX, PROCESSES_MAX};
+use crate::model::spec::job_file::{COMMAND_BYTES_MAX, PROCESSES_MAX, warn_of_returns};
 use crate::model::spec::toolkit::{
     Backend, FileOrScript, Language, Launched, PROCESSES_PER_NODE_MAX, Program, PyTorch, RESTARTS_MAX, Ranks, Served,
     TensorFlow, ToolKind, Toolkit,
@@ -105,13 +105,15 @@ impl Settings<'_, '_> {
     fn text(&mut self, key: &'static str) -> Option<String> {
         let field = self.fields.take(key)?;
         self.read.push((key, field.clone()));
-        field.checked(self.faults, |text| {
+        let line = field.checked(self.faults, |text| {
             if text.len() > COMMAND_BYTES_MAX {
                 let len = text.len();
                 return Err(format!("has {len} bytes, the limit is {COMMAND_BYTES_MAX}; put it into a script on the nodes"));
             }
             Ok(())
-        })
+        })?;
+        warn_of_returns(&field, &line, self.faults);
+        Some(line)
     }
 
     /// A text that has to be there; that it says something is a rule of the toolkit.

@@ -15,14 +15,14 @@ use crate::model::names::check_host;
 use crate::model::shown::Shown;
 use crate::model::state::Login;
 use crate::transport::link::LinkError;
-use crate::transport::ssh::{Destination, attach, place, words};
+use crate::transport::ssh::{Destination, attach, jumps, place, words};
 
 /// How long a master without any channel stays, in seconds: longer than any back-off or restart of ours.
 pub(crate) const IDLE_SECONDS: u32 = 600;
 /// How long a sign-in may take in all: ten seconds to connect, twice with a jump host, and the server's own pace.
 const SIGN_IN_MAX: Duration = Duration::from_secs(40);
 /// How long a living master may take to answer on its socket; it does so in a tenth of a millisecond.
-const ANSWER_MAX: Duration = Duration::from_secs(3);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// How much of ssh's words is kept, in bytes; a banner may be endless.
 const WORDS_BYTES_MAX: usize = 16 * 1024;
 /// How long words may still come once ssh has ended: something that it started may hold its standard error open.
@@ -61,6 +61,7 @@ pub(super) async fn ensure(to: &Destination) -> Result<PathBuf, LinkError> {
     }
     // Nobody answers: what a master that was killed has left behind.
     remove(&socket);
+    jumps::check(ssh, to).await?;
     start(ssh, to, &socket).await?;
     Ok(socket)
 }
@@ -191,7 +192,7 @@ fn arguments(to: &Destination, socket: &Path) -> Vec<std::ffi::OsString> {
 
 /// Returns a program of OpenSSH, yet to be started: away from our terminal, its words in English and for us alone. The
 /// path is absolute and nothing runs between fork and exec, so that a large process of ours does not slow it down.
-fn quiet(program: &Path) -> Command {
+pub(super) fn quiet(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("LC_ALL", "C").env("SSH_ASKPASS_REQUIRE", "never").process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -228,7 +229,7 @@ async fn program() -> Result<&'static Path, LinkError> {
     .map(PathBuf::as_path)
 }
 
-fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+pub(super) fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     std::env::split_paths(path?)
         .filter(|dir| dir.is_absolute())

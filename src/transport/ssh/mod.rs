@@ -9,6 +9,7 @@
 //! failures are told apart by its words, and nothing here says that a process on the node lives or died.
 
 mod command;
+mod jumps;
 pub(crate) mod master;
 mod place;
 mod words;

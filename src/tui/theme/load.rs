@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{Role, Theme};
 use crate::model::fault::Fault;
+use crate::model::nearest::nearest;
 
 /// The themes inside the binary: name and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
@@ -127,8 +128,22 @@ fn built_in(name: &str) -> Option<&'static str> {
 fn parse(name: &str, text: &str) -> Result<File, Fault> {
     toml::from_str(text).map_err(|e| {
         let line = e.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        Fault::config(format!("theme `{name}`, line {line}: {}", e.message()))
+        Fault::config(format!("theme `{name}`, line {line}: {}", slip(e.message())))
     })
+}
+
+/// Names the role that was meant, in the place of all there are.
+fn slip(message: &str) -> String {
+    let unknown = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')).map(|(word, _)| word);
+    let Some(word) = unknown else { return message.to_owned() };
+    let known: Vec<String> = Role::ALL.iter().map(|role| role_word(*role)).collect();
+    let meant = nearest(word, known.iter().map(String::as_str)).map(|meant| format!("; did you mean `{meant}`?"));
+    format!("there is no role `{}`{}", word.escape_debug(), meant.unwrap_or_default())
+}
+
+/// Returns the name of a role as files have it.
+pub(super) fn role_word(role: Role) -> String {
+    serde_json::to_string(&role).unwrap_or_default().replace('"', "")
 }
 
 /// `files`: the theme first, then what it inherits.
@@ -139,7 +154,7 @@ fn resolve(name: &str, files: &[File]) -> Result<Theme, Fault> {
     }
     let mut styles = BTreeMap::new();
     for role in Role::ALL {
-        let word = || serde_json::to_string(role).unwrap_or_default().replace('"', "");
+        let word = || role_word(*role);
         let look = files.iter().find_map(|f| f.roles.get(role));
         let look = look.ok_or_else(|| Fault::config(format!("theme `{name}` has no style for `{}`", word())))?;
         let style = style(look, &palette).map_err(|e| Fault::config(format!("theme `{name}`, role `{}`: {e}", word())))?;
@@ -177,5 +192,9 @@ fn style(look: &Look, palette: &BTreeMap<&str, &str>) -> Result<Style, String> {
 /// A name of the palette, `#rrggbb`, a number of the 256, or one of the sixteen by name.
 fn color(text: &str, palette: &BTreeMap<&str, &str>) -> Result<Color, String> {
     let value = palette.get(text).copied().unwrap_or(text);
-    value.parse().map_err(|_| format!("`{text}` is neither in the palette nor a colour"))
+    let forms = "forms: #rrggbb, 0 to 255, or one of the sixteen by name";
+    value.parse().map_err(|_| match palette.contains_key(text) {
+        true => format!("`{text}` of the palette is `{value}`, which is no colour; {forms}"),
+        false => format!("`{text}` is neither in the palette nor a colour; {forms}"),
+    })
 }

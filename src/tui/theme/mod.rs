@@ -1,6 +1,7 @@
 //! Themes: a palette and a style for each [`Role`], from TOML files. `load.rs` reads them, `depth.rs` brings colours down
 //! to what the terminal has.
 
+pub mod contrast;
 pub mod depth;
 pub mod load;
 pub mod role;

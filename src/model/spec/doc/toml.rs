@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{DEPTH_MAX, Doc, Entry, Lines, Place, Value, syntax, too_deep};
-use crate::model::spec::fields::FileFault;
+use crate::model::spec::fields::{FileFault, quoted};
 
 /// The most faults of syntax that are told at once; after some, what follows is noise.
 const SYNTAX_FAULTS_MAX: usize = 8;
@@ -12,16 +12,24 @@ const SYNTAX_FAULTS_MAX: usize = 8;
 pub(super) fn parse(text: &str) -> Result<Doc, Vec<FileFault>> {
     let lines = Lines::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut faults: Vec<FileFault> = errors
-        .iter()
-        .take(SYNTAX_FAULTS_MAX)
-        .map(|error| syntax(&lines, error.span().map_or(0, |span| span.start), error.message()))
-        .collect();
+    let mut faults: Vec<FileFault> = errors.iter().take(SYNTAX_FAULTS_MAX).map(|error| fault(text, &lines, error)).collect();
     if !faults.is_empty() {
         return Err(faults);
     }
     let doc = Doc { place: Place { line: 1, column: 1 }, value: entries(table.get_ref(), &lines, 0, &mut faults) };
     if faults.is_empty() { Ok(doc) } else { Err(faults) }
+}
+
+/// The parser's words, but for two that the other languages say otherwise.
+fn fault(text: &str, lines: &Lines<'_>, error: &toml::de::Error) -> FileFault {
+    let span = error.span().unwrap_or_default();
+    let message = error.message();
+    let key = || text.get(span.clone()).map_or("key", |key| key.trim().trim_matches(['"', '\'']));
+    match message {
+        _ if message.contains("recurs") => too_deep(lines, span.start),
+        "duplicate key" => syntax(lines, span.start, format!("the key {} is set twice", quoted(key()))),
+        _ => syntax(lines, span.start, message),
+    }
 }
 
 fn entries(table: &DeTable<'_>, lines: &Lines<'_>, depth: usize, faults: &mut Vec<FileFault>) -> Value {
