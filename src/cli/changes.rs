@@ -113,7 +113,7 @@ mod tests {
             ..Changes::default()
         };
         let changed = changes.apply(spec.clone()).expect("a job");
-        assert_eq!((changed.node_count, changed.constraints.max_wall_clock_time), (NodeCount(2), Millis::from_hours(2)));
+        assert_eq!((changed.node_count, changed.constraints.max_wall_clock_time), (NodeCount(2), Millis::from_mins(120)));
         let Demand::Part(part) = &changed.demand else { panic!("{:?}", changed.demand) };
         assert_eq!(part.memory, Bytes(16 << 30));
         assert_eq!((&changed.secrets, &changed.toolkit, &changed.metrics), (&spec.secrets, &spec.toolkit, &spec.metrics));

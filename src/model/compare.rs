@@ -159,12 +159,12 @@ fn flatten(before: &str, value: &Value, say: &mut impl FnMut(&str, String)) {
 mod tests {
     use super::*;
     use crate::model::spec::JobSpec;
-    use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
+    use crate::model::spec::job::EnvironmentVariable;
 
     fn job(spec: JobSpec) -> Job {
         serde_json::from_value(serde_json::json!({
             "id": 7, "workspace": 1, "experiment": 1, "name": "train", "uuid": uuid::Uuid::nil(), "segment": "x", "cluster": 1,
-            "spec": spec, "shape": LaunchShape::default(), "state": "failed", "since": 0, "priority": "normal", "attempt": 1,
+            "spec": spec, "shape": {"prepares": false, "mainNodes": [0]}, "state": "failed", "since": 0, "priority": "normal", "attempt": 1,
             "created": 0,
         }))
         .expect("a job")

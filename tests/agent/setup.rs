@@ -40,7 +40,7 @@ fn launch_of(node: &Node, job: &Job, rank: &str, volumes: &[Volume]) -> (RankKey
         cpus: 1,
         gpus: 0,
         gpu_shares: None,
-        share: String::new(),
+        ..NodePlace::default()
     };
     let names = JobNames { workspace: "lab", experiment: "first", cluster_mounts: &NO_MOUNTS, volumes, runtimes: &[] };
     let key = key(&format!("{}.1.{rank}", job.id.0));
