@@ -170,6 +170,9 @@ pub fn ssh_config_hosts(text: &str) -> Vec<String> {
 /// The most hosts that one list may give: ten times the largest fleet we measure.
 pub const HOSTS_MAX: usize = 10_000;
 
+/// The most groups in brackets that one entry may have: racks, shelves and slots need three.
+const GROUPS_MAX: usize = 8;
+
 fn split_outside_brackets(list: &str) -> Vec<&str> {
     let mut depth = 0usize;
     list.split(|c: char| {
@@ -195,6 +198,9 @@ fn expand_entry(entry: &str, hosts: &mut Vec<String>) -> Result<(), String> {
         }
     };
     let bad = |why: &str| format!("`{}`: {why}; the form is node[01-16,20]", entry.escape_debug());
+    if entry.bytes().filter(|byte| *byte == b'[').count() > GROUPS_MAX {
+        return Err(format!("an entry has more than {GROUPS_MAX} groups in brackets"));
+    }
     let close = entry[open..].find(']').map(|at| open + at).ok_or_else(|| bad("`[` without `]`"))?;
     let (head, ranges, tail) = (&entry[..open], &entry[open + 1..close], &entry[close + 1..]);
     if ranges.contains(':') {
@@ -277,6 +283,14 @@ mod tests {
         for bad in ["n[3-1]", "n[a-b]", "n[1", "n[1-999999]", "-x[1-2]"] {
             assert!(expand_hosts(bad).is_err(), "{bad}");
         }
+    }
+
+    /// Found by fuzzing: each group was one call deeper, and twenty thousand of them ended the program.
+    #[test]
+    fn groups_without_end_are_refused() {
+        assert_eq!(expand_hosts("r[1]s[2]n[3-4]").unwrap(), ["r1s2n3", "r1s2n4"]);
+        let error = expand_hosts(&format!("n{}", "[1]".repeat(20_000))).unwrap_err();
+        assert!(error.contains("more than 8 groups"), "{error}");
     }
 
     #[test]

@@ -40,5 +40,5 @@ fn every_row_is_driven_or_says_why_not() {
     }
     let without = ELSEWHERE.iter().filter(|row| row.1.is_empty()).count();
     let (here, there) = (ROWS - ELSEWHERE.len(), ELSEWHERE.len() - without);
-    println!("table bad input: {ROWS} rows, {here} here, {there} by other tests, {without} with a reason");
+    crate::tables::table(&format!("bad input: {ROWS} rows, {here} here, {there} by other tests, {without} with a reason"));
 }

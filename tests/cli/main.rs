@@ -5,6 +5,7 @@ mod classes;
 mod containers;
 mod declare;
 mod files;
+mod guarded;
 mod job_files;
 mod lab;
 mod places;
@@ -17,6 +18,8 @@ mod rig;
 mod secrets;
 mod settings;
 mod sweeps;
+#[path = "../tables.rs"]
+mod tables;
 mod visit;
 mod web;
 mod words;

@@ -5,6 +5,9 @@ mod generated;
 mod layering;
 mod licences;
 mod model;
+mod safety;
+#[path = "../tables.rs"]
+mod tables;
 mod tree;
 mod ux;
 mod words;

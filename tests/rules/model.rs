@@ -65,7 +65,7 @@ fn every_test_that_the_table_names_is_there() {
 }
 
 /// Says whether a function of that name stands below an attribute `test`.
-fn is_test(text: &str, name: &str) -> bool {
+pub fn is_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let head = [format!("fn {name}("), format!("async fn {name}(")];
     lines.iter().enumerate().any(|(at, line)| {

@@ -4,6 +4,7 @@ mod beside;
 mod filehost;
 mod files;
 mod forms;
+mod hostile;
 mod keys;
 mod load;
 mod logs;
@@ -12,5 +13,7 @@ mod pictures;
 mod played;
 mod screen;
 mod study;
+#[path = "../tables.rs"]
+mod tables;
 mod windows;
 mod world;

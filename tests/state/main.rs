@@ -10,3 +10,6 @@ mod samples;
 mod socket;
 mod store;
 mod strangers;
+#[path = "../tables.rs"]
+mod tables;
+mod torn;

@@ -39,8 +39,7 @@ impl Place {
         let before = &text.as_bytes()[..at.min(text.len())];
         let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-        // Bytes that begin a character: all but continuation bytes.
-        let column = before[start..].iter().filter(|b| **b & 0xC0 != 0x80).count() + 1;
+        let column = characters(&before[start..]) + 1;
         Self { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX) }
     }
 }
@@ -51,23 +50,43 @@ impl fmt::Display for Place {
     }
 }
 
-/// The starts of a text's lines, so that many places are found without counting from the top each time.
+/// The starts of a text's lines and how many characters stand before each block, so that many places are found without counting
+/// from the top each time, nor from the start of a line: a minified file is one line.
 struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    counts: Vec<usize>,
+}
+
+/// How many bytes are counted at most for a place.
+const BLOCK: usize = 1024;
+
+/// Returns how many characters begin in these bytes: all but continuation bytes.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| **b & 0xC0 != 0x80).count()
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1));
-        Self { text, starts: starts.collect() }
+        let before = text.as_bytes().chunks(BLOCK).scan(0, |sum, block| {
+            *sum += characters(block);
+            Some(*sum)
+        });
+        Self { text, starts: starts.collect(), counts: std::iter::once(0).chain(before).collect() }
+    }
+
+    /// Returns how many characters begin before a byte.
+    fn before(&self, at: usize) -> usize {
+        let block = at / BLOCK;
+        self.counts[block] + characters(&self.text.as_bytes()[block * BLOCK..at])
     }
 
     fn place(&self, at: usize) -> Place {
         let at = at.min(self.text.len());
         let line = self.starts.partition_point(|start| *start <= at);
         let start = self.starts[line - 1];
-        let column = self.text.as_bytes()[start..at].iter().filter(|b| **b & 0xC0 != 0x80).count() + 1;
+        let column = self.before(at) - self.before(start) + 1;
         Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX) }
     }
 }

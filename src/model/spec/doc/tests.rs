@@ -74,6 +74,21 @@ fn aliases_and_merges_of_yaml() {
     assert!(refused("self.yaml", b"a: &a [*a]\n").contains("inside what it refers to"));
 }
 
+/// Found by fuzzing: each of many values on one line was counted from the line's start, and 64 KiB took seconds.
+#[test]
+fn places_on_a_line_without_end_are_right_and_cheap() {
+    for text in ["é".repeat(3000), "aé漢\n".repeat(700), "x".repeat(2048), String::new()] {
+        let lines = super::Lines::new(&text);
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            assert_eq!(lines.place(at), super::Place::of(&text, at), "{at} of {}", text.len());
+        }
+    }
+    let many = format!("[{}1]", "1,".repeat(45_000));
+    let begun = std::time::Instant::now();
+    parse("a.json", &many);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn texts_that_are_refused() {
     let deep = |open: &str, n: usize| open.repeat(n);
