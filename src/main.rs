@@ -34,6 +34,12 @@ fn options(look: Look) -> TuiOptions {
         mouse: look.config.ui.mouse,
         bell: look.config.ui.bell,
         changes: look.changes,
+        pace: look.config.ui.pace,
+        sizes: look.config.ui.sizes,
+        machine: ostler::tui::here::Machine {
+            ssh_config: look.config.ssh_config.clone(),
+            classes: look.config.settings.node_classes.keys().cloned().collect(),
+        },
         ..TuiOptions::default()
     }
 }

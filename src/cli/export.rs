@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::lists::Lists;
 use super::names;
-use super::objects::{cluster, file_server, job};
+use super::objects::{cluster, job};
 use super::output::{Format, Out};
 use super::select;
 use super::session::{Core, Session};
@@ -73,7 +73,7 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
     }
     let id = workspace.id;
     let servers = lists.file_servers.iter().filter(|s| s.workspace == id);
-    let servers = servers.map(|s| named(&s.name, file_server::spec(&s.spec), &["mountSettings"]));
+    let servers = servers.map(|s| named(&s.name, body::file_server(&s.spec), &["mountSettings"]));
     map.insert("fileServers".to_owned(), servers.collect());
     let clusters = lists.clusters.iter().filter(|c| c.workspace == id && !c.deleting);
     map.insert("clusters".to_owned(), clusters.map(|c| named(&c.name, cluster_body(&c.spec), &[])).collect());

@@ -188,6 +188,9 @@ pub const HINTS: &[(&str, &str)] = &[
 async fn dry_run(session: &Session, submit: Submit) -> Result<i32, Failure> {
     let plan = job_plan::ask(session, submit.clone(), false).await?;
     plan.notes.iter().for_each(|note| session.out.note(note));
+    if let Some(estimate) = &plan.estimate {
+        session.out.note(&estimate.words(super::objects::cost::now()));
+    }
     let mut value = object::spec(&submit.spec, submit.spec.scheduling_priority);
     value.insert("nodeCount".to_owned(), serde_json::json!(plan.node_count));
     let named = [

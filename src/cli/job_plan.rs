@@ -55,6 +55,12 @@ pub fn value(plan: &JobPlan) -> Value {
         "processCount": plan.process_count,
         "processes": plan.processes.iter().map(process).collect::<Vec<_>>(),
         "script": plan.script,
+        "estimate": plan.estimate.as_ref().map(|estimate| json!({
+            "startsNow": estimate.starts_now,
+            "startsAtLatest": estimate.starts.map(|at| at.rfc3339()),
+            "waitsFor": estimate.waits_for,
+            "costMost": estimate.cost_most.map(|cost| cost.to_string()),
+        })),
         "notes": plan.notes,
     })
 }
@@ -85,7 +91,7 @@ fn process(process: &PlanProcess) -> Value {
 
 /// Returns the plan as people read it, fit for a terminal.
 fn shown(plan: &JobPlan) -> String {
-    let lines = plan_text::lines(plan).into_iter().map(|line| match line.heading {
+    let lines = plan_text::lines(plan, super::objects::cost::now()).into_iter().map(|line| match line.heading {
         true => format!("\n{}\n", clean(&line.text)),
         false => format!("{:indent$}{}\n", "", clean(&line.text), indent = line.level * 2),
     });

@@ -251,7 +251,7 @@ async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
 async fn submit(session: &Session, ask: SubmitSweep) -> Result<i32, Failure> {
     let core = session.core().await?;
     let plan = ask_plan(&core, &ask).await?;
-    session.out.note(&object::sentence(&plan));
+    session.out.note(&plan.sentence());
     let sentence = format!("make sweep {} of {} jobs", plan.name, plan.count - plan.known);
     match core.act(&sentence, Request::CreateSweep(Box::new(ask))).await? {
         None => {

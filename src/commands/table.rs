@@ -38,6 +38,8 @@ pub enum CommandId {
     Rerun,
     /// Opens the form with the job's parameters.
     RerunWith,
+    /// Opens the form of a sweep over the job's parameters.
+    NewSweep,
     /// Gives a failed job a new attempt.
     Retry,
     /// Stops jobs; one is held for some seconds in which `u` takes it back, many ask first.
@@ -68,6 +70,20 @@ pub enum CommandId {
     Release,
     /// Changes the priority of waiting jobs.
     Priority,
+    /// Stops all members of a sweep: the one of the selected job, the experiment's newest, or the one that is named; asks.
+    SweepStop,
+    /// Lets no member of a sweep start; those that run go on.
+    SweepPause,
+    /// Lets the members of a sweep start again.
+    SweepResume,
+    /// Takes members of a sweep away that have not come up, beyond so many.
+    SweepTrim,
+    /// Changes the place of a sweep's waiting members in the queue.
+    SweepPriority,
+    /// Lets as many jobs of the experiment run at once; `none`: any number.
+    Limit,
+    /// Runs a command line of ostler on this state and shows what it says: `ostler sweep extend s -p lr=0.5`.
+    Run,
     /// Makes a resource group: a level above workspaces.
     NewGroup,
     /// Makes a workspace.
@@ -244,6 +260,8 @@ pub enum CommandId {
     FormEditor,
     /// Shows what exactly the form's job would run where.
     FormPlan,
+    /// Begins the form with something else: like one that is there, from a file, from a recipe.
+    FormTemplate,
 }
 
 /// Everything a user can do.
@@ -399,6 +417,16 @@ pub const ALL: &[Command] = &[
         danger: Danger::Acts,
     },
     Command {
+        id: CommandId::NewSweep,
+        name: "sweep",
+        sentence: "opens the form of a sweep over the job's parameters: a value may be a list, a range or a distribution",
+        hint: "sweep",
+        keys: &["S"],
+        scopes: &[Scope::Tree, Scope::Detail],
+        args: "",
+        danger: Danger::Acts,
+    },
+    Command {
         id: CommandId::Retry,
         name: "retry",
         sentence: "gives a failed job a new attempt",
@@ -549,6 +577,76 @@ pub const ALL: &[Command] = &[
         danger: Danger::Acts,
     },
     Command {
+        id: CommandId::SweepStop,
+        name: "sweep-stop",
+        sentence: "stops all members of a sweep: the one of the selected job, the experiment's newest, or the one that is named; asks",
+        hint: "stop the sweep",
+        keys: &[],
+        scopes: &[],
+        args: "[SWEEP]",
+        danger: Danger::Ends,
+    },
+    Command {
+        id: CommandId::SweepPause,
+        name: "sweep-pause",
+        sentence: "lets no member of a sweep start; those that run go on",
+        hint: "pause the sweep",
+        keys: &[],
+        scopes: &[],
+        args: "[SWEEP]",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::SweepResume,
+        name: "sweep-resume",
+        sentence: "lets the members of a sweep start again",
+        hint: "resume the sweep",
+        keys: &[],
+        scopes: &[],
+        args: "[SWEEP]",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::SweepTrim,
+        name: "sweep-trim",
+        sentence: "takes members of a sweep away that have not come up, beyond so many",
+        hint: "trim the sweep",
+        keys: &[],
+        scopes: &[],
+        args: "MEMBERS [SWEEP]",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::SweepPriority,
+        name: "sweep-priority",
+        sentence: "changes the place of a sweep's waiting members in the queue",
+        hint: "priority of the sweep",
+        keys: &[],
+        scopes: &[],
+        args: "low|normal|high [SWEEP]",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::Limit,
+        name: "limit",
+        sentence: "lets as many jobs of the experiment run at once; `none`: any number",
+        hint: "limit",
+        keys: &[],
+        scopes: &[],
+        args: "JOBS",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::Run,
+        name: "ostler",
+        sentence: "runs a command line of ostler on this state and shows what it says: `ostler sweep extend s -p lr=0.5`",
+        hint: "ostler",
+        keys: &[],
+        scopes: &[],
+        args: "WORDS",
+        danger: Danger::Acts,
+    },
+    Command {
         id: CommandId::NewGroup,
         name: "new-group",
         sentence: "makes a resource group: a level above workspaces",
@@ -565,7 +663,7 @@ pub const ALL: &[Command] = &[
         hint: "new workspace",
         keys: &[],
         scopes: &[],
-        args: "NAME",
+        args: "[NAME]",
         danger: Danger::Acts,
     },
     Command {
@@ -585,7 +683,7 @@ pub const ALL: &[Command] = &[
         hint: "new cluster",
         keys: &[],
         scopes: &[],
-        args: "NAME HOSTS|local [TARGET]",
+        args: "[NAME HOSTS|local [TARGET]]",
         danger: Danger::Acts,
     },
     Command {
@@ -595,7 +693,7 @@ pub const ALL: &[Command] = &[
         hint: "new file server",
         keys: &[],
         scopes: &[],
-        args: "NAME HOST|dir PATH [nfs|sshfs]",
+        args: "[NAME HOST|dir PATH [nfs|sshfs]]",
         danger: Danger::Acts,
     },
     Command {
@@ -1425,6 +1523,16 @@ pub const ALL: &[Command] = &[
         sentence: "shows what exactly the form's job would run where",
         hint: "plan",
         keys: &["f2"],
+        scopes: &[Scope::Form],
+        args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::FormTemplate,
+        name: "form-template",
+        sentence: "begins the form with something else: like one that is there, from a file, from a recipe",
+        hint: "template",
+        keys: &["ctrl-t"],
         scopes: &[Scope::Form],
         args: "",
         danger: Danger::None,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::Config;
 use super::address::check_address;
-use crate::model::settings::CONTAINER_RUNTIMES;
+use super::{Config, Sizes};
+use crate::model::settings::{CONTAINER_RUNTIMES, WebhookShape};
 use crate::model::spec::fields::{Faults, Field};
 use crate::model::spec::{SecretSource, secret_file};
 use crate::model::units::{Bytes, Millis};
@@ -133,7 +133,7 @@ pub const ALL: &[Key] = &[
     },
     Key {
         name: "webhook",
-        about: "Told when a job ends: an address that takes a JSON body by POST.",
+        about: "Told when a job ends: an address that takes a body by POST; see webhook_shape.",
         by_environment: true,
         read: |field, config, faults| {
             if let Some(text) = field.checked(faults, |text| check_address(text).map(|_| ())) {
@@ -141,6 +141,17 @@ pub const ALL: &[Key] = &[
             }
         },
         show: |config| optional(config.settings.webhook.as_deref()),
+    },
+    Key {
+        name: "webhook_shape",
+        about: "What the webhook is told in: `json` (an object with everything), `slack` (an incoming webhook of Slack, Mattermost, Rocket.Chat), `ntfy` (the address of a topic of ntfy).",
+        by_environment: true,
+        read: |field, config, faults| {
+            if let Some(shape) = field.word(faults, &WebhookShape::WORDS) {
+                config.settings.webhook_shape = shape;
+            }
+        },
+        show: |config| toml_text(config.settings.webhook_shape.word()),
     },
     Key {
         name: "gpu_command",
@@ -230,6 +241,52 @@ pub const ALL: &[Key] = &[
         by_environment: true,
         read: |field, config, faults| config.ui.bell = field.truth(faults).unwrap_or(config.ui.bell),
         show: |config| config.ui.bell.to_string(),
+    },
+    Key {
+        name: "frames_per_second",
+        about: "News redraw the screen at most so often in a second, 1 to 60; keys do at once. Fewer for slow lines.",
+        by_environment: true,
+        read: |field, config, faults| {
+            config.ui.pace.frames = field.count(faults, 1, 60).unwrap_or(config.ui.pace.frames);
+        },
+        show: |config| config.ui.pace.frames.to_string(),
+    },
+    Key {
+        name: "refresh_moving",
+        about: "How often the screen is drawn while something on it moves: clocks, spinners.",
+        by_environment: true,
+        read: |field, config, faults| span(field, faults, Millis(100), Millis::from_mins(1), &mut config.ui.pace.moving),
+        show: |config| quoted_span(config.ui.pace.moving),
+    },
+    Key {
+        name: "refresh_resting",
+        about: "How often the screen is drawn while nothing on it moves: ages are never wrong by more.",
+        by_environment: true,
+        read: |field, config, faults| {
+            span(field, faults, Millis::from_secs(1), Millis::from_mins(10), &mut config.ui.pace.resting);
+        },
+        show: |config| quoted_span(config.ui.pace.resting),
+    },
+    Key {
+        name: "refresh_nodes",
+        about: "How often the grid of nodes asks how busy they are, while it is looked at.",
+        by_environment: true,
+        read: |field, config, faults| {
+            span(field, faults, Millis::from_secs(1), Millis::from_mins(10), &mut config.ui.pace.nodes);
+        },
+        show: |config| quoted_span(config.ui.pace.nodes),
+    },
+    Key {
+        name: "sizes",
+        about: "How the screen writes sizes of files and logs: `binary` (1.5 GiB) or `decimal` (1.6 GB).",
+        by_environment: true,
+        read: |field, config, faults| {
+            config.ui.sizes = field.word(faults, &Sizes::WORDS).unwrap_or(config.ui.sizes);
+        },
+        show: |config| {
+            let word = Sizes::WORDS.iter().find(|(_, sizes)| *sizes == config.ui.sizes).map_or("binary", |(word, _)| *word);
+            toml_text(word)
+        },
     },
     Key {
         name: "columns",

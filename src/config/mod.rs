@@ -25,7 +25,7 @@ use crate::model::settings::Settings;
 use crate::model::spec::FileReport;
 use crate::model::spec::doc::{Doc, FILE_BYTES_MAX, Place, Value};
 use crate::model::spec::fields::{Faults, Field, FileFault};
-use crate::model::units::Bytes;
+use crate::model::units::{Bytes, Millis};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +66,63 @@ pub struct Ui {
     pub bell: bool,
     /// The columns of tables by their titles: table → titles.
     pub columns: BTreeMap<String, Vec<String>>,
+    /// How often things are drawn and asked for.
+    #[serde(default)]
+    pub pace: Pace,
+    /// How sizes are written.
+    #[serde(default)]
+    pub sizes: Sizes,
+}
+
+/// How often the screen is drawn, and asks for what changes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Pace {
+    /// News redraw it at most so often in a second; keys do at once.
+    pub frames: u32,
+    /// While something on it moves, it is drawn so often.
+    pub moving: Millis,
+    /// While nothing does: ages are never wrong by more.
+    pub resting: Millis,
+    /// How often nodes that are looked at are asked how busy they are.
+    pub nodes: Millis,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let (moving, resting) = (Millis::from_secs(1), Millis::from_secs(10));
+        Self { frames: 30, moving, resting, nodes: Millis::from_secs(10) }
+    }
+}
+
+/// How sizes are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sizes {
+    /// `1.5 GiB`.
+    #[default]
+    Binary,
+    /// `1.6 GB`.
+    Decimal,
+}
+
+impl Sizes {
+    /// All, with their words.
+    pub const WORDS: [(&str, Self); 2] = [("binary", Self::Binary), ("decimal", Self::Decimal)];
+
+    /// Writes a size.
+    pub fn write(self, bytes: Bytes) -> String {
+        match self {
+            Self::Binary => bytes.to_string(),
+            Self::Decimal => bytes.decimal(),
+        }
+    }
 }
 
 impl Default for Ui {
     fn default() -> Self {
         let (keys, columns) = (BTreeMap::new(), BTreeMap::new());
-        Self { theme: None, ascii: false, keys, mouse: true, bell: true, columns }
+        let (pace, sizes) = (Pace::default(), Sizes::default());
+        Self { theme: None, ascii: false, keys, mouse: true, bell: true, columns, pace, sizes }
     }
 }
 

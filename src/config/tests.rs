@@ -125,6 +125,27 @@ fn files_that_are_refused() {
 }
 
 #[test]
+fn refresh_rates_and_units_have_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "frames_per_second = 12\nrefresh_moving = '500ms'\nrefresh_nodes = '1m'\nsizes = 'decimal'\nwebhook_shape = 'ntfy'\n";
+    let config = Config::load(sources(dir.path(), text)).unwrap();
+    assert_eq!(
+        (config.ui.pace.frames, config.ui.pace.moving, config.ui.pace.nodes),
+        (12, Millis(500), Millis::from_mins(1))
+    );
+    assert_eq!((config.ui.sizes, config.settings.webhook_shape.word()), (Sizes::Decimal, "ntfy"));
+    for (text, place) in [
+        ("frames_per_second = 0", "1:21: frames_per_second"),
+        ("\nrefresh_moving = '1ms'", "2:18: refresh_moving"),
+        ("sizes = 'inches'", "1:9: sizes"),
+        ("webhook_shape = 'carrier-pigeon'", "1:17: webhook_shape"),
+    ] {
+        let report = Config::load(sources(dir.path(), text)).unwrap_err();
+        assert!(report.lines()[0].contains(place), "{text}: {:?}", report.lines());
+    }
+}
+
+#[test]
 fn the_starter_file_sets_nothing_and_reads_back() {
     let dir = tempfile::tempdir().unwrap();
     let text = keys::starter_file();

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::launch::Launch;
+use crate::model::units::{Money, UnixMillis};
 
 /// A job that is not submitted, as it would run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +33,41 @@ pub struct JobPlan {
     /// The script that `sbatch` gets, when Slurm places it; then there are no processes here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<String>,
+    /// When it would start; `None` when no cluster is known, or another scheduler decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// What a person should know, a sentence each.
     pub notes: Vec<String>,
+}
+
+/// When a job would start if it were submitted now, and what it would cost at most.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Estimate {
+    /// Whether there is room for it at once.
+    pub starts_now: bool,
+    /// When it starts at the latest, by the time limits of what runs and waits before it; `None` when nobody can tell.
+    pub starts: Option<UnixMillis>,
+    /// What it would wait for.
+    pub waits_for: String,
+    /// What it costs at most: on its nodes for as long as it may run; nothing when nodes have no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_most: Option<Money>,
+}
+
+impl Estimate {
+    /// Returns it as a person reads it.
+    pub fn words(&self, now: UnixMillis) -> String {
+        let start = match (self.starts_now, self.starts) {
+            (true, _) => "starts at once".to_owned(),
+            (false, Some(at)) => format!("starts in {} at the latest: {}", at.since(now), self.waits_for),
+            (false, None) => format!("waits: {}", self.waits_for),
+        };
+        match &self.cost_most {
+            Some(cost) => format!("{start} · costs {cost} at most"),
+            None => start,
+        }
+    }
 }
 
 /// One node of a plan.

@@ -2,6 +2,7 @@
 //! is made fit for a terminal by whoever shows it.
 
 use super::plan::{JobPlan, PlanMount, PlanNode, PlanProcess};
+use super::units::UnixMillis;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +16,14 @@ pub struct PlanLine {
 }
 
 /// Returns the plan as people read it. Variables that all processes have in common are listed once.
-pub fn lines(plan: &JobPlan) -> Vec<PlanLine> {
+pub fn lines(plan: &JobPlan, now: UnixMillis) -> Vec<PlanLine> {
     let mut text = Vec::new();
     let cluster = plan.cluster.as_deref().unwrap_or("no cluster yet");
     let JobPlan { name, workspace, experiment, tool_type, .. } = plan;
     line(&mut text, 0, &format!("job {name}, {tool_type}, experiment {experiment} of workspace {workspace}, on {cluster}"));
+    if let Some(estimate) = &plan.estimate {
+        line(&mut text, 0, &estimate.words(now));
+    }
     for note in &plan.notes {
         line(&mut text, 0, &format!("note: {note}"));
     }

@@ -376,6 +376,27 @@ pub struct SweepPlan {
     pub cost_most: Option<Money>,
 }
 
+impl SweepPlan {
+    /// Returns what a sweep comes to, in one sentence: how many jobs, their names, what they cost at most.
+    pub fn sentence(&self) -> String {
+        let count = self.count - self.known;
+        let names = match (self.members.first(), self.members.last()) {
+            (Some((first, _)), Some((last, _))) if first != last => format!("{first} … {last}"),
+            (Some((only, _)), _) => only.clone(),
+            (None, _) => String::new(),
+        };
+        let cost = match &self.cost_most {
+            Some(cost) => format!("; at most {cost}, if each ran to its time limit"),
+            None => String::new(),
+        };
+        let known = match self.known {
+            0 => String::new(),
+            known => format!(", {known} with the same body left out"),
+        };
+        format!("{count} jobs {names}{known}: {}{cost}", self.parameters.join(", "))
+    }
+}
+
 /// What can be done to a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

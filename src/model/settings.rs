@@ -12,6 +12,35 @@ use crate::model::units::{Bytes, Millis};
 /// The container runtimes that are known: those with a service of root's first, because more images run there.
 pub const CONTAINER_RUNTIMES: [&str; 3] = ["docker", "podman", "apptainer"];
 
+/// What a webhook is told in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookShape {
+    /// A JSON object with everything that is known.
+    #[default]
+    Json,
+    /// What an incoming webhook of Slack takes: `{"text": …}`, and what takes the same (Mattermost, Rocket.Chat, Discord's
+    /// `/slack` addresses). Source: docs.slack.dev, "Sending messages using incoming webhooks", read 2026-11.
+    Slack,
+    /// What an address of a topic of ntfy takes: the text as the body; title, priority and tags in headers. Source:
+    /// docs.ntfy.sh/publish, read 2026-11.
+    Ntfy,
+}
+
+impl WebhookShape {
+    /// All, with their words.
+    pub const WORDS: [(&str, Self); 3] = [("json", Self::Json), ("slack", Self::Slack), ("ntfy", Self::Ntfy)];
+
+    /// Returns its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Slack => "slack",
+            Self::Ntfy => "ntfy",
+        }
+    }
+}
+
 /// Values a user would pick differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -46,9 +75,12 @@ pub struct Settings {
     pub nodes_per_cluster_max: u32,
     /// How many workspaces a resource group may hold (published limit).
     pub workspaces_per_group_max: u32,
-    /// Told when a job ends: an address that takes a JSON body by POST.
+    /// Told when a job ends: an address that takes a body by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// What is posted there.
+    #[serde(default)]
+    pub webhook_shape: WebhookShape,
     /// Looks at a node's GPUs where neither nvidia-smi nor rocm-smi does: a command line that is run there and prints a line
     /// for each, as `index, busy %, MiB used, MiB there, W, name`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +115,7 @@ impl Default for Settings {
             nodes_per_cluster_max: 100,
             workspaces_per_group_max: 800,
             webhook: None,
+            webhook_shape: WebhookShape::default(),
             gpu_command: None,
             container_runtimes: CONTAINER_RUNTIMES.map(str::to_owned).to_vec(),
             secrets: BTreeMap::new(),

@@ -257,20 +257,31 @@ impl fmt::Display for Millis {
 impl fmt::Display for Bytes {
     /// Prints with binary units and at most one decimal: `812 B`, `1.5 KiB`, `64 MiB`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut value = self.0 as f64;
-        let mut unit = "B";
-        for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
-            if value < 1024.0 {
-                break;
-            }
-            value /= 1024.0;
-            unit = next;
+        f.write_str(&scaled(self.0, 1024.0, ["KiB", "MiB", "GiB", "TiB", "PiB"]))
+    }
+}
+
+impl Bytes {
+    /// Returns it with decimal units and at most one decimal: `812 B`, `1.5 kB`, `64 MB`.
+    pub fn decimal(self) -> String {
+        scaled(self.0, 1000.0, ["kB", "MB", "GB", "TB", "PB"])
+    }
+}
+
+fn scaled(bytes: u64, step: f64, units: [&'static str; 5]) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in units {
+        if value < step {
+            break;
         }
-        if unit == "B" || value >= 100.0 || (value * 10.0).round() % 10.0 == 0.0 {
-            write!(f, "{value:.0} {unit}")
-        } else {
-            write!(f, "{value:.1} {unit}")
-        }
+        value /= step;
+        unit = next;
+    }
+    if unit == "B" || value >= 100.0 || (value * 10.0).round() % 10.0 == 0.0 {
+        format!("{value:.0} {unit}")
+    } else {
+        format!("{value:.1} {unit}")
     }
 }
 

@@ -20,7 +20,7 @@ use crate::model::site::Site;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::state::{Job, Unusable};
 use crate::model::task::{Copy, Task};
-use crate::model::units::UnixMillis;
+use crate::model::units::{Millis, UnixMillis};
 use crate::providers::{Found, NoMachine};
 use crate::runtime::export::ServerWork;
 use crate::runtime::keep::KeepWork;
@@ -384,7 +384,7 @@ impl<S: Store> Engine<S> {
             Input::Woken(link, failed) => {
                 if let Some(none) = failed {
                     let why = Unusable { code: none.code.into(), step: "power on".into(), message: none.message };
-                    self.step(Event::NodeDown { node: link.node, why, hard: false }, work);
+                    self.step(Event::NodeDown { node: link.node, why, retry_in: Some(Millis(0)) }, work);
                 }
                 work.looks.push(Out::Open(link));
                 Ok(())

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::request::JobView;
+use crate::model::settings::WebhookShape;
+use crate::model::state::ExecutionState;
 
 /// How long a hook may take: it is told once, and nobody waits for it.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,30 +29,53 @@ struct JobEnded<'a> {
     reason: &'a str,
 }
 
-/// Posts the end of a job to an address.
-pub async fn job_ended(url: &str, view: &JobView) {
-    let job = &view.job;
-    let exit = job.exit_code.map_or_else(String::new, |code| format!(" (exit {code})"));
-    let body = JobEnded {
-        event: "jobEnded",
-        text: format!("job {} of {} {}{exit}", job.name, view.experiment, job.state.word()),
-        name: &job.name,
-        id: job.id.to_string(),
-        workspace: &view.workspace,
-        experiment: &view.experiment,
-        cluster: &view.cluster,
-        execution_state: job.state.word(),
-        exit_code: job.exit_code,
-        start_time: job.started.map(|at| at.rfc3339()),
-        end_time: job.ended.map(|at| at.rfc3339()),
-        reason: &view.reason,
-    };
+/// Posts the end of a job to an address, in the shape that it takes.
+pub async fn job_ended(url: &str, shape: WebhookShape, view: &JobView) {
     let sent = async {
         let client = reqwest::Client::builder().timeout(HOOK_TIMEOUT).build()?;
-        client.post(url).json(&body).send().await?.error_for_status()
+        post(&client, url, shape, view).send().await?.error_for_status()
     };
     if let Err(error) = sent.await {
         // Without the address: it may hold a token.
-        tracing::warn!(job = %job.id, error = %error.without_url(), "the webhook could not be told");
+        tracing::warn!(job = %view.job.id, error = %error.without_url(), "the webhook could not be told");
     }
+}
+
+fn post(client: &reqwest::Client, url: &str, shape: WebhookShape, view: &JobView) -> reqwest::RequestBuilder {
+    let job = &view.job;
+    let exit = job.exit_code.map_or_else(String::new, |code| format!(" (exit {code})"));
+    let text = format!("job {} of {} {}{exit}", job.name, view.experiment, job.state.word());
+    let well = job.state == ExecutionState::Succeeded;
+    let why = if view.reason.is_empty() || well { String::new() } else { format!("\n{}", view.reason) };
+    match shape {
+        WebhookShape::Json => client.post(url).json(&JobEnded {
+            event: "jobEnded",
+            text,
+            name: &job.name,
+            id: job.id.to_string(),
+            workspace: &view.workspace,
+            experiment: &view.experiment,
+            cluster: &view.cluster,
+            execution_state: job.state.word(),
+            exit_code: job.exit_code,
+            start_time: job.started.map(|at| at.rfc3339()),
+            end_time: job.ended.map(|at| at.rfc3339()),
+            reason: &view.reason,
+        }),
+        WebhookShape::Slack => {
+            let mark = if well { ":white_check_mark:" } else { ":x:" };
+            client.post(url).json(&serde_json::json!({"text": format!("{mark} {}", escaped(&format!("{text}{why}")))}))
+        }
+        WebhookShape::Ntfy => {
+            let (tags, priority) = if well { ("white_check_mark", "default") } else { ("x", "high") };
+            let title = format!("{}/{} {}", view.experiment, job.name, job.state.word());
+            let request = client.post(url).header("Title", title).header("Tags", tags).header("Priority", priority);
+            request.body(format!("{text} on {}{why}", view.cluster))
+        }
+    }
+}
+
+/// The three characters that mean something in Slack's texts (docs.slack.dev, "Escaping text").
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

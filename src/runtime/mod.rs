@@ -683,8 +683,9 @@ impl Loop {
     fn notify(&mut self, effect: EffectId, job: Arc<crate::model::state::Job>) {
         let view = views::job(self.engine.sched(), job);
         let (inputs, url) = (self.inputs.clone(), self.engine.webhook());
+        let shape = self.engine.settings.webhook_shape;
         self.tokio.spawn(async move {
-            hooks::job_ended(&url, &view).await;
+            hooks::job_ended(&url, shape, &view).await;
             let _ = inputs.send(Input::Fact(Event::EffectDone { effect })).await;
         });
     }

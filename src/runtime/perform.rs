@@ -156,7 +156,7 @@ pub fn event_of<S: Store>(
         }
         Report::Down { why, retry_in } => {
             engine.up.remove(&node);
-            Some(Event::NodeDown { node, why, hard: retry_in.is_none() })
+            Some(Event::NodeDown { node, why, retry_in })
         }
         Report::Started { effect, key } => on_node(engine, node, key).then_some(Event::RankStarted { effect, key }),
         Report::Told { key, away } => on_node(engine, node, key).then_some(Event::JobTold { key, away }),

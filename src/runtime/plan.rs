@@ -9,13 +9,13 @@ use crate::frameworks;
 use crate::model::fault::Fault;
 use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, Rank, RankKey, RankRole, WorkspaceId};
 use crate::model::launch::NodePlace;
-use crate::model::plan::{JobPlan, PLAN_PROCESSES_MAX, PlanMount, PlanNode, PlanProcess};
+use crate::model::plan::{Estimate, JobPlan, PLAN_PROCESSES_MAX, PlanMount, PlanNode, PlanProcess};
 use crate::model::request::{Place, Reply, Submit};
 use crate::model::resource_id::ResourceId;
 use crate::model::spec::mounts::NO_MOUNTS;
 use crate::model::spec::{JobSpec, MountVolumes, ProviderSpec};
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Job, Node, NodeState};
-use crate::model::units::UnixMillis;
+use crate::model::units::{Money, UnixMillis};
 use crate::model::volume::Volume;
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{Checked, Refusal};
@@ -70,6 +70,7 @@ pub fn check<S: Store>(
         processes(&job, &places, &names, cluster_mounts, &volumes, &engine.settings.container_runtimes)?;
     let mounts = mounts(&job.spec, cluster.as_deref(), &processes);
     notes.extend(later_processes(&job));
+    let estimate = cluster.as_ref().map(|cluster| estimate(engine, now, cluster, &job));
     Ok(Checked::Reply(Reply::Plan(Box::new(JobPlan {
         name: job.name.clone(),
         workspace: names.workspace,
@@ -82,8 +83,38 @@ pub fn check<S: Store>(
         processes,
         process_count,
         script: None,
+        estimate,
         notes,
     }))))
+}
+
+/// When it would start, by the same forecast that waiting jobs are told.
+fn estimate<S: Store>(engine: &Engine<S>, now: UnixMillis, cluster: &Cluster, job: &Job) -> Estimate {
+    let (starts, mut waits_for) = engine.sched.what_if(now, cluster.id, job);
+    let scheduling = &job.spec.scheduling;
+    let later = scheduling.begin_time.map(|begin| begin.of(now)).filter(|begin| *begin > now);
+    let waited = [&scheduling.after, &scheduling.after_ok, &scheduling.after_any];
+    let dependencies: usize = waited.iter().map(|jobs| jobs.len()).sum();
+    let starts = match dependencies {
+        0 => starts.map(|starts| later.map_or(starts, |later| later.max(starts))),
+        _ => None,
+    };
+    if dependencies > 0 {
+        let jobs = if dependencies == 1 {
+            "the job it comes after".to_owned()
+        } else {
+            format!("{dependencies} jobs it comes after")
+        };
+        waits_for = format!("{jobs}; then {waits_for}");
+    }
+    let each = engine.sched.price(cluster).over(job.spec.constraints.max_wall_clock_time).0;
+    let cost = Money(each.saturating_mul(i64::from(job.spec.node_count.0)));
+    Estimate {
+        starts_now: dependencies == 0 && starts.is_some_and(|starts| starts <= now),
+        starts,
+        waits_for,
+        cost_most: Some(cost).filter(|cost| cost.0 > 0),
+    }
 }
 
 /// The plan of a job that Slurm places: the script that `sbatch` gets.
@@ -120,6 +151,7 @@ fn handed<S: Store>(
         processes: Vec::new(),
         process_count: 1,
         script: Some(script),
+        estimate: None,
         notes,
     }))))
 }

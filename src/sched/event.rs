@@ -17,7 +17,7 @@ use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority, SweepSpec};
 use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{ArrayMember, Away, BootId, Dependency, Facts, Job, Proof, SweepMember, Unusable};
-use crate::model::units::{Money, NodeCount, UnixMillis};
+use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
 
 /// A job as `runtime/validate.rs` accepted it: names resolved, uuid drawn, launch shape computed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,11 +277,12 @@ pub enum Event {
         facts: Facts,
         inventory: BTreeMap<RankKey, Sighting>,
     },
-    /// The link is down. `hard`: trying again by itself is pointless (refused key, changed host key).
+    /// The link is down. It tries again by itself after `retry_in`; never, when that is pointless (refused key, changed
+    /// host key).
     NodeDown {
         node: NodeId,
         why: Unusable,
-        hard: bool,
+        retry_in: Option<Millis>,
     },
     /// Answers `KeepLogs`: what was copied, and what is left behind.
     LogsKept {

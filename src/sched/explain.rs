@@ -74,7 +74,7 @@ impl Sched {
         (shown(head), other.and_then(shown))
     }
 
-    fn waits_for(&self, cluster: &Cluster, pool: &Pool, job: &Job) -> String {
+    pub(super) fn waits_for(&self, cluster: &Cluster, pool: &Pool, job: &Job) -> String {
         let (target, _) = wanted(cluster);
         let need = need_of(job);
         let needs = format!("needs {}", nodes(need));

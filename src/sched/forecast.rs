@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use super::place::need_of;
+use super::pool::place_of;
 use super::space::Space;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::state::Job;
@@ -18,6 +19,21 @@ impl Sched {
     /// Returns when the first [`FORECAST_MAX`] jobs of a cluster's queue start at the latest. A job that cannot run on
     /// what there is, and all of a cluster on which nothing may start, have no time.
     pub fn forecast(&self, now: UnixMillis, id: ClusterId) -> BTreeMap<JobId, UnixMillis> {
+        self.play_through(now, id, None)
+    }
+
+    /// Returns when a job that is not submitted would start at the latest, and what it would wait for now. It would stand
+    /// behind all that wait and have its priority or a higher one.
+    pub fn what_if(&self, now: UnixMillis, id: ClusterId, job: &Job) -> (Option<UnixMillis>, String) {
+        let Some(cluster) = self.clusters.get(&id) else { return (None, String::new()) };
+        // Whatever is submitted next has the largest number.
+        let job = Job { id: JobId(u64::MAX), ..job.clone() };
+        let starts = self.play_through(now, id, Some(&job)).get(&job.id).copied();
+        let waits = self.pools.get(&id).map(|pool| self.waits_for(cluster, pool, &job)).unwrap_or_default();
+        (starts, waits)
+    }
+
+    fn play_through(&self, now: UnixMillis, id: ClusterId, more: Option<&Job>) -> BTreeMap<JobId, UnixMillis> {
         let mut times = BTreeMap::new();
         let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return times };
         if self.starts_nothing(cluster) {
@@ -27,7 +43,12 @@ impl Sched {
         let mut ends: BTreeSet<(UnixMillis, JobId)> = pool.ends.iter().map(|(end, job)| ((*end).max(now), *job)).collect();
         let mut on: BTreeMap<JobId, Vec<NodeId>> = BTreeMap::new();
         let mut clock = now;
-        for job in pool.queue.iter().take(FORECAST_MAX).filter_map(|(_, job)| self.jobs.get(job)) {
+        let place = more.map(place_of);
+        let before = pool.queue.iter().filter(|at| place.as_ref().is_none_or(|place| *at < place));
+        let after = pool.queue.iter().filter(|at| place.as_ref().is_some_and(|place| *at > place));
+        let known = |(_, job): &super::pool::QueuePlace| self.jobs.get(job).map(AsRef::as_ref);
+        let queue = before.filter_map(known).chain(more).chain(after.filter_map(known));
+        for job in queue.take(FORECAST_MAX) {
             if room(&empty, job).is_none() {
                 continue;
             }

@@ -245,7 +245,7 @@ impl Sched {
             }
             Event::AcquireFailed { effect, code, message } => self.on_acquire_failed(effect, code, message),
             Event::NodeUp { node, effect, boot, facts, inventory } => self.on_up(node, effect, boot, facts, inventory),
-            Event::NodeDown { node, why, hard } => self.on_down(node, why, hard),
+            Event::NodeDown { node, why, retry_in } => self.on_down(node, why, retry_in),
             Event::LogsKept { effect, kept: _ } => self.on_logs_kept(effect),
             Event::NodeReleased { effect } => self.on_released(effect),
             Event::ReleaseFailed { effect, code, message } => self.on_release_failed(effect, code, message),

@@ -12,7 +12,7 @@ use crate::model::cost::Meter;
 use crate::model::ids::{ClusterId, EffectId, NodeId, RankKey};
 use crate::model::node_class;
 use crate::model::state::{BootId, Facts, Node, NodeState, Proof, RankState, Reach, StopWhy, Unusable};
-use crate::model::units::Money;
+use crate::model::units::{Millis, Money};
 
 impl Sched {
     pub(super) fn on_acquired(&mut self, effect: EffectId, got: Got) {
@@ -142,16 +142,18 @@ impl Sched {
         }
     }
 
-    pub(super) fn on_down(&mut self, id: NodeId, why: Unusable, hard: bool) {
+    pub(super) fn on_down(&mut self, id: NodeId, why: Unusable, retry_in: Option<Millis>) {
         let Some(node) = self.nodes.get(&id).filter(|node| !node.host.is_empty()) else { return self.ignore() };
         let now = self.turn.now;
-        let reach = match &node.reach {
-            Reach::Lost { since, .. } => Reach::Lost { since: *since, why: why.message.clone() },
-            Reach::Never | Reach::Seen => Reach::Lost { since: now, why: why.message.clone() },
+        let since = match &node.reach {
+            Reach::Lost { since, .. } => *since,
+            Reach::Never | Reach::Seen => now,
         };
+        let next_try = retry_in.map(|wait| now + wait);
+        let reach = Reach::Lost { since, why: why.message.clone(), next_try };
         let at_once = match &node.state {
             NodeState::Preparing | NodeState::Unusable(_) => true,
-            NodeState::Idle | NodeState::Running => hard,
+            NodeState::Idle | NodeState::Running => retry_in.is_none(),
             NodeState::Allocating | NodeState::Leaving => false,
         };
         if node.reach != reach {
@@ -168,7 +170,7 @@ impl Sched {
         let now = self.turn.now;
         if node.reach == Reach::Seen {
             let why = "not reached yet since ostler was started".to_owned();
-            self.edit_node(id, |node| node.reach = Reach::Lost { since: now, why });
+            self.edit_node(id, |node| node.reach = Reach::Lost { since: now, why, next_try: None });
         }
         if self.nodes.get(&id).is_some_and(|node| node.effect.is_none() && !release_failed(node)) {
             let effect = self.issue(Act::PrepareNode { node: id });

@@ -1,6 +1,8 @@
 //! Everything that asks the core for a change: command + what is selected or marked → requests, questions, proposals.
 //! Pure; the app calls it with the row under the cursor of the pane that has the keys.
 
+mod many;
+
 use std::sync::Arc;
 
 use crate::commands::{Cmd, CommandId};
@@ -15,7 +17,7 @@ use crate::tui::app::fault_toast;
 use crate::tui::cx::Cx;
 use crate::tui::equivalent;
 use crate::tui::overlays::question::{Answer, Question};
-use crate::tui::overlays::{FormSeed, Overlay};
+use crate::tui::overlays::{FormOf, FormSeed, Overlay};
 use crate::tui::pane::{Toast, ToastKind, UiEffect};
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
@@ -45,9 +47,10 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
         C::Drain => node_act(subject, cx, &NodeAct::Drain),
         C::Undrain => node_act(subject, cx, &NodeAct::Undrain),
         C::DeclareDead => declare_dead(subject, cx),
-        C::NewJob => new_job(subject, cx),
+        C::NewJob => new_here(subject, cx),
         C::Rerun => rerun(subject, cx),
         C::RerunWith => rerun_with(subject, cx),
+        C::NewSweep => new_sweep(subject, cx),
         C::Retry => on_jobs(subject, cx, JobAct::Retry, "retry", |job| job.state == ExecutionState::Failed),
         C::Stop => stop(subject, cx),
         C::Undo => undo(cx),
@@ -56,6 +59,8 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
         C::Hold => on_jobs(subject, cx, JobAct::Hold, "hold", |job| job.state == ExecutionState::Queued && !job.held),
         C::Release => on_jobs(subject, cx, JobAct::Release, "release", |job| job.held),
         C::Priority => priority(cmd, subject, cx),
+        C::SweepStop | C::SweepPause | C::SweepResume | C::SweepTrim | C::SweepPriority => many::sweep(cmd, subject, cx),
+        C::Limit => many::limit(cmd, subject, cx),
         C::NewWorkspace => new_workspace(cmd, subject, cx),
         C::NewGroup => new_group(cmd),
         C::NewFileServer => new_file_server(cmd, subject, cx),
@@ -281,8 +286,41 @@ pub fn seed_of(job: &Job, cx: &Cx) -> FormSeed {
     }
 }
 
-/// The form, filled from the last job of the experiment; from the job itself when one is selected.
-fn new_job(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+fn form(of: FormOf) -> Vec<UiEffect> {
+    vec![UiEffect::Open(Overlay::Form(Box::new(of)))]
+}
+
+/// The form of what is made in this place: a cluster among clusters, a file server among those, else a job.
+fn new_here(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let group = |id| cx.world.group_name(id).filter(|_| cx.world.is_grouped()).map(str::to_owned);
+    match subject {
+        Some(Subject::Clusters(workspace)) => form(FormOf::Cluster { workspace: Some(workspace), edited: None }),
+        Some(Subject::FileServers(workspace)) => form(FormOf::FileServer { workspace: Some(workspace), like: None }),
+        Some(Subject::FileServer(id)) => {
+            let workspace = cx.world.file_server(id).map(|server| server.workspace);
+            form(FormOf::FileServer { workspace, like: Some(id) })
+        }
+        Some(Subject::Group(id)) => form(FormOf::Workspace { group: group(id), edited: None }),
+        _ if cx.world.snapshot.workspaces.is_empty() => form(FormOf::Workspace { group: None, edited: None }),
+        _ => form(FormOf::Job(seed_here(subject, cx))),
+    }
+}
+
+/// A sweep over the parameters of the selected job, or of the last one of the experiment.
+fn new_sweep(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let seed = match jobs(subject, cx).as_slice() {
+        [job] => seed_of(job, cx),
+        [] => seed_here(subject, cx),
+        _ => return say("one job at a time"),
+    };
+    match seed.spec {
+        Some(_) => form(FormOf::Sweep(seed)),
+        None => say("select a job, or an experiment with jobs, to sweep over its parameters"),
+    }
+}
+
+/// What the form of a job is filled with: the last job of the experiment; the job itself when one is selected.
+fn seed_here(subject: Option<Subject>, cx: &Cx) -> FormSeed {
     let world = &cx.world;
     let last = |id: ExperimentId| world.jobs_of(id).last().and_then(|id| world.job(*id));
     let workspace = workspace_of(subject, cx);
@@ -291,7 +329,7 @@ fn new_job(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         Some(Subject::Job(id)) => world.job(id).map(|j| j.experiment),
         _ => workspace.and_then(|id| world.experiments_of(id).next()),
     };
-    let seed = match (experiment, experiment.and_then(last)) {
+    match (experiment, experiment.and_then(last)) {
         (_, Some(job)) => seed_of(job, cx),
         (experiment, None) => {
             let fallback = Place { workspace: workspace.and_then(|id| workspace_name(id, cx)), name: None };
@@ -305,16 +343,12 @@ fn new_job(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
                 spec: None,
             }
         }
-    };
-    if world.snapshot.workspaces.is_empty() {
-        return say("make a workspace first: `:new-workspace NAME`");
     }
-    vec![UiEffect::Open(Overlay::Form(seed))]
 }
 
 fn rerun_with(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     match jobs(subject, cx).as_slice() {
-        [job] => vec![UiEffect::Open(Overlay::Form(seed_of(job, cx)))],
+        [job] => form(FormOf::Job(seed_of(job, cx))),
         [] => say("select a job to run it again"),
         _ => say("one job at a time; `r` runs all marked ones again"),
     }
@@ -539,6 +573,7 @@ fn new_file_server(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect
     let (name, host, path, kind) = match cmd.args.as_slice() {
         [name, host, path] => (name, host, path, "nfs"),
         [name, host, path, kind] => (name, host, path, kind.as_str()),
+        [] => return form(FormOf::FileServer { workspace: workspace_of(subject, cx), like: None }),
         _ => return refuse("the form is `new-file-server NAME HOST|dir PATH [nfs|sshfs]`"),
     };
     let (host, path) = (host.clone(), path.clone());
@@ -572,6 +607,7 @@ fn new_workspace(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> 
             let name = group.map_or_else(|| name.clone(), |group| format!("{group}/{name}"));
             vec![UiEffect::Send(Request::CreateWorkspace { name, location: None, tags: Default::default() })]
         }
+        [] => form(FormOf::Workspace { group: None, edited: None }),
         _ => refuse("the form is `new-workspace NAME`"),
     }
 }
@@ -590,6 +626,7 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     let (name, hosts, target) = match cmd.args.as_slice() {
         [name, hosts] => (name, hosts, None),
         [name, hosts, target] => (name, hosts, Some(target)),
+        [] => return form(FormOf::Cluster { workspace: workspace_of(subject, cx), edited: None }),
         _ => return refuse("the form is `new-cluster NAME HOSTS|local [TARGET]`, as in `new-cluster gpu node[1-4] 2`"),
     };
     let target = match target.map(|t| t.parse::<u32>()) {

@@ -48,10 +48,6 @@ const TOASTS_MAX: usize = 4;
 const INTERRUPT_TWICE: Millis = Millis::from_secs(2);
 /// How long the cursor has to rest on a row before its log is opened, while one runs through many rows.
 const SETTLED_AFTER: Millis = Millis(120);
-/// How often the screen is drawn while something on it moves: clocks show whole seconds.
-const MOVING_REDRAW: Millis = Millis::from_secs(1);
-/// How often when nothing does: what is told of ages is never wrong by more, and costs next to nothing.
-const IDLE_REDRAW: Millis = Millis::from_secs(10);
 /// Effects that follow from effects, in one message: more is a circle.
 const ROUNDS_MAX: usize = 256;
 /// The largest number that can be typed before a key.
@@ -158,7 +154,8 @@ pub fn handler(id: CommandId) -> Handler {
         C::NextPane | C::PrevPane | C::GoTab | C::Back | C::Forward | C::Zoom | C::Narrower | C::Wider => Handler::App,
         C::Cancel | C::Open | C::CopyCommand => Handler::App,
         C::Failures | C::Edit | C::Shell | C::Port | C::Bookmark | C::Bookmarks => Handler::App,
-        C::Menu | C::Doctor | C::Tour | C::ImportHosts | C::Apply | C::Demo => Handler::App,
+        C::Menu | C::Doctor | C::Tour | C::ImportHosts | C::Apply | C::Demo | C::Run => Handler::App,
+        C::SweepStop | C::SweepPause | C::SweepResume | C::SweepTrim | C::SweepPriority | C::Limit => Handler::Acts,
         C::CauseRetry | C::CauseAvoid => Handler::Overlay,
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
         C::ScaleUp
@@ -172,7 +169,9 @@ pub fn handler(id: CommandId) -> Handler {
         | C::Undrain
         | C::DeclareDead => Handler::Acts,
         C::AutoScale | C::SetUpLogs | C::Plan => Handler::Acts,
-        C::NewJob | C::Rerun | C::RerunWith | C::Retry | C::Stop | C::Undo | C::Delete | C::Why => Handler::Acts,
+        C::NewJob | C::Rerun | C::RerunWith | C::NewSweep | C::Retry | C::Stop | C::Undo | C::Delete | C::Why => {
+            Handler::Acts
+        }
         C::Hold
         | C::Release
         | C::Priority
@@ -193,7 +192,9 @@ pub fn handler(id: CommandId) -> Handler {
         C::LogMerge | C::LogTimes | C::LogJson | C::LogMark => Handler::Log,
         C::Accept | C::LineComplete | C::LineUp | C::LineDown => Handler::Focused,
         C::QuestionNext | C::QuestionPrev => Handler::Overlay,
-        C::FormNext | C::FormPrev | C::FormSubmit | C::FormText | C::FormEditor | C::FormPlan => Handler::Overlay,
+        C::FormNext | C::FormPrev | C::FormSubmit | C::FormText | C::FormEditor | C::FormPlan | C::FormTemplate => {
+            Handler::Overlay
+        }
     }
 }
 
@@ -213,6 +214,8 @@ impl App {
             proposal: None,
             count: None,
             stop_asked: None,
+            pace: Default::default(),
+            sizes: Default::default(),
             columns: BTreeMap::new(),
             pending: None,
             bookmarks: Vec::new(),
@@ -268,6 +271,7 @@ impl App {
             Msg::Called(number, called) => self.on_called(number, &called),
             Msg::Bookmarks(bookmarks) => self.on_bookmarks(bookmarks),
             Msg::Edited(ticket, text) => self.tell(ticket, &News::Edited(ticket.number, &text)),
+            Msg::Here(ticket, found) => self.tell(ticket, &News::Here(ticket.number, &found)),
             Msg::Tick => self.on_tick(),
             Msg::Theme(name) => vec![UiEffect::Theme(name, true)],
             Msg::ThemeFiles(own) => self.on_theme_files(own),
@@ -324,6 +328,7 @@ impl App {
                     self.note_stop(&request);
                     out.push(self.ask(Purpose::Order, request));
                 }
+                UiEffect::Speak(line) => self.speak(None, line),
                 UiEffect::SendAs(request, line) => {
                     self.speak(None, line);
                     out.push(self.ask(Purpose::Order, request));
@@ -408,7 +413,8 @@ impl App {
     /// Returns when the screen has to hear [`Msg::Tick`], if nothing else happens: at the next second while something
     /// moves, and now and then when nothing does, because what is `12s ago` does not stay so.
     pub fn wake_at(&self) -> UnixMillis {
-        let every = if self.cx.world.moves() { MOVING_REDRAW } else { IDLE_REDRAW };
+        let pace = self.cx.pace;
+        let every = if self.cx.world.moves() { pace.moving } else { pace.resting };
         let redraw = self.cx.now + Millis(every.0 - self.cx.now.0.unsigned_abs() % every.0);
         let toast = self.toasts.iter().map(|(_, until)| *until).min();
         [toast, self.log_due].into_iter().flatten().fold(redraw, UnixMillis::min)
@@ -417,6 +423,11 @@ impl App {
     /// Returns the marked jobs.
     pub fn marks(&self) -> &std::collections::BTreeSet<crate::model::ids::JobId> {
         &self.cx.marks
+    }
+
+    /// Returns how often news may redraw the screen in a second.
+    pub fn frames(&self) -> u32 {
+        self.cx.pace.frames.max(1)
     }
 
     /// Returns how many colours the terminal has.

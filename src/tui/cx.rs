@@ -77,6 +77,10 @@ pub struct Cx {
     pub count: Option<u32>,
     /// The stop that was asked for last and until when it can be taken back.
     pub stop_asked: Option<(JobId, UnixMillis)>,
+    /// How often things are drawn and asked for.
+    pub pace: crate::config::Pace,
+    /// How sizes are written.
+    pub sizes: crate::config::Sizes,
     /// The columns of tables by their titles, where a person chose them: table → titles.
     pub columns: std::collections::BTreeMap<String, Vec<String>>,
     /// The first key of two in a row.
@@ -116,6 +120,11 @@ impl Cx {
     /// Returns the key of a command as the hint line writes it; empty when it has none.
     pub fn key_of(&self, command: CommandId) -> String {
         self.keymap.hints(command, self.look.ascii).into_iter().next().unwrap_or_default()
+    }
+
+    /// Writes a size as the configuration has it.
+    pub fn size(&self, bytes: crate::model::units::Bytes) -> String {
+        self.sizes.write(bytes)
     }
 
     /// Says whether this pane has the keys.

@@ -1,7 +1,7 @@
 //! The command line that does the same as an act on the screen, to be read once and copied.
 
-use crate::model::ids::{JobId, NodeId};
-use crate::model::request::{FilesOf, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale};
+use crate::model::ids::{JobId, NodeId, SweepId};
+use crate::model::request::{FilesOf, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, SweepAct, SweepRef};
 use crate::model::spec::{Deallocation, Priority, ProviderSpec, ScaleSettings};
 use crate::model::task::Task;
 use crate::tui::subject::Subject;
@@ -88,12 +88,13 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             }
             in_workspace(words, workspace)
         }
+        Request::Sweep { sweep: SweepRef::Id(id), act } => sweep_words(*id, act, world)?,
+        Request::Sweep { .. } => return None,
         Request::DeleteCluster { cluster, .. } => named(words(&["cluster", "delete"]), cluster, &["-y"]),
         Request::TagWorkspace { .. }
         | Request::Submit(_)
         | Request::SubmitAll(_)
         | Request::CreateSweep(_)
-        | Request::Sweep { .. }
         | Request::Replace { .. }
         | Request::Stop => return None,
         Request::Status
@@ -122,6 +123,21 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
     };
     let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
     Some(format!("ostler {}", quoted.join(" ")))
+}
+
+fn sweep_words(id: SweepId, act: &SweepAct, world: &World) -> Option<Vec<String>> {
+    let sweep = world.snapshot.sweeps.get(&id)?;
+    let experiment = world.experiment(sweep.experiment)?;
+    let mut all = match act {
+        SweepAct::Stop => words(&["sweep", "stop", &sweep.name, "-y"]),
+        SweepAct::Pause => words(&["sweep", "pause", &sweep.name]),
+        SweepAct::Resume => words(&["sweep", "resume", &sweep.name]),
+        SweepAct::Priority { priority } => words(&["sweep", "priority", priority_word(*priority), &sweep.name]),
+        SweepAct::Trim { keep } => words(&["sweep", "trim", &sweep.name, "--to", &keep.to_string()]),
+        SweepAct::Extend { .. } | SweepAct::Delete => return None,
+    };
+    all.extend(words(&["-e", &experiment.name]));
+    Some(in_workspace(all, &world.named(world.workspace(experiment.workspace)?)))
 }
 
 /// Returns what an order is about, as far as the screen knows it.

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::TuiOptions;
 use super::app::{App, Start};
 use super::bounded::Bounded;
 use super::cx::Look;
@@ -29,7 +30,6 @@ use super::record::Recorder;
 use super::terminal::{self, Guard, MouseUse};
 use super::theme::load::{DEFAULT, LIGHT};
 use super::theme::{Depth, Theme, Themes};
-use super::{FRAMES_PER_SECOND, TuiOptions};
 use crate::api::Client;
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, FileWindow, From, Reply, Request};
@@ -240,6 +240,8 @@ impl Live {
             columns: self.options.columns.clone(),
             mouse: self.options.mouse,
             bell: self.options.bell,
+            pace: self.options.pace,
+            sizes: self.options.sizes,
             ..Default::default()
         };
         self.take(Msg::Configured(Ok(ui))).await?;
@@ -260,7 +262,7 @@ impl Live {
         self.keys = Some(EventStream::new());
         let mut signals = Signals::new()?;
         loop {
-            let frame = self.drawn_at + Duration::from_millis(1000 / FRAMES_PER_SECOND);
+            let frame = self.drawn_at + Duration::from_millis(1000 / u64::from(self.app.frames()));
             let wake = self.wake_at();
             let Some(keys) = &mut self.keys else { return Ok(Leave::Background) };
             let leave = tokio::select! {
@@ -380,6 +382,7 @@ impl Live {
                 }
             }
             UiEffect::Edit { ticket, text, suffix } => self.edit(ticket, text, suffix).await?,
+            UiEffect::Here(ticket, wanted) => self.here(ticket, wanted),
             UiEffect::Save(file, path) => self.save(file, path),
             UiEffect::Write(path, text) => self.write(path, text),
             UiEffect::PageText(text) => self.page_text(&text).await?,
@@ -407,6 +410,7 @@ impl Live {
             | UiEffect::Toast(_)
             | UiEffect::Theme(..)
             | UiEffect::Send(_)
+            | UiEffect::Speak(_)
             | UiEffect::SendAs(..) => {}
         }
         Ok(None)

@@ -1,7 +1,7 @@
 //! The screen. [`run`] owns the terminal and the loop; everything that is decided is decided in [`app::App`], which is a
 //! function of the messages it gets. `live.rs` performs what it asks for.
 //!
-//! The loop draws at once after a key, and at most [`FRAMES_PER_SECOND`] times a second for anything else; it sleeps
+//! The loop draws at once after a key, and at most `frames_per_second` (of the configuration, 30) times a second for anything else; it sleeps
 //! without a timer while nothing on the screen moves.
 
 pub mod acts;
@@ -13,6 +13,7 @@ pub mod cx;
 mod draw;
 pub mod equivalent;
 pub mod filter;
+pub mod here;
 pub mod input;
 pub mod keymap;
 pub mod layout;
@@ -41,9 +42,6 @@ use crate::api::Client;
 use crate::model::fault::Fault;
 use crate::model::units::Millis;
 pub use pane::Leave;
-
-/// How often data may redraw the screen; keys do at once.
-pub const FRAMES_PER_SECOND: u64 = 30;
 
 /// What a user decided before the screen starts.
 #[derive(Clone, Debug)]
@@ -78,6 +76,12 @@ pub struct TuiOptions {
     pub changes: Option<tokio::sync::watch::Receiver<Result<crate::config::Ui, Fault>>>,
     /// The options with which ostler itself reaches this state again: `--state-dir DIR`.
     pub again: Vec<String>,
+    /// What forms complete from on this machine.
+    pub machine: here::Machine,
+    /// How often things are drawn and asked for.
+    pub pace: crate::config::Pace,
+    /// How sizes are written.
+    pub sizes: crate::config::Sizes,
 }
 
 impl Default for TuiOptions {
@@ -98,6 +102,9 @@ impl Default for TuiOptions {
             columns: BTreeMap::new(),
             changes: None,
             again: Vec::new(),
+            machine: here::Machine::default(),
+            pace: Default::default(),
+            sizes: Default::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::model::request::{LogDelta, Reply};
 use crate::model::snapshot::Update;
 use crate::model::task::TaskNews;
 use crate::model::units::UnixMillis;
+use crate::tui::here::Found;
 use crate::tui::subject::Subject;
 
 /// Who asked for something, so that the answer finds its way back.
@@ -111,6 +112,8 @@ pub enum Msg {
     Bookmarks(Vec<Subject>),
     /// A text comes back from the editor.
     Edited(Ticket, String),
+    /// What was found on this machine.
+    Here(Ticket, Box<Result<Found, Fault>>),
     /// Time has passed, and something on the screen depends on it.
     Tick,
     /// A theme to draw with: the file changed, or another one was chosen in the config.

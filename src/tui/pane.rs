@@ -23,6 +23,7 @@ use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
 use crate::model::task::{Task, TaskNews};
 use crate::tui::cx::Cx;
+use crate::tui::here::{Found, Wanted};
 use crate::tui::msg::{Called, Mouse, Ticket};
 use crate::tui::overlays::Overlay;
 use crate::tui::subject::Subject;
@@ -98,6 +99,8 @@ pub enum News<'a> {
     Task(u64, &'a TaskNews),
     /// The text that the editor gave back for an `Edit` of this pane.
     Edited(u64, &'a str),
+    /// What this machine was asked for: the asker's own number and what was found.
+    Here(u64, &'a Result<Found, Fault>),
     /// What a call of ostler itself says: the number it was begun under.
     Called(u64, &'a Called),
     /// The core's picture changed.
@@ -137,6 +140,10 @@ pub enum UiEffect {
     Send(Request),
     /// App: the same, where the command line cannot be told from the request.
     SendAs(Request, String),
+    /// App: keeps a command line that does the same as an act, for the events tab.
+    Speak(String),
+    /// Loop: looks at this machine; what is found comes as [`News::Here`].
+    Here(Ticket, Wanted),
     /// Loop: asks the core; the answer comes as [`News::Reply`].
     Ask(Ticket, Request),
     /// Loop: follows a file under this number; pieces come as [`News::Delta`]. A former watch of that number ends.

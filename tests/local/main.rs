@@ -229,6 +229,66 @@ async fn a_hook_of_a_config_that_was_read_again_is_told_when_a_job_ends() {
     core.stop().await;
 }
 
+/// Answers one request and returns it whole: head and body.
+async fn told(listener: &tokio::net::TcpListener) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (mut stream, _) = listener.accept().await.expect("a caller");
+    let mut bytes = Vec::new();
+    let whole = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
+        (body.len() >= length?).then_some(text)
+    };
+    let text = loop {
+        let mut more = [0; 4096];
+        let got = stream.read(&mut more).await.expect("a request");
+        assert_ne!(got, 0, "cut off: {}", String::from_utf8_lossy(&bytes));
+        bytes.extend_from_slice(&more[..got]);
+        if let Some(text) = whole(&bytes) {
+            break text;
+        }
+    };
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("an answer");
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hooks_are_told_in_the_shapes_of_slack_and_ntfy() {
+    use ostler::model::settings::WebhookShape;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let core = Core::start();
+    core.settle(1).await;
+    let cases: [(WebhookShape, &str, &[&str]); 3] = [
+        (
+            WebhookShape::Slack,
+            "exit 3",
+            &["content-type: application/json", "{\"text\":\":x: job run-001 of", "failed (exit 3)"],
+        ),
+        (
+            WebhookShape::Ntfy,
+            "exit 4",
+            &["title: ", "run-002 failed", "tags: x", "priority: high", "\r\n\r\njob run-002 of"],
+        ),
+        (WebhookShape::Ntfy, "true", &["run-003 succeeded", "tags: white_check_mark", "priority: default"]),
+    ];
+    for (at, (shape, line, parts)) in cases.into_iter().enumerate() {
+        let url = format!("http://{}/topic", listener.local_addr().expect("an address"));
+        let changed = Settings { webhook: Some(url), webhook_shape: shape, ..settings() };
+        core.calls.send(Call::Settings(changed)).await.expect("the core runs");
+        let job = core.submit(command(line)).await;
+        let text = tokio::time::timeout(DEADLINE, told(&listener)).await.expect("told in time");
+        assert!(text.starts_with("POST /topic"), "{text}");
+        for part in parts {
+            assert!(text.to_lowercase().contains(&part.to_lowercase()), "{at}: {part} in {text}");
+        }
+        core.ended(&job).await;
+    }
+    core.stop().await;
+}
+
 async fn until_running(core: &Core, job: &JobRef) {
     let deadline = tokio::time::Instant::now() + DEADLINE;
     loop {

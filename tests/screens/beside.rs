@@ -52,10 +52,13 @@ fn a_shell_opens_on_the_node_of_what_is_selected() {
 #[test]
 fn what_is_selected_is_edited() {
     let mut screen = working();
-    screen.keys("j j j e");
+    screen.keys("j e");
     let aside = screen.asked.iter().any(|e| matches!(e, UiEffect::Aside(words, After::Key) if words == &["edit", "prod"]));
     assert!(aside, "{:?}", screen.asked);
-    screen.keys("/ \"run-009\" enter e");
+    // What may change of a cluster has a form.
+    screen.keys("j j e");
+    assert!(screen.text().contains("╭ Cluster ") && screen.text().contains("scale down"), "{}", screen.text());
+    screen.keys("esc / \"run-009\" enter e");
     assert!(screen.text().contains("New job"), "{}", screen.text());
 }
 

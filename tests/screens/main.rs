@@ -9,6 +9,7 @@ mod keys;
 mod load;
 mod logs;
 mod looks;
+mod making;
 mod pictures;
 mod played;
 mod screen;

@@ -130,6 +130,7 @@ fn plan() -> JobPlan {
         processes: vec![PlanProcess { rank: "m0".to_owned(), node: 0, secrets: vec!["TOKEN".to_owned()], launch }],
         process_count: 1,
         script: None,
+        estimate: None,
         notes: vec!["\u{1b}[31mred\u{1b}[0m words".to_owned()],
     }
 }

@@ -176,7 +176,7 @@ pub fn node(id: u64) -> Arc<Node> {
             }),
         },
         since: UnixMillis(9),
-        reach: Reach::Lost { since: UnixMillis(8), why: "Broken pipe".to_owned() },
+        reach: Reach::Lost { since: UnixMillis(8), why: "Broken pipe".to_owned(), next_try: Some(UnixMillis(12)) },
         holders: [(JobId(1), Attempt(2))].into(),
         boot: Some(BootId("b-1".to_owned())),
         facts: Some(Facts {

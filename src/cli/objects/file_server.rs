@@ -7,7 +7,7 @@ use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::request::FileServerView;
 use crate::model::resource_id::Child;
-use crate::model::spec::FileServerSpec;
+use crate::model::spec::{FileServerSpec, body};
 use crate::model::state::FileServer;
 use crate::model::state::file_server::Space;
 
@@ -39,60 +39,10 @@ pub fn value(server: &FileServer, group: &str, workspace: &str) -> Value {
     set("provisioningStateTransitionTime", time(server.provisioning_since));
     set("creationTime", time(server.created));
     set("errors", json!(errors));
-    for (key, value) in spec(&server.spec) {
+    for (key, value) in body::file_server(&server.spec) {
         set(&key, value);
     }
     Value::Object(map)
-}
-
-/// Returns what was asked for, as a file would say it, and the published `mountSettings`.
-pub fn spec(spec: &FileServerSpec) -> Map<String, Value> {
-    let mut map = Map::new();
-    let mut set = |key: &str, value: Value| drop(map.insert(key.to_owned(), value));
-    set("export", json!(spec.export.word()));
-    if let Some(host) = spec.export.host() {
-        set("host", json!(host));
-    }
-    set("path", json!(spec.export.path()));
-    if let Some(managed) = &spec.managed {
-        set("setUp", json!(true));
-        if let Some(login) = &managed.login {
-            set("login", json!(login));
-        }
-        set("clients", json!(managed.clients));
-        if !managed.devices.is_empty() {
-            set("devices", json!(managed.devices));
-        }
-    }
-    set(
-        "mountSettings",
-        json!({
-            "mountPoint": spec.export.path(),
-            "fileServerPublicIP": spec.public(),
-            "fileServerInternalIP": spec.internal(),
-        }),
-    );
-    let labels = [("mountOptions", &spec.mount_options), ("publicAddress", &spec.public_address), ("vmSize", &spec.vm_size)];
-    for (key, value) in labels {
-        if let Some(value) = value {
-            set(key, json!(value));
-        }
-    }
-    if let Some(disks) = &spec.data_disks {
-        set("dataDisks", json!(disks));
-    }
-    if spec.admin.is_some() || !spec.public_ips_to_allow.is_empty() {
-        let mut ssh = Map::new();
-        if let Some(admin) = &spec.admin {
-            ssh.insert("userAccountSettings".to_owned(), json!(admin));
-        }
-        if !spec.public_ips_to_allow.is_empty() {
-            ssh.insert("publicIPsToAllow".to_owned(), json!(spec.public_ips_to_allow));
-        }
-        set("sshConfiguration", Value::Object(ssh));
-    }
-    spec.kept.put_into(&mut map);
-    map
 }
 
 /// Returns the object with who mounts it.

@@ -27,7 +27,7 @@ pub fn reason(node: &Node) -> String {
     if let NodeState::Unusable(why) = &node.state {
         parts.push(format!("{}: {}", why.step, why.message));
     }
-    if let Reach::Lost { since, why } = &node.reach {
+    if let Reach::Lost { since, why, .. } = &node.reach {
         // A node that became unusable because of its link has said why already.
         let said = why.is_empty() || matches!(&node.state, NodeState::Unusable(unusable) if unusable.message == *why);
         let why = if said { String::new() } else { format!(" ({why})") };

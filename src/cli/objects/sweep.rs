@@ -102,25 +102,6 @@ fn words(point: &Point) -> String {
     point.iter().map(|(name, value)| format!("{name}={}", token::text(value))).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns what a sweep comes to, in one sentence: how many jobs, their names, what they cost at most.
-pub fn sentence(plan: &SweepPlan) -> String {
-    let count = plan.count - plan.known;
-    let names = match (plan.members.first(), plan.members.last()) {
-        (Some((first, _)), Some((last, _))) if first != last => format!("{first} … {last}"),
-        (Some((only, _)), _) => only.clone(),
-        (None, _) => String::new(),
-    };
-    let cost = match &plan.cost_most {
-        Some(cost) => format!("; at most {cost}, if each ran to its time limit"),
-        None => String::new(),
-    };
-    let known = match plan.known {
-        0 => String::new(),
-        known => format!(", {known} with the same body left out"),
-    };
-    format!("{count} jobs {names}{known}: {}{cost}", plan.parameters.join(", "))
-}
-
 /// Returns what a person is told of a plan.
 pub fn plan_facts(plan: &SweepPlan) -> Vec<(&'static str, String)> {
     let mut members: Vec<String> = plan.members.iter().map(|(name, point)| format!("{name}  {}", words(point))).collect();

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::secret::sources_of_job;
 use super::{
-    ClusterSpec, Demand, JobSpec, MountVolumes, PoolSpec, Priority, ProviderSpec, Resources, ScaleSettings, Secret,
-    SecretSource,
+    ClusterSpec, Demand, FileServerSpec, JobSpec, MountVolumes, PoolSpec, Priority, ProviderSpec, Resources, ScaleSettings,
+    Secret, SecretSource,
 };
 use crate::model::units::Millis;
 
@@ -28,6 +28,56 @@ pub fn job(spec: &JobSpec) -> Map<String, Value> {
     map.insert("constraints".to_owned(), json!({"maxWallClockTime": iso_span(spec.constraints.max_wall_clock_time)}));
     if let Demand::Part(part) = &spec.demand {
         map.insert("resources".to_owned(), resources(part));
+    }
+    spec.kept.put_into(&mut map);
+    map
+}
+
+/// Returns what was asked for, as a file would say it, and the published `mountSettings`.
+pub fn file_server(spec: &FileServerSpec) -> Map<String, Value> {
+    let mut map = Map::new();
+    let mut set = |key: &str, value: Value| drop(map.insert(key.to_owned(), value));
+    set("export", json!(spec.export.word()));
+    if let Some(host) = spec.export.host() {
+        set("host", json!(host));
+    }
+    set("path", json!(spec.export.path()));
+    if let Some(managed) = &spec.managed {
+        set("setUp", json!(true));
+        if let Some(login) = &managed.login {
+            set("login", json!(login));
+        }
+        set("clients", json!(managed.clients));
+        if !managed.devices.is_empty() {
+            set("devices", json!(managed.devices));
+        }
+    }
+    set(
+        "mountSettings",
+        json!({
+            "mountPoint": spec.export.path(),
+            "fileServerPublicIP": spec.public(),
+            "fileServerInternalIP": spec.internal(),
+        }),
+    );
+    let labels = [("mountOptions", &spec.mount_options), ("publicAddress", &spec.public_address), ("vmSize", &spec.vm_size)];
+    for (key, value) in labels {
+        if let Some(value) = value {
+            set(key, json!(value));
+        }
+    }
+    if let Some(disks) = &spec.data_disks {
+        set("dataDisks", json!(disks));
+    }
+    if spec.admin.is_some() || !spec.public_ips_to_allow.is_empty() {
+        let mut ssh = Map::new();
+        if let Some(admin) = &spec.admin {
+            ssh.insert("userAccountSettings".to_owned(), json!(admin));
+        }
+        if !spec.public_ips_to_allow.is_empty() {
+            ssh.insert("publicIPsToAllow".to_owned(), json!(spec.public_ips_to_allow));
+        }
+        set("sshConfiguration", Value::Object(ssh));
     }
     spec.kept.put_into(&mut map);
     map

@@ -117,6 +117,9 @@ pub enum Reach {
         since: UnixMillis,
         /// ssh's own last words.
         why: String,
+        /// When it is tried again by itself; never, or not known, when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_try: Option<UnixMillis>,
     },
 }
 

@@ -308,7 +308,8 @@ impl World {
         } else {
             refused()
         };
-        self.tell(Event::NodeDown { node, why, hard });
+        let retry_in = (!hard).then_some(crate::model::units::Millis(2000));
+        self.tell(Event::NodeDown { node, why, retry_in });
     }
 
     fn heal(&mut self, node: Option<NodeId>, at: u16) {
@@ -332,7 +333,7 @@ impl World {
                 *record = Record::Over(Proof::Rebooted { boot: boot.clone() });
             }
         }
-        self.tell(Event::NodeDown { node, why: refused(), hard: false });
+        self.tell(Event::NodeDown { node, why: refused(), retry_in: Some(crate::model::units::Millis(2000)) });
     }
 
     fn auto_scale(&mut self, at: u16) {

@@ -139,7 +139,7 @@ fn a_node_that_can_take_no_job_is_replaced_and_goes() {
         machine: String::new(),
         price: None,
     });
-    rig.on(Event::NodeDown { node: node(1), why: refused(), hard: true });
+    rig.on(Event::NodeDown { node: node(1), why: refused(), retry_in: None });
     assert_eq!(rig.nodes(), "unusable allocating");
     let asked = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
     rig.on(Event::NodeAcquired {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::spec::{Demand, Priority, Resources};
-use crate::model::state::{AfterStop, BootId, StopWhy};
+use crate::model::state::{AfterStop, BootId, Job, StopWhy};
 use crate::model::units::{Millis, NodeCount};
 
 fn minutes(count: u64) -> Millis {
@@ -118,6 +118,29 @@ fn the_queue_is_forecast_in_order() {
     let times = rig.sched.forecast(rig.now, GPU);
     let at = |id: JobId| times.get(&id).map(|at| at.since(rig.now).0 / 60_000);
     assert_eq!((at(gang), at(c), at(d)), (Some(60), Some(70), Some(170)));
+}
+
+#[test]
+fn what_if_is_told_before_it_is_submitted() {
+    let mut rig = Rig::up(2);
+    limited(&mut rig, "a", 1, 30);
+    let a = limited(&mut rig, "b", 1, 60);
+    limited(&mut rig, "gang", 2, 10);
+    let jobs = rig.sched.jobs().len();
+    let ask = |nodes: u32, priority: Priority| {
+        let mut job = Job::clone(rig.job(a));
+        let mut spec = (*job.spec).clone();
+        (spec.node_count, job.priority) = (NodeCount(nodes), priority);
+        job.spec = spec.into();
+        let (starts, waits) = rig.sched.what_if(rig.now, GPU, &job);
+        (starts.map(|at| at.since(rig.now).0 / 60_000), waits)
+    };
+    assert_eq!(ask(1, Priority::Normal).0, Some(70), "behind the gang");
+    assert_eq!(ask(1, Priority::High).0, Some(30), "before it");
+    assert_eq!(ask(2, Priority::High).0, Some(60));
+    let (never, waits) = ask(3, Priority::Normal);
+    assert!(never.is_none() && waits == "needs 3 nodes, the cluster's target is 2", "{waits}");
+    assert_eq!(rig.sched.jobs().len(), jobs, "nothing is submitted");
 }
 
 #[test]

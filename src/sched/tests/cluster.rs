@@ -192,11 +192,15 @@ fn sight_is_lost_and_found() {
     rig.pass(Millis::from_secs(30));
     rig.node_down(1);
     let reach = &rig.sched.nodes()[&node(1)].reach;
-    assert_eq!(*reach, Reach::Lost { since, why: "Connection refused".into() }, "since it was lost first");
+    assert_eq!(
+        *reach,
+        Reach::Lost { since, why: "Connection refused".into(), next_try: Some(rig.now + Millis(2000)) },
+        "since it was lost first"
+    );
     rig.pass(Millis::from_secs(30));
     assert_eq!(rig.nodes(), "unusable idle");
     assert_eq!(rig.cluster().errors[0].code, "unreachable");
-    rig.on(Event::NodeDown { node: node(2), why: hard.clone(), hard: true });
+    rig.on(Event::NodeDown { node: node(2), why: hard.clone(), retry_in: None });
     assert_eq!(rig.sched.nodes()[&node(2)].state, NodeState::Unusable(hard), "at once, in ssh's own words");
     assert_eq!(rig.waits_for(), "needs 2 nodes, and all 2 of the cluster are unusable");
     rig.node_up(1, None, "b1", []);

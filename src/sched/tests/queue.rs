@@ -294,7 +294,7 @@ fn facts_that_fit_nothing_are_counted_and_change_nothing() {
         Event::DeclaredDead { node: node(9), by: "ada".into() },
         Event::NodeAcquired { effect: unknown, name: "x".into(), host: "x".into(), machine: String::new(), price: None },
         Event::AcquireFailed { effect: unknown, code: "x".into(), message: "x".into() },
-        Event::NodeDown { node: node(9), why: refused(), hard: true },
+        Event::NodeDown { node: node(9), why: refused(), retry_in: None },
         Event::NodeReleased { effect: unknown },
         Event::NodeGone { node: node(9) },
         Event::RankStarted { effect: unknown, key: main_of(1, 1, 0) },

@@ -176,7 +176,7 @@ impl Rig {
     }
 
     pub(super) fn node_down(&mut self, id: u64) {
-        self.on(Event::NodeDown { node: node(id), why: refused(), hard: false });
+        self.on(Event::NodeDown { node: node(id), why: refused(), retry_in: Some(crate::model::units::Millis(2000)) });
     }
 
     pub(super) fn find(&self, wanted: impl Fn(&Act) -> bool) -> Option<Effect> {

@@ -7,6 +7,7 @@ use crate::model::state::NodeState;
 use crate::tui::cx::BOOKMARKS_MAX;
 use crate::tui::layout::Kept;
 use crate::tui::msg::Called;
+use crate::tui::overlays::FormOf;
 use crate::tui::ports::{PORTS_MAX, Port, PortState, spec};
 
 fn say(kind: ToastKind, text: impl Into<String>) -> Vec<UiEffect> {
@@ -28,6 +29,7 @@ impl App {
         };
         self.cx.keymap = keymap;
         self.cx.columns = ui.columns;
+        (self.cx.pace, self.cx.sizes) = (ui.pace, ui.sizes);
         self.cx.look.bell = ui.bell;
         ui.theme.filter(|name| *name != self.theme_kept).map(|name| UiEffect::Theme(name, true)).into_iter().collect()
     }
@@ -129,6 +131,15 @@ impl App {
         if let Some(Subject::Job(_)) = subject {
             return self.on_act(&Cmd::new(CommandId::RerunWith));
         }
+        // What the model lets one change has a form; the rest is text in the editor.
+        let of = match subject {
+            Some(Subject::Cluster(id)) => Some(FormOf::Cluster { workspace: None, edited: Some(id) }),
+            Some(Subject::Workspace(id)) => Some(FormOf::Workspace { group: None, edited: Some(id) }),
+            _ => None,
+        };
+        if let Some(of) = of {
+            return vec![UiEffect::Open(Overlay::Form(Box::new(of)))];
+        }
         let workspace = acts::workspace_of(subject, &self.cx).and_then(|id| acts::workspace_name(id, &self.cx));
         match workspace {
             Some(name) => {
@@ -159,6 +170,14 @@ impl App {
         match cmd.args.as_slice() {
             [file] => self.aside(["apply", "-f", file].map(str::to_owned).to_vec(), After::Key),
             _ => say(ToastKind::Bad, "the form is `apply FILE`"),
+        }
+    }
+
+    /// Any command line of ostler's own, on the state of this screen; what it says can be read before the screen comes back.
+    pub(super) fn run_own(&mut self, cmd: &Cmd) -> Vec<UiEffect> {
+        match cmd.args.as_slice() {
+            [] => say(ToastKind::Bad, "the form is `ostler WORDS`, as in `ostler sweep list`"),
+            words => self.aside(words.to_vec(), After::Key),
         }
     }
 

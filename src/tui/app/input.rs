@@ -174,6 +174,7 @@ impl App {
             CommandId::Tour => return vec![UiEffect::Open(Overlay::Tour)],
             CommandId::ImportHosts => return vec![UiEffect::Open(Overlay::Hosts)],
             CommandId::Apply => return self.apply_file(cmd),
+            CommandId::Run => return self.run_own(cmd),
             CommandId::Demo => return self.aside(vec!["demo".to_owned()], After::Back),
             _ => {}
         }

@@ -20,6 +20,16 @@ impl Live {
         });
     }
 
+    /// Looks at this machine in a thread of its own.
+    pub(super) fn here(&self, ticket: Ticket, wanted: crate::tui::here::Wanted) {
+        let (messages, machine) = (self.messages.clone(), self.options.machine.clone());
+        tokio::spawn(async move {
+            let found = tokio::task::spawn_blocking(move || crate::tui::here::look(wanted, &machine)).await;
+            let found = found.unwrap_or_else(|e| Err(Fault::internal("this machine cannot be looked at").because(&e)));
+            let _ = messages.send(Msg::Here(ticket, Box::new(found))).await;
+        });
+    }
+
     /// Steps aside, runs a program on the terminal, and comes back.
     async fn aside(&mut self, variable: &str, fallback: &str, file: &Path) -> io::Result<Result<(), Fault>> {
         let command = std::env::var(variable).ok().filter(|c| !c.trim().is_empty()).unwrap_or_else(|| fallback.to_owned());

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 use super::pick::Pick;
 use super::question::{Answer, Question};
-use super::{Overlay, panel, panel_inside};
+use super::{FormOf, Overlay, panel, panel_inside};
 use crate::commands::{Cmd, CommandId, Scope};
 use crate::model::ids::JobId;
 use crate::model::request::{FileRef, FileWindow, From, JobAct, JobRef, NodeAct, NodeRef, Reply, Request};
@@ -200,7 +200,7 @@ impl Pane for Failures {
             CommandId::CauseAvoid => self.retry(true, cx),
             CommandId::RerunWith => {
                 let seed = jobs.first().and_then(|id| cx.world.job(*id)).map(|job| acts::seed_of(job, cx));
-                let form = seed.map(|seed| UiEffect::Open(Overlay::Form(seed)));
+                let form = seed.map(|seed| UiEffect::Open(Overlay::Form(Box::new(FormOf::Job(seed)))));
                 std::iter::once(UiEffect::Close).chain(form).collect()
             }
             CommandId::Mark | CommandId::MarkAll => {

@@ -1,57 +1,74 @@
-//! The form of a new job. What is wrong is said at its field while it is typed; the same job can be seen and changed as text,
-//! here or in `$EDITOR`; a refusal of the core is shown in place. Nothing typed is lost but by a person's word.
+//! Forms: of a job, a sweep, a cluster, a file server, a workspace. What is wrong is said at its field while it is typed; the
+//! same thing can be seen and changed as text, here or in `$EDITOR`; a refusal of the core is shown in place. Nothing typed is
+//! lost but by a person's word.
 //!
-//! What the texts come to is `form/draft.rs`, the text of the whole is `form/text.rs`.
+//! What a form is of is a [`Kind`] (`form/kind.rs`); `form/paths.rs` completes, `form/template.rs` has what it can begin with.
 
+mod cluster;
 mod draft;
 mod draw;
 mod edit;
+mod file_server;
+mod job;
+mod kind;
+mod more;
+mod paths;
+mod sweeping;
+mod template;
 mod text;
+mod workspace;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{FormSeed, Overlay};
+use super::FormOf;
 use crate::commands::{Cmd, Code, CommandId, Key, Scope};
 use crate::model::fault::Fault;
-use crate::model::ids::ExperimentId;
-use crate::model::names::same_name;
-use crate::model::request::{Place, Reply, Request, Submit};
-use crate::model::spec::ToolKind;
-use crate::model::spec::toolkit::Counting;
+use crate::model::request::{Reply, Request};
 use crate::model::units::UnixMillis;
 use crate::tui::cx::Cx;
+use crate::tui::here::{Found, Wanted};
 use crate::tui::msg::{Asker, Mouse, MouseAct, Ticket};
 use crate::tui::pane::{News, Pane, Toast, ToastKind, UiEffect};
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
-use draft::{Complaint, Draft, Field, Filled, PRIORITIES, Rest, Surroundings};
 use edit::{Edit, Lines, PASTE_CHARS_MAX};
-use text::TextFault;
+use kind::{Complaint, Id, Kind, Known, Row, Shape, TextFault, Values, kind_of};
+use paths::Paths;
+use template::Choosing;
+
+/// Marks the tickets of questions that only look, beside the form's own number.
+const LOOK: u64 = 1 << 62;
+/// Marks the tickets of questions for names on a node.
+const NAMES: u64 = 1 << 61;
 
 /// Where the keys are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    Field(Field),
+    Field(Id),
     Submit,
 }
 
-/// The job as text.
+/// The whole as text.
 #[derive(Debug)]
 struct AsText {
     edit: Edit,
     faults: Vec<TextFault>,
 }
 
-/// What was asked of the core.
-#[derive(Debug)]
-enum Asked {
-    /// To make the experiment; the job follows.
-    Experiment(Box<Submit>),
-    /// To take the job.
-    Job,
+/// What the core says it would come to.
+#[derive(Debug, Default)]
+struct Looked {
+    /// A question is under way.
+    asked: bool,
+    /// What is typed has changed since it was asked.
+    stale: bool,
+    /// What was asked last, so that the same is not asked again.
+    last: Option<Request>,
+    /// What was said, and whether it is good news.
+    said: Option<(String, bool)>,
 }
 
 /// The form.
@@ -59,20 +76,23 @@ enum Asked {
 pub struct Form {
     number: u64,
     opened: UnixMillis,
-    workspace: Option<String>,
-    edits: BTreeMap<Field, Edit>,
-    kind: ToolKind,
-    priority: crate::model::spec::Priority,
-    rest: Rest,
+    kind: Box<dyn Kind>,
+    edits: BTreeMap<Id, Edit>,
+    choices: Values,
     stop: Stop,
     /// Fields that were changed: only these say what is wrong before the first submit.
-    touched: BTreeSet<Field>,
+    touched: BTreeSet<Id>,
     tried: bool,
     text: Option<AsText>,
     complaints: Vec<Complaint>,
     /// What it was filled with, to know whether anything was typed.
-    first: Draft,
-    asked: Option<Asked>,
+    first: Values,
+    /// What is still to be asked of the core, while it is being made.
+    asked: Option<VecDeque<Request>>,
+    looked: Looked,
+    known: Known,
+    paths: Paths,
+    choosing: Option<Choosing>,
     fault: Option<Fault>,
     note: Option<String>,
     leaving: bool,
@@ -82,127 +102,145 @@ pub struct Form {
 }
 
 impl Form {
-    /// Returns a form filled from `seed`, and what it wants done.
-    pub fn new(seed: FormSeed, number: u64, cx: &Cx) -> (Self, Vec<UiEffect>) {
-        let mut draft = match &seed.spec {
-            Some(spec) => Draft::of(spec),
-            None => Draft::first(String::new()),
-        };
-        draft.cluster = seed.cluster.name.unwrap_or(draft.cluster);
-        draft.experiment = seed.experiment.name.unwrap_or_default();
-        let stop = if draft.experiment.is_empty() { Field::Experiment } else { Field::Command };
+    /// Returns the form of something, and what it wants done.
+    pub fn new(of: FormOf, number: u64, cx: &Cx) -> (Self, Vec<UiEffect>) {
+        let mut kind = kind_of(of);
+        let (values, first) = kind.first(cx);
+        kind.begin(cx);
         let mut form = Self {
             number,
             opened: cx.now,
-            workspace: seed.experiment.workspace.or(seed.cluster.workspace),
+            kind,
             edits: BTreeMap::new(),
-            kind: draft.kind,
-            priority: draft.priority,
-            rest: draft.rest.clone(),
-            stop: Stop::Field(stop),
+            choices: Values::new(),
+            stop: Stop::Field(first),
             touched: BTreeSet::new(),
             tried: false,
             text: None,
             complaints: Vec::new(),
-            first: draft.clone(),
+            first: Values::new(),
             asked: None,
+            looked: Looked::default(),
+            known: Known::default(),
+            paths: Paths::default(),
+            choosing: None,
             fault: None,
             note: None,
             leaving: false,
             revision: 0,
             screen: Rect::default(),
         };
-        form.fill(&draft);
+        form.fill(values);
+        form.first = form.values();
         form.check(cx);
-        (form, Vec::new())
+        let mut effects = vec![UiEffect::Here(form.ticket(0), Wanted::Hosts)];
+        effects.extend(form.look(cx));
+        (form, effects)
     }
 
-    fn fill(&mut self, draft: &Draft) {
-        let texts = [
-            (Field::Experiment, &draft.experiment),
-            (Field::Name, &draft.name),
-            (Field::Cluster, &draft.cluster),
-            (Field::Nodes, &draft.nodes),
-            (Field::Processes, &draft.processes),
-            (Field::Command, &draft.command),
-            (Field::Preparation, &draft.preparation),
-            (Field::Environment, &draft.environment),
-            (Field::Limit, &draft.limit),
-        ];
-        for (field, text) in texts {
-            let lines = if field.many_lines() { Lines::Many } else { Lines::One };
-            self.edits.insert(field, Edit::new(text, lines));
+    fn ticket(&self, mark: u64) -> Ticket {
+        Ticket { from: Asker::Overlay, number: self.number | mark }
+    }
+
+    /// Puts values into the fields; those that are not named keep what they hold.
+    fn fill(&mut self, values: Values) {
+        let mut all = self.values();
+        all.extend(values);
+        // Fields that another choice brings up are filled too.
+        let rows = self.kind.rows(&all);
+        self.choices = all.clone();
+        for row in &rows {
+            self.put(row, all.get(row.id).map_or("", String::as_str));
         }
-        self.kind = draft.kind;
-        self.priority = draft.priority;
-        self.rest = draft.rest.clone();
+        let gone: Vec<Id> = self.edits.keys().filter(|id| !rows.iter().any(|row| row.id == **id)).copied().collect();
+        for id in gone {
+            if let Some(edit) = self.edits.get_mut(id) {
+                edit.set(all.get(id).map_or("", String::as_str));
+            }
+        }
         self.styles();
     }
 
-    fn draft(&self) -> Draft {
-        let text = |field: Field| self.edits.get(&field).map(Edit::text).unwrap_or_default();
-        Draft {
-            experiment: text(Field::Experiment),
-            name: text(Field::Name),
-            cluster: text(Field::Cluster),
-            nodes: text(Field::Nodes),
-            kind: self.kind,
-            processes: text(Field::Processes),
-            command: text(Field::Command),
-            preparation: text(Field::Preparation),
-            environment: text(Field::Environment),
-            limit: text(Field::Limit),
-            priority: self.priority,
-            rest: self.rest.clone(),
+    fn put(&mut self, row: &Row, text: &str) {
+        match &row.shape {
+            Shape::Choice(words) => {
+                let word = words.iter().find(|word| **word == text).or(words.first());
+                self.choices.insert(row.id, word.copied().unwrap_or_default().to_owned());
+            }
+            Shape::Line => drop(self.edits.insert(row.id, Edit::new(text, Lines::One))),
+            Shape::Lines => drop(self.edits.insert(row.id, Edit::new(text, Lines::Many))),
         }
     }
 
-    fn with_surroundings<T>(&self, cx: &Cx, act: impl FnOnce(&Surroundings<'_>) -> T) -> T {
-        let world = &cx.world;
-        let named = |name: &str| world.snapshot.workspaces.values().find(|w| same_name(&w.name, name)).map(|w| w.id);
-        let only = || world.snapshot.workspaces.keys().next().copied();
-        let workspace = self.workspace.as_deref().map_or_else(only, named);
-        let clusters = workspace.into_iter().flat_map(|id| world.clusters_of(id)).filter_map(|id| world.cluster(id));
-        let clusters = clusters.map(|c| (c.name.clone(), c.spec.scale_settings.target())).collect();
-        let ids: Vec<ExperimentId> = workspace.into_iter().flat_map(|id| world.experiments_of(id)).collect();
-        let experiments = ids.iter().filter_map(|id| world.experiment(*id)).map(|e| e.name.clone()).collect();
-        let taken = |experiment: &str, name: &str| {
-            let id = ids.iter().find(|id| world.experiment(**id).is_some_and(|e| same_name(&e.name, experiment)))?;
-            let mut jobs = world.jobs_of(*id).iter().rev().filter_map(|id| world.job(*id));
-            jobs.find(|job| same_name(&job.name, name)).map(|job| job.name.clone())
-        };
-        act(&Surroundings { clusters, experiments, taken: &taken })
+    /// Returns what is typed and chosen.
+    fn values(&self) -> Values {
+        let mut values = self.choices.clone();
+        values.extend(self.edits.iter().map(|(id, edit)| (*id, edit.text())));
+        values
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        self.kind.rows(&self.values())
+    }
+
+    fn row(&self, id: Id) -> Option<Row> {
+        self.rows().into_iter().find(|row| row.id == id)
     }
 
     fn check(&mut self, cx: &Cx) {
-        let draft = self.draft();
-        self.complaints = self.with_surroundings(cx, |around| draft.check(around)).err().unwrap_or_default();
+        self.complaints = self.kind.check(&self.values(), cx);
     }
 
     /// Something was changed: says at once what is wrong with it.
-    fn changed(&mut self, field: Field, cx: &Cx) {
-        self.touched.insert(field);
+    fn changed(&mut self, id: Id, cx: &Cx) -> Vec<UiEffect> {
+        self.touched.insert(id);
         self.revision += 1;
         self.fault = None;
         self.note = None;
         self.check(cx);
+        let mut effects = self.look(cx);
+        effects.extend(self.ask_names(cx));
+        effects
     }
 
-    fn complaint(&self, field: Field) -> Option<&str> {
-        let shown = self.tried || self.touched.contains(&field);
-        let complaint = self.complaints.iter().find(|(of, _)| *of == field);
+    /// Asks the core what it would come to; one question at a time, the newest content next.
+    fn look(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        if self.looked.asked {
+            self.looked.stale = true;
+            return Vec::new();
+        }
+        let request = if self.complaints.is_empty() { self.kind.look(&self.values(), cx) } else { None };
+        let Some(request) = request else {
+            (self.looked.said, self.looked.last) = (None, None);
+            return Vec::new();
+        };
+        if self.looked.last.as_ref() == Some(&request) {
+            return Vec::new();
+        }
+        self.looked = Looked { asked: true, stale: false, last: Some(request.clone()), said: self.looked.said.take() };
+        vec![UiEffect::Ask(self.ticket(LOOK), request)]
+    }
+
+    fn heard_look(&mut self, reply: &Result<Reply, Fault>, cx: &Cx) -> Vec<UiEffect> {
+        self.looked.asked = false;
+        self.looked.said = self.kind.looked(reply, cx);
+        if std::mem::take(&mut self.looked.stale) { self.look(cx) } else { Vec::new() }
+    }
+
+    fn complaint(&self, id: Id) -> Option<&str> {
+        let shown = self.tried || self.touched.contains(id);
+        let complaint = self.complaints.iter().find(|(of, _)| *of == id);
         complaint.filter(|_| shown).map(|(_, what)| what.as_str())
     }
 
     fn is_changed(&self) -> bool {
-        self.draft() != self.first || self.text.as_ref().is_some_and(|text| text.edit.text() != text::to_text(&self.draft()))
+        self.values() != self.first
+            || self.text.as_ref().is_some_and(|text| text.edit.text() != self.kind.text(&self.values()))
     }
 
-    /// Returns the stops in order; the number of processes is one of kinds that count them.
+    /// Returns the stops in order.
     fn stops(&self) -> Vec<Stop> {
-        let fields =
-            Field::ALL.into_iter().filter(|field| *field != Field::Processes || self.kind.counting() != Counting::Fixed);
-        fields.map(Stop::Field).chain([Stop::Submit]).collect()
+        self.rows().into_iter().map(|row| Stop::Field(row.id)).chain([Stop::Submit]).collect()
     }
 
     fn step(&mut self, by: isize) {
@@ -212,9 +250,9 @@ impl Form {
         self.styles();
     }
 
-    fn field(&self) -> Option<Field> {
+    fn field(&self) -> Option<Id> {
         match self.stop {
-            Stop::Field(field) => Some(field),
+            Stop::Field(id) => Some(id),
             Stop::Submit => None,
         }
     }
@@ -223,7 +261,7 @@ impl Form {
         match &mut self.text {
             Some(text) => Some(&mut text.edit),
             None => match self.stop {
-                Stop::Field(field) => self.edits.get_mut(&field),
+                Stop::Field(id) => self.edits.get_mut(&id),
                 Stop::Submit => None,
             },
         }
@@ -232,60 +270,40 @@ impl Form {
     /// Shows the caret in the field that has the keys only.
     fn styles(&mut self) {
         let focus = self.field();
-        for (field, edit) in &mut self.edits {
-            edit.show_caret(focus == Some(*field));
+        for (id, edit) in &mut self.edits {
+            edit.show_caret(focus == Some(*id));
         }
     }
 
-    fn choose(&mut self, field: Field, by: isize, cx: &Cx) {
-        match field {
-            Field::Kind => {
-                let at = ToolKind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or(0) as isize;
-                self.kind = ToolKind::ALL[(at + by).rem_euclid(ToolKind::ALL.len() as isize) as usize];
-            }
-            Field::Priority => {
-                let at = PRIORITIES.iter().position(|(_, p)| *p == self.priority).unwrap_or(1) as isize;
-                self.priority = PRIORITIES[(at + by).rem_euclid(PRIORITIES.len() as isize) as usize].1;
-            }
-            Field::Experiment | Field::Name | Field::Cluster | Field::Nodes | Field::Processes => return,
-            Field::Command | Field::Preparation | Field::Environment | Field::Limit => return,
-        }
-        self.changed(field, cx);
-    }
-
-    /// Returns how the name that is being typed may go on, when exactly that is known.
-    fn completion(&self, field: Field, cx: &Cx) -> Option<String> {
-        let typed = self.edits.get(&field)?.text();
-        self.with_surroundings(cx, |around| {
-            let names = around.names(field);
-            let begins =
-                |name: &&str| name.len() > typed.len() && name.get(..typed.len()).is_some_and(|n| same_name(n, &typed));
-            let name = names.into_iter().find(begins).filter(|_| !typed.is_empty())?;
-            Some(name[typed.len()..].to_owned())
-        })
+    fn choose(&mut self, id: Id, words: &[&'static str], by: isize, cx: &Cx) -> Vec<UiEffect> {
+        let now = self.choices.get(id).map_or("", String::as_str);
+        let at = words.iter().position(|word| *word == now).unwrap_or(0) as isize;
+        let word = words[(at + by).rem_euclid(words.len() as isize) as usize];
+        let values = Values::from([(id, word.to_owned())]);
+        self.fill(values);
+        self.changed(id, cx)
     }
 
     fn key_in_form(&mut self, key: Key, cx: &Cx) -> Option<Vec<UiEffect>> {
-        let Some(field) = self.field() else {
+        let Some(row) = self.field().and_then(|id| self.row(id)) else {
             return (key == Key::plain(Code::Enter)).then(|| self.submit(cx));
         };
-        if matches!(field, Field::Kind | Field::Priority) {
-            match key.code {
-                Code::Left => self.choose(field, -1, cx),
-                Code::Right | Code::Char(' ') => self.choose(field, 1, cx),
-                _ => return (key.types().is_some()).then(Vec::new),
-            }
-            return Some(Vec::new());
+        if let Shape::Choice(words) = &row.shape {
+            return match key.code {
+                Code::Left => Some(self.choose(row.id, words, -1, cx)),
+                Code::Right | Code::Char(' ') => Some(self.choose(row.id, words, 1, cx)),
+                _ => (key.types().is_some()).then(Vec::new),
+            };
         }
-        let ghost = if key == Key::plain(Code::Right) { self.completion(field, cx) } else { None };
-        let edit = self.edits.get_mut(&field)?;
+        let ghost = if key == Key::plain(Code::Right) { self.completion(&row, cx) } else { None };
+        let edit = self.edits.get_mut(&row.id)?;
         if let Some(ghost) = ghost.filter(|_| edit.at_end()) {
             edit.paste(&ghost);
         } else if edit.at_edge(key.code) || !edit.key(key) {
             return None;
         }
         if edit.take_changed() {
-            self.changed(field, cx);
+            return Some(self.changed(row.id, cx));
         }
         Some(Vec::new())
     }
@@ -308,41 +326,44 @@ impl Form {
         if let Some(text) = &mut self.text
             && text.edit.take_changed()
         {
-            text.faults = text::from_text(&text.edit.text()).err().unwrap_or_default();
+            text.faults = self.kind.faults(&text.edit.text());
             self.revision += 1;
             self.fault = None;
             self.note = None;
         }
     }
 
-    /// Shows the job as text, or takes the text back into the fields when it can be read.
-    fn toggle_text(&mut self, cx: &Cx) {
+    /// Shows the whole as text, or takes the text back into the fields when it can be read.
+    fn toggle_text(&mut self, cx: &Cx) -> Vec<UiEffect> {
         if self.text.is_some() {
-            if self.take_text(cx).is_some() {
+            let taken = self.take_text(cx);
+            if taken.is_some() {
                 self.text = None;
             }
-            return;
+            return taken.unwrap_or_default();
         }
-        self.show_text(&text::to_text(&self.draft()));
+        let text = self.kind.text(&self.values());
+        self.show_text(&text);
+        Vec::new()
     }
 
     fn show_text(&mut self, text: &str) {
         let mut edit = Edit::new(text, Lines::Many);
         edit.go_to_top();
         edit.show_caret(true);
-        self.text = Some(AsText { edit, faults: text::from_text(text).err().unwrap_or_default() });
+        self.text = Some(AsText { edit, faults: self.kind.faults(text) });
         self.note = None;
     }
 
     /// Brings what the text says into the fields; `None` when it cannot be read, and then the text stays.
-    fn take_text(&mut self, cx: &Cx) -> Option<()> {
+    fn take_text(&mut self, cx: &Cx) -> Option<Vec<UiEffect>> {
         let shown_text = self.text.as_mut()?;
-        match text::from_text(&shown_text.edit.text()) {
-            Ok(draft) => {
-                self.fill(&draft);
-                self.touched.extend(Field::ALL);
+        match self.kind.read(&shown_text.edit.text()) {
+            Ok(values) => {
+                self.fill(values);
+                self.touched.extend(self.rows().iter().map(|row| row.id));
                 self.check(cx);
-                Some(())
+                Some(self.look(cx))
             }
             Err(faults) => {
                 self.note = faults.first().map(|(line, what)| format!("line {line}: {what}"));
@@ -353,95 +374,74 @@ impl Form {
     }
 
     fn submit(&mut self, cx: &Cx) -> Vec<UiEffect> {
-        if self.asked.is_some() {
+        if self.asked.is_some() || (self.text.is_some() && self.take_text(cx).is_none()) {
             return Vec::new();
-        }
-        match self.ready(cx) {
-            Some(filled) => self.send(filled),
-            None => Vec::new(),
-        }
-    }
-
-    /// Returns what would be submitted; what keeps it from that is shown at its field.
-    fn ready(&mut self, cx: &Cx) -> Option<Filled> {
-        if self.text.is_some() && self.take_text(cx).is_none() {
-            return None;
         }
         self.tried = true;
         self.fault = None;
-        let draft = self.draft();
-        match self.with_surroundings(cx, |around| draft.check(around)) {
-            Ok(filled) => Some(filled),
-            Err(complaints) => {
-                // The text has no place for these: they are shown at their fields.
-                self.text = None;
-                if let Some((field, _)) = complaints.first() {
-                    self.stop = Stop::Field(*field);
-                }
-                self.complaints = complaints;
-                self.styles();
-                None
+        let token = format!("form-{}-{}-{}", self.opened.0, self.number, self.revision);
+        match self.kind.orders(&self.values(), &token, cx) {
+            Ok(orders) if orders.is_empty() => {
+                self.note = Some("nothing is changed".to_owned());
+                Vec::new()
+            }
+            Ok(orders) => {
+                self.asked = Some(orders.into());
+                self.next_order()
+            }
+            Err(_) => {
+                self.point_at_fault(cx);
+                Vec::new()
             }
         }
+    }
+
+    /// Goes to the first field that is wrong.
+    fn point_at_fault(&mut self, cx: &Cx) {
+        self.tried = true;
+        // The text has no place for these: they are shown at their fields.
+        self.text = None;
+        self.check(cx);
+        if let Some((id, _)) = self.complaints.first() {
+            self.stop = Stop::Field(id);
+        }
+        self.styles();
+    }
+
+    fn next_order(&mut self) -> Vec<UiEffect> {
+        let request = self.asked.as_ref().and_then(VecDeque::front).cloned();
+        request.map(|request| UiEffect::Ask(self.ticket(0), request)).into_iter().collect()
+    }
+
+    fn answered(&mut self, reply: &Result<Reply, Fault>, cx: &Cx) -> Vec<UiEffect> {
+        let Some(mut left) = self.asked.take() else { return Vec::new() };
+        let done = left.pop_front();
+        let fault = match reply {
+            Err(fault) | Ok(Reply::Refused(fault)) => fault,
+            Ok(_) if !left.is_empty() => {
+                self.asked = Some(left);
+                return self.next_order();
+            }
+            Ok(reply) => {
+                let line = done.and_then(|request| crate::tui::equivalent::line(&request, &cx.world));
+                let mut effects = vec![UiEffect::Close];
+                effects.extend(line.map(UiEffect::Speak));
+                effects.extend(made(reply));
+                return effects;
+            }
+        };
+        self.fault = Some(fault.clone());
+        Vec::new()
     }
 
     fn show_plan(&mut self, cx: &Cx) -> Vec<UiEffect> {
-        let Some(filled) = self.ready(cx) else { return Vec::new() };
-        let submit = Submit { token: None, ..self.submission(filled) };
-        vec![UiEffect::Open(Overlay::Plan(Box::new(submit)))]
-    }
-
-    fn submission(&self, filled: Filled) -> Submit {
-        let cluster = Place { workspace: self.workspace.clone(), name: filled.spec.cluster.clone() };
-        Submit {
-            experiment: Place { workspace: self.workspace.clone(), name: Some(filled.experiment) },
-            cluster,
-            name: filled.name,
-            spec: filled.spec,
-            token: Some(format!("form-{}-{}-{}", self.opened.0, self.number, self.revision)),
+        if self.text.is_some() && self.take_text(cx).is_none() {
+            return Vec::new();
         }
-    }
-
-    fn send(&mut self, filled: Filled) -> Vec<UiEffect> {
-        let new_experiment = filled.new_experiment.then(|| filled.experiment.clone());
-        let submit = Box::new(self.submission(filled));
-        let request = if let Some(name) = new_experiment {
-            let workspace = self.workspace.clone();
-            self.asked = Some(Asked::Experiment(submit));
-            Request::CreateExperiment { workspace, name }
-        } else {
-            self.asked = Some(Asked::Job);
-            Request::Submit(submit)
-        };
-        vec![self.ask(request)]
-    }
-
-    fn ask(&self, request: Request) -> UiEffect {
-        UiEffect::Ask(Ticket { from: Asker::Overlay, number: self.number }, request)
-    }
-
-    fn answered(&mut self, reply: &Result<Reply, Fault>) -> Vec<UiEffect> {
-        match (self.asked.take(), reply) {
-            (None, _) => Vec::new(),
-            (Some(Asked::Experiment(submit)), Ok(_)) => {
-                self.asked = Some(Asked::Job);
-                vec![self.ask(Request::Submit(submit))]
-            }
-            (Some(Asked::Job), Ok(Reply::Submitted(jobs))) => {
-                let mut effects = vec![UiEffect::Close];
-                for job in jobs {
-                    let text = format!("{} submitted", shown(&job.name));
-                    effects.push(UiEffect::Toast(Toast { kind: ToastKind::Info, text }));
-                    effects.push(UiEffect::Go(Subject::Job(job.id)));
-                }
-                effects
-            }
-            (Some(Asked::Job), Ok(_)) => {
-                self.fault = Some(Fault::internal("the core answered something else"));
-                Vec::new()
-            }
-            (Some(_), Err(fault)) => {
-                self.fault = Some(fault.clone());
+        match self.kind.plan(&self.values(), cx) {
+            Some(plan) => vec![UiEffect::Open(plan)],
+            None => {
+                self.point_at_fault(cx);
                 Vec::new()
             }
         }
@@ -466,26 +466,69 @@ impl Form {
             return self.submit(cx);
         }
         if let Some(row) = plan.rows.iter().find(|row| row.area.contains(at)) {
-            self.stop = Stop::Field(row.field);
+            self.stop = Stop::Field(row.id);
             self.styles();
+        }
+        Vec::new()
+    }
+
+    fn heard_here(&mut self, found: &Result<Found, Fault>, cx: &Cx) -> Vec<UiEffect> {
+        match found {
+            Ok(Found::Hosts { hosts, classes }) => {
+                self.known = Known { hosts: hosts.clone(), classes: classes.clone() };
+            }
+            Ok(Found::Folder { of, names }) => {
+                self.paths.heard(kind::Side::Here, of, names.clone());
+                return self.ask_names(cx);
+            }
+            Ok(Found::File { text, .. }) => return self.begin_with(text, cx),
+            Err(fault) => {
+                self.paths.nothing();
+                if let Some(choosing) = &mut self.choosing {
+                    choosing.wrong = Some(fault.message.clone());
+                }
+            }
         }
         Vec::new()
     }
 }
 
+/// Returns what is done with what was made.
+fn made(reply: &Reply) -> Vec<UiEffect> {
+    let say = |text: String| UiEffect::Toast(Toast { kind: ToastKind::Info, text });
+    match reply {
+        Reply::Submitted(jobs) => {
+            let of = |job: &std::sync::Arc<crate::model::state::Job>| {
+                [say(format!("{} submitted", shown(&job.name))), UiEffect::Go(Subject::Job(job.id))]
+            };
+            jobs.iter().flat_map(of).collect()
+        }
+        Reply::Sweep(view) => {
+            let text = format!("sweep {} of {} jobs", shown(&view.sweep.name), view.sweep.count());
+            vec![say(text), UiEffect::Go(Subject::Experiment(view.sweep.experiment))]
+        }
+        Reply::Accepted { note } => note.iter().map(|note| say(shown(note))).collect(),
+        other => crate::tui::acts::answered(Ok(other.clone())),
+    }
+}
+
 impl Pane for Form {
     fn on(&mut self, cmd: &Cmd, cx: &Cx) -> Vec<UiEffect> {
+        if self.choosing.is_some() {
+            return self.on_choosing(cmd, cx);
+        }
         match cmd.id {
             CommandId::Cancel => return self.leave(),
             CommandId::FormNext => self.step(1),
             CommandId::FormPrev => self.step(-1),
             CommandId::FormSubmit => return self.submit(cx),
-            CommandId::FormText => self.toggle_text(cx),
+            CommandId::FormText => return self.toggle_text(cx),
             CommandId::FormPlan => return self.show_plan(cx),
+            CommandId::FormTemplate => self.choose_template(cx),
             CommandId::FormEditor => {
-                let text = self.text.as_ref().map_or_else(|| text::to_text(&self.draft()), |text| text.edit.text());
-                let ticket = Ticket { from: Asker::Overlay, number: self.number };
-                return vec![UiEffect::Edit { ticket, text, suffix: ".json" }];
+                let values = self.values();
+                let text = self.text.as_ref().map_or_else(|| self.kind.text(&values), |text| text.edit.text());
+                return vec![UiEffect::Edit { ticket: self.ticket(0), text, suffix: ".json" }];
             }
             _ => {}
         }
@@ -497,6 +540,9 @@ impl Pane for Form {
             // Any key but yes stays, and does nothing else.
             return Some(if key.types() == Some('y') { vec![UiEffect::Close] } else { Vec::new() });
         }
+        if self.choosing.is_some() {
+            return self.key_in_choosing(key, cx);
+        }
         let bound = cx.keymap.lookup(Scope::Form, key).map(|cmd| cmd.id);
         let form_only = matches!(bound, Some(CommandId::FormNext | CommandId::FormPrev));
         if bound.is_some() && (!form_only || key.code == Code::Tab && self.text.is_none()) {
@@ -506,34 +552,46 @@ impl Pane for Form {
     }
 
     fn paste(&mut self, text: &str, cx: &Cx) -> Option<Vec<UiEffect>> {
-        let left_out = self.edit()?.paste(text);
-        match (self.text.is_some(), self.field()) {
-            (true, _) => self.text_changed(),
-            (false, Some(field)) => self.changed(field, cx),
-            (false, None) => {}
+        if let Some(choosing) = &mut self.choosing {
+            choosing.paste(text);
+            return Some(Vec::new());
         }
+        let left_out = self.edit()?.paste(text);
+        let effects = match (self.text.is_some(), self.field()) {
+            (true, _) => {
+                self.text_changed();
+                Vec::new()
+            }
+            (false, Some(id)) => self.changed(id, cx),
+            (false, None) => Vec::new(),
+        };
         if left_out > 0 {
             self.note = Some(format!("a paste may have {PASTE_CHARS_MAX} characters; {left_out} were left out"));
         }
-        Some(Vec::new())
+        Some(effects)
     }
 
     fn hear(&mut self, news: &News<'_>, cx: &Cx) -> Vec<UiEffect> {
         match news {
-            News::Reply(number, reply) if *number == self.number => self.answered(reply),
+            News::Reply(number, reply) if *number == self.number => self.answered(reply, cx),
+            News::Reply(number, reply) if *number == self.number | LOOK => self.heard_look(reply, cx),
+            News::Reply(number, reply) if *number == self.number | NAMES => self.heard_names(reply, cx),
+            News::Here(number, found) if *number == self.number => self.heard_here(found, cx),
             News::Edited(number, text) if *number == self.number => {
                 self.show_text(text);
                 self.revision += 1;
-                if self.take_text(cx).is_some() {
+                let taken = self.take_text(cx);
+                if taken.is_some() {
                     self.text = None;
                 }
-                Vec::new()
+                taken.unwrap_or_default()
             }
             News::Changed => {
                 self.check(cx);
                 Vec::new()
             }
             News::Reply(..)
+            | News::Here(..)
             | News::Edited(..)
             | News::Selected(_)
             | News::Delta(..)
@@ -544,32 +602,47 @@ impl Pane for Form {
     }
 
     fn mouse(&mut self, mouse: Mouse, cx: &Cx) -> Vec<UiEffect> {
+        let moves = self.text.is_none() && self.choosing.is_none();
         match mouse.act {
-            MouseAct::Lift => return self.press(Position { x: mouse.x, y: mouse.y }, cx),
-            MouseAct::WheelDown if self.text.is_none() => self.step(1),
-            MouseAct::WheelUp if self.text.is_none() => self.step(-1),
-            MouseAct::WheelDown | MouseAct::WheelUp | MouseAct::Press | MouseAct::Drag | MouseAct::Menu => {}
+            MouseAct::Lift if self.choosing.is_none() => return self.press(Position { x: mouse.x, y: mouse.y }, cx),
+            MouseAct::WheelDown if moves => self.step(1),
+            MouseAct::WheelUp if moves => self.step(-1),
+            MouseAct::WheelDown | MouseAct::WheelUp | MouseAct::Press => {}
+            MouseAct::Lift | MouseAct::Drag | MouseAct::Menu => {}
         }
         Vec::new()
     }
 
     fn arrange(&mut self, area: Rect, _cx: &Cx) {
         self.screen = area;
+        if let Some(choosing) = &mut self.choosing {
+            choosing.fit(area);
+        }
     }
 
     fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
         draw::draw(self, cx, area, buf);
+        if let Some(choosing) = &self.choosing {
+            choosing.draw(cx, area, buf);
+        }
+    }
+
+    fn caret(&self, _cx: &Cx, area: Rect) -> Option<Position> {
+        self.choosing.as_ref().map(|choosing| choosing.caret(area))
     }
 
     fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
         use CommandId as C;
+        if self.choosing.is_some() {
+            return vec![C::Accept, C::LineDown, C::LineComplete, C::Cancel];
+        }
         match &self.text {
             Some(_) => vec![C::FormSubmit, C::FormText, C::FormEditor, C::Cancel, C::FormPlan],
-            None => vec![C::FormNext, C::FormSubmit, C::FormText, C::FormEditor, C::Cancel, C::FormPlan],
+            None => vec![C::FormNext, C::FormSubmit, C::FormText, C::FormTemplate, C::FormEditor, C::Cancel, C::FormPlan],
         }
     }
 
     fn scope(&self) -> Scope {
-        Scope::Form
+        if self.choosing.is_some() { Scope::Line } else { Scope::Form }
     }
 }

@@ -25,7 +25,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Padding, Widget};
 
 use crate::commands::{CommandId, Scope};
-use crate::model::ids::{ClusterId, JobId, NodeId};
+use crate::model::ids::{ClusterId, FileServerId, JobId, NodeId, WorkspaceId};
 use crate::model::request::{Place, Submit};
 use crate::model::spec::JobSpec;
 use crate::tui::cx::Cx;
@@ -51,8 +51,8 @@ pub enum Overlay {
     Plan(Box<Submit>),
     /// The logs of a node's set-up task.
     SetUpLogs(NodeId),
-    /// A job to submit.
-    Form(FormSeed),
+    /// Something to make, or to change.
+    Form(Box<FormOf>),
     /// Failed jobs of what is selected, by cause.
     Failures(Option<Subject>),
     /// What can be done here, at the mouse when it asked.
@@ -65,6 +65,36 @@ pub enum Overlay {
     Hosts,
     /// The tour.
     Tour,
+}
+
+/// What a form is of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FormOf {
+    /// A job to submit.
+    Job(FormSeed),
+    /// A sweep over the parameters of a job.
+    Sweep(FormSeed),
+    /// A cluster to make, or the one that is to be changed.
+    Cluster {
+        /// Where it is made.
+        workspace: Option<WorkspaceId>,
+        /// The one that is there.
+        edited: Option<ClusterId>,
+    },
+    /// A file server to make.
+    FileServer {
+        /// Where it is made.
+        workspace: Option<WorkspaceId>,
+        /// One that it is to be like.
+        like: Option<FileServerId>,
+    },
+    /// A workspace to make, or the one whose tags are to be changed.
+    Workspace {
+        /// The group it is made in, when there are several.
+        group: Option<String>,
+        /// The one that is there.
+        edited: Option<WorkspaceId>,
+    },
 }
 
 /// What the form of a new job is filled with.
@@ -98,8 +128,8 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
             let (logs, effects) = set_up_logs::SetUpLogs::new(node, number, cx);
             (Box::new(logs), effects)
         }
-        Overlay::Form(seed) => {
-            let (form, effects) = form::Form::new(seed, number, cx);
+        Overlay::Form(of) => {
+            let (form, effects) = form::Form::new(*of, number, cx);
             (Box::new(form), effects)
         }
         Overlay::Failures(subject) => {

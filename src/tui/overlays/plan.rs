@@ -8,6 +8,7 @@ use crate::commands::{Cmd, CommandId, Scope};
 use crate::model::fault::Fault;
 use crate::model::plan_text;
 use crate::model::request::{Reply, Request, Submit};
+use crate::model::units::UnixMillis;
 use crate::tui::cx::Cx;
 use crate::tui::msg::{Asker, Ticket};
 use crate::tui::pane::{News, Pane, UiEffect};
@@ -35,7 +36,7 @@ impl PlanView {
     }
 }
 
-fn texts(reply: &Result<Reply, Fault>) -> Vec<Text> {
+fn texts(reply: &Result<Reply, Fault>, now: UnixMillis) -> Vec<Text> {
     let one = |role, words: &str| vec![Text { indent: 0, role, words: shown(words) }];
     let plan = match reply {
         Ok(Reply::Plan(plan)) => plan,
@@ -48,7 +49,7 @@ fn texts(reply: &Result<Reply, Fault>) -> Vec<Text> {
         }
     };
     let mut texts = Vec::new();
-    for line in plan_text::lines(plan) {
+    for line in plan_text::lines(plan, now) {
         if line.heading {
             texts.push(Text { indent: 0, role: Role::Text, words: String::new() });
         }
@@ -79,11 +80,11 @@ impl Pane for PlanView {
         closes.then(|| vec![UiEffect::Close])
     }
 
-    fn hear(&mut self, news: &News<'_>, _cx: &Cx) -> Vec<UiEffect> {
+    fn hear(&mut self, news: &News<'_>, cx: &Cx) -> Vec<UiEffect> {
         if let News::Reply(number, reply) = news
             && *number == self.number
         {
-            self.reader.set(texts(reply), false);
+            self.reader.set(texts(reply, cx.now), false);
         }
         Vec::new()
     }

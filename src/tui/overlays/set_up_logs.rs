@@ -142,6 +142,7 @@ impl Pane for SetUpLogs {
             | News::Changed
             | News::Tick
             | News::Edited(..)
+            | News::Here(..)
             | News::Selected(_)
             | News::Delta(..)
             | News::Task(..)

@@ -13,7 +13,7 @@ use crate::model::cost::Standing;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::spec::{Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState, QueueHead, Reach};
-use crate::model::units::Money;
+use crate::model::units::{Money, UnixMillis};
 use crate::tui::cx::Cx;
 use crate::tui::draw::proposal_line;
 use crate::tui::equivalent::priority_word;
@@ -281,11 +281,20 @@ pub fn node_row(id: NodeId, samples: &loads::Samples, cx: &Cx) -> Row {
     ]
 }
 
+/// Returns in how long a node that is out of sight is tried again; nothing when that is not known.
+pub fn countdown(next_try: Option<UnixMillis>, cx: &Cx) -> Option<String> {
+    let at = next_try?;
+    Some(if at > cx.now { format!("next try in {}", at.since(cx.now)) } else { "being tried now".to_owned() })
+}
+
 /// Returns why a node is as it is, in a few words.
 pub fn node_reason(node: &Node, cx: &Cx) -> String {
     match (&node.state, &node.reach) {
         (NodeState::Unusable(why), _) => format!("{}: {}", shown(&why.step), shown(&why.message)),
-        (_, Reach::Lost { since, why }) => format!("not seen for {}: {}", cx.now.since(*since), shown(why)),
+        (_, Reach::Lost { since, why, next_try }) => {
+            let next = countdown(*next_try, cx).map(|next| format!(" · {next}")).unwrap_or_default();
+            format!("not seen for {}{next}: {}", cx.now.since(*since), shown(why))
+        }
         (_, Reach::Never | Reach::Seen) if node.drained => "drained: no new work".to_owned(),
         (_, Reach::Never | Reach::Seen) => String::new(),
     }

@@ -84,9 +84,15 @@ fn reach(node: &Node, facts: &mut Facts<'_>, cx: &Cx) {
     match &node.reach {
         Reach::Never => facts.text("reach", "not reached yet", cx.style(Role::Muted)),
         Reach::Seen => facts.text("reach", "its agent answers", cx.style(Role::Good)),
-        Reach::Lost { since, why } => {
+        Reach::Lost { since, why, next_try } => {
             let text = format!("not seen for {}; what is shown is from then", cx.now.since(*since));
             facts.text("reach", &text, cx.style(Role::Stale));
+            let key = cx.key_of(CommandId::Prepare);
+            let next = match super::about_cluster::countdown(*next_try, cx) {
+                Some(next) => format!("{next}; {key} tries now"),
+                None => format!("not tried by itself; {key} tries now"),
+            };
+            facts.text("again", &next, cx.style(Role::Text));
             facts.text("ssh said", &shown(why), cx.style(Role::Text));
         }
     }

@@ -495,7 +495,7 @@ impl Pane for Detail {
             News::Task(number, news) => return self.files.told(*number, news),
             News::Changed if self.tab() == Tab::Files => return self.files.changed(cx),
             News::Changed | News::Tick => return self.look(cx),
-            News::Delta(..) | News::Edited(..) | News::Called(..) => {}
+            News::Delta(..) | News::Edited(..) | News::Here(..) | News::Called(..) => {}
         }
         Vec::new()
     }

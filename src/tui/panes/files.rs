@@ -287,7 +287,7 @@ impl Files {
         let (text, muted) = (cx.style(Role::Text), cx.style(Role::Muted));
         let (name, style, size) = match entry.kind {
             FileKind::Directory => (format!("{}/", entry.name), text, String::new()),
-            FileKind::File => (entry.name.clone(), text, Bytes(entry.size).to_string()),
+            FileKind::File => (entry.name.clone(), text, cx.size(Bytes(entry.size))),
             FileKind::Link | FileKind::Special => (entry.name.clone(), muted, entry.kind.word().to_owned()),
         };
         let age = if entry.modified.0 > 0 { cx.now.since(entry.modified).to_string() } else { String::new() };
@@ -310,7 +310,7 @@ impl Files {
         };
         let how_far = match progress.bytes.1 {
             0 => String::new(),
-            all => format!(" · {} of {}", Bytes(progress.bytes.0), Bytes(all)),
+            all => format!(" · {} of {}", cx.size(Bytes(progress.bytes.0)), cx.size(Bytes(all))),
         };
         let name = shown(&copy.name);
         let (text, role) = match &copy.standing {

@@ -14,8 +14,6 @@ use crate::model::units::Millis;
 use crate::tui::cx::Cx;
 use crate::tui::pane::UiEffect;
 
-/// Nodes are measured every 30 s.
-const LOOK_AGAIN: Millis = Millis::from_secs(10);
 /// A sample that is older says nothing of now.
 const FRESH: Millis = Millis::from_mins(2);
 /// Below so many thousandths a GPU does nothing: drivers and displays take that much.
@@ -46,7 +44,7 @@ impl Loads {
             let place = Place { workspace: cx.world.named(workspace), name: Some(cluster.name.clone()) };
             Some(Request::NodeLoads(place))
         };
-        self.0.look(LOOK_AGAIN, place, cx)
+        self.0.look(cx.pace.nodes, place, cx)
     }
 
     /// Takes an answer.

@@ -658,7 +658,7 @@ impl Pane for Log {
                 }
                 Vec::new()
             }
-            News::Edited(..) | News::Task(..) | News::Called(..) => Vec::new(),
+            News::Edited(..) | News::Here(..) | News::Task(..) | News::Called(..) => Vec::new(),
         }
     }
 

@@ -1,14 +1,13 @@
 //! What is typed into the form of a job, as texts, and what the texts come to. Pure; all faults at once, each with its
 //! field, so that the form can say what is wrong in place while it is typed.
 
+use super::more::More;
 use crate::model::metric::Metrics;
 use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::toolkit::{Counting, PROCESSES_PER_NODE_MAX};
-use crate::model::spec::{
-    ContainerSettings, Demand, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit,
-};
+use crate::model::spec::{ContainerSettings, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit};
 use crate::model::units::{Millis, NodeCount};
 
 /// A field of the form, in the order in which it stands there.
@@ -36,15 +35,34 @@ pub enum Field {
     Limit,
     /// The priority.
     Priority,
+    /// What each node has to give.
+    Resources,
+    /// File servers.
+    Mounts,
+    /// The image of its container.
+    Image,
+    /// Directories to read from.
+    Inputs,
+    /// Directories to write to.
+    Outputs,
+    /// Where logs go.
+    Logs,
+    /// The jobs it comes after.
+    After,
+    /// Not before.
+    Begin,
+    /// How often it is tried.
+    Attempts,
 }
 
 impl Field {
     /// All fields, in order.
-    pub const ALL: [Field; 11] = [
+    pub const ALL: [Field; 20] = [
         Self::Experiment,
         Self::Name,
         Self::Cluster,
         Self::Nodes,
+        Self::Resources,
         Self::Kind,
         Self::Processes,
         Self::Command,
@@ -52,6 +70,14 @@ impl Field {
         Self::Environment,
         Self::Limit,
         Self::Priority,
+        Self::Mounts,
+        Self::Image,
+        Self::Inputs,
+        Self::Outputs,
+        Self::Logs,
+        Self::After,
+        Self::Begin,
+        Self::Attempts,
     ];
 
     /// Returns the word before the field.
@@ -68,6 +94,15 @@ impl Field {
             Self::Environment => "environment",
             Self::Limit => "time limit",
             Self::Priority => "priority",
+            Self::Resources => "resources",
+            Self::Mounts => "mounts",
+            Self::Image => "image",
+            Self::Inputs => "inputs",
+            Self::Outputs => "outputs",
+            Self::Logs => "logs to",
+            Self::After => "after",
+            Self::Begin => "not before",
+            Self::Attempts => "attempts",
         }
     }
 
@@ -87,12 +122,21 @@ impl Field {
             Self::Environment => "one NAME=value a line; a value may use $NAME",
             Self::Limit => "90s, 1h30m, 7d; one attempt, preparation included",
             Self::Priority => "of waiting jobs the higher ones start first · ←→",
+            Self::Resources => "of each node: gpus=1 cpus=4 memory=16G; empty: the whole node",
+            Self::Mounts => "one FILE-SERVER [PATH] a line, below $AZ_BATCHAI_JOB_MOUNT_ROOT",
+            Self::Image => "of a container; empty: the node itself",
+            Self::Inputs => "one ID=path a line; the job has it as $AZ_BATCHAI_INPUT_ID",
+            Self::Outputs => "one ID=path a line; the job has it as $AZ_BATCHAI_OUTPUT_ID",
+            Self::Logs => "a directory, absolute or with a variable; empty: on its node, where ostler finds them",
+            Self::After => "ok:JOB when it has succeeded, any:JOB ended, start:JOB started",
+            Self::Begin => "2h from now on, or 2026-12-24T18:00:00Z",
+            Self::Attempts => "how often it is tried when it fails; empty: once",
         }
     }
 
     /// Says whether the field takes more than one line.
     pub fn many_lines(self) -> bool {
-        matches!(self, Self::Command | Self::Preparation | Self::Environment)
+        matches!(self, Self::Command | Self::Preparation | Self::Environment | Self::Mounts | Self::Inputs | Self::Outputs)
     }
 }
 
@@ -127,6 +171,8 @@ pub struct Draft {
     pub priority: Priority,
     /// What the form has no field for, kept as it came: directories, log prefix, resources.
     pub rest: Rest,
+    /// The other fields.
+    pub more: More,
 }
 
 /// The parts of a job that the form does not show.
@@ -134,20 +180,12 @@ pub struct Draft {
 pub struct Rest {
     /// The settings of the framework, when they say more than the line and the number of processes.
     pub toolkit: Option<Toolkit>,
-    /// See [`JobSpec::std_out_err_path_prefix`].
-    pub std_out_err_path_prefix: Option<String>,
-    /// See [`JobSpec::input_directories`].
-    pub input_directories: Vec<crate::model::spec::job::InputDirectory>,
-    /// See [`JobSpec::output_directories`].
-    pub output_directories: Vec<crate::model::spec::job::OutputDirectory>,
     /// See [`JobSpec::mount_volumes`].
     pub mount_volumes: MountVolumes,
     /// See [`JobSpec::container_settings`].
     pub container_settings: Option<ContainerSettings>,
     /// See [`JobSpec::secrets`].
     pub secrets: Vec<Secret>,
-    /// See [`JobSpec::demand`].
-    pub demand: Demand,
     /// See [`JobSpec::scheduling`].
     pub scheduling: Box<Scheduling>,
     /// See [`JobSpec::metrics`].
@@ -161,14 +199,9 @@ impl Rest {
     pub fn names(&self) -> Vec<&'static str> {
         let set = [
             (self.toolkit.is_some(), self.toolkit.as_ref().map_or("", |toolkit| toolkit.kind().key())),
-            (self.std_out_err_path_prefix.is_some(), "stdOutErrPathPrefix"),
-            (!self.input_directories.is_empty(), "inputDirectories"),
-            (!self.output_directories.is_empty(), "outputDirectories"),
             (!self.mount_volumes.is_empty(), "mountVolumes"),
-            (self.container_settings.is_some(), "containerSettings"),
             (!self.secrets.is_empty(), "secrets"),
-            (self.demand != Demand::WholeNode, "resources"),
-            (*self.scheduling != Scheduling::default(), "scheduling"),
+            (self.scheduling.array.is_some(), "array"),
             (self.metrics.is_some(), "metrics"),
         ];
         set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
@@ -181,6 +214,10 @@ pub struct Surroundings<'a> {
     pub clusters: Vec<(String, NodeCount)>,
     /// The experiments of the workspace.
     pub experiments: Vec<String>,
+    /// Its file servers.
+    pub file_servers: Vec<String>,
+    /// Jobs that another one may come after, as it names them.
+    pub jobs: Vec<String>,
     /// Returns the job of an experiment that has a name already, as it is written there.
     pub taken: &'a dyn Fn(&str, &str) -> Option<String>,
 }
@@ -191,8 +228,12 @@ impl Surroundings<'_> {
         match field {
             Field::Cluster => self.clusters.iter().map(|(name, _)| name.as_str()).collect(),
             Field::Experiment => self.experiments.iter().map(String::as_str).collect(),
+            Field::Mounts => self.file_servers.iter().map(String::as_str).collect(),
+            Field::After => self.jobs.iter().map(String::as_str).collect(),
+            Field::Resources => vec!["gpus=", "cpus=", "memory="],
             Field::Name | Field::Nodes | Field::Kind | Field::Processes | Field::Command => Vec::new(),
             Field::Preparation | Field::Environment | Field::Limit | Field::Priority => Vec::new(),
+            Field::Image | Field::Inputs | Field::Outputs | Field::Logs | Field::Begin | Field::Attempts => Vec::new(),
         }
     }
 
@@ -225,6 +266,7 @@ impl Draft {
         let said = |count: &u32| kind.counting() != Counting::Total || *count != spec.node_count.0;
         let processes = spec.toolkit.processes().filter(said);
         let typed = Toolkit::of_line(kind, &spec.toolkit.typed_line(), spec.toolkit.processes(), None);
+        let more = More::of(spec);
         let environment: Vec<String> =
             spec.environment_variables.iter().map(|v| format!("{}={}", v.name, v.value)).collect();
         Self {
@@ -241,17 +283,23 @@ impl Draft {
             priority: spec.scheduling_priority,
             rest: Rest {
                 toolkit: (typed != spec.toolkit).then(|| spec.toolkit.clone()),
-                std_out_err_path_prefix: spec.std_out_err_path_prefix.clone(),
-                input_directories: spec.input_directories.clone(),
-                output_directories: spec.output_directories.clone(),
-                mount_volumes: spec.mount_volumes.clone(),
+                mount_volumes: MountVolumes {
+                    file_servers: if more.mounts.is_empty() { spec.mount_volumes.file_servers.clone() } else { Vec::new() },
+                    ..spec.mount_volumes.clone()
+                },
                 container_settings: spec.container_settings.clone(),
                 secrets: spec.secrets.clone(),
-                demand: spec.demand.clone(),
-                scheduling: spec.scheduling.clone(),
+                scheduling: Box::new(Scheduling {
+                    after: Vec::new(),
+                    after_ok: Vec::new(),
+                    after_any: Vec::new(),
+                    begin_time: None,
+                    ..(*spec.scheduling).clone()
+                }),
                 metrics: spec.metrics.clone(),
                 kept: spec.kept.clone(),
             },
+            more,
         }
     }
 
@@ -284,6 +332,7 @@ impl Draft {
         keep(Field::Environment, variables.clone().map(drop));
         let limit = read_limit(self.limit.trim());
         keep(Field::Limit, limit.clone().map(drop));
+        wrong.extend(self.more.put(&mut self.blank()));
         match (nodes, processes, variables, limit) {
             (Ok(nodes), Ok(processes), Ok(variables), Ok(limit)) if wrong.is_empty() => {
                 let new_experiment = !around.has_experiment(self.experiment.trim());
@@ -317,25 +366,42 @@ impl Draft {
     ) -> JobSpec {
         let line = self.command.trim_end();
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        JobSpec {
+        let mut spec = JobSpec {
             cluster: some(&self.cluster),
             scheduling_priority: self.priority,
             node_count: NodeCount(nodes),
-            mount_volumes: self.rest.mount_volumes.clone(),
-            container_settings: self.rest.container_settings.clone(),
             toolkit: Toolkit::of_line(self.kind, line, processes, self.rest.toolkit.as_ref()),
             job_preparation: some(&self.preparation).map(|command_line| JobPreparation { command_line }),
-            std_out_err_path_prefix: self.rest.std_out_err_path_prefix.clone(),
-            input_directories: self.rest.input_directories.clone(),
-            output_directories: self.rest.output_directories.clone(),
             environment_variables,
-            secrets: self.rest.secrets.clone(),
             constraints: Constraints { max_wall_clock_time },
-            demand: self.rest.demand.clone(),
-            scheduling: self.rest.scheduling.clone(),
-            metrics: self.rest.metrics.clone(),
-            kept: self.rest.kept.clone(),
+            ..self.blank()
+        };
+        // It was looked at before.
+        let _ = self.more.put(&mut spec);
+        spec
+    }
+
+    /// Returns a job of what has no field.
+    fn blank(&self) -> JobSpec {
+        let rest = &self.rest;
+        JobSpec {
+            mount_volumes: rest.mount_volumes.clone(),
+            container_settings: rest.container_settings.clone(),
+            secrets: rest.secrets.clone(),
+            scheduling: rest.scheduling.clone(),
+            metrics: rest.metrics.clone(),
+            kept: rest.kept.clone(),
+            ..JobSpec::command(String::new())
         }
+    }
+
+    /// Returns the body of what has no field.
+    pub fn kept_body(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut map = crate::model::spec::body::job(&self.blank());
+        for key in ["cluster", "schedulingPriority", "nodeCount", "constraints", "customToolkitSettings"] {
+            map.remove(key);
+        }
+        map
     }
 
     /// Returns what a person should know of a field that is not wrong: that the job will wait, that something is made.
@@ -352,6 +418,8 @@ impl Draft {
             }
             Field::Experiment | Field::Name | Field::Cluster | Field::Kind | Field::Processes => None,
             Field::Command | Field::Preparation | Field::Environment | Field::Limit | Field::Priority => None,
+            Field::Resources | Field::Mounts | Field::Image | Field::Inputs | Field::Outputs => None,
+            Field::Logs | Field::After | Field::Begin | Field::Attempts => None,
         }
     }
 }
@@ -468,6 +536,8 @@ mod tests {
         Surroundings {
             clusters: vec![("gpu".to_owned(), NodeCount(2)), ("cpu".to_owned(), NodeCount(8))],
             experiments: vec!["first".to_owned()],
+            file_servers: Vec::new(),
+            jobs: Vec::new(),
             taken: &|experiment, name| (experiment == "first" && same_name(name, "run-001")).then(|| "run-001".to_owned()),
         }
     }
@@ -526,7 +596,7 @@ mod tests {
         .expect("a spec");
         let draft = Draft { name: " next ".into(), experiment: "second".into(), ..Draft::of(&spec) };
         assert_eq!(draft.limit, "90m");
-        assert_eq!(draft.rest.names(), ["outputDirectories"]);
+        assert_eq!((draft.rest.names().len(), draft.more.outputs.as_str()), (0, "O=/data"));
         let filled = Filled { experiment: "second".into(), new_experiment: true, name: Some("next".into()), spec };
         assert_eq!(draft.check(&around()), Ok(filled));
         assert!(draft.note(Field::Experiment, &around()).is_some());

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::draft::{Field, PRIORITIES};
+use super::kind::{Id, Row, Shape};
+use super::paths::LISTED_MAX;
 use super::{AsText, Form, Stop};
 use crate::commands::CommandId;
 use crate::tui::cx::Cx;
@@ -23,15 +24,15 @@ const LABEL_WIDTH: u16 = 13;
 const FOOT_ROWS: u16 = 3;
 /// The most rows that a refusal of the core takes.
 const FAULT_ROWS_MAX: usize = 4;
-/// The rows of the form as text, where the screen has them: most jobs fit.
-const TEXT_ROWS: u16 = 32;
-/// The button.
-const BUTTON: &str = "[ Submit ]";
+/// The fewest rows of the form as text, where the screen has them.
+const TEXT_ROWS_MIN: u16 = 16;
+/// From this width on the text of the whole stands beside the fields.
+const BESIDE_FROM: u16 = 150;
 
 /// Where a field stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FieldRow {
-    pub field: Field,
+    pub id: Id,
     /// Its text, without the label.
     pub area: Rect,
     /// The row of what is wrong with it, when it says so.
@@ -48,49 +49,61 @@ pub(super) struct Plan {
 }
 
 fn inner_width(screen: Rect) -> u16 {
-    WIDTH_MAX.min(screen.width.saturating_sub(6))
+    WIDTH_MAX.min(fields_of(screen).width.saturating_sub(6))
+}
+
+/// Returns the part of the screen that the fields have: the left half where the text stands beside them.
+fn fields_of(screen: Rect) -> Rect {
+    if screen.width < BESIDE_FROM { screen } else { Rect { width: screen.width / 2, ..screen } }
+}
+
+/// A row more for what the core says it would come to.
+fn foot_rows(form: &Form) -> u16 {
+    FOOT_ROWS + u16::from(form.looked.said.is_some())
 }
 
 /// Returns where everything stands on a screen of this size; the field that has the keys is always in sight.
 pub(super) fn plan(form: &Form, screen: Rect) -> Plan {
     let width = inner_width(screen);
     let room = screen.height.saturating_sub(2);
-    let foot = FOOT_ROWS + fault_lines(form, usize::from(width)).len() as u16;
+    let foot = foot_rows(form) + fault_lines(form, usize::from(width)).len() as u16;
     let field_width = width.saturating_sub(LABEL_WIDTH);
-    let wanted: Vec<(Field, u16, bool)> = form
-        .stops()
+    let wanted: Vec<(Id, u16, bool)> = form
+        .rows()
         .into_iter()
-        .filter_map(|stop| match stop {
-            Stop::Field(field) => {
-                let rows = form.edits.get(&field).map_or(1, |edit| edit.rows(usize::from(field_width))) as u16;
-                Some((field, rows, form.complaint(field).is_some()))
-            }
-            Stop::Submit => None,
+        .map(|row| {
+            let rows = form.edits.get(row.id).filter(|_| !matches!(row.shape, Shape::Choice(_)));
+            let rows = rows.map_or(1, |edit| edit.rows(usize::from(field_width))) as u16;
+            (row.id, rows, form.complaint(row.id).is_some())
         })
         .collect();
     let total: u16 = wanted.iter().map(|(_, rows, says)| rows + u16::from(*says)).sum();
-    let height = if form.text.is_some() { TEXT_ROWS } else { total + foot }.min(room);
-    let inside = super::super::panel_inside((width, height), screen);
+    // A row more than the text has, so that there is one to go on in.
+    let lines = |text: &AsText| (text.edit.text().lines().count() as u16).saturating_add(1);
+    let rows = form.text.as_ref().map_or(total, |text| lines(text).max(TEXT_ROWS_MIN));
+    let height = rows.saturating_add(foot).min(room);
+    let inside = super::super::panel_inside((width, height), fields_of(screen));
     let body = height.saturating_sub(foot);
     let top = scroll(&wanted, form.field(), body);
     let mut rows = Vec::new();
     let mut at: i32 = -i32::from(top);
-    for (field, height, says) in wanted {
+    for (id, height, says) in wanted {
         let whole = at >= 0 && at + i32::from(height) <= i32::from(body);
         if whole {
             let y = inside.y + at as u16;
             let message = (says && at + i32::from(height) < i32::from(body)).then(|| y + height);
-            rows.push(FieldRow { field, area: Rect { x: inside.x + LABEL_WIDTH, y, width: field_width, height }, message });
+            rows.push(FieldRow { id, area: Rect { x: inside.x + LABEL_WIDTH, y, width: field_width, height }, message });
         }
         at += i32::from(height) + i32::from(says);
     }
-    let button = Rect { x: inside.x, y: inside.bottom().saturating_sub(1), width: BUTTON.len() as u16, height: 1 };
+    let button = form.kind.button().len() as u16;
+    let button = Rect { x: inside.x, y: inside.bottom().saturating_sub(1), width: button, height: 1 };
     Plan { inside, rows, button: button.intersection(inside), height }
 }
 
 /// Returns how many rows above are out of sight, so that the field with the keys and its message are in.
-fn scroll(wanted: &[(Field, u16, bool)], focus: Option<Field>, body: u16) -> u16 {
-    let rows = |(_, rows, says): &(Field, u16, bool)| rows + u16::from(*says);
+fn scroll(wanted: &[(Id, u16, bool)], focus: Option<Id>, body: u16) -> u16 {
+    let rows = |(_, rows, says): &(Id, u16, bool)| rows + u16::from(*says);
     let total: u16 = wanted.iter().map(rows).sum();
     let upto = match focus.and_then(|field| wanted.iter().position(|(of, ..)| *of == field)) {
         Some(at) => wanted[..=at].iter().map(rows).sum(),
@@ -111,40 +124,50 @@ fn fault_lines(form: &Form, width: usize) -> Vec<String> {
 pub(super) fn draw(form: &Form, cx: &Cx, screen: Rect, buf: &mut Buffer) {
     let plan = plan(form, screen);
     let title = match &form.text {
-        Some(_) => " New job, as text ",
-        None => " New job ",
+        Some(_) => format!(" {}, as text ", form.kind.title()),
+        None => format!(" {} ", form.kind.title()),
     };
-    let inside = panel(Line::from(title), (inner_width(screen), plan.height), screen, cx, buf);
+    let inside = panel(Line::from(title), (inner_width(screen), plan.height), fields_of(screen), cx, buf);
     let faults = fault_lines(form, usize::from(inside.width));
-    let foot = (FOOT_ROWS + faults.len() as u16).min(inside.height);
+    let foot = (foot_rows(form) + faults.len() as u16).min(inside.height);
     let foot_area = Rect { y: inside.bottom() - foot, height: foot, ..inside };
     match &form.text {
         Some(text) => draw_text(text, cx, Rect { height: inside.height - foot, ..inside }, buf),
         None => plan.rows.iter().for_each(|row| draw_field(form, row, cx, inside, buf)),
     }
     draw_foot(form, &faults, cx, foot_area, buf);
+    if form.text.is_none() && screen.width >= BESIDE_FROM {
+        draw_beside(form, cx, screen, buf);
+    }
+}
+
+/// Draws the text of what is typed beside the fields.
+fn draw_beside(form: &Form, cx: &Cx, screen: Rect, buf: &mut Buffer) {
+    let half = screen.width / 2;
+    let right = Rect { x: screen.x + half, width: screen.width - half, ..screen };
+    let text = form.kind.text(&form.values());
+    let rows = (text.lines().count() as u16).min(screen.height.saturating_sub(2));
+    let inside = panel(Line::from(" As text "), (right.width.saturating_sub(6), rows), right, cx, buf);
+    for (y, line) in (inside.y..inside.bottom()).zip(text.lines()) {
+        buf.set_stringn(inside.x, y, shown(line), usize::from(inside.width), cx.style(Role::Muted));
+    }
 }
 
 fn draw_field(form: &Form, row: &FieldRow, cx: &Cx, inside: Rect, buf: &mut Buffer) {
-    let FieldRow { field, area, message } = *row;
-    let focused = form.stop == Stop::Field(field);
-    let wrong = form.complaint(field);
+    let FieldRow { id, area, message } = *row;
+    let focused = form.stop == Stop::Field(id);
+    let wrong = form.complaint(id);
     let label = match (wrong.is_some(), focused) {
         (true, _) => Role::Bad,
         (false, true) => Role::TitleFocus,
         (false, false) => Role::Muted,
     };
-    buf.set_stringn(inside.x, area.y, field.label(), usize::from(LABEL_WIDTH - 1), cx.style(label));
-    match field {
-        Field::Kind => draw_choice(form.kind.tool_type(), focused, cx, area, buf),
-        Field::Priority => {
-            let word = PRIORITIES.iter().find(|(_, p)| *p == form.priority).map_or("normal", |(word, _)| word);
-            draw_choice(word, focused, cx, area, buf);
+    buf.set_stringn(inside.x, area.y, id, usize::from(LABEL_WIDTH - 1), cx.style(label));
+    if let Some(row) = form.row(id) {
+        match &row.shape {
+            Shape::Choice(_) => draw_choice(form.choices.get(id).map_or("", String::as_str), focused, cx, area, buf),
+            Shape::Line | Shape::Lines => draw_edit(form, &row, cx, area, buf),
         }
-        Field::Experiment | Field::Name | Field::Cluster | Field::Nodes | Field::Processes => {
-            draw_edit(form, field, cx, area, buf);
-        }
-        Field::Command | Field::Preparation | Field::Environment | Field::Limit => draw_edit(form, field, cx, area, buf),
     }
     if let (Some(y), Some(what)) = (message, wrong) {
         buf.set_stringn(area.x, y, shown(what), usize::from(area.width), cx.style(Role::Bad));
@@ -157,14 +180,18 @@ fn draw_choice(word: &str, focused: bool, cx: &Cx, area: Rect, buf: &mut Buffer)
     buf.set_stringn(area.x, area.y, format!("{left} {word} {right}"), usize::from(area.width), style);
 }
 
-fn draw_edit(form: &Form, field: Field, cx: &Cx, area: Rect, buf: &mut Buffer) {
-    let Some(edit) = form.edits.get(&field) else { return };
+fn draw_edit(form: &Form, row: &Row, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    let Some(edit) = form.edits.get(row.id) else { return };
     buf.set_style(area, cx.style(Role::Input));
     edit.widget().render(area, buf);
-    let x = area.x.saturating_add(width_of(&edit.text()) as u16);
-    let ghost = form.completion(field, cx).filter(|_| form.stop == Stop::Field(field));
+    let text = edit.text();
+    let (line, above) = text.rsplit_once('\n').map_or((text.as_str(), 0), |(above, line)| (line, above.split('\n').count()));
+    // Where lines are wrapped nobody knows the caret's row; what goes on is listed below then.
+    let wrapped = text.lines().any(|line| width_of(line) >= usize::from(area.width));
+    let (x, y) = (area.x.saturating_add(width_of(line) as u16), area.y.saturating_add(above as u16));
+    let ghost = form.completion(row, cx).filter(|_| form.stop == Stop::Field(row.id) && !wrapped && y < area.bottom());
     if let Some(ghost) = ghost.filter(|_| edit.at_end() && x < area.right()) {
-        buf.set_stringn(x, area.y, shown(&ghost), usize::from(area.right() - x), cx.style(Role::Muted));
+        buf.set_stringn(x, y, shown(&ghost), usize::from(area.right() - x), cx.style(Role::Muted));
     }
 }
 
@@ -184,6 +211,11 @@ fn draw_foot(form: &Form, faults: &[String], cx: &Cx, area: Rect, buf: &mut Buff
         buf.set_stringn(area.x, y, line, usize::from(area.width), cx.style(Role::Bad));
         y += 1;
     }
+    if let Some((said, good)) = &form.looked.said {
+        let role = if *good { Role::Good } else { Role::Warning };
+        buf.set_stringn(area.x, y, said, usize::from(area.width), cx.style(role));
+        y += 1;
+    }
     let (text, role) = advice(form, cx);
     if y < area.bottom() {
         buf.set_stringn(area.x, y, text, usize::from(area.width), cx.style(role));
@@ -194,12 +226,15 @@ fn draw_foot(form: &Form, faults: &[String], cx: &Cx, area: Rect, buf: &mut Buff
         buf.set_stringn(area.x, last, question, usize::from(area.width), cx.style(Role::Warning));
         return;
     }
-    let button = if form.asked.is_some() { "submitting …".to_owned() } else { BUTTON.to_owned() };
+    let word = if form.kind.button() == "[ Submit ]" { "submitting …" } else { "asking …" };
+    let button = if form.asked.is_some() { word } else { form.kind.button() };
     let style =
         if form.stop == Stop::Submit || form.text.is_some() { cx.style(Role::Choice) } else { cx.style(Role::Muted) };
     let (x, _) = buf.set_stringn(area.x, last, button, usize::from(area.width), style);
     let mut spans = Vec::new();
-    for command in [CommandId::FormSubmit, CommandId::FormText, CommandId::FormEditor, CommandId::Cancel] {
+    for command in
+        [CommandId::FormSubmit, CommandId::FormText, CommandId::FormTemplate, CommandId::FormEditor, CommandId::Cancel]
+    {
         spans.push(Span::styled(format!("   {}", cx.key_of(command)), cx.style(Role::Key)));
         spans.push(Span::styled(format!(" {}", command.row().hint), cx.style(Role::Hint)));
     }
@@ -212,18 +247,28 @@ fn advice(form: &Form, cx: &Cx) -> (String, Role) {
         return (shown(note), Role::Warning);
     }
     if form.text.is_some() {
-        return ("the published body of a job; JSON, YAML or TOML".to_owned(), Role::Muted);
+        return (form.kind.text_is().to_owned(), Role::Muted);
     }
-    let draft = form.draft();
-    match form.field() {
-        Some(field) => match form.with_surroundings(cx, |around| draft.note(field, around)) {
-            Some(note) => (shown(&note), Role::Warning),
-            None => (field.hint(form.kind).to_owned(), Role::Muted),
-        },
+    match form.field().and_then(|id| form.row(id)) {
+        Some(row) => {
+            let ways = form.candidates(&row, cx);
+            let ended = form.edits.get(row.id).is_some_and(super::Edit::at_end);
+            if !ways.is_empty() && ended && row.shape != Shape::Line || ways.len() > 1 && ended {
+                let arrow = if cx.look.ascii { "right" } else { "→" };
+                let more = if ways.len() >= LISTED_MAX { " …" } else { "" };
+                let ways: Vec<String> = ways.iter().map(|way| shown(way)).collect();
+                return (format!("{arrow} {}{more}", ways.join("  ")), Role::Text);
+            }
+            match form.kind.note(row.id, &form.values(), cx) {
+                Some(note) => (shown(&note), Role::Warning),
+                None => (row.hint, Role::Muted),
+            }
+        }
         None => {
-            let kept = form.rest.names();
+            let kept = form.kind.kept();
             let kept = if kept.is_empty() { String::new() } else { format!("; kept as they are: {}", kept.join(", ")) };
-            (format!("Enter submits{kept}"), Role::Muted)
+            let verb = form.kind.button().trim_matches(['[', ']', ' ']).to_lowercase();
+            (format!("Enter {verb}s{kept}"), Role::Muted)
         }
     }
 }

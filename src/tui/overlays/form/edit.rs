@@ -68,7 +68,9 @@ impl Edit {
         {
             return false;
         }
-        self.changed |= self.area.input(input);
+        // As everywhere where a line is typed, and not the widget's own undo.
+        let to_head = input.key == AreaKey::Char('u') && input.ctrl;
+        self.changed |= if to_head { self.area.delete_line_by_head() } else { self.area.input(input) };
         if self.lines == Lines::One && self.area.lines().len() > 1 {
             // Some keys of editors make or bring back line ends (ctrl-m, a yanked text).
             let text = self.text();

@@ -4,14 +4,14 @@
 use serde_json::{Map, Value, json};
 
 use super::draft::{Draft, PRIORITIES};
-use crate::model::spec::doc::Doc;
-use crate::model::spec::fields::Faults;
+use super::kind::{TextFault, read_text};
+use crate::model::spec::Toolkit;
 use crate::model::spec::job_file::JobFile;
-use crate::model::spec::{Demand, Toolkit, body};
 
 /// Returns the draft as JSON.
 pub fn to_text(draft: &Draft) -> String {
-    let mut properties = Map::new();
+    let mut properties = draft.kept_body();
+    draft.more.write(&mut properties);
     let mut put = |key: &str, value: Value| drop(properties.insert(key.to_owned(), value));
     put("cluster", json!(draft.cluster.trim()));
     let priority = PRIORITIES.iter().find(|(_, priority)| *priority == draft.priority).map_or("normal", |(word, _)| word);
@@ -23,7 +23,6 @@ pub fn to_text(draft: &Draft) -> String {
     }
     put("environmentVariables", draft.environment.lines().filter(|line| !line.trim().is_empty()).map(variable).collect());
     put("constraints", json!({"maxWallClockTime": draft.limit.trim()}));
-    put_rest(draft, &mut put);
     let mut top = Map::new();
     for (key, text) in [("experiment", &draft.experiment), ("name", &draft.name)] {
         if !text.trim().is_empty() {
@@ -49,29 +48,8 @@ fn settings(draft: &Draft) -> Value {
     settings
 }
 
-fn put_rest(draft: &Draft, put: &mut impl FnMut(&str, Value)) {
-    let rest = &draft.rest;
-    if let Some(prefix) = &rest.std_out_err_path_prefix {
-        put("stdOutErrPathPrefix", json!(prefix));
-    }
-    for (key, list) in
-        [("inputDirectories", json!(rest.input_directories)), ("outputDirectories", json!(rest.output_directories))]
-    {
-        if list.as_array().is_some_and(|list| !list.is_empty()) {
-            put(key, list);
-        }
-    }
-    if let Demand::Part(part) = &rest.demand {
-        put("resources", body::resources(part));
-    }
-    // An object of texts, as its file would have it.
-    if let Ok(Value::Object(scheduling)) = serde_json::to_value(&rest.scheduling) {
-        scheduling.into_iter().for_each(|(key, value)| put(&key, value));
-    }
-}
-
 /// A number as one, anything else as the text it is, so that the reader names it as wrong where it stands.
-fn number(text: &str) -> Value {
+pub(super) fn number(text: &str) -> Value {
     text.trim().parse::<u32>().map_or_else(|_| json!(text.trim()), Value::from)
 }
 
@@ -82,26 +60,17 @@ fn variable(line: &str) -> Value {
     }
 }
 
-/// What is wrong with a text, and in which line, from 1.
-pub type TextFault = (u32, String);
-
 /// Returns the draft that a text comes to: JSON, or YAML or TOML as job files may be.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn from_text(text: &str) -> Result<Draft, Vec<TextFault>> {
-    let doc = Doc::parse("job.json", text.as_bytes())
-        .map_err(|faults| faults.into_iter().map(|fault| (fault.place.line, fault.to_string())).collect::<Vec<_>>())?;
-    let mut faults = Faults::default();
-    let file = JobFile::read(&doc, &mut faults);
-    match file.filter(|_| faults.errors.is_empty()) {
-        Some(file) => Ok(Draft {
-            name: file.name.unwrap_or_default(),
-            experiment: file.experiment.unwrap_or_default(),
-            ..Draft::of(&file.spec)
-        }),
-        None => Err(faults.errors.iter().map(|fault| (fault.place.line, fault.to_string())).collect()),
-    }
+    let file = read_text(text, JobFile::read)?;
+    Ok(Draft {
+        name: file.name.unwrap_or_default(),
+        experiment: file.experiment.unwrap_or_default(),
+        ..Draft::of(&file.spec)
+    })
 }
 
 #[cfg(test)]

@@ -295,7 +295,7 @@ fn facts(pane: &Log, log: &OpenLog, cx: &Cx) -> Vec<(String, Role)> {
     match log.buffer.lines_seen() {
         Some(1) => put("1 line".to_owned(), Role::Muted),
         Some(lines) if lines > 0 => put(format!("{} lines", grouped(lines)), Role::Muted),
-        Some(_) | None if log.buffer.size() > 0 => put(Bytes(log.buffer.size()).to_string(), Role::Muted),
+        Some(_) | None if log.buffer.size() > 0 => put(cx.size(Bytes(log.buffer.size())), Role::Muted),
         Some(_) | None => {}
     }
     facts
