@@ -1,13 +1,24 @@
 # Picks the lines that may hold metrics out of files. Standard input: the most bytes of one file, then a line for each file,
 # parted by tabs: a word of the asker's, the offset of the first byte, 1 when the file is whole (its last line counts without a
-# line feed), 1 when only lines that look like metrics are wanted, the path; then an empty line.
-# Output: `L WORD LINE` for each line, `O WORD OFFSET SIZE` behind those of a file, `R WORD` before them when it has become shorter.
+# line feed), how it is sent, the path; then an empty line. How: 0 all lines, 1 lines that look like metrics, 2 bytes, 3 the path is a
+# pattern and the files that fit it are named.
+# Output: `L WORD LINE` for each line, `B WORD HEX` for sixteen bytes, `O WORD OFFSET SIZE` behind those of a file (of bytes, the offset
+# where they begin), `R WORD` before them when it has become shorter; `F WORD PATH` for a file that fits.
 exec 2>/dev/null
 printf '\nOSTLER-DATA 1\n'
 IFS= read -r most || exit 0
 tab=$(printf '\t')
 while IFS=$tab read -r word offset whole picks path; do
 	[ -n "$word" ] || break
+	if [ "$picks" = 3 ]; then
+		# Without a separator nothing is parted, and the pattern is still filled in.
+		IFS=
+		for file in $path; do
+			[ -f "$file" ] && printf 'F %s %s\n' "$word" "$file"
+		done
+		unset IFS
+		continue
+	fi
 	[ -f "$path" ] || continue
 	size=$(($(wc -c < "$path") + 0))
 	if [ "$size" -lt "$offset" ]; then
@@ -17,6 +28,11 @@ while IFS=$tab read -r word offset whole picks path; do
 	bytes=$((size - offset))
 	[ "$bytes" -le "$most" ] || { bytes=$most && whole=0; }
 	[ "$bytes" -gt 0 ] || continue
+	if [ "$picks" = 2 ]; then
+		tail -c +$((offset + 1)) "$path" | head -c "$bytes" | od -An -v -tx1 | tr -d ' ' | sed "s/^/B $word /"
+		printf 'O %s %s %s\n' "$word" "$offset" "$size"
+		continue
+	fi
 	tail -c +$((offset + 1)) "$path" | head -c "$bytes" | LC_ALL=C awk -v word="$word" -v bytes="$bytes" -v offset="$offset" \
 		-v size="$size" -v most="$most" -v whole="$whole" -v picks="$picks" '
 		function pick(line) {

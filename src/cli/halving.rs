@@ -1,5 +1,8 @@
 //! `ostler sweep halving`: successive halving with reruns, as the published recipe has it: many configurations with little to
 //! spend, the best of them again with more. Each round is a sweep of its own, so what runs is seen and managed like any other.
+//!
+//! Decision (2026-11): a round's token is made of what it is, so the same command goes on where one before it was cut off: a round that
+//! is there is waited for and not made again. Rounds of another body or other values are refused by their names, which are taken.
 
 use std::time::Duration;
 
@@ -52,7 +55,7 @@ pub async fn run(session: &Session, halving: Halving) -> Result<i32, Failure> {
     let ask = sweep::read(session, &halving.shape, super::job_create::Purpose::Submit).await?;
     let seed = match ask.spec.parts.first().map(|part| part.search) {
         Some(Search::Random { seed, .. } | Search::Latin { seed, .. }) => seed,
-        Some(Search::Grid) | None => 0,
+        Some(Search::Grid) | None => halving.shape.seed().unwrap_or_default(),
     };
     let name = ask.name.clone().unwrap_or_else(|| "halving".to_owned());
     let mut points = first_points(&ask, rounds[0].jobs, seed)?;
@@ -141,7 +144,10 @@ async fn submit(
     let part = Part { parameters: vec![table, epochs], search: Search::Grid, exclude: Vec::new() };
     let mut spec = ask.spec.clone();
     spec.replace_parts(vec![part]);
-    let ask = SubmitSweep { name: Some(name.to_owned()), spec, token: Some(Uuid::now_v7().to_string()), ..ask.clone() };
+    let whole = serde_json::to_string(&(name, &ask.experiment, &ask.cluster, &spec));
+    let whole = whole.map_err(|error| Fault::internal("a round cannot be written down").because(&error))?;
+    let token = Some(format!("halving-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, whole.as_bytes())));
+    let ask = SubmitSweep { name: Some(name.to_owned()), spec, token, ..ask.clone() };
     match core.act(&format!("make sweep {name}"), Request::CreateSweep(Box::new(ask))).await? {
         Some(Reply::Sweep(view)) => Ok((*view).clone()),
         Some(other) => Err(unexpected(&other)),

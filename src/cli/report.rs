@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use crate::model::spec::token;
 use crate::model::study::{Entry, Take, columns, short};
 
@@ -63,6 +65,9 @@ pub fn page(study: &Study<'_>) -> String {
         html.push_str("</table>\n");
     }
     let (parameters, metrics) = columns(study.entries);
+    if let Some(svg) = parallel(study, &parameters) {
+        let _ = writeln!(html, "<h2>All parameters and {metric}</h2>\n{svg}");
+    }
     for name in &parameters {
         if let Some(svg) = scatter(study, name) {
             let _ = writeln!(html, "<h3>{} against {metric}</h3>\n{svg}", escaped(name));
@@ -167,6 +172,105 @@ fn curves(series: &[(String, Vec<(f64, f64)>)]) -> String {
     svg
 }
 
+/// Draws a line for each job through its place on each parameter's axis and on the metric's, the best in colour.
+fn parallel(study: &Study<'_>, parameters: &[String]) -> Option<String> {
+    let axes: Vec<Axis> = parameters.iter().take(AXES_MAX).filter_map(|name| Axis::of(study, name)).collect();
+    if axes.is_empty() {
+        return None;
+    }
+    let value = |entry: &Entry| entry.metric(study.metric, study.take, study.maximize).filter(|value| value.is_finite());
+    let with: Vec<(&Entry, f64)> = study.entries.iter().filter_map(|entry| Some((entry, value(entry)?))).collect();
+    let metric = Axis::numbers(study.metric, with.iter().map(|(_, value)| *value))?;
+    let width = WIDTH.max((axes.len() + 1) as f64 * 120.0);
+    let at = |number: usize| MARGIN + (width - 2.0 * MARGIN) * number as f64 / axes.len() as f64;
+    let down = |share: f64| HEIGHT - MARGIN - share * (HEIGHT - 2.0 * MARGIN);
+    let mut svg = format!("<svg width=\"{width}\" height=\"{HEIGHT}\" role=\"img\" class=\"parallel\">");
+    // The worst are drawn first, so that the best lie over them.
+    for (number, (entry, value)) in with.iter().take(LINES_MAX).enumerate().collect::<Vec<_>>().into_iter().rev() {
+        let shares = axes.iter().map(|axis| axis.share(entry.parameter(&axis.name)));
+        let shares = shares.chain([metric.share(serde_json::Number::from_f64(*value).map(Value::Number).as_ref())]);
+        let places: Vec<String> = shares
+            .enumerate()
+            .filter_map(|(axis, share)| Some(format!("{:.1},{:.1}", at(axis), down(share?))))
+            .collect();
+        let stroke = if number < with.len().div_ceil(10) { "#c33" } else { "#36c" };
+        let _ = write!(
+            svg,
+            "<polyline stroke=\"{stroke}\" stroke-opacity=\"0.5\" points=\"{}\"><title>{}</title></polyline>",
+            places.join(" "),
+            escaped(&entry.name)
+        );
+    }
+    for (number, axis) in axes.iter().chain([&metric]).enumerate() {
+        let x = at(number);
+        let (low, high) = axis.ends();
+        let _ = write!(
+            svg,
+            "<path d=\"M{x} {MARGIN}V{}\" stroke=\"#888\"/><text x=\"{x}\" y=\"16\" text-anchor=\"middle\" font-size=\"12\">{}</text>\
+             <text x=\"{x}\" y=\"{}\" text-anchor=\"middle\" font-size=\"11\">{}</text>\
+             <text x=\"{x}\" y=\"34\" text-anchor=\"middle\" font-size=\"11\">{}</text>",
+            HEIGHT - MARGIN,
+            escaped(&axis.name),
+            HEIGHT - MARGIN + 16.0,
+            escaped(&low),
+            escaped(&high)
+        );
+    }
+    svg.push_str("</svg>");
+    Some(svg)
+}
+
+/// The most axes beside each other.
+const AXES_MAX: usize = 12;
+/// The most lines through them.
+const LINES_MAX: usize = 1_000;
+/// The most words on an axis.
+const WORDS_MAX: usize = 30;
+
+/// One axis: numbers from end to end, or words in order.
+struct Axis {
+    name: String,
+    numbers: Option<(f64, f64)>,
+    words: Vec<String>,
+}
+
+impl Axis {
+    fn of(study: &Study<'_>, name: &str) -> Option<Self> {
+        let values: Vec<&Value> = study.entries.iter().filter_map(|entry| entry.parameter(name)).collect();
+        if values.iter().all(|value| value.is_number()) {
+            return Self::numbers(name, values.iter().filter_map(|value| value.as_f64()));
+        }
+        let mut words: Vec<String> = values.iter().map(|value| token::text(value)).collect();
+        words.sort();
+        words.dedup();
+        let fits = (2..=WORDS_MAX).contains(&words.len());
+        fits.then(|| Self { name: name.to_owned(), numbers: None, words })
+    }
+
+    /// Returns an axis of numbers; `None` when they do not vary.
+    fn numbers(name: &str, values: impl Iterator<Item = f64>) -> Option<Self> {
+        let ends = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        (ends.0 < ends.1).then(|| Self { name: name.to_owned(), numbers: Some(ends), words: Vec::new() })
+    }
+
+    fn share(&self, value: Option<&Value>) -> Option<f64> {
+        match self.numbers {
+            Some((low, high)) => Some((value?.as_f64()? - low) / (high - low)),
+            None => {
+                let at = self.words.iter().position(|word| *word == token::text(value.unwrap_or(&Value::Null)))?;
+                Some(at as f64 / (self.words.len() - 1) as f64)
+            }
+        }
+    }
+
+    fn ends(&self) -> (String, String) {
+        match self.numbers {
+            Some((low, high)) => (short(low), short(high)),
+            None => (self.words.first().cloned().unwrap_or_default(), self.words.last().cloned().unwrap_or_default()),
+        }
+    }
+}
+
 fn scatter(study: &Study<'_>, parameter: &str) -> Option<String> {
     let points: Vec<(f64, f64, &str)> = study
         .entries
@@ -231,6 +335,11 @@ mod tests {
             html.contains("<polyline") && html.matches("<circle").count() == 4 && html.contains("<td>-1.00<td>4"),
             "{html}"
         );
+        // One axis varies, and the metric's; four lines, the best of them in colour and on top.
+        let parallel = html.split_once("class=\"parallel\"").unwrap().1.split_once("</svg>").unwrap().0;
+        assert_eq!((parallel.matches("<polyline").count(), parallel.matches("<path").count()), (4, 2), "{parallel}");
+        assert!(parallel.rsplit("<polyline").next().unwrap().starts_with(" stroke=\"#c33\""), "{parallel}");
+        assert!(parallel.contains("points=\"48.0,48.0 592.0,272.0\""), "lr 4 is high, its loss 0.25 low: {parallel}");
         assert!(!html.contains("<script") && !html.contains("<b>\"") && !html.contains("http"), "{html}");
     }
 }

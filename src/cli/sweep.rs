@@ -141,6 +141,13 @@ pub struct Shape {
     hash_names: bool,
 }
 
+impl Shape {
+    /// Returns the seed that was typed.
+    pub(super) fn seed(&self) -> Option<u64> {
+        self.values.seed
+    }
+}
+
 /// Options of `create`.
 #[derive(Args, Clone, Debug)]
 pub struct Create {

@@ -61,7 +61,16 @@ pub use setup::MOUNTS_SH;
 pub use sharing::is_shared;
 
 /// The file beside the logs that `ostler metric` writes.
-pub const METRICS_FILE: &str = "metrics.txt";
+const METRICS_FILE: &str = "metrics.txt";
+
+/// Returns the name of the file beside the logs that `ostler metric` writes on a node of a job, each its own: the logs of several
+/// nodes may lie in one directory.
+pub fn metrics_file(node_index: u32) -> String {
+    match node_index {
+        0 => METRICS_FILE.to_owned(),
+        index => format!("metrics-{index}.txt"),
+    }
+}
 
 /// A framework: how the settings object of one kind becomes processes. Each has a file; [`of`] knows them all.
 pub trait Framework {

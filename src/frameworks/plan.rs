@@ -3,7 +3,7 @@
 use crate::frameworks::expand::{Scope, quoted};
 use crate::frameworks::mpirun::launcher_environment;
 use crate::frameworks::sharing::{self, SHARED_JOB_TEMP};
-use crate::frameworks::{Cx, JobNames, METRICS_FILE, MainProcess, container, shell};
+use crate::frameworks::{Cx, JobNames, MainProcess, container, metrics_file, shell};
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
@@ -86,7 +86,7 @@ impl Plan<'_> {
         }
         let measured = self.job.is_measured();
         if measured {
-            scope.put("OSTLER_METRICS", format!("{}/{METRICS_FILE}", directories.logs));
+            scope.put("OSTLER_METRICS", format!("{}/{}", directories.logs, metrics_file(self.node_index)));
         }
         let first = self.is_first_on_node(process.rank);
         let sets_up = self.job.shape.sets_up;

@@ -62,6 +62,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         pause: None,
         member: None,
         sweep: None,
+        fired: Vec::new(),
         retries: 0,
         stop_at: None,
         attempt: Attempt(attempt),

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::rule::Rule;
 use super::units::UnixMillis;
 
 /// The most metrics of one job: what a table can show; further names are passed over.
@@ -39,6 +40,14 @@ pub struct Metrics {
     /// Whether smaller or larger is better, by the metric that decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goal: Option<Goal>,
+    /// What is done when a metric or a line of the log says something: `loss is nan -> stop`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub rules: Vec<Rule>,
+    /// Whether those of all processes are read, and not of the first alone; others than the first have `@` and their number
+    /// behind the names of their metrics.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all_processes: bool,
 }
 
 /// A regular expression, and what the metric is called when it does not say so itself.
@@ -58,7 +67,7 @@ pub struct Pattern {
 pub struct MetricFile {
     /// The id of its directory.
     pub directory: String,
-    /// Its path in the directory.
+    /// Its path in the directory; of event files a pattern, as `logs/*/events.out.tfevents.*`.
     pub file: String,
     /// How it is read; by its name when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +100,8 @@ pub enum Form {
     HuggingFace,
     /// A table with commas whose first line names the columns.
     Csv,
+    /// TensorBoard's event files.
+    TensorBoard,
     /// None.
     Off,
 }
@@ -289,7 +300,8 @@ impl LineReader {
 
     fn by_form(&self, line: &str, memory: &mut Memory) -> Vec<Reading> {
         match self.form {
-            Form::Off => Vec::new(),
+            // Event files have no lines.
+            Form::Off | Form::TensorBoard => Vec::new(),
             Form::Csv => table(line, memory, |line| line.split(',').map(|cell| cell.trim().trim_matches('"')).collect()),
             Form::Fastai => fastai(line, memory).unwrap_or_default(),
             Form::Json | Form::HuggingFace => object(line).map(|value| of_object(&value, memory)).unwrap_or_default(),

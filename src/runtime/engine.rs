@@ -15,17 +15,18 @@ use uuid::Uuid;
 use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{ClusterId, EffectId, Epoch, ExperimentId, JobId, NodeId, Seq};
 use crate::model::request::{FileRef, Reply, Request};
+use crate::model::rule::{Act as RuleAct, Fired, RULE_ATTEMPTS_MAX};
 use crate::model::settings::Settings;
 use crate::model::site::Site;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
-use crate::model::state::{Job, Unusable};
+use crate::model::state::{ExecutionState, Job, Unusable};
 use crate::model::task::{Copy, Task};
 use crate::model::units::{Millis, UnixMillis};
 use crate::providers::{Found, NoMachine};
 use crate::runtime::export::ServerWork;
 use crate::runtime::keep::KeepWork;
 use crate::runtime::secrets::Vault;
-use crate::runtime::{locate, perform, points, pools, provide, sweeps, validate, views};
+use crate::runtime::{depend, locate, perform, points, pools, provide, sweeps, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
 use crate::store::{Batch, Store, StoreError};
@@ -43,6 +44,8 @@ pub enum Input {
     Report(NodeId, Report),
     /// A fact that was found while performing.
     Fact(Event),
+    /// A rule of a job has come true on a node.
+    RuleFired(JobId, NodeId, Box<Fired>),
     /// The config was read again.
     Settings(Settings),
     /// A waiting request's time is over: it is answered with what is so.
@@ -74,6 +77,8 @@ pub enum Out {
     Server(EffectId, ServerWork),
     /// Tell a hook that a job has ended; `Fact(EffectDone)` comes back.
     Notify(EffectId, Arc<Job>),
+    /// Tell a hook that a rule of a job has come true; nobody waits for it.
+    TellRule(Arc<Job>, Box<Fired>),
     /// Look at a node and answer the call.
     Look(CallId, FileWork),
     /// Answer the call with a fresh picture of those who place the jobs of this login node's cluster.
@@ -357,6 +362,7 @@ impl<S: Store> Engine<S> {
                 self.step(event, work);
                 Ok(())
             }
+            Input::RuleFired(job, node, fired) => self.rule_fired(job, node, *fired, work),
             Input::Settings(settings) => {
                 self.settings = settings.clone();
                 self.step(Event::SettingsChanged { settings }, work);
@@ -414,6 +420,35 @@ impl<S: Store> Engine<S> {
                 Ok(())
             }
         }
+    }
+
+    /// A rule came true: of a job that runs the core knows what to do; one that has failed by then comes back.
+    fn rule_fired(&mut self, id: JobId, node: NodeId, fired: Fired, work: &mut Work) -> Result<(), StoreError> {
+        let Some(job) = self.job(id)? else { return Ok(()) };
+        work.looks.push(Out::TellRule(job.clone(), Box::new(fired.clone())));
+        let elsewhere = fired.act == RuleAct::ExcludeNode;
+        let again = elsewhere || fired.act == RuleAct::Retry;
+        let stopped = job.errors.first().is_some_and(|error| error.code == "JobTerminated");
+        let same = job.attempt.0 == fired.attempt && fired.attempt < RULE_ATTEMPTS_MAX;
+        if !(again && same && job.state == ExecutionState::Failed && !stopped) {
+            self.step(Event::RuleFired { job: id, node, fired }, work);
+            return Ok(());
+        }
+        let job = match depend::again(self, &job) {
+            Ok(job) => job,
+            Err(validate::Refusal::Fault(fault)) => {
+                tracing::warn!(job = %id, fault.message, "a rule cannot run it again");
+                return Ok(());
+            }
+            Err(validate::Refusal::Store(error)) => return Err(error),
+        };
+        if elsewhere {
+            self.step(Event::DrainAsked { node }, work);
+        }
+        let mut row = Arc::unwrap_or_clone(job);
+        row.fired.push(fired);
+        self.step(Event::RetryAsked { job: Arc::new(row) }, work);
+        Ok(())
     }
 
     fn take_request(&mut self, call: CallId, request: Request, work: &mut Work) -> Result<(), StoreError> {

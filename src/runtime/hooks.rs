@@ -1,10 +1,11 @@
-//! Tells a webhook that a job has ended. A hook that fails is logged and never holds anything up.
+//! Tells a webhook that a job has ended, or that a rule of it has come true. A hook that fails is logged and never holds anything up.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::model::request::JobView;
+use crate::model::rule::Fired;
 use crate::model::settings::WebhookShape;
 use crate::model::state::ExecutionState;
 
@@ -72,6 +73,54 @@ fn post(client: &reqwest::Client, url: &str, shape: WebhookShape, view: &JobView
             let request = client.post(url).header("Title", title).header("Tags", tags).header("Priority", priority);
             request.body(format!("{text} on {}{why}", view.cluster))
         }
+    }
+}
+
+/// What is posted of a rule.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RuleFired<'a> {
+    event: &'static str,
+    text: String,
+    name: &'a str,
+    id: String,
+    workspace: &'a str,
+    experiment: &'a str,
+    cluster: &'a str,
+    rule: &'a str,
+    why: &'a str,
+    act: &'static str,
+    time: String,
+}
+
+/// Posts that a rule of a job has come true, in the shape that the address takes.
+pub async fn rule_fired(url: &str, shape: WebhookShape, view: &JobView, fired: &Fired) {
+    let job = &view.job;
+    let text = format!("job {} of {}: {} ({})", job.name, view.experiment, fired.why, fired.rule);
+    let sent = async {
+        let client = reqwest::Client::builder().timeout(HOOK_TIMEOUT).build()?;
+        let request = match shape {
+            WebhookShape::Json => client.post(url).json(&RuleFired {
+                event: "ruleFired",
+                text,
+                name: &job.name,
+                id: job.id.to_string(),
+                workspace: &view.workspace,
+                experiment: &view.experiment,
+                cluster: &view.cluster,
+                rule: &fired.rule,
+                why: &fired.why,
+                act: fired.act.words(),
+                time: fired.at.rfc3339(),
+            }),
+            WebhookShape::Slack => client.post(url).json(&serde_json::json!({"text": escaped(&text)})),
+            WebhookShape::Ntfy => client.post(url).header("Title", format!("{}/{}", view.experiment, job.name)).body(text),
+        };
+        request.send().await?.error_for_status()
+    };
+    if let Err(error) = sent.await {
+        // Without the address: it may hold a token.
+        tracing::warn!(job = %job.id, error = %error.without_url(), "the webhook could not be told");
     }
 }
 

@@ -13,8 +13,10 @@ use tokio::time::timeout;
 
 use crate::files::LinkSource;
 use crate::frameworks;
+use crate::model::events_file;
 use crate::model::ids::{JobId, NodeId, SweepId};
-use crate::model::metric::{Form, JobMetrics, LINE_BYTES_MAX, LineReader};
+use crate::model::metric::{Form, JobMetrics, LINE_BYTES_MAX, LineReader, Metrics, Reading};
+use crate::model::rule::{Fired, Rule};
 use crate::model::state::{ExecutionState, Job};
 use crate::model::stopping::Stopping;
 use crate::model::units::UnixMillis;
@@ -38,8 +40,37 @@ const LOOK_MAX: Duration = Duration::from_secs(30);
 /// How often a node that does not answer is asked for the end of a job: it may be back in some minutes.
 const TRIES_MAX: u32 = 60;
 const PROGRAM: &str = include_str!("../../assets/agent/metrics.sh");
-/// The file that `ostler metric` writes, beside the logs.
-const SCRIPT_FILE: &str = frameworks::METRICS_FILE;
+/// How often nodes are looked at on which no first process of a job runs, counted in looks at those on which one does.
+const OTHERS_EVERY: u64 = 6;
+/// How many files fit one pattern at most: those of a job's restarts.
+const FILES_MAX: usize = 64;
+/// The longest answer that names them.
+const NAMES_BYTES_MAX: u64 = 256 << 10;
+
+/// How a file is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// All its lines.
+    Lines,
+    /// Only lines that look like metrics.
+    Picked,
+    /// Its bytes: an event file.
+    Bytes,
+    /// Which files fit its path: a pattern.
+    Names,
+}
+
+impl Sent {
+    /// Returns its word in a question.
+    fn word(self) -> u8 {
+        match self {
+            Self::Lines => 0,
+            Self::Picked => 1,
+            Self::Bytes => 2,
+            Self::Names => 3,
+        }
+    }
+}
 
 /// One file of a job, on its node.
 #[derive(Clone, Debug)]
@@ -49,12 +80,24 @@ struct Source {
     name: String,
     path: String,
     reader: LineReader,
-    /// Whether only lines that look like metrics are sent.
-    picks: bool,
+    sent: Sent,
+    /// What stands before and behind the names of its metrics.
+    around: (String, String),
     /// Whether nothing is added to it any more.
     whole: bool,
+    attempt: u32,
+    rules: Arc<[Rule]>,
     /// By what its job may be stopped early.
     judged: Option<(SweepId, Arc<Stopping>)>,
+}
+
+/// What is to be done with a job by what was read of it.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is not worth its nodes any more.
+    Stop(JobId, String),
+    /// A rule of it has come true on a node.
+    Fired(JobId, NodeId, Fired),
 }
 
 /// A node and the files to look at there.
@@ -65,8 +108,8 @@ pub struct Look {
     /// The way there.
     pub link: Box<NodeLink>,
     sources: Vec<Source>,
-    /// Jobs that have ended: after this look they are done with.
-    ended: Vec<JobId>,
+    /// Jobs that have ended, each with the number of its nodes: after a look at all of them they are done with.
+    ended: Vec<(JobId, usize)>,
 }
 
 /// Looks at jobs and keeps what comes of it.
@@ -83,6 +126,30 @@ struct Shared {
     wanted: BTreeMap<JobId, u32>,
     /// Nodes that are being looked at.
     looking: BTreeSet<NodeId>,
+    /// Of jobs that have ended, the nodes that were looked at since.
+    over: BTreeMap<JobId, BTreeSet<NodeId>>,
+    /// Rules that have come true, by job, attempt and rule, so that each does so once.
+    fired: BTreeSet<(JobId, u32, String)>,
+    /// How many turns there were.
+    turns: u64,
+}
+
+impl Shared {
+    fn done_with(&mut self, job: JobId) {
+        self.wanted.remove(&job);
+        self.over.remove(&job);
+        let own: Vec<_> = self.fired.range((job, 0, String::new())..(JobId(job.0 + 1), 0, String::new())).cloned().collect();
+        self.fired.retain(|one| !own.contains(one));
+    }
+
+    /// A node of a job that has ended needs no other look.
+    fn over(&mut self, job: JobId, node: NodeId, of: usize) {
+        let over = self.over.entry(job).or_default();
+        over.insert(node);
+        if over.len() >= of {
+            self.done_with(job);
+        }
+    }
 }
 
 impl Gatherer {
@@ -116,7 +183,9 @@ impl Gatherer {
 
     /// Forgets jobs that were deleted.
     pub fn forget(&self, jobs: Vec<JobId>) {
-        self.shared().wanted.retain(|job, _| !jobs.contains(job));
+        let mut shared = self.shared();
+        jobs.iter().for_each(|job| shared.done_with(*job));
+        drop(shared);
         if let Err(error) = self.store.forget(&jobs) {
             tracing::warn!(%error, "metrics of deleted jobs stay");
         }
@@ -127,79 +196,106 @@ impl Gatherer {
         let mut shared = self.shared();
         let mut looks: BTreeMap<NodeId, Look> = BTreeMap::new();
         let jobs: Vec<JobId> = shared.wanted.keys().copied().collect();
+        shared.turns += 1;
         for id in jobs {
             let Ok(Some(job)) = engine.job(id) else {
-                shared.wanted.remove(&id);
+                shared.done_with(id);
                 continue;
             };
-            let index = job.shape.main_nodes.first().copied().unwrap_or_default();
-            let link = perform::link_for(engine, &job, index as usize);
-            let (Some(node), Some(link)) = (job.nodes.get(index as usize).copied(), link) else {
-                if job.state.ended() {
-                    shared.wanted.remove(&id);
-                }
-                continue;
-            };
-            if shared.looking.contains(&node) || !engine.up.contains(&node) {
-                if job.state.ended() {
-                    give_up_in_time(&mut shared, id);
-                }
-                continue;
-            }
             if job.state == ExecutionState::Queued {
                 continue;
             }
-            let look = looks.entry(node).or_insert_with(|| Look {
-                node,
-                link: Box::new(link),
-                sources: Vec::new(),
-                ended: Vec::new(),
-            });
-            look.sources.extend(sources(engine, &job, index));
-            if job.state.ended() {
-                look.ended.push(id);
+            let (ended, of) = (job.state.ended(), job.nodes.len());
+            if of == 0 && ended {
+                shared.done_with(id);
+            }
+            let first = job.shape.main_nodes.first().copied().unwrap_or_default() as usize;
+            let wide = job.spec.metrics.as_ref().is_some_and(|metrics| metrics.all_processes || has_line_rules(metrics));
+            let all = ended || wide || shared.turns.is_multiple_of(OTHERS_EVERY);
+            for (index, node) in job.nodes.iter().copied().enumerate().filter(|(index, _)| all || *index == first) {
+                if shared.over.get(&id).is_some_and(|over| over.contains(&node)) {
+                    continue;
+                }
+                let Some(link) = perform::link_for(engine, &job, index) else {
+                    if ended {
+                        shared.over(id, node, of);
+                    }
+                    continue;
+                };
+                if shared.looking.contains(&node) || !engine.up.contains(&node) {
+                    if ended {
+                        give_up_in_time(&mut shared, id);
+                    }
+                    continue;
+                }
+                let look = looks.entry(node).or_insert_with(|| Look {
+                    node,
+                    link: Box::new(link),
+                    sources: Vec::new(),
+                    ended: Vec::new(),
+                });
+                look.sources.extend(sources(engine, &job, index as u32));
+                if ended {
+                    look.ended.push((id, of));
+                }
             }
         }
         shared.looking.extend(looks.keys());
         looks.into_values().collect()
     }
 
-    /// Looks at a node once, and again while there is more. Returns the jobs that are to be stopped early, and why.
-    pub async fn look(&self, look: Look, way: Brief, now: impl Fn() -> UnixMillis) -> Vec<(JobId, String)> {
+    /// Looks at a node once, and again while there is more. Returns what is to be done with its jobs.
+    pub async fn look(&self, look: Look, way: Brief, now: impl Fn() -> UnixMillis) -> Vec<Verdict> {
         // The gate is never closed; without it there would only be more at once.
         let _turn = self.gate.acquire().await;
         let mut done = false;
-        let mut stopped = Vec::new();
-        for _ in 0..ROUNDS_MAX {
-            match timeout(LOOK_MAX, self.round(&look.sources, &way, now(), &mut stopped)).await {
-                Ok(Some(more)) if more => {}
-                Ok(Some(_)) => {
-                    done = true;
-                    break;
+        let mut verdicts = Vec::new();
+        if let Ok(Some(sources)) = timeout(LOOK_MAX, named(&look.sources, &way)).await {
+            for _ in 0..ROUNDS_MAX {
+                match timeout(LOOK_MAX, self.round(look.node, &sources, &way, now(), &mut verdicts)).await {
+                    Ok(Some(more)) if more => {}
+                    Ok(Some(_)) => {
+                        done = true;
+                        break;
+                    }
+                    Ok(None) | Err(_) => break,
                 }
-                Ok(None) | Err(_) => break,
             }
         }
         let mut shared = self.shared();
         shared.looking.remove(&look.node);
-        for job in &look.ended {
+        for (job, of) in &look.ended {
             if done {
-                shared.wanted.remove(job);
+                shared.over(*job, look.node, *of);
             } else {
                 give_up_in_time(&mut shared, *job);
             }
         }
-        stopped
+        verdicts
+    }
+
+    /// Says that a rule has come true, unless it has in this attempt.
+    fn fire(&self, verdicts: &mut Vec<Verdict>, node: NodeId, source: &Source, rule: &Rule, why: String, at: UnixMillis) {
+        let key = (source.job, source.attempt, rule.to_string());
+        if self.shared().fired.insert(key) {
+            let fired = Fired { at, rule: rule.to_string(), why, act: rule.act, attempt: source.attempt };
+            verdicts.push(Verdict::Fired(source.job, node, fired));
+        }
     }
 
     /// One question to the node; says whether there is more to read. `None` when it was not answered.
     async fn round(
         &self,
+        node: NodeId,
         sources: &[Source],
         way: &Brief,
         at: UnixMillis,
-        stopped: &mut Vec<(JobId, String)>,
+        verdicts: &mut Vec<Verdict>,
     ) -> Option<bool> {
+        let seen_at = at;
+        if sources.is_empty() {
+            return Some(false);
+        }
         let named: Vec<(JobId, String)> = sources.iter().map(|source| (source.job, source.name.clone())).collect();
         let store = self.store.clone();
         let read = move || store.cursors(&named).map(|cursors| (named, cursors));
@@ -208,17 +304,14 @@ impl Gatherer {
         let batch = |((job, source), cursor)| MetricBatch { job, source, cursor, readings: Vec::new(), at };
         let mut batches: Vec<MetricBatch> = named.into_iter().zip(cursors).map(batch).collect();
         let before: Vec<u64> = batches.iter().map(|batch| batch.cursor.offset).collect();
+        let mut bytes: Vec<Vec<u8>> = vec![Vec::new(); sources.len()];
         let link = way.link().await?;
         let mut channel = link.open_data(Traffic::Look, PROGRAM).await.ok()?;
-        let mut told = format!("{BYTES_MAX}\n");
-        for (at, (source, batch)) in sources.iter().zip(&batches).enumerate() {
-            let (offset, whole, picks) = (batch.cursor.offset, u8::from(source.whole), u8::from(source.picks));
-            told.push_str(&format!("{at}\t{offset}\t{whole}\t{picks}\t{}\n", source.path));
-        }
-        told.push('\n');
+        let told = question(sources.iter().zip(batches.iter().map(|batch| batch.cursor.offset)));
         channel.stdin.write_all(told.as_bytes()).await.ok()?;
         channel.stdin.flush().await.ok()?;
-        let most = (BYTES_MAX + 4096) * sources.len() as u64;
+        // An event file comes as two digits for each byte, with a word before every sixteen of them.
+        let most = (3 * BYTES_MAX + 4096) * sources.len() as u64;
         let mut lines = BufReader::new((&mut channel.stdout).take(most));
         let (mut begun, mut more, mut ended) = (false, false, BTreeSet::new());
         let mut line = Vec::new();
@@ -241,10 +334,27 @@ impl Gatherer {
             let (Some(source), Some(batch)) = (sources.get(at), batches.get_mut(at)) else { continue };
             match (kind, words.next()) {
                 ("R", _) => batch.cursor = Cursor::default(),
-                ("L", Some(rest)) => batch.readings.extend(source.reader.read(rest, &mut batch.cursor.memory)),
+                ("L", Some(rest)) => {
+                    for rule in source.rules.iter().filter(|rule| rule.is_of_lines()) {
+                        if let Some(why) = rule.by_line(rest) {
+                            self.fire(verdicts, node, source, rule, why, seen_at);
+                        }
+                    }
+                    let found = source.reader.read(rest, &mut batch.cursor.memory);
+                    batch.readings.extend(found.into_iter().map(|reading| source.own(reading)));
+                }
+                ("B", Some(rest)) => bytes[at].extend(hexadecimal(rest)),
                 ("O", Some(rest)) => {
                     let mut numbers = rest.split(' ').filter_map(|word| word.parse::<u64>().ok());
-                    let (Some(offset), Some(size)) = (numbers.next(), numbers.next()) else { continue };
+                    let (Some(mut offset), Some(size)) = (numbers.next(), numbers.next()) else { continue };
+                    if source.sent == Sent::Bytes {
+                        let found = events_file::read(&bytes[at], size.saturating_sub(offset));
+                        if found.broken {
+                            tracing::warn!(path = %source.path, "an event file is damaged and is not read any further");
+                        }
+                        batch.readings.extend(found.readings.into_iter().map(|reading| source.own(reading)));
+                        offset = if found.broken { size } else { offset + found.used };
+                    }
                     more |= offset < size && offset - before[at].min(offset) >= BYTES_MAX / 2;
                     batch.cursor.offset = offset;
                     ended.insert(at);
@@ -261,35 +371,112 @@ impl Gatherer {
         if whole.is_empty() {
             return Some(false);
         }
+        for batch in &whole {
+            let Some(source) = sources.iter().find(|source| source.job == batch.job && source.name == batch.source) else {
+                continue;
+            };
+            for rule in source.rules.iter() {
+                if let Some(why) = batch.readings.iter().find_map(|reading| rule.by_reading(reading)) {
+                    self.fire(verdicts, node, source, rule, why, seen_at);
+                }
+            }
+        }
         let store = self.store.clone();
         let judged: BTreeMap<JobId, (SweepId, Arc<Stopping>)> =
             sources.iter().filter_map(|source| Some((source.job, source.judged.clone()?))).collect();
         let keep = move || {
             store.add(&whole)?;
-            let mut verdicts = Vec::new();
+            let mut stopped = Vec::new();
             for batch in whole.iter().filter(|batch| !batch.readings.is_empty()) {
                 let Some((sweep, stopping)) = judged.get(&batch.job) else { continue };
                 let verdict = store.judge(*sweep, batch.job, stopping, &batch.readings)?;
-                verdicts.extend(verdict.map(|why| (batch.job, why)));
+                stopped.extend(verdict.map(|why| Verdict::Stop(batch.job, why)));
             }
-            Ok::<_, MetricError>(verdicts)
+            Ok::<_, MetricError>(stopped)
         };
         let kept = tokio::task::spawn_blocking(keep).await.ok()?;
-        stopped.extend(kept.inspect_err(|error| tracing::warn!(%error, "metrics are not kept")).ok()?);
+        verdicts.extend(kept.inspect_err(|error| tracing::warn!(%error, "metrics are not kept")).ok()?);
         Some(more)
     }
+}
+
+impl Source {
+    /// Returns a reading under the name that it has in this source.
+    fn own(&self, mut reading: Reading) -> Reading {
+        if !self.around.0.is_empty() || !self.around.1.is_empty() {
+            reading.name = format!("{}{}{}", self.around.0, reading.name, self.around.1);
+        }
+        reading
+    }
+
+    /// Returns the source that one of the files is which fit its pattern.
+    fn found(&self, path: &str) -> Self {
+        let folder = |path: &str| path.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        let mut own = Self { path: path.to_owned(), sent: Sent::Bytes, ..self.clone() };
+        // Files of several folders have the same tags: `train` and `validation` of Keras.
+        if folder(&self.path).contains(['*', '?', '[']) {
+            own.around.0 = format!("{}.", folder(path));
+        }
+        let file = path.rsplit('/').take(2).collect::<Vec<_>>();
+        own.name = format!("{} {}", self.name, file.into_iter().rev().collect::<Vec<_>>().join("/"));
+        own
+    }
+}
+
+/// Returns the question for some sources, each with the offset to read it from.
+fn question<'a>(sources: impl Iterator<Item = (&'a Source, u64)>) -> String {
+    let mut told = format!("{BYTES_MAX}\n");
+    for (at, (source, offset)) in sources.enumerate() {
+        let (whole, sent) = (u8::from(source.whole), source.sent.word());
+        told.push_str(&format!("{at}\t{offset}\t{whole}\t{sent}\t{}\n", source.path));
+    }
+    told.push('\n');
+    told
+}
+
+/// Puts the files that fit them in the place of patterns; asks the node only when there are some.
+async fn named(sources: &[Source], way: &Brief) -> Option<Vec<Source>> {
+    let patterns: Vec<&Source> = sources.iter().filter(|source| source.sent == Sent::Names).collect();
+    let mut all: Vec<Source> = sources.iter().filter(|source| source.sent != Sent::Names).cloned().collect();
+    if patterns.is_empty() {
+        return Some(all);
+    }
+    let link = way.link().await?;
+    let mut channel = link.open_data(Traffic::Look, PROGRAM).await.ok()?;
+    let told = question(patterns.iter().map(|source| (*source, 0)));
+    channel.stdin.write_all(told.as_bytes()).await.ok()?;
+    channel.stdin.flush().await.ok()?;
+    let mut text = String::new();
+    (&mut channel.stdout).take(NAMES_BYTES_MAX).read_to_string(&mut text).await.ok()?;
+    let (_, text) = text.split_once("OSTLER-DATA 1\n")?;
+    let file = |line: &str| {
+        let (at, path) = line.strip_prefix("F ")?.split_once(' ')?;
+        Some(patterns.get(at.parse::<usize>().ok()?)?.found(path))
+    };
+    all.extend(text.lines().filter_map(file).take(FILES_MAX));
+    Some(all)
+}
+
+/// Reads bytes that are written as two digits each.
+fn hexadecimal(text: &str) -> impl Iterator<Item = u8> + '_ {
+    let digit = |c: u8| char::from(c).to_digit(16).unwrap_or_default() as u8;
+    text.trim().as_bytes().chunks_exact(2).map(move |pair| digit(pair[0]) << 4 | digit(pair[1]))
+}
+
+fn has_line_rules(metrics: &Metrics) -> bool {
+    metrics.rules.iter().any(Rule::is_of_lines)
 }
 
 fn give_up_in_time(shared: &mut Shared, job: JobId) {
     if let Some(tries) = shared.wanted.get_mut(&job) {
         *tries += 1;
         if *tries > TRIES_MAX {
-            shared.wanted.remove(&job);
+            shared.done_with(job);
         }
     }
 }
 
-/// Returns the files of a job that may hold metrics, as they are on the node of its first process.
+/// Returns the files of a job that may hold metrics, as they are on one of its nodes.
 fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32) -> Vec<Source> {
     let names = perform::job_names(&engine.sched, job);
     let Ok(directories) = frameworks::directories(job, index, &names) else { return Vec::new() };
@@ -299,32 +486,56 @@ fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32) -> Vec<Source> {
     let whole = job.state.ended();
     let sweep = job.sweep.as_ref().and_then(|member| engine.sched.sweeps().get(&member.of)).filter(|_| !whole);
     let judged = sweep.and_then(|sweep| Some((sweep.id, Arc::new(sweep.spec.stopping.clone()?))));
-    let source = |file: String, path: String, reader: LineReader, picks: bool| Source {
+    let of_lines = has_line_rules(&wanted);
+    let rules: Arc<[Rule]> = wanted.rules.clone().into();
+    let source = |file: String, path: String, reader: LineReader, sent: Sent, behind: &str| Source {
         job: job.id,
         name: format!("{} {file}", job.attempt.0),
         path,
         reader,
-        picks,
+        sent,
+        around: (String::new(), behind.to_owned()),
         whole,
+        attempt: job.attempt.0,
+        rules: rules.clone(),
         judged: judged.clone(),
     };
-    let mut found =
-        vec![source(SCRIPT_FILE.to_owned(), format!("{logs}/{SCRIPT_FILE}"), LineReader::new(Form::NameValue, &[]), true)];
+    let script = frameworks::metrics_file(index);
+    let reader = LineReader::new(Form::NameValue, &[]);
+    let mut found = vec![source(script.clone(), format!("{logs}/{script}"), reader, Sent::Picked, "")];
+    let first = job.shape.main_nodes.first().copied().unwrap_or_default();
     let form = wanted.log.unwrap_or_default();
-    if form != Form::Off || !wanted.patterns.is_empty() {
-        let file = job.log_name("stdout", 0);
-        let reader = LineReader::new(form, &wanted.patterns);
-        found.push(source(file.clone(), format!("{logs}/{file}"), reader, wanted.patterns.is_empty()));
+    for (rank, _) in job.shape.main_nodes.iter().enumerate().filter(|(_, node)| **node == index) {
+        let measured = rank == 0 || wanted.all_processes;
+        let behind = if rank == 0 { String::new() } else { format!("@{rank}") };
+        let reads = measured && (form != Form::Off || !wanted.patterns.is_empty());
+        if reads || of_lines {
+            let file = job.log_name("stdout", rank);
+            let reader = match measured {
+                true => LineReader::new(form, &wanted.patterns),
+                false => LineReader::new(Form::Off, &[]),
+            };
+            let sent = if wanted.patterns.is_empty() && !of_lines { Sent::Picked } else { Sent::Lines };
+            found.push(source(file.clone(), format!("{logs}/{file}"), reader, sent, &behind));
+        }
+        if of_lines {
+            let file = job.log_name("stderr", rank);
+            found.push(source(file.clone(), format!("{logs}/{file}"), LineReader::new(Form::Off, &[]), Sent::Lines, &behind));
+        }
     }
-    for file in &wanted.files {
+    let behind = if index == first { String::new() } else { format!("@{index}") };
+    for file in wanted.files.iter().filter(|_| index == first || wanted.all_processes) {
         let Some(directory) = folder(&file.directory) else { continue };
-        let by_name = if file.file.ends_with(".csv") { Form::Csv } else { Form::Usual };
-        let reader = match &file.pattern {
-            Some(pattern) => LineReader::new(file.form.unwrap_or(Form::Off), std::slice::from_ref(pattern)),
-            None => LineReader::new(file.form.unwrap_or(by_name), &[]),
+        let by_name = match &file.file {
+            name if name.ends_with(".csv") => Form::Csv,
+            name if name.contains("tfevents") => Form::TensorBoard,
+            _ => Form::Usual,
         };
+        let form = file.form.unwrap_or(if file.pattern.is_some() { Form::Off } else { by_name });
+        let reader = LineReader::new(form, file.pattern.as_slice());
+        let sent = if form == Form::TensorBoard { Sent::Names } else { Sent::Lines };
         let name = format!("{}/{}", file.directory, file.file);
-        found.push(source(name, format!("{directory}/{}", file.file), reader, false));
+        found.push(source(name, format!("{directory}/{}", file.file), reader, sent, &behind));
     }
     // A path that a line of the question cannot hold is none of a job's own.
     found.retain(|source| !source.path.contains(['\t', '\n']));

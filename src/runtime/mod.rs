@@ -477,6 +477,13 @@ impl Loop {
                 });
             }
             Out::Notify(effect, job) => self.notify(effect, job),
+            Out::TellRule(job, fired) => {
+                let (view, url) = (views::job(self.engine.sched(), job), self.engine.webhook());
+                let shape = self.engine.settings.webhook_shape;
+                if !url.is_empty() {
+                    self.tokio.spawn(async move { hooks::rule_fired(&url, shape, &view, &fired).await });
+                }
+            }
             Out::Look(call, work) => {
                 let Some(reply) = self.replies.remove(&call) else { return };
                 let look = look::Look::new(work, &self.agents, &mut self.desks);
@@ -634,8 +641,12 @@ impl Loop {
             let now = move || base + Millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
             let inputs = self.inputs.clone();
             self.tokio.spawn(async move {
-                for (job, why) in gatherer.look(look, way, now).await {
-                    let _ = inputs.send(Input::Fact(Event::StoppedEarly { job, why })).await;
+                for verdict in gatherer.look(look, way, now).await {
+                    let input = match verdict {
+                        metrics::Verdict::Stop(job, why) => Input::Fact(Event::StoppedEarly { job, why }),
+                        metrics::Verdict::Fired(job, node, fired) => Input::RuleFired(job, node, Box::new(fired)),
+                    };
+                    let _ = inputs.send(input).await;
                 }
             });
         }

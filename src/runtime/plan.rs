@@ -237,6 +237,7 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
         pause: None,
         member: None,
         sweep: None,
+        fired: Vec::new(),
         retries: 0,
         stop_at: None,
         attempt: Attempt(1),

@@ -479,13 +479,9 @@ pub fn act<S: Store>(engine: &Engine<S>, sweep: &SweepRef, act: SweepAct) -> Res
 }
 
 fn extend<S: Store>(engine: &Engine<S>, sweep: &Sweep, part: Part) -> Result<Checked, Refusal> {
-    let experiment = experiment_of(engine, sweep).ok_or_else(|| Fault::user("its experiment is gone"))?;
+    let experiment =
+        experiment_of(engine, sweep).cloned().ok_or_else(|| Fault::user("its experiment is gone"))?;
     refuse_deleting("experiment", &experiment.name, experiment.deleting)?;
-    if sweep.spec.naming == Naming::Hash {
-        return Err(Fault::user("members of this sweep are named by their bodies; such a sweep is not extended")
-            .hint("ostler sweep create with the same name of bodies leaves out what is there")
-            .into());
-    }
     let before = sweep.spec.count();
     let spec = sweep.spec.extended(part);
     check_parts(&spec)?;
@@ -497,7 +493,21 @@ fn extend<S: Store>(engine: &Engine<S>, sweep: &Sweep, part: Part) -> Result<Che
     for index in spec.samples(LOOKED_AT).into_iter().filter(|index| *index >= before) {
         body(&spec, index).map_err(|why| member_fault(&spec, index, why))?;
     }
-    let note = format!("{count} members more: {} in all", before + count);
-    let event = Event::SweepExtended { sweep: sweep.id, spec: Arc::new(spec), count };
-    Ok(Checked::Do { events: vec![event], then: After::Accepted(Some(note)) })
+    let extended = Event::SweepExtended { sweep: sweep.id, spec: Arc::new(spec.clone()), count };
+    if sweep.spec.naming == Naming::Number {
+        let note = format!("{count} members more: {} in all", before + count);
+        return Ok(Checked::Do { events: vec![extended], then: After::Accepted(Some(note)) });
+    }
+    // They are called by their bodies, which are all known by now, so all that are new come up at once.
+    let names = hashed(engine, &experiment, &sweep.name, &spec)?;
+    let names: BTreeMap<u32, String> = names.into_iter().filter(|(index, _)| *index >= before).collect();
+    let note = format!("{} members more, {} are there already", names.len(), count as usize - names.len());
+    let longer = Sweep { spec: Arc::new(spec), ..sweep.clone() };
+    let members = names.into_iter().map(|(index, name)| member(engine, &longer, index, Some(name))).collect();
+    let events = vec![
+        extended,
+        Event::SweepExpanded { effect: None, sweep: sweep.id, members },
+        Event::SweepTrimmed { sweep: sweep.id, keep: before },
+    ];
+    Ok(Checked::Do { events, then: After::Accepted(Some(note)) })
 }

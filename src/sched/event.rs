@@ -12,6 +12,7 @@ use crate::model::ids::{
     ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, Rank, RankKey, SweepId, WorkspaceId,
 };
 use crate::model::kept::Kept;
+use crate::model::rule::Fired;
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority, SweepSpec};
@@ -197,6 +198,12 @@ pub enum Event {
     StoppedEarly {
         job: JobId,
         why: String,
+    },
+    /// A rule of a job has come true; the node is the one on which that was seen.
+    RuleFired {
+        job: JobId,
+        node: NodeId,
+        fired: Fired,
     },
     /// It goes, with its members in memory; who asks has deleted those that have ended.
     SweepDeleted {

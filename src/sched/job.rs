@@ -39,6 +39,7 @@ impl NewJob {
             pause: begin.map(|until| Pause { until, why: PauseWhy::Begin }),
             member: self.member,
             sweep: self.sweep,
+            fired: Vec::new(),
             retries: 0,
             stop_at: None,
             attempt: Attempt(0),

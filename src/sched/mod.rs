@@ -226,6 +226,7 @@ impl Sched {
             Event::SweepHeld { sweep, held } => self.on_sweep_held(sweep, held),
             Event::SweepPriority { sweep, priority } => self.on_sweep_priority(sweep, priority),
             Event::StoppedEarly { job, why } => self.on_stopped_early(job, &why),
+            Event::RuleFired { job, node, fired } => self.on_rule_fired(job, node, fired),
             Event::SweepDeleted { sweep } => self.on_sweep_deleted(sweep),
             Event::TerminateAsked { job, until } => self.on_terminate(job, until),
             Event::TerminateTakenBack { job } => self.on_taken_back(job),

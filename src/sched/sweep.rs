@@ -12,10 +12,11 @@ use super::effect::Act;
 use super::event::{NewMember, NewSweep};
 use super::job::job_error;
 use super::{Sched, rows::Record};
-use crate::model::ids::{EffectId, ExperimentId, JobId, SweepId, WorkspaceId};
+use crate::model::ids::{EffectId, ExperimentId, JobId, NodeId, SweepId, WorkspaceId};
+use crate::model::rule::{Act as RuleAct, FIRED_MAX, Fired, RULE_ATTEMPTS_MAX};
 use crate::model::snapshot::RowKey;
 use crate::model::spec::{Priority, SweepSpec};
-use crate::model::state::{Block, ExecutionState, Job, Spans, Sweep};
+use crate::model::state::{AfterStop, Block, ExecutionState, Job, Spans, StopWhy, Sweep};
 use crate::model::units::UnixMillis;
 
 /// The error of a member that was stopped early.
@@ -182,6 +183,32 @@ impl Sched {
         }
         self.terminate_now(job, why);
         self.edit_job(job, |job| job.errors = vec![job_error(STOPPED_EARLY, why)]);
+    }
+
+    /// Does what a rule says to a job that runs. One that has ended, or is on its way there, is the runtime's matter.
+    pub(super) fn on_rule_fired(&mut self, id: JobId, node: NodeId, fired: Fired) {
+        let same = |job: &Arc<Job>| job.attempt.0 == fired.attempt;
+        let live = |job: &Arc<Job>| job.state == ExecutionState::Running && job.after_stop.is_none() && same(job);
+        if !self.jobs.get(&id).is_some_and(live) {
+            return self.ignore();
+        }
+        let (act, why, last) = (fired.act, format!("{}: {}", fired.rule, fired.why), fired.attempt >= RULE_ATTEMPTS_MAX);
+        self.edit_job(id, |job| {
+            job.fired.push(fired);
+            let over = job.fired.len().saturating_sub(FIRED_MAX);
+            job.fired.drain(..over);
+        });
+        match act {
+            RuleAct::Notify => {}
+            RuleAct::Stop => self.on_stopped_early(id, &why),
+            // What comes again on every node is no accident of one.
+            RuleAct::Retry | RuleAct::ExcludeNode if last => self.on_stopped_early(id, &why),
+            RuleAct::Retry => self.stop_attempt(id, StopWhy::Terminate, AfterStop::Retry),
+            RuleAct::ExcludeNode => {
+                self.on_drain(node, true);
+                self.stop_attempt(id, StopWhy::Terminate, AfterStop::Retry);
+            }
+        }
     }
 
     /// Counts a member that has ended; too many that failed by themselves end the sweep.

@@ -15,6 +15,7 @@ mod published;
 mod queue;
 mod refused;
 mod rig;
+mod rules;
 mod secrets;
 mod settings;
 mod sweeps;

@@ -243,7 +243,7 @@ fn metrics_are_picked_out_and_jobs_are_ranked() {
     assert!(!plot.contains("<2800>"), "every cell of it is text that is shown: {plot}");
     lab.ok("experiment report --to report.html");
     let html = std::fs::read_to_string(lab.home().join("report.html")).unwrap();
-    assert!(html.contains("Best: <b>s-1</b>, loss 0.3") && html.matches("<polyline").count() == 3, "{html}");
+    assert!(html.contains("Best: <b>s-1</b>, loss 0.3") && html.matches("<polyline stroke=\"hsl").count() == 3, "{html}");
     assert!(lab.run("experiment best --metric nope").stderr.contains("--metric "));
     let alone = lab.run("metric loss=1");
     assert!(alone.code == 2 && alone.stderr.contains("no job whose metrics are kept"), "{}", alone.shown());
@@ -322,6 +322,80 @@ fn successive_halving_with_the_recipes_arithmetic() {
     let won = read(&ran);
     assert_eq!((&won["name"], &won["parameters"]["lr"]), (&json!("h-r3-1"), &json!(first[0])), "{won}");
     assert_eq!(read(&lab.run("job show h-r3-1 -o json"))["parameters"]["epochs"], 16);
+    // The same command goes on with what is there, here with all of it; another one finds the names taken.
+    let again = lab.run(&line);
+    assert!(again.code == 0 && read(&again) == won, "{}", again.shown());
+    assert_eq!(read(&lab.run("job list -o json")).as_array().unwrap().len(), 21);
+    let other = lab.run(&line.replace("--seed 3", "--seed 4"));
+    assert!(other.code == 1 && other.stdout.contains("already exists"), "{}", other.shown());
+}
+
+#[test]
+fn halving_goes_on_after_it_was_cut_off() {
+    let lab = Lab::new();
+    // Cut off in its second round, whose jobs take that long.
+    let script = "i=0; while [ $i -lt $PARAM_EPOCHS ]; do i=$((i + 1)); echo step=$i loss=$((PARAM_LR * 100 / i)); sleep $((PARAM_EPOCHS / 2)); done";
+    let line = format!("sweep halving -o json -c pool -n h -p lr=1..1000 --seed 3 --epochs 4 --factor 2 -- '{script}'");
+    let words = shlex::split(&line).unwrap();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut first = lab.0.command(&words).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    lab.until("sweep list -o name", |ran| ran.stdout.contains("h-r2"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let ran = lab.run(&line);
+    assert!(ran.code == 0 && ran.stderr.contains("4 x 1 epochs, 2 x 2 epochs, 1 x 4 epochs; 7 jobs"), "{}", ran.shown());
+    let jobs = read(&lab.run("job list -o json"));
+    let names: Vec<&str> = jobs.as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["h-r1-1", "h-r1-2", "h-r1-3", "h-r1-4", "h-r2-1", "h-r2-2", "h-r3-1"], "no round ran twice");
+    assert_eq!(read(&ran)["name"], "h-r3-1");
+}
+
+/// The published recipes (batch-ai §8.5), as they are submitted there: counts, names and values; nothing runs.
+#[test]
+fn the_published_recipes_come_out_as_published() {
+    let user = User::new();
+    user.lab();
+    let file = user.file(
+        "job.json",
+        r#"{"properties": {"nodeCount": 1, "stdOutErrPathPrefix": "$AZ_BATCHAI_JOB_TEMP",
+          "customToolkitSettings": {"commandLine": "python ConvNet_MNIST.py --feedforward_const $PARAM_FEEDFORWARD_CONSTANT --hidden_layers_dimension PARAM_HIDDEN_LAYERS_DIMENSION --epochs 16"}}}"#,
+    );
+    let params = user.file(
+        "params.json",
+        r#"{"params": [{"parameterName": "FEEDFORWARD_CONSTANT", "dataType": "REAL", "start": 0.001, "end": 10, "scale": "LOG"},
+            {"parameterName": "HIDDEN_LAYERS_DIMENSION", "values": [100, 200, 300]}]}"#,
+    );
+    let (file, params) = (file.display(), params.display());
+    let line = format!("sweep create -f {file} --params {params} --random 16 -n mnist_hyperparam_job --hash-names");
+    let made = user.run(&line);
+    assert!(made.code == 0 && made.stderr.contains("16 jobs"), "{}", made.shown());
+    let jobs = read(&user.run("job list -o json"));
+    let jobs = jobs.as_array().unwrap();
+    assert_eq!(jobs.len(), 16);
+    for job in jobs {
+        let name = job["name"].as_str().unwrap();
+        let hash = name.strip_prefix("mnist_hyperparam_job_").unwrap_or_else(|| panic!("{name}"));
+        assert!(hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()), "{name}");
+        let constant = job["parameters"]["FEEDFORWARD_CONSTANT"].as_f64().unwrap();
+        let dimension = job["parameters"]["HIDDEN_LAYERS_DIMENSION"].as_i64().unwrap();
+        assert!((0.001..=10.0).contains(&constant) && [100, 200, 300].contains(&dimension), "{job}");
+        let command = job["customToolkitSettings"]["commandLine"].as_str().unwrap();
+        assert!(command.contains("$PARAM_FEEDFORWARD_CONSTANT --hidden_layers_dimension ") && command.contains(&format!(" {dimension} ")));
+        let variable = json!({"name": "PARAM_FEEDFORWARD_CONSTANT", "value": job["parameters"]["FEEDFORWARD_CONSTANT"].to_string()});
+        assert!(job["environmentVariables"].as_array().unwrap().contains(&variable), "{job}");
+    }
+    // The same bodies have the same names, and are not run twice; other draws are.
+    let again = user.run(&line.replace("-n mnist_hyperparam_job", "-n mnist_hyperparam_job2"));
+    assert!(again.code == 0, "{}", again.shown());
+    let more = user.run(&format!("sweep extend mnist_hyperparam_job --params {params} --random 4 --seed 9"));
+    assert!(more.code == 0 && more.stderr.contains("4 members more"), "{}", more.shown());
+    let all = user.run("job list --sweep mnist_hyperparam_job -o name").stdout;
+    assert_eq!(all.lines().filter(|name| name.len() == "mnist_hyperparam_job_".len() + 16).count(), 20, "{all}");
+    let known = user.run(&format!("sweep extend mnist_hyperparam_job --params {params} --random 4 --seed 9"));
+    assert!(known.code == 1 && known.stderr.contains("all members are there already"), "{}", known.shown());
+    // HyperBand's bracket of the recipe: R = 16, eta = 4.
+    let halving = user.run(&format!("sweep halving -f {file} --params {params} --epochs 16 --factor 4 --dry-run -n hyperband"));
+    assert!(halving.stderr.contains("16 x 1 epochs, 4 x 4 epochs, 1 x 16 epochs; 21 jobs"), "{}", halving.shown());
 }
 
 #[test]

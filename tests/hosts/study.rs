@@ -125,7 +125,7 @@ fn a_study_of_a_real_model_says_what_the_training_says() {
     let report = lab.dir().join("report.html");
     ostler.ok(&["experiment", "report", "--metric", "loss", "--to", report.to_str().unwrap()]);
     let html = std::fs::read_to_string(report).unwrap();
-    assert_eq!((html.matches("<polyline").count(), html.matches("<tr><td>s-").count()), (8, 8));
+    assert_eq!((html.matches("<polyline stroke=\"hsl").count(), html.matches("<tr><td>s-").count()), (8, 8));
 }
 
 #[test]

@@ -238,6 +238,7 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
         pause: None,
         member: None,
         sweep: None,
+        fired: Vec::new(),
         retries: 0,
         stop_at: Some(UnixMillis(77)),
         attempt: Attempt(2),

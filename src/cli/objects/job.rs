@@ -7,6 +7,7 @@ use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::request::JobView;
 use crate::model::resource_id::Child;
+use crate::model::rule::Fired;
 use crate::model::spec::{JobSpec, Priority, body};
 use crate::model::state::{Away, Dependency, ExecutionState, Job};
 
@@ -155,6 +156,15 @@ pub fn value(view: &JobView) -> Value {
     if !parameters.is_empty() {
         set("parameters", Value::Object(parameters.into_iter().collect()));
     }
+    if !job.fired.is_empty() {
+        let fired = |fired: &Fired| {
+            json!({
+                "time": fired.at.rfc3339(), "rule": fired.rule, "why": fired.why, "act": fired.act.words(),
+                "attempt": fired.attempt,
+            })
+        };
+        set("rulesFired", job.fired.iter().map(fired).collect());
+    }
     if let Some(note) = &view.logs {
         set("logsNote", json!(note));
     }
@@ -290,6 +300,10 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("held", if job.held { "yes".to_owned() } else { String::new() }),
         ("exit code", job.exit_code.map(|code| code.to_string()).unwrap_or_default()),
         ("errors", job.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
+        (
+            "rules",
+            job.fired.iter().map(|f| format!("{}: {} ({})", f.at.rfc3339(), f.why, f.rule)).collect::<Vec<_>>().join("\n"),
+        ),
         ("attempt", job.attempt.0.to_string()),
         ("tool", job.spec.toolkit.tool_type().to_owned()),
         ("command", job.spec.toolkit.command_line().into_owned()),

@@ -2,8 +2,9 @@
 
 use super::fields::{Faults, Field, quoted};
 use crate::model::metric::{Form, Goal, MetricFile, Metrics, Pattern};
+use crate::model::rule::{RULES_MAX, Rule};
 
-const FORMS: [(&str, Form); 10] = [
+const FORMS: [(&str, Form); 11] = [
     ("usual", Form::Usual),
     ("nameValue", Form::NameValue),
     ("nameColon", Form::NameColon),
@@ -13,6 +14,7 @@ const FORMS: [(&str, Form); 10] = [
     ("fastai", Form::Fastai),
     ("huggingFace", Form::HuggingFace),
     ("csv", Form::Csv),
+    ("tensorBoard", Form::TensorBoard),
     ("off", Form::Off),
 ];
 
@@ -41,8 +43,24 @@ pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<Metrics> {
         inner.finish_strictly(faults);
         Some(Goal { metric: metric?, maximize })
     });
+    let rules = inner.take("rules").map(|field| rules(&field, faults)).unwrap_or_default();
+    let all_processes = inner.take("allProcesses").and_then(|field| field.truth(faults)).unwrap_or_default();
     inner.finish_strictly(faults);
-    Some(Metrics { log, patterns: patterns.unwrap_or_default(), files: files.unwrap_or_default(), goal })
+    let (patterns, files) = (patterns.unwrap_or_default(), files.unwrap_or_default());
+    Some(Metrics { log, patterns, files, goal, rules, all_processes })
+}
+
+fn rules(field: &Field<'_>, faults: &mut Faults) -> Vec<Rule> {
+    let items = field.list(faults);
+    if items.len() > RULES_MAX {
+        field.fault(faults, format!("has {} entries, the limit is {RULES_MAX}", items.len()));
+        return Vec::new();
+    }
+    let rule = |item: &Field<'_>| {
+        let text = item.checked(faults, |text| text.parse::<Rule>().map(drop))?;
+        text.parse().ok()
+    };
+    items.iter().filter_map(rule).collect()
 }
 
 fn limited<'d>(field: &Field<'d>, faults: &mut Faults) -> Vec<Field<'d>> {
@@ -113,11 +131,12 @@ mod tests {
         let (read, faults) = read_text(
             r#"{"log": "keras", "patterns": ["loss is ([0-9.]+)", {"name": "x", "regex": "x=(?<value>.*)"}],
               "files": [{"directory": "ALL", "file": "a/progress.log", "pattern": "metric =(.*?)%"}, {"directory": "ALL", "file": "m.csv"}],
-              "goal": {"metric": "loss"}}"#,
+              "goal": {"metric": "loss"}, "rules": ["loss is nan -> stop", "CUDA error -> exclude node and retry"], "allProcesses": true}"#,
         );
         assert_eq!(faults, "");
         let read = read.unwrap();
         assert_eq!((read.log, read.patterns.len(), read.files.len()), (Some(Form::Keras), 2, 2));
+        assert_eq!((read.rules.len(), read.all_processes), (2, true));
         let again: Metrics = serde_json::from_value(serde_json::to_value(&read).unwrap()).unwrap();
         assert_eq!(again, read);
         assert!(read_text(r#"{"patterns": ["("]}"#).1.contains("is no regular expression"));
@@ -127,6 +146,8 @@ mod tests {
             (r#"{"files": [{"directory": "ALL", "file": "../x"}]}"#, "must stay inside"),
             (r#"{"fils": []}"#, "fils"),
             (r#"{"goal": {}}"#, "metric"),
+            (r#"{"rules": ["loss is nan"]}"#, "is no rule"),
+            (r#"{"rules": ["loss is nan -> explode"]}"#, "is nothing a rule does"),
         ] {
             assert!(read_text(text).1.contains(words), "{text}: {}", read_text(text).1);
         }

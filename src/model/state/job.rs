@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, WorkspaceId};
 use crate::model::launch::NodePlace;
+use crate::model::rule::Fired;
 use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
 use crate::model::spec::{JobSpec, Priority, Scheduling};
 use crate::model::state::cluster::{Cap, Cluster, QueueHead};
@@ -238,6 +239,9 @@ pub struct Job {
     /// Which member of a sweep it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepMember>,
+    /// Rules of its own that have come true, the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fired: Vec<Fired>,
     /// How often it was put back after a failure of its own.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u32,

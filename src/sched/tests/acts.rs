@@ -8,6 +8,7 @@ use super::rig::{EXP, GPU, WS, facts, new_job, refused, spec};
 use super::world::{Machine, Op, Record, World, pick};
 use crate::model::ids::{RankKey, RankRole};
 use crate::model::kept::Kept;
+use crate::model::rule::{Act as RuleAct, Fired};
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::sweep::{Parameter, Part, Search, Values};
 use crate::model::spec::{AutoScale, Begin, Deallocation, Demand, Priority, Resources, Retry, RetryOn, SweepSpec};
@@ -125,6 +126,15 @@ impl World {
                 let running: Vec<_> = self.alive().into_iter().map(|(_, key)| key.job).collect();
                 let Some(job) = pick(&running, at / 9) else { return };
                 Event::StoppedEarly { job, why: "it was not among the best".into() }
+            }
+            6 if at % 4 == 2 => {
+                let running: Vec<_> = self.alive();
+                let Some((node, key)) = pick(&running, at / 9) else { return };
+                let acts = [RuleAct::Notify, RuleAct::Retry, RuleAct::ExcludeNode, RuleAct::Stop];
+                let act = acts[usize::from(at / 36) % 4];
+                let (rule, why) = ("loss is nan -> stop".into(), "loss is nan".into());
+                let fired = Fired { at: self.now, rule, why, act, attempt: key.attempt.0 };
+                Event::RuleFired { job: key.job, node, fired }
             }
             6 => Event::SweepStopped { sweep },
             7 => Event::SweepDeleted { sweep },

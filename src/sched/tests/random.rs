@@ -26,7 +26,7 @@ fn everything_happens_sometimes() {
         JobFailed DependencyFailed JobTerminated WallClockTimeExceeded LaunchFailed PreparationFailed AttemptLost SetupFailed MountError
         allocating preparing idle running unusable leaving
         SettingsChanged ExperimentCapped AutoScaleAsked TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
-        SweepCreated SweepExpanded SweepExtended SweepTrimmed SweepHeld SweepPriority SweepStopped SweepDeleted StoppedEarly InvalidMember
+        SweepCreated SweepExpanded SweepExtended SweepTrimmed SweepHeld SweepPriority SweepStopped SweepDeleted StoppedEarly RuleFired InvalidMember
         ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
     let sentences = [
         "stopped: Terminate",

@@ -38,6 +38,7 @@ fn job(state: ExecutionState) -> Job {
         pause: None,
         member: None,
         sweep: None,
+        fired: Vec::new(),
         retries: 0,
         stop_at: None,
         attempt: Attempt(1),
