@@ -189,10 +189,8 @@ fn parallel(study: &Study<'_>, parameters: &[String]) -> Option<String> {
     for (number, (entry, value)) in with.iter().take(LINES_MAX).enumerate().collect::<Vec<_>>().into_iter().rev() {
         let shares = axes.iter().map(|axis| axis.share(entry.parameter(&axis.name)));
         let shares = shares.chain([metric.share(serde_json::Number::from_f64(*value).map(Value::Number).as_ref())]);
-        let places: Vec<String> = shares
-            .enumerate()
-            .filter_map(|(axis, share)| Some(format!("{:.1},{:.1}", at(axis), down(share?))))
-            .collect();
+        let places: Vec<String> =
+            shares.enumerate().filter_map(|(axis, share)| Some(format!("{:.1},{:.1}", at(axis), down(share?)))).collect();
         let stroke = if number < with.len().div_ceil(10) { "#c33" } else { "#36c" };
         let _ = write!(
             svg,

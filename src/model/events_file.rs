@@ -69,7 +69,9 @@ pub struct Found {
 /// Reads all whole records of some bytes, `there` of which the file has from their beginning on, known or not.
 pub fn read(bytes: &[u8], there: u64) -> Found {
     let mut found = Found::default();
-    while let Some(rest) = bytes.get(usize::try_from(found.used).unwrap_or(usize::MAX)..).filter(|rest| rest.len() >= HEAD_BYTES) {
+    while let Some(rest) =
+        bytes.get(usize::try_from(found.used).unwrap_or(usize::MAX)..).filter(|rest| rest.len() >= HEAD_BYTES)
+    {
         let number = |at: usize| {
             let mut four = [0; 4];
             four.copy_from_slice(&rest[at..at + 4]);

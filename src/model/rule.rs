@@ -118,9 +118,9 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let shown = text.escape_debug();
-        let (when, then) = text.rsplit_once("->").ok_or_else(|| {
-            format!("`{shown}` is no rule: the form is WHEN -> stop, as `loss is nan -> stop`")
-        })?;
+        let (when, then) = text
+            .rsplit_once("->")
+            .ok_or_else(|| format!("`{shown}` is no rule: the form is WHEN -> stop, as `loss is nan -> stop`"))?;
         let then = then.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         let act = ACTS.iter().find(|(word, _)| *word == then).map(|(_, act)| *act).ok_or_else(|| {
             let known: Vec<&str> = ACTS.iter().map(|(word, _)| *word).collect();
@@ -267,7 +267,10 @@ mod tests {
         assert_eq!(rule("loss < 0.1 -> notify").by_reading(&reading("loss", 0.1)), None);
         assert_eq!(rule("loss < 0.1 -> notify").by_reading(&reading("loss", f64::NAN)), None);
         let cuda = rule("CUDA error -> retry");
-        assert_eq!(cuda.by_line("  RuntimeError: CUDA error: out of memory").unwrap(), "RuntimeError: CUDA error: out of memory");
+        assert_eq!(
+            cuda.by_line("  RuntimeError: CUDA error: out of memory").unwrap(),
+            "RuntimeError: CUDA error: out of memory"
+        );
         assert_eq!(cuda.by_line("cuda is fine"), None);
         assert!(rule("/E[0-9]+/ -> stop").by_line("got E17").is_some());
     }

@@ -520,7 +520,13 @@ fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32) -> Vec<Source> {
         }
         if of_lines {
             let file = job.log_name("stderr", rank);
-            found.push(source(file.clone(), format!("{logs}/{file}"), LineReader::new(Form::Off, &[]), Sent::Lines, &behind));
+            found.push(source(
+                file.clone(),
+                format!("{logs}/{file}"),
+                LineReader::new(Form::Off, &[]),
+                Sent::Lines,
+                &behind,
+            ));
         }
     }
     let behind = if index == first { String::new() } else { format!("@{index}") };

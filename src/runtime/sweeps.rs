@@ -479,8 +479,7 @@ pub fn act<S: Store>(engine: &Engine<S>, sweep: &SweepRef, act: SweepAct) -> Res
 }
 
 fn extend<S: Store>(engine: &Engine<S>, sweep: &Sweep, part: Part) -> Result<Checked, Refusal> {
-    let experiment =
-        experiment_of(engine, sweep).cloned().ok_or_else(|| Fault::user("its experiment is gone"))?;
+    let experiment = experiment_of(engine, sweep).cloned().ok_or_else(|| Fault::user("its experiment is gone"))?;
     refuse_deleting("experiment", &experiment.name, experiment.deleting)?;
     let before = sweep.spec.count();
     let spec = sweep.spec.extended(part);

@@ -21,7 +21,8 @@ fn rules_stop_retry_and_tell() {
     let breaks = |name: &str, then: &str| {
         let tried = lab.home().join(format!("tried-{name}"));
         let tried = tried.display();
-        let line = format!("if [ -e {tried} ]; then echo well; else touch {tried}; echo RuntimeError: CUDA error >&2; {then}; fi");
+        let line =
+            format!("if [ -e {tried} ]; then echo well; else touch {tried}; echo RuntimeError: CUDA error >&2; {then}; fi");
         let body = json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": line},
             "metrics": {"rules": ["CUDA error -> exclude node and retry"]}});
         lab.file(&format!("{name}.json"), body.to_string());
@@ -31,7 +32,11 @@ fn rules_stop_retry_and_tell() {
     lab.until("job show nan -o json", |ran| read(ran)["executionState"] == "failed");
     let nan = job(&lab, "nan");
     let error = &nan["executionInfo"]["errors"][0];
-    assert_eq!((&error["code"], &error["message"]), (&json!("StoppedEarly"), &json!("loss is nan -> stop: loss is nan at step 2")), "{nan}");
+    assert_eq!(
+        (&error["code"], &error["message"]),
+        (&json!("StoppedEarly"), &json!("loss is nan -> stop: loss is nan at step 2")),
+        "{nan}"
+    );
     let fired: Vec<(&str, &str)> = nan["rulesFired"]
         .as_array()
         .unwrap()
@@ -42,7 +47,11 @@ fn rules_stop_retry_and_tell() {
     assert!(lab.ok("job show nan").contains("loss is 0.5 at step 1 (loss < 0.6 -> notify)"));
     lab.until("job show hangs -o json", |ran| read(ran)["executionState"] == "succeeded");
     let hangs = job(&lab, "hangs");
-    assert_eq!((&hangs["attempt"], &hangs["rulesFired"][0]["why"]), (&json!(2), &json!("RuntimeError: CUDA error")), "{hangs}");
+    assert_eq!(
+        (&hangs["attempt"], &hangs["rulesFired"][0]["why"]),
+        (&json!(2), &json!("RuntimeError: CUDA error")),
+        "{hangs}"
+    );
     let drained = |lab: &Lab| {
         let nodes = read(&lab.run("cluster node list -c pool -o json"));
         nodes.as_array().unwrap().iter().filter(|node| node["drained"] == true).count()
@@ -51,7 +60,8 @@ fn rules_stop_retry_and_tell() {
     breaks("ends", "exit 3");
     // Back in the queue, and no node is left that it would get.
     lab.until("job show ends -o json", |ran| read(ran)["executionState"] == "queued" && drained(&lab) == 2);
-    let wrong = json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": "true"}, "metrics": {"rules": ["loss is nan"]}});
+    let wrong =
+        json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": "true"}, "metrics": {"rules": ["loss is nan"]}});
     lab.file("wrong.json", wrong.to_string());
     let refused = lab.run("job create -c pool -f wrong.json");
     assert!(refused.code == 2 && refused.stderr.contains("is no rule"), "{}", refused.shown());

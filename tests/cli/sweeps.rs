@@ -338,7 +338,8 @@ fn halving_goes_on_after_it_was_cut_off() {
     let line = format!("sweep halving -o json -c pool -n h -p lr=1..1000 --seed 3 --epochs 4 --factor 2 -- '{script}'");
     let words = shlex::split(&line).unwrap();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut first = lab.0.command(&words).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut first =
+        lab.0.command(&words).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
     lab.until("sweep list -o name", |ran| ran.stdout.contains("h-r2"));
     first.kill().unwrap();
     first.wait().unwrap();
@@ -380,8 +381,12 @@ fn the_published_recipes_come_out_as_published() {
         let dimension = job["parameters"]["HIDDEN_LAYERS_DIMENSION"].as_i64().unwrap();
         assert!((0.001..=10.0).contains(&constant) && [100, 200, 300].contains(&dimension), "{job}");
         let command = job["customToolkitSettings"]["commandLine"].as_str().unwrap();
-        assert!(command.contains("$PARAM_FEEDFORWARD_CONSTANT --hidden_layers_dimension ") && command.contains(&format!(" {dimension} ")));
-        let variable = json!({"name": "PARAM_FEEDFORWARD_CONSTANT", "value": job["parameters"]["FEEDFORWARD_CONSTANT"].to_string()});
+        assert!(
+            command.contains("$PARAM_FEEDFORWARD_CONSTANT --hidden_layers_dimension ")
+                && command.contains(&format!(" {dimension} "))
+        );
+        let variable =
+            json!({"name": "PARAM_FEEDFORWARD_CONSTANT", "value": job["parameters"]["FEEDFORWARD_CONSTANT"].to_string()});
         assert!(job["environmentVariables"].as_array().unwrap().contains(&variable), "{job}");
     }
     // The same bodies have the same names, and are not run twice; other draws are.
@@ -394,7 +399,8 @@ fn the_published_recipes_come_out_as_published() {
     let known = user.run(&format!("sweep extend mnist_hyperparam_job --params {params} --random 4 --seed 9"));
     assert!(known.code == 1 && known.stderr.contains("all members are there already"), "{}", known.shown());
     // HyperBand's bracket of the recipe: R = 16, eta = 4.
-    let halving = user.run(&format!("sweep halving -f {file} --params {params} --epochs 16 --factor 4 --dry-run -n hyperband"));
+    let halving =
+        user.run(&format!("sweep halving -f {file} --params {params} --epochs 16 --factor 4 --dry-run -n hyperband"));
     assert!(halving.stderr.contains("16 x 1 epochs, 4 x 4 epochs, 1 x 16 epochs; 21 jobs"), "{}", halving.shown());
 }
 

@@ -419,6 +419,7 @@ impl World {
             | Out::Look(..)
             | Out::LookAtSite(..)
             | Out::Located(..)
+            | Out::TellRule(..)
             | Out::Task(..) => {}
         }
     }
