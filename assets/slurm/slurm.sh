@@ -5,7 +5,7 @@
 #   script  what is submitted
 #   id      the number that Slurm gave it; `refused` with Slurm's words, or `fenced`, in its stead
 #   owner   the number of the copy that runs; a copy that is not the owner ends at once
-#   exit    the exit code, put there by rename
+#   exit    the exit code, put there by rename; behind it `told` when Slurm had told the job to end
 us=$(printf '\037')
 nl='
 '
@@ -132,7 +132,9 @@ record() {
     i= o= x= f=
     [ ! -s "$d/id" ] || read -r i < "$d/id"
     [ ! -s "$d/owner" ] || read -r o < "$d/owner"
-    [ ! -s "$d/exit" ] || read -r x < "$d/exit"
+    told=
+    [ ! -s "$d/exit" ] || read -r x told < "$d/exit"
+    [ -z "$told" ] || x=$x+
     [ ! -e "$d/fenced" ] || f=fenced
     [ ! -s "$d/refused" ] || f=refused$us$(cat "$d/refused")
     printf 'R%s%s%s%s%s%s%s%s%s%s\n' "$us" "$1" "$us" "$i" "$us" "$o" "$us" "$x" "$us" "$f"
@@ -160,6 +162,18 @@ ended() {
         state=${said#*|} code=${said##*|} state=${state%%|*}
         printf 'D%s%s%s%s%s%s\n' "$us" "$n" "$us" "$(oneline "$state")" "$us" "$code"
     done
+}
+
+# act NAME PROGRAM WORD... . : what a person asks for a job or a node.
+act() {
+    name=$1
+    shift
+    n=$#
+    while [ "$n" -gt 1 ]; do set -- "$@" "$1"; shift; n=$((n - 1)); done
+    [ "$1" = . ] || return
+    shift
+    if said=$("$@" 2>&1 </dev/null); then did=done said=; else did=refused; fi
+    printf 'X%s%s%s%s%s%s\n' "$us" "$name" "$us" "$did" "$us" "$(oneline "$said")"
 }
 
 version() { printf 'V%s%s\n' "$us" "$(oneline "$(sbatch --version 2>&1)")"; }

@@ -179,6 +179,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::Job { .. }
         | Request::Sweep { .. }
         | Request::Replace { .. }
+        | Request::ActAtSite { .. }
         | Request::Exec { .. }
         | Request::Stop => false,
     }

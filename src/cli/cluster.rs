@@ -13,7 +13,9 @@ use super::lists::Lists;
 use super::names;
 use super::node;
 use super::objects::cluster as object;
+use super::objects::site as object_of_site;
 use super::session::{Core, Session, unexpected};
+use super::site_job;
 use crate::model::fault::Fault;
 use crate::model::request::{Preview, Reply, Request, Scale};
 use crate::model::spec::Deallocation;
@@ -94,6 +96,9 @@ pub enum Verb {
     /// The nodes of a cluster
     #[command(subcommand)]
     Node(node::Verb),
+    /// Jobs of Slurm's own queue, whoever submitted them
+    #[command(subcommand)]
+    Job(site_job::Verb),
     /// The logs of the set-up task of a cluster
     #[command(subcommand)]
     File(cluster_file::Verb),
@@ -243,6 +248,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Partitions { name } => return cluster_slurm::partitions(session, name.as_ref()).await,
         Verb::Node(verb) => return node::run(session, verb).await,
         Verb::Host(verb) => return host::run(session, verb).await,
+        Verb::Job(verb) => return site_job::run(session, verb).await,
         Verb::File(verb) => return cluster_file::run(session, verb).await,
         Verb::Show { .. } | Verb::List | Verb::Delete { .. } => {}
     }
@@ -263,8 +269,19 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             }
             let cluster = lists.cluster(names.first().or(session.context.cluster.as_ref()))?;
             let (workspace, nodes) = (lists.home(cluster.workspace), lists.nodes_of(cluster));
-            let facts = object::facts(cluster, workspace, &nodes);
-            session.out.one(&cluster.name, &facts, &object::value(cluster, workspace, &nodes))?;
+            let mut facts = object::facts(cluster, workspace, &nodes);
+            let mut value = object::value(cluster, workspace, &nodes);
+            if cluster.spec.slurm.is_some() {
+                let place = session.cluster(Some(&cluster.name));
+                match cluster_slurm::look(session, &core, place).await {
+                    Ok(site) => object_of_site::counted(&site, &mut facts, &mut value),
+                    Err(Failure::Fault(fault)) => {
+                        session.out.warn(&format!("Slurm's own nodes are not counted: {}", fault.message))
+                    }
+                    Err(other) => return Err(other),
+                }
+            }
+            session.out.one(&cluster.name, &facts, &value)?;
         }
         Verb::List => {
             let lists = Lists::read(&core, session.workspace().as_ref()).await?;
@@ -293,6 +310,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         | Verb::Partitions { .. }
         | Verb::Node(_)
         | Verb::Host(_)
+        | Verb::Job(_)
         | Verb::File(_) => {}
     }
     Ok(0)

@@ -79,8 +79,8 @@ fn concerned(jobs: Vec<Arc<JobView>>, act: &JobAct, which: &Which) -> Vec<Arc<Jo
     let fits = |view: &JobView| match act {
         JobAct::Terminate { .. } => !view.job.state.ended(),
         JobAct::Retry => view.job.state.ended() && view.job.exit_code != Some(0),
-        JobAct::Hold => view.job.state == crate::model::state::ExecutionState::Queued && !view.job.held,
-        JobAct::Release => view.job.held,
+        JobAct::Hold => view.job.state == crate::model::state::ExecutionState::Queued && !view.job.is_held(),
+        JobAct::Release => view.job.is_held(),
         JobAct::Priority { .. } => view.job.state == crate::model::state::ExecutionState::Queued,
         JobAct::TakeBack | JobAct::Delete => true,
     };

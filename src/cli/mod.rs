@@ -59,6 +59,7 @@ mod secret;
 mod select;
 mod serve;
 pub mod session;
+mod site_job;
 mod study;
 mod sweep;
 mod sweep_where;

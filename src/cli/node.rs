@@ -14,6 +14,7 @@ use super::objects::node as object;
 use super::session::{Core, Session};
 use crate::model::fault::{Fault, FaultKind};
 use crate::model::request::{NodeAct, NodeRef, Request};
+use crate::model::site::{SiteAct, SiteNodeAct};
 use crate::model::state::{Cluster, Node};
 use crate::model::units::Millis;
 
@@ -80,6 +81,18 @@ pub enum Verb {
     Undrain {
         /// Names, or node-7
         #[arg(required = true, value_name = "NODE", add = names::nodes())]
+        nodes: Vec<String>,
+    },
+    /// Start machines of Slurm's that are rented or asleep
+    PowerUp {
+        /// Their names
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+    /// Let machines of Slurm's go or sleep, once nothing runs there
+    PowerDown {
+        /// Their names
+        #[arg(required = true, value_name = "NODE")]
         nodes: Vec<String>,
     },
     /// Swear that nothing of ours runs on nodes that are out of sight any more; who and when is kept
@@ -163,11 +176,24 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Prepare { nodes } => each(session, &nodes, "prepare", NodeAct::Prepare).await,
         Verb::Drain { nodes } => each(session, &nodes, "drain", NodeAct::Drain).await,
         Verb::Undrain { nodes } => each(session, &nodes, "undrain", NodeAct::Undrain).await,
+        Verb::PowerUp { nodes } => power(session, nodes, "power up", SiteNodeAct::PowerUp).await,
+        Verb::PowerDown { nodes } => power(session, nodes, "power down", SiteNodeAct::PowerDown).await,
         Verb::DeclareDead { nodes } => {
             session.confirm(&format!("declare {} dead, so that their jobs may start elsewhere", nodes.join(", ")))?;
             each(session, &nodes, "declare dead", NodeAct::DeclareDead { by: crate::config::person::person() }).await
         }
     }
+}
+
+/// Asks Slurm to power its nodes.
+async fn power(session: &Session, names: Vec<String>, verb: &str, act: SiteNodeAct) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let what = format!("{verb} {}", names.join(", "));
+    let request = Request::ActAtSite { cluster: session.cluster(None), act: SiteAct::Nodes { names, act } };
+    if core.act(&what, request).await?.is_some() {
+        session.out.note(&format!("Slurm: {what}: done"));
+    }
+    Ok(0)
 }
 
 fn node_ref(session: &Session, word: &str) -> NodeRef {

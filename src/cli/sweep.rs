@@ -627,8 +627,8 @@ pub(super) async fn each_of(
     let jobs: Vec<_> = jobs
         .iter()
         .filter(|view| match act {
-            JobAct::Hold => !view.job.held,
-            JobAct::Release => view.job.held,
+            JobAct::Hold => !view.job.is_held(),
+            JobAct::Release => view.job.is_held(),
             JobAct::Terminate { .. } | JobAct::TakeBack | JobAct::Retry | JobAct::Delete | JobAct::Priority { .. } => true,
         })
         .collect();

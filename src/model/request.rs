@@ -15,7 +15,7 @@ use crate::model::ids::{Epoch, JobId, NodeId, SweepId};
 use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
-use crate::model::site::Site;
+use crate::model::site::{Site, SiteAct};
 use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Point, Priority, SweepSpec};
 use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
@@ -150,6 +150,10 @@ pub enum Request {
     ListJobs(JobQuery),
     /// What those who place the jobs of a cluster say of their partitions, nodes and queue now: [`Reply::Site`].
     ShowSite(Place),
+    /// Asks something of those who place the jobs of a cluster: accepted once all of it is done there, refused with their words for
+    /// each part that is not.
+    #[serde(rename_all = "camelCase")]
+    ActAtSite { cluster: Place, act: SiteAct },
     /// Lists everything but jobs: [`Reply::Lists`] holds all of them, filtered by workspace.
     #[serde(rename_all = "camelCase")]
     ListAll { workspace: Option<String> },

@@ -11,7 +11,7 @@ use crate::model::state::{Cluster, Job, NodeState, Reach};
 use crate::sched::Sched;
 
 /// How much later than their turn jobs of low priority come: Slurm's unit of priority, of which a site's factors give thousands.
-const NICE_LOW: u32 = 1000;
+pub(super) const NICE_LOW: u32 = 1000;
 /// One MiB, the unit of `--mem`.
 const MIB: u64 = 1 << 20;
 

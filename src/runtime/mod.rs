@@ -25,6 +25,7 @@ pub mod retention;
 pub mod sampling;
 pub mod secrets;
 pub mod shelf;
+mod site_acts;
 pub mod submit;
 pub mod sweeps;
 pub mod task;
@@ -47,6 +48,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{EffectId, NodeId};
 use crate::model::request::{From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
+use crate::model::site::SiteAct;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::NodeState;
 use crate::model::task::TaskNews;
@@ -494,6 +496,7 @@ impl Loop {
             }
             Out::Located(call, located) => self.follow(call, located),
             Out::LookAtSite(call, node) => self.look_at_site(call, node),
+            Out::ActAtSite(call, node, act) => self.act_at_site(call, node, act),
             Out::History(call, node, since) => self.history(call, node, since),
             Out::Loads(call, nodes) => {
                 if let Some(reply) = self.replies.remove(&call) {
@@ -544,6 +547,27 @@ impl Loop {
             let _ = reply.send(match site {
                 Some(Ok(site)) => Reply::Site(site),
                 Some(Err(why)) => Reply::Refused(Fault::remote(format!("Slurm does not answer: {}", why.message))),
+                None => Reply::Refused(Fault::remote("the login node was given back meanwhile")),
+            });
+        });
+    }
+
+    fn act_at_site(&mut self, call: CallId, node: NodeId, act: SiteAct) {
+        let Some(reply) = self.replies.remove(&call) else { return };
+        let count = act.count();
+        let asked = self.dispatchers.get(&node).map(|dispatcher| dispatcher.act(act));
+        self.tokio.spawn(async move {
+            let done = match asked {
+                Some(asked) => asked.await.ok(),
+                None => None,
+            };
+            // Who asked may have left.
+            let _ = reply.send(match done {
+                Some(Ok(refused)) => site_acts::answer(count, &refused),
+                Some(Err(why)) => Reply::Refused(
+                    Fault::remote(format!("Slurm does not answer: {}", why.message))
+                        .hint("whether it was done is not known; look at `ostler cluster queue` before you ask again"),
+                ),
                 None => Reply::Refused(Fault::remote("the login node was given back meanwhile")),
             });
         });

@@ -10,6 +10,7 @@ use crate::model::nearest::nearest;
 use crate::model::node_class;
 use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit, SweepRef};
 use crate::model::resource_id::{Child, ResourceId};
+use crate::model::site::SiteAct;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::secret::sources_of_cluster;
 use crate::model::spec::{AutoScale, ClusterSpec, ProviderSpec, ScaleSettings};
@@ -18,7 +19,8 @@ use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
 use crate::runtime::{
-    depend, handover, locate, perform, places, plan, pools, provide, resolve, secrets, submit, sweeps, usage, views, volumes,
+    depend, handover, locate, perform, places, plan, pools, provide, resolve, secrets, site_acts, submit, sweeps, usage,
+    views, volumes,
 };
 use crate::sched::Event;
 use crate::store::{JobPage, Store, StoreError};
@@ -39,6 +41,8 @@ pub enum Checked {
     Loads { nodes: Vec<NodeId> },
     /// Answered with a fresh picture by the dispatcher of this login node.
     Site { node: NodeId },
+    /// Done by the dispatcher of this login node, which answers.
+    SiteAct { node: NodeId, act: SiteAct },
     /// Answered by somebody who looks at a node.
     Outside(FileWork),
 }
@@ -274,13 +278,13 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         }
         Request::ShowSite(place) => {
             let cluster = resolve::cluster(&engine.sched, &place)?;
-            if cluster.spec.slurm.is_none() {
-                return Err(Fault::user(format!("cluster `{}` is not one of Slurm's", cluster.name)).into());
-            }
-            match engine.sched.nodes_of(cluster.id).find(|node| engine.up.contains(&node.id)) {
-                Some(node) => Ok(Checked::Site { node: node.id }),
-                None => Err(handover::out_of_sight(&engine.sched, cluster).into()),
-            }
+            Ok(Checked::Site { node: site_acts::door(&engine.sched, cluster, &engine.up)? })
+        }
+        Request::ActAtSite { cluster, act } => {
+            let cluster = resolve::cluster(&engine.sched, &cluster)?;
+            let node = site_acts::door(&engine.sched, cluster, &engine.up)?;
+            site_acts::check(&act)?;
+            Ok(Checked::SiteAct { node, act })
         }
         Request::Usage => Ok(Checked::Reply(Reply::Usages(usage::usages(engine)))),
         Request::Stop => Ok(Checked::Reply(Reply::Accepted { note: None })),
@@ -527,11 +531,23 @@ fn preview<S: Store>(engine: &Engine<S>, scale: &Scale) -> Result<Checked, Refus
     Ok(Checked::Reply(Reply::Preview(preview)))
 }
 
+/// Returns the cluster and the name of a node that is not ours but Slurm's.
+fn theirs<'a, S: Store>(engine: &'a Engine<S>, node: &crate::model::request::NodeRef) -> Option<(&'a Cluster, String)> {
+    let crate::model::request::NodeRef::Named { cluster, node: name } = node else { return None };
+    let cluster = resolve::cluster(&engine.sched, cluster).ok()?;
+    let is_door = engine.sched.nodes_of(cluster.id).any(|door| door.name == *name || door.id.to_string() == *name);
+    (cluster.spec.slurm.is_some() && !is_door).then(|| (&**cluster, name.clone()))
+}
+
 fn act_on_node<S: Store>(
     engine: &Engine<S>,
     node: &crate::model::request::NodeRef,
     act: NodeAct,
 ) -> Result<Checked, Refusal> {
+    if let Some((cluster, name)) = theirs(engine, node) {
+        let act = site_acts::of_node(&name, &act)?;
+        return Ok(Checked::SiteAct { node: site_acts::door(&engine.sched, cluster, &engine.up)?, act });
+    }
     let node = resolve::node(&engine.sched, node)?;
     let id = node.id;
     match act {
@@ -646,10 +662,12 @@ fn act_on<S: Store>(
         JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if !waits => {
             Err(Fault::user(format!("job `{name}` is {}; this is for waiting jobs", job.state.word())).into())
         }
-        // It was given away to another scheduler, whose queue knows nothing of such words from us.
+        // It was given away to another scheduler, so the word goes there, and what that says of the job is what counts.
         JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.away.is_some() => {
-            let fault = Fault::user(format!("job `{}` waits in its cluster's own scheduler, which has it now", job.name));
-            Err(fault.hint("change it there (`scontrol hold`, `release`, `update`), or terminate it here").into())
+            let cluster = engine.sched.clusters().get(&job.cluster);
+            let cluster = cluster.ok_or_else(|| Fault::internal(format!("job `{name}` is on no cluster")))?;
+            let node = site_acts::door(&engine.sched, cluster, &engine.up)?;
+            Ok(Checked::SiteAct { node, act: site_acts::of_job(job, &act)? })
         }
         JobAct::Hold => accepted(Event::HoldAsked { job: job.id }),
         JobAct::Release => accepted(Event::ReleaseAsked { job: job.id }),

@@ -11,10 +11,11 @@ use tokio::time::Instant;
 use crate::model::ids::{ClusterId, EffectId, NodeId, RankKey};
 use crate::model::launch::Launch;
 use crate::model::names::expand_hosts;
-use crate::model::site::Site;
+use crate::model::site::{Site, SiteAct};
 use crate::model::spec::SecretSource;
 use crate::model::state::{Away, BootId, Facts, Proof, StopWhy, Unusable};
 use crate::model::units::{Millis, UnixMillis};
+use crate::slurm::acts;
 use crate::slurm::ask::{Calls, ask};
 use crate::slurm::parse::{Answer, Heard, Queued, Record};
 use crate::slurm::words::{Over, State, state};
@@ -48,7 +49,19 @@ const STARTS_MOVED_MIN: Millis = Millis::from_mins(1);
 #[derive(Clone, Debug)]
 pub struct Handle {
     orders: mpsc::Sender<Order>,
-    asked: mpsc::Sender<oneshot::Sender<Result<Arc<Site>, Unusable>>>,
+    asked: mpsc::Sender<Question>,
+}
+
+/// The answer to an act: of each job or node for which Slurm refused it, its words.
+pub type Acted = Result<Vec<(String, String)>, Unusable>;
+
+/// What people want of the dispatcher.
+#[derive(Debug)]
+enum Question {
+    /// A fresh picture.
+    Look(oneshot::Sender<Result<Arc<Site>, Unusable>>),
+    /// Something done.
+    Act(SiteAct, oneshot::Sender<Acted>),
 }
 
 impl Handle {
@@ -63,7 +76,16 @@ impl Handle {
     pub fn look(&self) -> oneshot::Receiver<Result<Arc<Site>, Unusable>> {
         let (answer, answered) = oneshot::channel();
         // Who is not asked drops the sender, and the receiver says so.
-        let _ = self.asked.try_send(answer);
+        let _ = self.asked.try_send(Question::Look(answer));
+        answered
+    }
+
+    /// Has something done; the answer never comes when the login node is given back meanwhile. After an error it is not known
+    /// whether it was done.
+    pub fn act(&self, act: SiteAct) -> oneshot::Receiver<Acted> {
+        let (answer, answered) = oneshot::channel();
+        // As above.
+        let _ = self.asked.try_send(Question::Act(act, answer));
         answered
     }
 }
@@ -173,7 +195,7 @@ impl Dispatch {
         mut self,
         mut said: mpsc::Receiver<(NodeId, Report)>,
         mut orders: mpsc::Receiver<Order>,
-        mut asked: mpsc::Receiver<oneshot::Sender<Result<Arc<Site>, Unusable>>>,
+        mut asked: mpsc::Receiver<Question>,
     ) {
         loop {
             let wake = self.wake();
@@ -189,7 +211,14 @@ impl Dispatch {
                         self.take(order).await;
                     }
                 }
-                Some(answer) = asked.recv() => self.asking.push(answer),
+                Some(question) = asked.recv() => match question {
+                    Question::Look(answer) => self.asking.push(answer),
+                    Question::Act(act, answer) => {
+                        // Who asked may have left.
+                        let _ = answer.send(self.act(&act).await);
+                        self.soon();
+                    }
+                },
                 Ok(()) = self.watched.changed() => {
                     if *self.watched.borrow_and_update() {
                         self.soon();
@@ -351,6 +380,24 @@ impl Dispatch {
             Some(link) => ask(&link, calls).await,
             None => Err(LinkError::soft("unreachable", "ask slurm", "the login node is out of sight")),
         }
+    }
+
+    /// Does what a person asked for.
+    async fn act(&self, act: &SiteAct) -> Acted {
+        let mut calls = Calls::default();
+        let commands = acts::commands(act);
+        for (name, command) in &commands {
+            let mut words = vec![name.as_str()];
+            words.extend(command.iter().map(String::as_str));
+            calls.call("act", &words);
+        }
+        let heard = self.ask(&calls).await.map_err(|error| silent(&error.chain()))?;
+        let said = |(name, _): &(&String, Vec<String>)| match heard.acted.get(*name) {
+            Some(None) => None,
+            Some(Some(why)) => Some(((*name).clone(), why.clone())),
+            None => Some(((*name).clone(), "Slurm's answer is missing".to_owned())),
+        };
+        Ok(commands.iter().filter_map(said).collect())
     }
 
     /// Sets when the next look is due.
@@ -681,7 +728,8 @@ fn sight(
     match (queued.and_then(|queued| state(&queued.job.state)), number) {
         (Some(State::Waits), _) => Sight::Waits,
         (Some(State::Runs), _) => Sight::Runs,
-        (Some(State::Completes), _) => match record.exit {
+        // What was told to end is perhaps put back, of which there is no word while its nodes are tidied up.
+        (Some(State::Completes), _) => match record.exit.filter(|code| !record.told && *code < SIGNALLED) {
             Some(code) => Sight::Gone(ended(Over::Well, Some(code), stop)),
             None => Sight::Runs,
         },
@@ -723,6 +771,8 @@ fn ended(over: Over, code: Option<i32>, stop: Option<StopWhy>) -> Proof {
 
 /// What a shell says of a process that TERM ended.
 const TERMINATED: i32 = 143;
+/// From here on an exit code says that a signal ended the process.
+const SIGNALLED: i32 = 128;
 
 fn refused(why: String) -> Proof {
     Proof::Judged { code: "LaunchFailed".to_owned(), why, again: false }
@@ -749,6 +799,7 @@ fn away_of(record: &Record, queued: Option<&Queued>, sight: &Sight) -> Arc<Away>
             },
             place: job.partition.clone(),
             restarts: 0,
+            held: waits && job.reason.starts_with("JobHeld"),
         },
     })
 }

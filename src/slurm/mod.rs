@@ -15,6 +15,7 @@
 //! [`Order`]: crate::transport::Order
 //! [`Report`]: crate::transport::Report
 
+mod acts;
 mod ask;
 mod dispatch;
 mod parse;

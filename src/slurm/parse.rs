@@ -46,6 +46,8 @@ pub struct Record {
     pub owner: Option<String>,
     /// Its exit code.
     pub exit: Option<i32>,
+    /// Whether Slurm had told it to end by then.
+    pub told: bool,
     /// It will never start.
     pub fenced: bool,
     /// Slurm did not want it; why.
@@ -65,6 +67,8 @@ pub struct Heard {
     pub forgotten: Vec<String>,
     /// Records, by key.
     pub records: BTreeMap<String, Record>,
+    /// What a person asked for, by job or node: nothing when it was done, or why not.
+    pub acted: BTreeMap<String, Option<String>>,
     /// The queue.
     pub queue: Vec<Queued>,
     /// How many jobs of it are not in `queue`.
@@ -118,6 +122,14 @@ impl Heard {
             }
             ["R", key, id, owner, exit, rest @ ..] => {
                 self.records.insert((*key).to_owned(), record(id, owner, exit, rest));
+                true
+            }
+            ["X", name, "done", _] => {
+                self.acted.insert((*name).to_owned(), None);
+                true
+            }
+            ["X", name, "refused", why] => {
+                self.acted.insert((*name).to_owned(), Some(words::complaint(why)));
                 true
             }
             ["J", rest @ ..] => self.job(rest),
@@ -255,7 +267,8 @@ fn record(id: &str, owner: &str, exit: &str, rest: &[&str]) -> Record {
     Record {
         id: number(id),
         owner: number(owner),
-        exit: exit.parse().ok(),
+        exit: exit.trim_end_matches('+').parse().ok(),
+        told: exit.ends_with('+'),
         fenced: rest.first() == Some(&"fenced"),
         refused: match rest {
             ["refused", why @ ..] => Some(words::complaint(&why.join(" "))),

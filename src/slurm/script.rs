@@ -248,7 +248,7 @@ rm -f "$d/exit"
 [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || tidy
 over=
 trap 'over=1' TERM INT
-finish() { rm -f "$d/secrets"; echo "$1" > "$d/exit.new" && mv -f "$d/exit.new" "$d/exit"; exit "$1"; }
+finish() { rm -f "$d/secrets"; echo "$1${over:+ told}" > "$d/exit.new" && mv -f "$d/exit.new" "$d/exit"; exit "$1"; }
 # A signal ends the wait, not the process.
 await() {
     wait "$1"; code=$?

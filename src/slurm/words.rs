@@ -145,10 +145,17 @@ pub fn reason(word: &str) -> String {
 
 /// Returns what Slurm's programs said without what they put before each line.
 pub fn complaint(text: &str) -> String {
-    let mut text = text.trim().to_owned();
-    for before in
-        ["sbatch: error: ", "scancel: error: ", "squeue: error: ", "sinfo: error: ", "sbatch: ", "slurm_load_jobs error: "]
-    {
+    // `scontrol hold` and its like say everything twice.
+    let mut text = text.split_once(" slurm_suspend error: ").map_or(text, |(once, _)| once).trim().to_owned();
+    for before in [
+        "sbatch: error: ",
+        "scancel: error: ",
+        "squeue: error: ",
+        "sinfo: error: ",
+        "sbatch: ",
+        "slurm_load_jobs error: ",
+        "slurm_update error: ",
+    ] {
         text = text.replace(before, "");
     }
     text.trim_start_matches("Batch job submission failed: ").replace(" Batch job submission failed: ", ": ")

@@ -106,6 +106,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::ShowFileServer(_)
         | Request::FileServerSpace(_)
         | Request::ShowSite(_)
+        | Request::ActAtSite { .. }
         | Request::Usage
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
@@ -274,7 +275,7 @@ fn job_words(job: &JobRef, act: &JobAct, world: &World) -> Option<Vec<String>> {
         JobAct::Delete => job_place(&["job", "delete"], id, world, &["-y"]),
         JobAct::Hold => job_place(&["job", "hold"], id, world, &[]),
         JobAct::Release => job_place(&["job", "release"], id, world, &[]),
-        JobAct::Priority { priority } => job_place(&["job", "priority"], id, world, &[priority_word(*priority)]),
+        JobAct::Priority { priority } => job_place(&["job", "priority", priority_word(*priority)], id, world, &[]),
     }
 }
 

@@ -73,9 +73,24 @@ fn slurm_runs_jobs_as_any_cluster_does() {
     assert_eq!(waits["executionState"], "queued", "{reason}");
     let why = ostler.ok(&["job", "why", "waits"]);
     assert!(why.contains(&reason), "{why}");
-    // Its place in Slurm's queue is not ours to change, and nobody is told that it was.
-    let held = ostler.run(&["job", "hold", "waits"]);
-    assert!(held.code != 0 && held.err.contains("its cluster's own scheduler"), "{held:?}");
+    // It is held and let go where it waits, and what Slurm says of it then is what is shown.
+    let id = ostler.job("waits")["slurm"]["jobId"].as_str().unwrap().to_owned();
+    ostler.ok(&["job", "hold", "waits"]);
+    until("Slurm holds it", SOON, || {
+        Some(ostler.job("waits")["reason"] == "it is held; release it to let it run").filter(|held| *held)
+    });
+    assert!(lab.on("h1", &format!("scontrol show job {id}")).contains("Reason=JobHeldUser"));
+    assert_eq!(ostler.job("waits")["held"], true);
+    ostler.ok(&["job", "release", "waits"]);
+    until("Slurm holds it no more", SOON, || {
+        Some(!ostler.job("waits")["reason"].as_str().unwrap_or_default().contains("held")).filter(|free| *free)
+    });
+    ostler.ok(&["job", "priority", "low", "waits"]);
+    ostler.ok(&["cluster", "job", "time", "30m", &id, "-c", "c"]);
+    let there = lab.on("h1", &format!("scontrol show job {id}"));
+    assert!(there.contains("Nice=1000") && there.contains("TimeLimit=00:30:00"), "{there}");
+    let high = ostler.run(&["job", "priority", "high", "waits"]);
+    assert!(high.code == 1 && high.err.contains("behind others, not before them"), "{high:?}");
 
     // What Slurm has of its own.
     let nodes = ostler.json(&["cluster", "node", "list", "-c", "c"]);
@@ -83,6 +98,13 @@ fn slurm_runs_jobs_as_any_cluster_does() {
     assert_eq!(names, ["h2", "h3"]);
     let job = wide["slurm"]["jobId"].as_str().unwrap();
     assert!(nodes.as_array().unwrap().iter().all(|node| node["jobs"][0] == job && node["gres"] == "gpu:2"), "{nodes:#}");
+    // The nodes of the cluster are Slurm's; its login node is none of them.
+    let shown = ostler.json(&["cluster", "show", "c"]);
+    assert_eq!(
+        (&shown["currentNodeCount"], &shown["nodeStateCounts"]["runningNodeCount"]),
+        (&2.into(), &2.into()),
+        "{shown:#}"
+    );
     let queue = ostler.json(&["cluster", "queue", "c"]);
     let wide_there = queue.as_array().unwrap().iter().find(|other| other["id"] == job).expect("it is in the queue");
     assert!(wide_there["mine"] == true && wide_there["user"] == "ci" && wide_there["name"] == "wide", "{wide_there:#}");
@@ -91,6 +113,26 @@ fn slurm_runs_jobs_as_any_cluster_does() {
         (&partitions[0]["name"], &partitions[0]["default"], &partitions[1]["timeLimit"]),
         (&"all".into(), &true.into(), &"5:00".into())
     );
+
+    // What Slurm does not allow is said in its words, of each part; a stranger's job is not touched without a yes.
+    lab.on("h1", "sbatch -H -D /tmp -o /dev/null --wrap true");
+    let strangers = || lab.on("h1", "squeue -h -u root -o '%A %r'").trim().to_owned();
+    let theirs = strangers().split(' ').next().unwrap_or_default().to_owned();
+    let unasked = ostler.run(&["cluster", "job", "cancel", &theirs, "-c", "c"]);
+    assert!(unasked.code != 0 && unasked.err.contains(&format!("{theirs} is root's")), "{unasked:?}");
+    let refused = ostler.run(&["cluster", "job", "release", &theirs, "99999", "-c", "c", "-y"]);
+    assert!(refused.code == 1 && refused.err.contains("2 of 2") && refused.err.contains("Invalid user id"), "{refused:?}");
+    assert!(strangers().ends_with("JobHeldUser"), "{}", strangers());
+    let drained = ostler.run(&["cluster", "node", "drain", "h2", "-c", "c"]);
+    assert!(drained.code == 1 && drained.err.contains("Slurm refuses it for `h2`"), "{drained:?}");
+
+    // Put back while it runs: the same job runs again, though its script has left an exit code.
+    ostler.ok(&["job", "hold", "waits"]);
+    let running = ostler.job("wide")["slurm"]["jobId"].as_str().unwrap().to_owned();
+    ostler.ok(&["cluster", "job", "requeue", &running, "-c", "c", "-y"]);
+    await_state(&ostler, "wide", "queued");
+    let again = await_state(&ostler, "wide", "running");
+    assert_eq!((&again["slurm"]["jobId"], &again["attempt"]), (&running.as_str().into(), &1.into()), "{again:#}");
 
     // Cancel one that waits and one that runs.
     ostler.ok(&["job", "terminate", "waits", "wide", "-y"]);

@@ -1,6 +1,7 @@
 //! Screens: lists of messages in, pictures out.
 
 mod beside;
+mod equivalent;
 mod filehost;
 mod files;
 mod forms;

@@ -414,6 +414,7 @@ impl World {
             }
             Out::Provide(work) => crate::cloud::call(self, *work),
             Out::History(..)
+            | Out::ActAtSite(..)
             | Out::Loads(..)
             | Out::Metrics(..)
             | Out::Look(..)

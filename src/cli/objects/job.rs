@@ -138,7 +138,7 @@ pub fn value(view: &JobView) -> Value {
     set("reason", json!(view.reason));
     set("attempt", json!(job.attempt.0));
     set("requeues", json!(job.requeues));
-    set("held", json!(job.held));
+    set("held", json!(job.is_held()));
     set("jobOutputDirectoryPathSegment", json!(job.segment));
     set("estimatedStartTime", maybe_time(view.starts));
     if !job.dependencies.is_empty() {
@@ -297,7 +297,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
             job.sweep.as_ref().map(|member| format!("{}, member {}", member.name, member.index + 1)).unwrap_or_default(),
         ),
         ("parameters", job.sweep.as_ref().map(|member| member.words()).unwrap_or_default()),
-        ("held", if job.held { "yes".to_owned() } else { String::new() }),
+        ("held", if job.is_held() { "yes".to_owned() } else { String::new() }),
         ("exit code", job.exit_code.map(|code| code.to_string()).unwrap_or_default()),
         ("errors", job.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
         (

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::maybe_time;
 use crate::cli::output::{Column, Look, Row};
 use crate::model::names::expand_hosts;
-use crate::model::site::{Partition, Site, SiteJob, SiteNode};
+use crate::model::site::{Partition, Site, SiteCounts, SiteJob, SiteNode};
 
 /// The columns of a list of nodes.
 pub const NODES: &[Column] = &[
@@ -55,6 +55,36 @@ pub const QUEUE: &[Column] = &[
     Column { title: "ON", look: Look::Text },
     Column { title: "WHY", look: Look::Text },
 ];
+
+/// Counts the nodes of a cluster as Slurm does: the only one of ours is its login node.
+pub fn counted(site: &Site, facts: &mut [(&'static str, String)], value: &mut Value) {
+    let counts = SiteCounts::of(&site.nodes);
+    let SiteCounts { idle, running, preparing, unusable, leaving } = counts;
+    let line = format!(
+        "{} nodes of Slurm's: {idle} idle, {running} running, {preparing} preparing, {unusable} unusable, {leaving} leaving",
+        counts.total()
+    );
+    let partition = |p: &Partition| {
+        let [busy, idle, other, all] = p.nodes;
+        format!("{}  {}  {all} nodes: {busy} at work, {idle} idle, {other} other", p.name, p.state)
+    };
+    for (name, text) in facts {
+        match *name {
+            "counts" => text.clone_from(&line),
+            "nodes" => *text = site.partitions.iter().map(partition).collect::<Vec<_>>().join("\n"),
+            _ => {}
+        }
+    }
+    value["currentNodeCount"] = json!(counts.total());
+    value["targetNodeCount"] = json!(counts.total());
+    value["nodeStateCounts"] = json!({
+        "idleNodeCount": idle,
+        "runningNodeCount": running,
+        "preparingNodeCount": preparing,
+        "unusableNodeCount": unusable,
+        "leavingNodeCount": leaving,
+    });
+}
 
 /// Returns the line of a node, with the jobs that run on it.
 pub fn node(holders: &Holders<'_>, node: &SiteNode) -> Row {

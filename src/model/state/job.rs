@@ -324,6 +324,9 @@ pub struct Away {
     /// How often they have started it anew.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts: u32,
+    /// Whether it is held there, by whomever.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 impl Default for Away {
@@ -337,6 +340,7 @@ impl Default for Away {
             nodes: Vec::new(),
             place: String::new(),
             restarts: 0,
+            held: false,
         }
     }
 }
@@ -448,6 +452,11 @@ impl Job {
             (ExecutionState::Queued, Some(_)) => ExecutionState::Running,
             (state, _) => state,
         }
+    }
+
+    /// Says whether it is kept from starting, by us or by those who place it.
+    pub fn is_held(&self) -> bool {
+        self.held || self.away.as_ref().is_some_and(|away| away.held)
     }
 
     /// Returns the name of the log file that takes a stream (`stdout`, `stderr`) of a main rank.
