@@ -151,6 +151,9 @@ pub fn braille(dots: u8) -> char {
 pub fn spark(values: &[f64], cells: usize, ascii: bool) -> String {
     let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     let Some(axis) = Axis::of(finite.iter().copied(), false) else { return " ".repeat(cells) };
+    if cells == 0 {
+        return String::new();
+    }
     let parts = cells * DOTS.0;
     // As many values as there are dots: of more, the last one of each part.
     let count = finite.len().min(parts);

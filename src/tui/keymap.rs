@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn own_keys_replace_and_conflicts_are_faults() {
-        let map = Keymap::new(&own("stop", &["X"])).unwrap();
-        assert_eq!(map.keys(CommandId::Stop), ["X".parse::<Key>().unwrap()]);
+        let map = Keymap::new(&own("stop", &["f12"])).unwrap();
+        assert_eq!(map.keys(CommandId::Stop), ["f12".parse::<Key>().unwrap()]);
         assert_eq!(map.lookup(Scope::Tree, "x".parse().unwrap()), None);
         let map = Keymap::new(&own("stop", &["ctrl-x s"])).unwrap();
         let key = |text: &str| text.parse::<Key>().unwrap();

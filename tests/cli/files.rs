@@ -161,6 +161,7 @@ $ ostler job create --dry-run -o json --framework torchrun --nodes 2 --processes
 }
 ! it asks for 2 nodes, and `gpu` has a target of 0: it waits until that grows
 ! AZ_BATCHAI_SHARED_JOB_TEMP is not set: the nodes are not known to share a directory; mount a file server, or let their homes be on one file system
+! waits: needs 2 nodes, the cluster's target is 0
 = 0
 
 $ ostler job create --dry-run -o json --framework pytorch --nodes 2 --backend gloo -- train.py
@@ -180,6 +181,7 @@ $ ostler job create --dry-run -o json --framework pytorch --nodes 2 --backend gl
 }
 ! it asks for 2 nodes, and `gpu` has a target of 0: it waits until that grows
 ! AZ_BATCHAI_SHARED_JOB_TEMP is not set: the nodes are not known to share a directory; mount a file server, or let their homes be on one file system
+! waits: needs 2 nodes, the cluster's target is 0
 = 0
 
 $ ostler job create --dry-run -o json --framework caffe -- solver.prototxt -gpu 0
@@ -198,6 +200,7 @@ $ ostler job create --dry-run -o json --framework caffe -- solver.prototxt -gpu 
   "workspace": "lab"
 }
 ! it asks for 1 node, and `gpu` has a target of 0: it waits until that grows
+! waits: needs 1 node, the cluster's target is 0
 = 0
 
 $ ostler job create --dry-run -o json --mpi --processes 4 -- ./a.out x
@@ -216,6 +219,7 @@ $ ostler job create --dry-run -o json --mpi --processes 4 -- ./a.out x
   "workspace": "lab"
 }
 ! it asks for 1 node, and `gpu` has a target of 0: it waits until that grows
+! waits: needs 1 node, the cluster's target is 0
 = 0
 "##);
 }
@@ -255,7 +259,7 @@ $ ostler job create -f broken.json
 
 $ ostler job create -f broken.toml
 ! error: `broken.toml` has 2 faults
-! broken.toml:2:1: duplicate key
+! broken.toml:2:1: the key `nodeCount` is set twice
 ! broken.toml:3:5: string values must be quoted, expected literal string
 = 1
 

@@ -64,7 +64,7 @@ fn rules_stop_retry_and_tell() {
         json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": "true"}, "metrics": {"rules": ["loss is nan"]}});
     lab.file("wrong.json", wrong.to_string());
     let refused = lab.run("job create -c pool -f wrong.json");
-    assert!(refused.code == 2 && refused.stderr.contains("is no rule"), "{}", refused.shown());
+    assert!(refused.code == 1 && refused.stderr.contains("is no rule"), "{}", refused.shown());
 }
 
 #[test]

@@ -327,7 +327,7 @@ fn successive_halving_with_the_recipes_arithmetic() {
     assert!(again.code == 0 && read(&again) == won, "{}", again.shown());
     assert_eq!(read(&lab.run("job list -o json")).as_array().unwrap().len(), 21);
     let other = lab.run(&line.replace("--seed 3", "--seed 4"));
-    assert!(other.code == 1 && other.stdout.contains("already exists"), "{}", other.shown());
+    assert!(other.code == 1 && other.stderr.contains("already exists"), "{}", other.shown());
 }
 
 #[test]
