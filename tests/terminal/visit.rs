@@ -44,7 +44,7 @@ fn submit(tmux: &Tmux) {
     tmux.keys("n");
     tmux.wait(&["New job", "[ Submit ]"]);
     tmux.text("for i in $(seq 900); do echo count $i; sleep 0.2; done");
-    tmux.keys("BTab BTab BTab BTab");
+    tmux.keys("BTab BTab BTab BTab BTab");
     tmux.text("counted");
     tmux.wait(&["name         counted"]);
     tmux.keys("C-s");

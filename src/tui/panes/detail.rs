@@ -102,7 +102,10 @@ impl Detail {
     /// The jobs whose rows are seen.
     fn sight(&self, cx: &Cx) -> Vec<JobId> {
         let Some(id) = self.experiment().filter(|_| self.tab() == Tab::Jobs) else { return Vec::new() };
-        let all = self.sorting.jobs(id).map_or_else(|| cx.world.jobs_of(id), |jobs| jobs);
+        let all: &[JobId] = match self.sorting.jobs(id) {
+            Some(sorted) => sorted,
+            None => cx.world.jobs_of(id),
+        };
         all.iter().skip(self.place.top).take(usize::from(self.area.height)).copied().collect()
     }
 

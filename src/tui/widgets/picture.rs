@@ -34,7 +34,7 @@ impl Picture<'_> {
         let (columns, lines) = self.size;
         let side = if cx.look.ascii { '|' } else { '│' };
         // Four lines between two numbers of the scale are easy to read.
-        let labelled = |line: usize| line == 0 || line + 1 == lines || (line % 4 == 0 && line + 3 < lines);
+        let labelled = |line: usize| line == 0 || line + 1 == lines || (line.is_multiple_of(4) && line + 3 < lines);
         let line = |line: usize| {
             let share = 1.0 - line as f64 / lines.saturating_sub(1).max(1) as f64;
             let label = self.up.filter(|_| labelled(line)).map(|up| short(up.at(share))).unwrap_or_default();

@@ -83,7 +83,7 @@ impl JobKind {
         }
     }
 
-    fn workspace<'a>(&'a self) -> Option<&'a String> {
+    fn workspace(&self) -> Option<&String> {
         self.seed.experiment.workspace.as_ref().or(self.seed.cluster.workspace.as_ref())
     }
 

@@ -180,7 +180,7 @@ pub fn kind_of(of: FormOf) -> Box<dyn Kind> {
 }
 
 /// Returns a field's text without the blanks around it.
-pub fn typed<'a>(values: &'a Values, id: Id) -> &'a str {
+pub fn typed(values: &Values, id: Id) -> &str {
     values.get(id).map_or("", |text| text.trim())
 }
 

@@ -327,7 +327,8 @@ mod tests {
 
     #[test]
     fn each_fault_stands_at_its_field() {
-        let cases: &[(&str, fn(&mut More), Field, &str)] = &[
+        type Change = fn(&mut More);
+        let cases: &[(&str, Change, Field, &str)] = &[
             ("no count", |m| m.resources = "gpus".into(), Field::Resources, "no `=`"),
             ("a word", |m| m.resources = "cpus=many".into(), Field::Resources, "no number of cpus"),
             ("no size", |m| m.resources = "memory=x".into(), Field::Resources, ""),
