@@ -102,6 +102,9 @@ pub struct What {
     /// Any other count that each node has to give, as the cluster's file names it; may be repeated
     #[arg(long = "resource", value_name = "NAME=N", value_parser = pair)]
     resources: Vec<(String, String)>,
+    /// Let its nodes come to one another by ssh without a password, with a key that is made for it and gone after it
+    #[arg(long)]
+    ssh_among_nodes: bool,
     #[command(flatten)]
     when: When,
     #[command(flatten)]
@@ -316,6 +319,9 @@ pub fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
     }
     if let Some(priority) = &create.priority {
         doc.put_property(&["schedulingPriority"], text(priority));
+    }
+    if create.ssh_among_nodes {
+        doc.put_property(&["sshAmongNodes"], Value::Bool(true, "true".to_owned()));
     }
     put_toolkit(doc, create)?;
     for (key, value) in [("cpus", &create.cpus), ("gpus", &create.gpus)] {

@@ -148,6 +148,8 @@ pub struct Rest {
     pub secrets: Vec<Secret>,
     /// See [`JobSpec::demand`].
     pub demand: Demand,
+    /// See [`JobSpec::ssh_among_nodes`].
+    pub ssh_among_nodes: bool,
     /// See [`JobSpec::scheduling`].
     pub scheduling: Box<Scheduling>,
     /// See [`JobSpec::metrics`].
@@ -168,6 +170,7 @@ impl Rest {
             (self.container_settings.is_some(), "containerSettings"),
             (!self.secrets.is_empty(), "secrets"),
             (self.demand != Demand::WholeNode, "resources"),
+            (self.ssh_among_nodes, "sshAmongNodes"),
             (*self.scheduling != Scheduling::default(), "scheduling"),
             (self.metrics.is_some(), "metrics"),
         ];
@@ -248,6 +251,7 @@ impl Draft {
                 container_settings: spec.container_settings.clone(),
                 secrets: spec.secrets.clone(),
                 demand: spec.demand.clone(),
+                ssh_among_nodes: spec.ssh_among_nodes,
                 scheduling: spec.scheduling.clone(),
                 metrics: spec.metrics.clone(),
                 kept: spec.kept.clone(),
@@ -332,6 +336,7 @@ impl Draft {
             secrets: self.rest.secrets.clone(),
             constraints: Constraints { max_wall_clock_time },
             demand: self.rest.demand.clone(),
+            ssh_among_nodes: self.rest.ssh_among_nodes,
             scheduling: self.rest.scheduling.clone(),
             metrics: self.rest.metrics.clone(),
             kept: self.rest.kept.clone(),
