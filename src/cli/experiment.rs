@@ -10,8 +10,11 @@ use super::names;
 use super::node::{partly, refusal};
 use super::objects::experiment as object;
 use super::session::{Core, Session, unexpected};
-use super::study;
-use crate::model::request::{Reply, Request};
+use super::sweep_where::Where;
+use super::together::{self, Those};
+use super::{failures, study};
+use crate::model::request::{JobAct, Reply, Request, SweepAct};
+use crate::model::units::Millis;
 
 /// What can be done with experiments.
 #[derive(Subcommand, Clone, Debug)]
@@ -56,8 +59,39 @@ pub enum Verb {
     Plot(study::Plot),
     /// Write a report: one page with table, curves and parameters
     Report(study::Report),
-    /// Print why jobs failed: by exit code and error, with the last line of the first of each
-    Failures(study::Of),
+    /// Print why jobs failed: by exit code and error, with the last line of the first of each; and run those of a cause again
+    Failures(failures::Failures),
+    /// Stop all jobs of an experiment that have not ended, or those that fit; of its sweeps no other comes up
+    Stop(Those),
+    /// Let no job of an experiment start; those that run go on
+    Pause(Those),
+    /// Let them start again
+    Resume(Those),
+    /// Run failed jobs again: the same jobs, a new attempt
+    Retry(Those),
+    /// Change the priority of waiting jobs
+    Priority {
+        /// The new priority
+        #[arg(value_parser = ["low", "normal", "high"])]
+        priority: String,
+        #[command(flatten)]
+        those: Those,
+    },
+    /// Give its sweep members more: other values, or more draws
+    Extend {
+        #[command(flatten)]
+        its: together::ItsSweep,
+        #[command(flatten)]
+        values: Box<super::sweep::Values_>,
+    },
+    /// Take members of its sweep away that have not come up
+    Trim {
+        #[command(flatten)]
+        its: together::ItsSweep,
+        /// Keep the first so many members
+        #[arg(long, value_name = "N")]
+        to: u32,
+    },
     /// Delete an experiment; its jobs are stopped and deleted first
     #[command(visible_alias = "rm")]
     Delete {
@@ -68,6 +102,9 @@ pub enum Verb {
         named: Named,
         #[command(flatten)]
         leave: NoWait,
+        /// Only jobs that fit, not the experiment: 'loss>2 state:failed'
+        #[arg(long = "where", value_name = "CONDITIONS")]
+        conditions: Option<Where>,
     },
 }
 
@@ -81,7 +118,25 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Best(best) => return study::best(session, best).await,
         Verb::Plot(plot) => return study::plot(session, plot).await,
         Verb::Report(report) => return study::report(session, report).await,
-        Verb::Failures(of) => return study::failures(session, of).await,
+        Verb::Failures(failures) => return failures::run(session, failures).await,
+        Verb::Stop(those) => {
+            let each = JobAct::Terminate { hold: Millis(0) };
+            return together::act(session, those, "stop", SweepAct::Stop, each).await;
+        }
+        Verb::Pause(those) => return together::act(session, those, "pause", SweepAct::Pause, JobAct::Hold).await,
+        Verb::Resume(those) => return together::act(session, those, "resume", SweepAct::Resume, JobAct::Release).await,
+        Verb::Retry(those) => return together::each(session, those, "retry", JobAct::Retry).await,
+        Verb::Priority { priority, those } => {
+            let priority = super::job::priority(&priority);
+            let (whole, each) = (SweepAct::Priority { priority }, JobAct::Priority { priority });
+            return together::act(session, those, "change the priority of", whole, each).await;
+        }
+        Verb::Extend { its, values } => return together::extend(session, its, *values).await,
+        Verb::Trim { its, to } => return together::trim(session, its, to).await,
+        Verb::Delete { name, named, leave: _, conditions: Some(conditions) } => {
+            let those = Those { name: named.or(name)?, sweep: None, conditions: Some(conditions) };
+            return together::each(session, those, "delete", JobAct::Delete).await;
+        }
         other => other,
     };
     let core = session.core().await?;
@@ -145,7 +200,9 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         // Done before this.
         Verb::Table(_) | Verb::Best(_) | Verb::Plot(_) | Verb::Report(_) | Verb::Failures(_) => {}
-        Verb::Delete { name, named, leave } => {
+        Verb::Stop(_) | Verb::Pause(_) | Verb::Resume(_) | Verb::Retry(_) | Verb::Priority { .. } => {}
+        Verb::Extend { .. } | Verb::Trim { .. } => {}
+        Verb::Delete { name, named, leave, conditions: _ } => {
             let names = named.some(name)?;
             let whose = if names.len() == 1 { "its" } else { "their" };
             session.confirm(&format!("delete {} with all {whose} jobs", spelled("experiment", &names)))?;

@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand};
 
+use super::changes::Changes;
 use super::failure::Failure;
 use super::leave::NoWait;
 use super::objects::job as object;
 use super::select;
 use super::session::{Session, unexpected};
-use super::{file, job_acts, job_create, job_node, job_plan, job_wait, logs, names};
+use super::{file, job_acts, job_create, job_diff, job_node, job_plan, job_wait, logs, names};
 use crate::model::request::{JobAct, JobQuery, Reply, Request};
 use crate::model::spec::Priority;
 use crate::model::units::Millis;
@@ -47,8 +48,12 @@ pub enum Verb {
     Terminate(Ending),
     /// Run failed jobs again: the same job, a new attempt
     Retry(Which),
-    /// Submit new jobs that ask for the same
-    Rerun(Which),
+    /// Submit new jobs that ask for the same, with changes where some are named
+    Rerun(Rerun),
+    /// Submit one job again under another name, on another cluster or in another experiment, with changes
+    Clone(job_acts::CloneJob),
+    /// Say in what two jobs differ: parameters, body, code, image, nodes, metrics, result
+    Diff(job_diff::Diff),
     /// Keep waiting jobs from starting
     Hold(Which),
     /// Let held jobs start
@@ -84,6 +89,15 @@ impl Which {
         self.jobs.append(&mut self.ids);
         self
     }
+}
+
+/// Options of `rerun`.
+#[derive(Args, Clone, Debug)]
+pub struct Rerun {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    changes: Changes,
 }
 
 /// Which jobs are told to end, and whether that is waited for.
@@ -154,7 +168,9 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             job_acts::run_and_wait(session, end.which.gathered(), "terminate", act, end.leave).await
         }
         Verb::Retry(which) => job_acts::run(session, which.gathered(), "retry", JobAct::Retry).await,
-        Verb::Rerun(which) => job_acts::rerun(session, which.gathered()).await,
+        Verb::Rerun(rerun) => job_acts::rerun(session, rerun.which.gathered(), &rerun.changes).await,
+        Verb::Clone(clone) => job_acts::clone(session, clone).await,
+        Verb::Diff(diff) => job_diff::run(session, diff).await,
         Verb::Hold(which) => job_acts::run(session, which.gathered(), "hold", JobAct::Hold).await,
         Verb::Release(which) => job_acts::run(session, which.gathered(), "release", JobAct::Release).await,
         Verb::Priority(set) => {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use clap::Args;
+
+use super::changes::Changes;
 use super::failure::Failure;
 use super::job::Which;
 use super::job_create::by_id;
@@ -98,25 +101,73 @@ async fn one(session: &Session, core: &Core, view: &JobView, verb: &str, act: Jo
     Ok(())
 }
 
-/// Submits new jobs with the specs of those that are meant.
+/// Submits new jobs with the specs of those that are meant, changed as is said.
 ///
 /// # Errors
 /// As for submissions.
-pub async fn rerun(session: &Session, which: Which) -> Result<i32, Failure> {
+pub async fn rerun(session: &Session, which: Which, changes: &Changes) -> Result<i32, Failure> {
     let picks = select::picks(&which.jobs, which.all)?;
     let core = session.core().await?;
     let jobs = select::many(session, &core, picks).await?;
-    let submit = |view: &Arc<JobView>| Submit {
-        experiment: Place { workspace: Some(view.workspace.clone()), name: Some(view.experiment.clone()) },
-        cluster: Place {
-            workspace: Some(view.workspace.clone()),
-            name: Some(session.globals.cluster.clone().unwrap_or(view.cluster.clone())),
-        },
-        name: None,
-        spec: view.job.spec_again(),
-        token: None,
-    };
-    let all: Vec<Submit> = jobs.iter().map(submit).collect();
+    again(session, &core, &jobs, changes, None).await
+}
+
+/// Options of `clone`.
+#[derive(Args, Clone, Debug)]
+pub struct CloneJob {
+    /// NAME, job-12 or last
+    #[arg(value_name = "JOB", add = super::names::jobs())]
+    job: String,
+    /// The name of the new one; made from the experiment's count when absent
+    #[arg(short, long, value_name = "NAME")]
+    name: Option<String>,
+    /// The experiment of the new one; that of the job when absent
+    #[arg(long = "to", value_name = "EXPERIMENT", add = super::names::experiments())]
+    experiment: Option<String>,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// Submits one job again, changed as is said.
+///
+/// # Errors
+/// As for submissions.
+pub async fn clone(session: &Session, clone: CloneJob) -> Result<i32, Failure> {
+    if let Some(name) = &clone.name {
+        crate::model::names::check_name(name).map_err(Fault::config)?;
+    }
+    let picks = select::picks(std::slice::from_ref(&clone.job), false)?;
+    let core = session.core().await?;
+    let jobs = select::many(session, &core, picks).await?;
+    if jobs.len() != 1 {
+        return Err(Fault::config(format!("`{}` means {} jobs", clone.job, jobs.len())).hint("name one").into());
+    }
+    again(session, &core, &jobs, &clone.changes, Some((clone.name, clone.experiment))).await
+}
+
+/// Submits jobs again: one under its own name, or in another experiment, when that is said.
+///
+/// # Errors
+/// As for submissions.
+pub async fn again(
+    session: &Session,
+    core: &Core,
+    jobs: &[Arc<JobView>],
+    changes: &Changes,
+    as_: Option<(Option<String>, Option<String>)>,
+) -> Result<i32, Failure> {
+    let (name, experiment) = as_.unwrap_or_default();
+    let mut all = Vec::new();
+    for view in jobs {
+        let within = |name: String| Place { workspace: Some(view.workspace.clone()), name: Some(name) };
+        all.push(Submit {
+            experiment: within(experiment.clone().unwrap_or(view.experiment.clone())),
+            cluster: within(session.globals.cluster.clone().unwrap_or(view.cluster.clone())),
+            name: name.clone(),
+            spec: changes.apply(view.job.spec_again())?,
+            token: None,
+        });
+    }
     if all.is_empty() {
         return Err(Fault::user("no job fits").into());
     }
@@ -124,7 +175,7 @@ pub async fn rerun(session: &Session, which: Which) -> Result<i32, Failure> {
         None => Ok(0),
         Some(Reply::Submitted(made)) => {
             for (old, new) in jobs.iter().zip(&made) {
-                let view = select::one(session, &core, &new.id.to_string()).await?;
+                let view = select::one(session, core, &new.id.to_string()).await?;
                 let said = format!("{} ({}) submitted, as {}", new.name, new.id, old.job.name);
                 session.out.done(&said, &new.name, &super::objects::job::value(&view))?;
             }

@@ -372,7 +372,7 @@ fn put_toolkit(doc: &mut Doc, create: &What) -> Result<(), Fault> {
 }
 
 /// Adds variables to those of the file; one of the same name is replaced.
-fn set_variables(doc: &mut Doc, variables: &[(String, String)]) {
+pub fn set_variables(doc: &mut Doc, variables: &[(String, String)]) {
     if variables.is_empty() {
         return;
     }

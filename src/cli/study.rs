@@ -17,7 +17,6 @@ use crate::model::fault::Fault;
 use crate::model::metric::{JobMetrics, Point, Stat};
 use crate::model::request::{JobQuery, JobView, Reply, Request};
 use crate::model::spec::token;
-use crate::model::state::ExecutionState;
 use crate::model::study::{self, Entry, Take};
 
 /// Which jobs, and what is taken of their metrics.
@@ -108,10 +107,10 @@ pub struct Report {
 }
 
 /// What was found of an experiment.
-struct Found {
+pub(super) struct Found {
     name: String,
-    entries: Vec<Entry>,
-    views: BTreeMap<crate::model::ids::JobId, Arc<JobView>>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) views: BTreeMap<crate::model::ids::JobId, Arc<JobView>>,
     goal: Option<(String, bool)>,
     take: Take,
     maximize: bool,
@@ -137,17 +136,22 @@ impl Found {
     }
 }
 
-/// Reads all jobs of an experiment that fit, with their metrics.
-async fn find(session: &Session, core: &Core, of: &Of) -> Result<Found, Failure> {
-    let place = session.experiment(of.name.as_ref());
-    let query =
-        JobQuery { workspace: place.workspace, experiment: place.name, sweep: of.sweep.clone(), ..JobQuery::default() };
+/// Reads all jobs of a query.
+///
+/// # Errors
+/// As for every command.
+pub(super) async fn jobs(core: &Core, query: JobQuery) -> Result<Vec<Arc<JobView>>, Failure> {
     let mut all: Vec<Arc<JobView>> = Vec::new();
     select::pages(core, query, |jobs| {
         all.extend(jobs);
         Ok(true)
     })
     .await?;
+    Ok(all)
+}
+
+/// Reads what is compared of jobs: their parameters and metrics.
+async fn entries(core: &Core, all: &[Arc<JobView>]) -> Result<Vec<Entry>, Failure> {
     let mut metrics: BTreeMap<_, JobMetrics> = BTreeMap::new();
     // What has never run has none.
     let ran: Vec<_> = all.iter().filter(|view| view.job.started.is_some()).map(|view| view.job.id).collect();
@@ -157,6 +161,40 @@ async fn find(session: &Session, core: &Core, of: &Of) -> Result<Found, Failure>
             other => return Err(unexpected(&other)),
         }
     }
+    let entry = |view: &Arc<JobView>| Entry {
+        job: view.job.id,
+        name: view.job.name.clone(),
+        state: view.job.state.word(),
+        parameters: view.job.parameters(),
+        stats: metrics.remove(&view.job.id).map(|metrics| metrics.stats).unwrap_or_default(),
+    };
+    Ok(all.iter().map(entry).collect())
+}
+
+/// Keeps those of some jobs that fit conditions on their parameters, metrics and states.
+///
+/// # Errors
+/// As for every command.
+pub(super) async fn fitting(
+    core: &Core,
+    all: Vec<Arc<JobView>>,
+    conditions: Option<&Where>,
+) -> Result<Vec<Arc<JobView>>, Failure> {
+    let Some(conditions) = conditions else { return Ok(all) };
+    let entries = entries(core, &all).await?;
+    Ok(all.into_iter().zip(entries).filter(|(_, entry)| conditions.fits_entry(entry)).map(|(view, _)| view).collect())
+}
+
+/// Reads all jobs of an experiment that fit, with their metrics.
+///
+/// # Errors
+/// As for every command.
+pub(super) async fn find(session: &Session, core: &Core, of: &Of) -> Result<Found, Failure> {
+    let place = session.experiment(of.name.as_ref());
+    let query =
+        JobQuery { workspace: place.workspace, experiment: place.name, sweep: of.sweep.clone(), ..JobQuery::default() };
+    let all = jobs(core, query).await?;
+    let mut entries = entries(core, &all).await?;
     let goal = all.iter().find_map(|view| view.job.spec.metrics.as_ref()?.goal.clone());
     let take = match of.take.as_str() {
         "best" => Take::Best,
@@ -165,14 +203,6 @@ async fn find(session: &Session, core: &Core, of: &Of) -> Result<Found, Failure>
         "max" => Take::Max,
         _ => Take::Last,
     };
-    let entry = |view: &Arc<JobView>| Entry {
-        job: view.job.id,
-        name: view.job.name.clone(),
-        state: view.job.state.word(),
-        parameters: view.job.sweep.as_ref().map(|member| member.parameters.clone()).unwrap_or_default(),
-        stats: metrics.remove(&view.job.id).map(|metrics| metrics.stats).unwrap_or_default(),
-    };
-    let mut entries: Vec<Entry> = all.iter().map(entry).collect();
     if let Some(conditions) = &of.conditions {
         entries.retain(|entry| conditions.fits_entry(entry));
     }
@@ -380,75 +410,4 @@ pub async fn report(session: &Session, report: Report) -> Result<i32, Failure> {
         curves.len()
     ));
     Ok(0)
-}
-
-/// Prints why jobs failed: by exit code and error, with how many and the first of each.
-///
-/// # Errors
-/// As for every command.
-pub async fn failures(session: &Session, of: Of) -> Result<i32, Failure> {
-    let core = session.core().await?;
-    let found = find(session, &core, &of).await?;
-    let mut groups: BTreeMap<(Option<i32>, String), Vec<Arc<JobView>>> = BTreeMap::new();
-    for entry in &found.entries {
-        let Some(view) = found.views.get(&entry.job).filter(|view| view.job.state == ExecutionState::Failed) else {
-            continue;
-        };
-        let why = view.job.errors.first().map(|error| (error.code.clone(), error.message.clone())).unwrap_or_default();
-        // What is said of one job alone would part it from the others.
-        let why = format!("{}: {}", why.0, why.1.replace(&view.job.name, "NAME"));
-        groups.entry((view.job.exit_code, why)).or_default().push(view.clone());
-    }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, jobs)| std::cmp::Reverse(jobs.len()));
-    let mut list = session.out.list(FAILURES);
-    let mut rows = Vec::new();
-    for ((code, why), jobs) in groups {
-        let Some(first) = jobs.first() else { continue };
-        let line = match code {
-            Some(code) if code != 0 => last_error(&core, first).await,
-            _ => String::new(),
-        };
-        let code = code.map(|code| code.to_string()).unwrap_or_default();
-        let names: Vec<&str> = jobs.iter().map(|view| view.job.name.as_str()).collect();
-        rows.push(Row {
-            cells: vec![jobs.len().to_string(), code.clone(), why.clone(), first.job.name.clone(), line.clone()],
-            value: json!({"jobs": jobs.len(), "exitCode": first.job.exit_code, "error": why, "first": first.job.name, "lastLine": line, "names": names}),
-            name: first.job.name.clone(),
-        });
-    }
-    list.page(rows)?;
-    list.end()?;
-    Ok(0)
-}
-
-const FAILURES: &[Column] = &[
-    Column { title: "JOBS", look: Look::Number },
-    Column { title: "EXIT", look: Look::Number },
-    Column { title: "ERROR", look: Look::Text },
-    Column { title: "FIRST", look: Look::Text },
-    Column { title: "ITS LAST LINE", look: Look::Text },
-];
-
-/// How much of the end of a log is looked at for its last line.
-const TAIL_BYTES: u32 = 4 << 10;
-
-/// Reads the last line that a failed job wrote to standard error, else to standard output; nothing when that cannot be read.
-async fn last_error(core: &Core, view: &JobView) -> String {
-    for stream in ["stderr", "stdout"] {
-        let job = crate::model::request::JobRef::Id(view.job.id);
-        let file = crate::model::request::FileRef::log(
-            job,
-            view.job.log_name(stream, 0),
-            view.job.shape.main_nodes.first().copied().unwrap_or(0),
-        );
-        let window = crate::model::request::FileWindow { file, from: crate::model::request::From::End, bytes: TAIL_BYTES };
-        if let Ok(Reply::Window(window)) = core.ask(Request::ReadFile(window)).await {
-            let text = String::from_utf8_lossy(&window.bytes).into_owned();
-            if let Some(line) = text.lines().rev().find(|line| !line.trim().is_empty()) {
-                return line.trim().to_owned();
-            }
-        }
-    }
-    String::new()
 }

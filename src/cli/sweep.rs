@@ -13,7 +13,7 @@ use super::lists::Lists;
 use super::node::partly;
 use super::objects::sweep as object;
 use super::secret::{self, Answers};
-use super::select;
+use super::study;
 use super::session::{Core, Session, unexpected};
 use super::sweep_where::Where;
 use crate::model::fault::Fault;
@@ -83,7 +83,7 @@ pub enum Verb {
 pub struct Named {
     /// Its name, or sweep-3; may be left out when there is only one
     #[arg(value_name = "SWEEP")]
-    sweep: Option<String>,
+    pub(super) sweep: Option<String>,
 }
 
 /// A sweep, or some of its members.
@@ -176,9 +176,9 @@ pub struct Create {
 #[derive(Args, Clone, Debug)]
 pub struct Extend {
     #[command(flatten)]
-    named: Named,
+    pub(super) named: Named,
     #[command(flatten)]
-    values: Values_,
+    pub(super) values: Values_,
 }
 
 /// Does it.
@@ -213,15 +213,21 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         Verb::Retry(members) => retry(session, members).await,
         Verb::Extend(extend) => self::extend(session, extend).await,
-        Verb::Trim { named, to } => {
-            let core = session.core().await?;
-            let view = one(session, &core, &named).await?;
-            let request = Request::Sweep { sweep: SweepRef::Id(view.sweep.id), act: SweepAct::Trim { keep: to } };
-            core.act(&format!("trim sweep {} to {to} members", view.sweep.name), request).await?;
-            Ok(0)
-        }
+        Verb::Trim { named, to } => trim(session, &named, to).await,
         Verb::Delete(members) => delete(session, members).await,
     }
+}
+
+/// Takes members away that have not come up.
+///
+/// # Errors
+/// As for every command.
+pub(super) async fn trim(session: &Session, named: &Named, to: u32) -> Result<i32, Failure> {
+    let core = session.core().await?;
+    let view = one(session, &core, named).await?;
+    let request = Request::Sweep { sweep: SweepRef::Id(view.sweep.id), act: SweepAct::Trim { keep: to } };
+    core.act(&format!("trim sweep {} to {to} members", view.sweep.name), request).await?;
+    Ok(0)
 }
 
 async fn create(session: &Session, create: Create) -> Result<i32, Failure> {
@@ -466,7 +472,11 @@ fn files(directory: &Path, prefix: &str, filter: Option<&str>) -> Result<Vec<ser
     Ok(found.into_iter().map(serde_json::Value::String).collect())
 }
 
-async fn extend(session: &Session, extend: Extend) -> Result<i32, Failure> {
+/// Gives a sweep members more.
+///
+/// # Errors
+/// As for every command.
+pub(super) async fn extend(session: &Session, extend: Extend) -> Result<i32, Failure> {
     let core = session.core().await?;
     let view = one(session, &core, &extend.named).await?;
     let mut file = SweepFile::default();
@@ -568,13 +578,7 @@ async fn members(
         states,
         ..JobQuery::default()
     };
-    let mut found = Vec::new();
-    select::pages(core, query, |jobs| {
-        found.extend(jobs.into_iter().filter(|job| conditions.is_none_or(|conditions| conditions.fits(job))));
-        Ok(true)
-    })
-    .await?;
-    Ok(found)
+    study::fitting(core, study::jobs(core, query).await?, conditions).await
 }
 
 async fn act(session: &Session, which: Members, verb: &str, whole: SweepAct, each: JobAct) -> Result<i32, Failure> {
@@ -591,31 +595,36 @@ async fn act(session: &Session, which: Members, verb: &str, whole: SweepAct, eac
         }
         return Ok(0);
     };
-    let states = match &each {
+    let jobs = members(&core, &view, Some(conditions), concerned(&each)).await?;
+    each_of(session, &core, &jobs, verb, &each).await
+}
+
+/// Returns the states of jobs that an act concerns; all when there are none.
+pub(super) fn concerned(act: &JobAct) -> Vec<ExecutionState> {
+    match act {
         JobAct::Hold | JobAct::Release | JobAct::Priority { .. } => vec![ExecutionState::Queued],
         JobAct::Terminate { .. } => vec![ExecutionState::Queued, ExecutionState::Running],
         JobAct::Retry => vec![ExecutionState::Failed],
         JobAct::TakeBack | JobAct::Delete => Vec::new(),
-    };
-    let jobs = members(&core, &view, Some(conditions), states).await?;
-    let jobs: Vec<_> = jobs
-        .into_iter()
-        .filter(|job| match &each {
-            JobAct::Hold => !job.job.held,
-            JobAct::Release => job.job.held,
-            _ => true,
-        })
-        .collect();
-    each_of(session, &core, &jobs, verb, &each).await
+    }
 }
 
-async fn each_of(
+/// Does the same to each of some jobs, after one question where something is lost by it.
+pub(super) async fn each_of(
     session: &Session,
     core: &Core,
     jobs: &[std::sync::Arc<JobView>],
     verb: &str,
     act: &JobAct,
 ) -> Result<i32, Failure> {
+    let jobs: Vec<_> = jobs
+        .iter()
+        .filter(|view| match act {
+            JobAct::Hold => !view.job.held,
+            JobAct::Release => view.job.held,
+            JobAct::Terminate { .. } | JobAct::TakeBack | JobAct::Retry | JobAct::Delete | JobAct::Priority { .. } => true,
+        })
+        .collect();
     if jobs.is_empty() {
         session.out.note(&format!("nothing to {verb}"));
         return Ok(0);
@@ -624,7 +633,7 @@ async fn each_of(
         session.confirm(&format!("{verb} {} jobs", jobs.len()))?;
     }
     let mut failed = Vec::new();
-    for view in jobs {
+    for view in &jobs {
         let request = Request::Job { job: JobRef::Id(view.job.id), act: act.clone() };
         match core.act(&format!("{verb} {}", view.job.name), request).await {
             Ok(_) => {}

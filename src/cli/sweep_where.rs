@@ -4,7 +4,6 @@ use std::str::FromStr;
 
 use super::select;
 use crate::model::condition::Condition;
-use crate::model::request::JobView;
 use crate::model::state::ExecutionState;
 use crate::model::study::Entry;
 
@@ -38,15 +37,5 @@ impl Where {
     pub fn fits_entry(&self, entry: &Entry) -> bool {
         let state = self.states.is_empty() || self.states.iter().any(|state| state.word() == entry.state);
         state && self.conditions.iter().all(|condition| entry.fits(condition))
-    }
-
-    /// Says whether a job is meant.
-    pub fn fits(&self, view: &JobView) -> bool {
-        let state = self.states.is_empty() || self.states.contains(&view.job.state);
-        let parameters = view.job.sweep.as_ref().map_or(&[][..], |member| &member.parameters);
-        let holds = |condition: &Condition| {
-            parameters.iter().any(|(name, value)| name.eq_ignore_ascii_case(&condition.name) && condition.fits(value))
-        };
-        state && self.conditions.iter().all(holds)
     }
 }

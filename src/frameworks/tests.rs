@@ -36,7 +36,7 @@ fn places(count: u32) -> Vec<NodePlace> {
             cpus: 8,
             gpus: 0,
             gpu_shares: None,
-            share: String::new(),
+            ..NodePlace::default()
         })
         .collect()
 }

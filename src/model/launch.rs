@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::spec::{Resources, Secret};
 use crate::model::state::Facts;
+use crate::model::units::Bytes;
 
 /// What a framework has to know of one node of an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,12 @@ pub struct NodePlace {
     /// As in its facts: nodes with the same word share the folder that their spools lie in.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub share: String,
+    /// Main memory of the node.
+    #[serde(default)]
+    pub memory: Bytes,
+    /// The operating system of the node in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub os: String,
 }
 
 /// A GPU, or a part of one, that is given to a job.
@@ -64,6 +71,8 @@ impl NodePlace {
             gpus: whole(facts.capacity.gpus_milli),
             gpu_shares: None,
             share: facts.share.clone(),
+            memory: facts.capacity.memory,
+            os: facts.os.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod alike;
 pub mod chart;
+pub mod compare;
 pub mod condition;
 pub mod cost;
 pub mod fault;

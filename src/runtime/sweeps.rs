@@ -370,13 +370,16 @@ pub struct Wanted<'a> {
     pub limit: usize,
     /// From the newest down.
     pub newest_first: bool,
+    /// In one of these states; any when empty.
+    pub states: &'a [ExecutionState],
 }
 
 /// Returns the first members that have not come up and those that came up in this very turn, in the order of a page.
 pub fn waiting<S: Store>(engine: &Engine<S>, wanted: &Wanted<'_>) -> Vec<Arc<Job>> {
     let mut ids: Vec<(JobId, &Arc<Sweep>, u32)> = Vec::new();
+    let meant = |state: ExecutionState| wanted.states.is_empty() || wanted.states.contains(&state);
     let beyond = |id: JobId| wanted.after.is_none_or(|after| if wanted.newest_first { id < after } else { id > after });
-    for sweep in engine.sched.sweeps().values() {
+    for sweep in engine.sched.sweeps().values().filter(|_| meant(ExecutionState::Queued)) {
         let there = wanted.experiments.is_none_or(|all| all.contains(&sweep.experiment))
             && wanted.cluster.is_none_or(|cluster| cluster == sweep.cluster);
         if !there {
@@ -397,7 +400,8 @@ pub fn waiting<S: Store>(engine: &Engine<S>, wanted: &Wanted<'_>) -> Vec<Arc<Job
     }
     ids.truncate(wanted.limit);
     let mut jobs: Vec<Arc<Job>> = ids.into_iter().filter_map(|(_, sweep, index)| job(engine, sweep, index)).collect();
-    let now = engine.sched.jobs().values().filter(|job| job.sweep.is_some() && job.state == ExecutionState::Queued);
+    // One may have come up and be on its way in the turn that is not in the store yet.
+    let now = engine.sched.jobs().values().filter(|job| job.sweep.is_some() && meant(job.state));
     let fresh = now.filter(|job| {
         beyond(job.id)
             && wanted.experiments.is_none_or(|all| all.contains(&job.experiment))

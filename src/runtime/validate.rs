@@ -780,17 +780,16 @@ fn listed<S: Store>(
             break;
         }
     }
-    if page.states.is_empty() || page.states.contains(&ExecutionState::Queued) {
-        let wanted = sweeps::Wanted {
-            experiments: page.experiments.as_deref(),
-            cluster: page.cluster,
-            after: query.after,
-            limit: limit + 1,
-            newest_first: page.newest_first,
-        };
-        for job in sweeps::waiting(engine, &wanted).into_iter().filter(ours) {
-            found.entry(job.id).or_insert(job);
-        }
+    let wanted = sweeps::Wanted {
+        experiments: page.experiments.as_deref(),
+        cluster: page.cluster,
+        after: query.after,
+        limit: limit + 1,
+        newest_first: page.newest_first,
+        states: &page.states,
+    };
+    for job in sweeps::waiting(engine, &wanted).into_iter().filter(ours) {
+        found.entry(job.id).or_insert(job);
     }
     let mut jobs: Vec<Arc<Job>> = found.into_values().collect();
     if page.newest_first {

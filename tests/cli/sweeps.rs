@@ -144,6 +144,53 @@ fn a_sweep_is_managed_together() {
 }
 
 #[test]
+fn an_experiment_is_managed_together() {
+    let user = User::new();
+    user.lab();
+    let file = body(&user);
+    assert_eq!(user.run(&format!("sweep create -f {file} -n s -p lr=1..100 -p batch=1..20")).code, 0);
+    assert_eq!(user.run("job create -n alone -- true").code, 0);
+    let job = |name: &str| read(&user.run(&format!("job show {name} -o json")));
+    let does = |line: &str, words: &str| {
+        let ran = user.run(line);
+        assert!(ran.code == 0 && ran.stderr.contains(words), "{}", ran.shown());
+    };
+    does("experiment pause", "sweep s: pause: accepted");
+    assert_eq!((&job("s-1999")["held"], &job("alone")["held"]), (&json!(true), &json!(true)));
+    does("experiment resume first", "1 jobs: resume: accepted");
+    assert_eq!((&job("s-0001")["held"], &job("alone")["held"]), (&json!(false), &json!(false)));
+    does("experiment priority high", "sweep s: change the priority of: accepted");
+    assert_eq!((&job("s-2000")["schedulingPriority"], &job("alone")["schedulingPriority"]), (&json!("high"), &json!("high")));
+    does("experiment stop --where 'lr<3 batch=1' -y", "2 jobs: stop: accepted");
+    does("experiment retry --where 'lr<3'", "2 jobs: retry: accepted");
+    does("experiment extend -p lr=200,300", "40 members more");
+    does("experiment trim --to 1000", "members go that have not come up");
+    does("experiment delete first --where 'lr=1 batch=1' -y", "1 jobs: delete: accepted");
+    assert_eq!(user.run("job show s-0001").code, 1);
+    does("experiment stop -y", "sweep s: stop: accepted");
+    let counts = read(&user.run("experiment show first -o json"))["jobCounts"].clone();
+    assert_eq!((&counts["queued"], &counts["running"]), (&json!(0), &json!(0)), "{counts}");
+    let none = user.run("experiment stop -y");
+    assert!(none.code == 0 && none.stderr.contains("stop"), "{}", none.shown());
+    // A member again, with more: what it was made of is still known of it.
+    does("job rerun s-0002 --memory 2G --nodes 2 --time 1h", "submitted, as s-0002");
+    let again = read(&user.run("job list --newest -n 1 -o json"))[0].clone();
+    let asked = (&again["nodeCount"], &again["resources"]["memory"], &again["constraints"]["maxWallClockTime"]);
+    assert_eq!(asked, (&json!(2), &json!(2_u64 << 30), &json!("PT1H")), "{again}");
+    assert_eq!(again["parameters"], json!({"lr": 1, "batch": 2}), "{again}");
+    let unknown = user.run("job rerun s-0002 --memory lots");
+    assert!(unknown.code == 2 && unknown.stderr.contains("memory"), "{}", unknown.shown());
+    does("job clone s-0002 -n copy --env MINE=7", "copy (");
+    let differ = user.run("job diff s-0002 copy -o json");
+    let rows = read(&differ);
+    let row = |what: &str| rows.as_array().unwrap().iter().find(|row| row["what"] == what).cloned().unwrap_or_default();
+    assert_eq!(row("environmentVariables.MINE")["values"], json!({"s-0002": "2", "copy": "7"}), "{}", differ.shown());
+    assert_eq!(row("state")["values"], json!({"s-0002": "failed", "copy": "queued"}));
+    assert_eq!(user.run("job diff s-0002 copy --exit-code").code, 1);
+    assert!(user.run("job diff copy").stderr.contains("name 2 to 20"));
+}
+
+#[test]
 fn the_members_of_a_sweep_run_and_see_their_values() {
     let lab = Lab::new();
     lab.ok("sweep create -c pool -n s -p a=1,2 -p b=x,y -- 'echo PARAM_A $PARAM_B'");
@@ -226,6 +273,22 @@ fn metrics_from_files_and_why_jobs_failed() {
         "{groups}"
     );
     assert_eq!((groups.as_array().unwrap().len(), &groups[1]["first"]), (2, &json!("bad-3")));
+    // By cause: again as they are, elsewhere, or with more.
+    let again = lab.run("experiment failures --retry exit:3");
+    assert!(again.stderr.contains("2 jobs: retry: accepted"), "{}", again.shown());
+    let over = |name: &str, attempt: u64| {
+        let job = read(&lab.run(&format!("job show {name} -o json")));
+        job["attempt"] == attempt && job["executionState"] == "failed"
+    };
+    lab.until("experiment show -o json", |_| over("bad-1", 2) && over("bad-2", 2) && over("bad-3", 1));
+    let more = lab.run("experiment failures --retry 'cuda ERROR' --where 'code=4' --time 1h -o json");
+    assert!(more.code == 0 && read(&more)["parameters"]["code"] == 4, "{}", more.shown());
+    assert_eq!(lab.run("experiment failures --memory 1G").code, 2, "changes are for those that run again");
+    assert!(lab.run("experiment failures --retry nothing").stderr.contains("no job failed for `nothing`"));
+    let elsewhere = lab.run("experiment failures --retry exit:4 --exclude-nodes -y");
+    assert!(elsewhere.code == 0 && elsewhere.stderr.contains("no new work"), "{}", elsewhere.shown());
+    let nodes = read(&lab.run("cluster node list -c pool -o json"));
+    assert!(nodes.as_array().unwrap().iter().any(|node| node["drained"] == true), "{nodes}");
 }
 
 /// A model whose loss after each step is known: the smaller `lr`, the better.

@@ -150,7 +150,10 @@ pub fn value(view: &JobView) -> Value {
     if let Some(member) = &job.sweep {
         set("sweep", json!(member.name));
         set("sweepMember", json!(member.index + 1));
-        set("parameters", Value::Object(member.parameters.iter().cloned().collect()));
+    }
+    let parameters = job.parameters();
+    if !parameters.is_empty() {
+        set("parameters", Value::Object(parameters.into_iter().collect()));
     }
     if let Some(note) = &view.logs {
         set("logsNote", json!(note));

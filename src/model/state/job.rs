@@ -554,10 +554,27 @@ impl Job {
         (std::cmp::Reverse(self.priority), self.id) > (std::cmp::Reverse(first.priority), first.job)
     }
 
+    /// Returns its parameters: those that it has of its sweep, or what its variables `PARAM_…` say, as those of a job that
+    /// was one of a sweep and was submitted again.
+    pub fn parameters(&self) -> Vec<(String, serde_json::Value)> {
+        if let Some(member) = &self.sweep {
+            return member.parameters.clone();
+        }
+        let of = |variable: &EnvironmentVariable| {
+            let name = variable.name.strip_prefix("PARAM_")?.to_ascii_lowercase().replace("__", ".");
+            let scalar = serde_json::from_str(&variable.value).ok().filter(|value: &serde_json::Value| !value.is_string());
+            Some((name, scalar.unwrap_or_else(|| serde_json::Value::String(variable.value.clone()))))
+        };
+        self.spec.environment_variables.iter().filter_map(of).collect()
+    }
+
     /// Returns what to ask for to run the same again now: without what it came after and its time, and of an array only
-    /// this member.
+    /// this member. The metrics of what was one of a sweep are still wanted.
     pub fn spec_again(&self) -> JobSpec {
         let mut spec = (*self.spec).clone();
+        if self.is_measured() && spec.metrics.is_none() {
+            spec.metrics = Some(Box::default());
+        }
         spec.scheduling = Box::new(Scheduling { retry: spec.scheduling.retry.clone(), ..Scheduling::default() });
         if let Some(member) = &self.member {
             let own = |variable: &EnvironmentVariable| variable.name == ARRAY_INDEX;
