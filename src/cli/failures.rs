@@ -14,9 +14,7 @@ use super::session::{Core, Session};
 use super::study::{self, Of};
 use super::sweep::each_of;
 use crate::model::fault::Fault;
-use crate::model::request::{
-    FileRef, FileWindow, From, JobAct, JobRef, JobView, NodeAct, NodeRef, Reply, Request,
-};
+use crate::model::request::{FileRef, FileWindow, From, JobAct, JobRef, JobView, NodeAct, NodeRef, Reply, Request};
 use crate::model::state::ExecutionState;
 
 /// Options of `failures`.
@@ -123,13 +121,7 @@ fn nodes(cause: &Cause) -> BTreeSet<&str> {
 }
 
 /// Runs the jobs of a cause again: without changes a new attempt of each, with changes a new job for each.
-async fn retry(
-    session: &Session,
-    core: &Core,
-    failures: &Failures,
-    causes: &[Cause],
-    word: &str,
-) -> Result<i32, Failure> {
+async fn retry(session: &Session, core: &Core, failures: &Failures, causes: &[Cause], word: &str) -> Result<i32, Failure> {
     let lower = word.to_lowercase();
     let fits = |(at, cause): (usize, &Cause)| match word.strip_prefix("exit:") {
         Some(code) => cause.code.is_some_and(|own| own.to_string() == code),
@@ -166,11 +158,7 @@ const TAIL_BYTES: u32 = 4 << 10;
 async fn last_error(core: &Core, view: &JobView) -> String {
     for stream in ["stderr", "stdout"] {
         let job = JobRef::Id(view.job.id);
-        let file = FileRef::log(
-            job,
-            view.job.log_name(stream, 0),
-            view.job.shape.main_nodes.first().copied().unwrap_or(0),
-        );
+        let file = FileRef::log(job, view.job.log_name(stream, 0), view.job.shape.main_nodes.first().copied().unwrap_or(0));
         let window = FileWindow { file, from: From::End, bytes: TAIL_BYTES };
         if let Ok(Reply::Window(window)) = core.ask(Request::ReadFile(window)).await {
             let text = String::from_utf8_lossy(&window.bytes).into_owned();

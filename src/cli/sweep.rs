@@ -13,8 +13,8 @@ use super::lists::Lists;
 use super::node::partly;
 use super::objects::sweep as object;
 use super::secret::{self, Answers};
-use super::study;
 use super::session::{Core, Session, unexpected};
+use super::study;
 use super::sweep_where::Where;
 use crate::model::fault::Fault;
 use crate::model::request::{

@@ -52,8 +52,7 @@ pub async fn act(session: &Session, those: Those, verb: &str, whole: SweepAct, e
     };
     let jobs = found(session, &core, &those, &each).await?;
     // Members go with their sweep.
-    let alone: Vec<Arc<JobView>> =
-        jobs.into_iter().filter(|view| sweeps.is_empty() || view.job.sweep.is_none()).collect();
+    let alone: Vec<Arc<JobView>> = jobs.into_iter().filter(|view| sweeps.is_empty() || view.job.sweep.is_none()).collect();
     let ends = matches!(each, JobAct::Terminate { .. } | JobAct::Delete);
     if ends && !sweeps.is_empty() {
         let names: Vec<&str> = sweeps.iter().map(|sweep| sweep.name.as_str()).collect();
@@ -102,9 +101,8 @@ async fn sweeps(
     let name = experiment.as_ref().or(session.context.experiment.as_ref());
     let lists = Lists::read(core, session.workspace_for(name).as_ref()).await?;
     let of = lists.experiment(name)?.id;
-    let named = |one: &&Arc<Sweep>| {
-        sweep.is_none_or(|word| one.name.eq_ignore_ascii_case(word) || one.id.to_string() == word)
-    };
+    let named =
+        |one: &&Arc<Sweep>| sweep.is_none_or(|word| one.name.eq_ignore_ascii_case(word) || one.id.to_string() == word);
     Ok(lists.sweeps.iter().filter(|one| one.experiment == of).filter(named).cloned().collect())
 }
 

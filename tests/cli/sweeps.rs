@@ -160,7 +160,10 @@ fn an_experiment_is_managed_together() {
     does("experiment resume first", "1 jobs: resume: accepted");
     assert_eq!((&job("s-0001")["held"], &job("alone")["held"]), (&json!(false), &json!(false)));
     does("experiment priority high", "sweep s: change the priority of: accepted");
-    assert_eq!((&job("s-2000")["schedulingPriority"], &job("alone")["schedulingPriority"]), (&json!("high"), &json!("high")));
+    assert_eq!(
+        (&job("s-2000")["schedulingPriority"], &job("alone")["schedulingPriority"]),
+        (&json!("high"), &json!("high"))
+    );
     does("experiment stop --where 'lr<3 batch=1' -y", "2 jobs: stop: accepted");
     does("experiment retry --where 'lr<3'", "2 jobs: retry: accepted");
     does("experiment extend -p lr=200,300", "40 members more");
