@@ -8,6 +8,7 @@
 
 mod beside;
 mod input;
+mod marked;
 mod news;
 
 use std::collections::BTreeMap;
@@ -85,6 +86,8 @@ enum Purpose {
     Preview,
     /// Whether anything is undone, before leaving.
     Leaving,
+    /// What marked jobs have reported, before they are written into a file.
+    Export(marked::Export),
 }
 
 /// The whole screen.
@@ -158,6 +161,7 @@ pub fn handler(id: CommandId) -> Handler {
         C::NextPane | C::PrevPane | C::GoTab | C::Back | C::Forward | C::Zoom | C::Narrower | C::Wider => Handler::App,
         C::Cancel | C::Open | C::CopyCommand => Handler::App,
         C::Failures | C::Edit | C::Shell | C::Port | C::Bookmark | C::Bookmarks => Handler::App,
+        C::Compare | C::ExportMarked => Handler::App,
         C::Menu | C::Doctor | C::Tour | C::ImportHosts | C::Apply | C::Demo => Handler::App,
         C::CauseRetry | C::CauseAvoid => Handler::Overlay,
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,

@@ -257,6 +257,41 @@ proptest! {
     }
 
     #[test]
+    fn no_view_and_no_name_breaks_at_any_size(
+        sizes in proptest::collection::vec((1u16..300, 1u16..100), 1..3),
+        keys in proptest::collection::vec(0usize..STUDY_KEYS.len(), 0..24),
+        ascii: bool,
+    ) {
+        let mut screen = crate::study::odd_study(80, 24, ascii);
+        for (width, height) in sizes {
+            screen.resize(width, height);
+            for key in &keys {
+                screen.keys(STUDY_KEYS[*key]);
+                crate::study::answer(&mut screen);
+                screen.buffer();
+            }
+            let buffer = screen.buffer();
+            let controls = buffer.content.iter().filter(|cell| cell.symbol().chars().any(char::is_control)).count();
+            prop_assert_eq!(controls, 0);
+        }
+    }
+
+    #[test]
+    fn a_storm_of_sizes_leaves_one_picture(
+        sizes in proptest::collection::vec((1u16..300, 1u16..100), 1..60),
+        last in (96u16..200, 24u16..60),
+    ) {
+        let mut stormed = Screen::at_work(80, 24, |_| {});
+        for (width, height) in sizes {
+            stormed.resize(width, height);
+            stormed.buffer();
+        }
+        stormed.resize(last.0, last.1);
+        let calm = Screen::at_work(last.0, last.1, |_| {});
+        prop_assert_eq!(stormed.text(), calm.text());
+    }
+
+    #[test]
     fn any_mouse_is_fine(acts in proptest::collection::vec((0u8..5, 0u16..140, 0u16..50), 0..60)) {
         use ostler::tui::msg::{Mouse, MouseAct};
         let mut screen = Screen::at_work(120, 40, |_| {});
@@ -267,6 +302,62 @@ proptest! {
         }
     }
 }
+
+/// Keys that do something in views of an experiment and its jobs, and windows that are opened from there.
+const STUDY_KEYS: &[&str] = &[
+    "alt-1",
+    "alt-2",
+    "alt-3",
+    "alt-4",
+    "alt-5",
+    "j",
+    "k",
+    "G",
+    "g",
+    "ctrl-d",
+    "ctrl-u",
+    "m",
+    "T",
+    "t",
+    "L",
+    "X",
+    "w",
+    "f",
+    "o",
+    "O",
+    "space",
+    "*",
+    "c",
+    "esc",
+    "enter",
+    "tab",
+    "/",
+    "\"lr<0.1\"",
+    "h",
+    "l",
+    "right",
+    "left",
+    "?",
+    "!",
+    "W",
+    "P",
+    "n",
+    "R",
+    "E",
+    ".",
+    "ctrl-e",
+    ":",
+    "\"hide_lr\"",
+    "\"tour\"",
+    "\"doctor\"",
+    "\"import\"",
+    "z",
+    "pgdn",
+    "pgup",
+    "q",
+    "a",
+    "i",
+];
 
 /// Keys that do something somewhere.
 const KEYS: &[&str] = &[
