@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod cluster;
+pub mod budget_file;
 pub mod cluster_file;
 pub mod container;
 mod container_file;

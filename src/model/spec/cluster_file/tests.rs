@@ -126,3 +126,24 @@ fn published_properties_without_effect_are_said_and_kept() {
     assert!(!stored.contains("hunter2"), "{stored}");
     assert_eq!(serde_json::from_str::<ClusterSpec>(&stored).unwrap(), spec);
 }
+
+#[test]
+fn a_budget_stands_beside_the_properties() {
+    use crate::model::cost::{Brake, Budget, Period};
+    use crate::model::units::Money;
+    for (text, expected) in [
+        ("{\"hosts\": \"a\", \"scaleSettings\": {\"manual\": {\"targetNodeCount\": 1}}}", None),
+        (
+            "{\"hosts\": \"a\", \"budget\": {\"limit\": 2.5}, \"scaleSettings\": {\"manual\": {\"targetNodeCount\": 1}}}",
+            Some(Budget::new(Money(2_500_000), Period::Month, Brake::Hold)),
+        ),
+        (
+            "{\"properties\": {\"hosts\": \"a\", \"budget\": {\"limit\": \"3\", \"per\": \"day\", \"then\": \"zero\"}, \"scaleSettings\": {\"manual\": {\"targetNodeCount\": 1}}}}",
+            Some(Budget::new(Money(3_000_000), Period::Day, Brake::Zero)),
+        ),
+    ] {
+        let mut faults = Faults::default();
+        let file = ClusterFile::read(&Doc::parse(text, None).unwrap(), &mut faults);
+        assert_eq!(file.unwrap_or_else(|| panic!("{:?}", faults.errors)).budget, expected, "{text}");
+    }
+}
