@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::job_create::set_variables;
+use super::resources::Resources;
 use super::workspace::pair;
 use crate::model::fault::Fault;
 use crate::model::spec::doc::{Doc, Value};
@@ -19,18 +20,8 @@ pub struct Changes {
     /// Another longest time of one attempt: 90s, 2h30m, P7D
     #[arg(long, value_name = "SPAN")]
     time: Option<String>,
-    /// Other CPUs that each node has to give
-    #[arg(long, value_name = "N")]
-    cpus: Option<String>,
-    /// Other GPUs that each node has to give
-    #[arg(long, value_name = "N")]
-    gpus: Option<String>,
-    /// Other memory that each node has to give: 16G
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
-    /// Any other count that each node has to give; may be repeated
-    #[arg(long = "resource", value_name = "NAME=N", value_parser = pair)]
-    resources: Vec<(String, String)>,
+    #[command(flatten)]
+    resources: Resources,
     /// A variable with another value, as NAME=VALUE; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
     variables: Vec<(String, String)>,
@@ -42,7 +33,7 @@ pub struct Changes {
 impl Changes {
     /// Says whether there is none.
     pub fn is_empty(&self) -> bool {
-        let options = [&self.time, &self.cpus, &self.gpus, &self.memory, &self.priority];
+        let options = [&self.time, &self.priority];
         self.nodes.is_none()
             && options.iter().all(|option| option.is_none())
             && self.resources.is_empty()
@@ -68,17 +59,7 @@ impl Changes {
         if let Some(priority) = &self.priority {
             doc.put_property(&["schedulingPriority"], text(priority));
         }
-        for (key, value) in [("cpus", &self.cpus), ("gpus", &self.gpus)] {
-            if let Some(value) = value {
-                doc.put_property(&["resources", key], Value::Number(value.clone()));
-            }
-        }
-        if let Some(memory) = &self.memory {
-            doc.put_property(&["resources", "memory"], text(memory));
-        }
-        for (name, count) in &self.resources {
-            doc.put_property(&["resources", name], Value::Number(count.clone()));
-        }
+        self.resources.put(&mut doc);
         set_variables(&mut doc, &self.variables);
         let mut faults = Faults::default();
         let read = JobFile::read(&doc, &mut faults);
@@ -107,7 +88,7 @@ mod tests {
         spec.metrics = Some(Box::default());
         let changes = Changes {
             nodes: Some(2),
-            memory: Some("16G".into()),
+            resources: Resources::memory("16G"),
             time: Some("2h".into()),
             variables: vec![("A".into(), "b".into())],
             ..Changes::default()
@@ -119,7 +100,7 @@ mod tests {
         assert_eq!((&changed.secrets, &changed.toolkit, &changed.metrics), (&spec.secrets, &spec.toolkit, &spec.metrics));
         assert_eq!(changed.environment_variables.len(), 1);
         assert_eq!(Changes::default().apply(spec.clone()).expect("the same"), spec);
-        let wrong = Changes { memory: Some("lots".into()), ..Changes::default() };
+        let wrong = Changes { resources: Resources::memory("lots"), ..Changes::default() };
         assert!(wrong.apply(spec).expect_err("no size").message.contains("memory"));
     }
 }

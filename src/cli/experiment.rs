@@ -82,7 +82,7 @@ pub enum Verb {
         #[command(flatten)]
         its: together::ItsSweep,
         #[command(flatten)]
-        values: Box<super::sweep::Values_>,
+        values: Box<super::sweep::NewValues>,
     },
     /// Take members of its sweep away that have not come up
     Trim {

@@ -10,6 +10,7 @@ use super::logs;
 use super::node::command_line;
 use super::objects::job as object;
 use super::quick::Quick;
+use super::resources::Resources;
 use super::secret::{self, Answers};
 use super::session::{Core, Session, unexpected};
 use super::when::When;
@@ -91,18 +92,8 @@ pub struct What {
     /// By what the processes of a pytorch job talk
     #[arg(long, value_name = "BACKEND", value_parser = ["tcp", "gloo", "mpi", "nccl"])]
     backend: Option<String>,
-    /// CPUs that each node has to give; the whole node when nothing of the kind is said
-    #[arg(long, value_name = "N")]
-    cpus: Option<String>,
-    /// GPUs that each node has to give
-    #[arg(long, value_name = "N")]
-    gpus: Option<String>,
-    /// Memory that each node has to give: 16G
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
-    /// Any other count that each node has to give, as the cluster's file names it; may be repeated
-    #[arg(long = "resource", value_name = "NAME=N", value_parser = pair)]
-    resources: Vec<(String, String)>,
+    #[command(flatten)]
+    resources: Resources,
     #[command(flatten)]
     when: When,
     #[command(flatten)]
@@ -331,17 +322,7 @@ pub fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
         doc.put_property(&["schedulingPriority"], text(priority));
     }
     put_toolkit(doc, create)?;
-    for (key, value) in [("cpus", &create.cpus), ("gpus", &create.gpus)] {
-        if let Some(value) = value {
-            doc.put_property(&["resources", key], Value::Number(value.clone()));
-        }
-    }
-    if let Some(memory) = &create.memory {
-        doc.put_property(&["resources", "memory"], text(memory));
-    }
-    for (name, count) in &create.resources {
-        doc.put_property(&["resources", name], Value::Number(count.clone()));
-    }
+    create.resources.put(doc);
     create.when.overlay(doc)?;
     set_variables(doc, &create.variables);
     secret::overlay(doc, &create.secrets)

@@ -98,7 +98,7 @@ pub struct Members {
 
 /// Which values.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Values_ {
+pub struct NewValues {
     /// A parameter: lr=log:1e-4..1e-1:8, batch=32,64,128, seed=1..10, x=0.0..1.0:5, y=0..1/0.25, data=files:DIR::REGEX,
     /// opt=[{"name": "sgd", "lr": 0.1}, …]; @FILE for a table in CSV or JSON; may be repeated
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUES")]
@@ -132,7 +132,7 @@ pub struct Shape {
     #[command(flatten)]
     what: What,
     #[command(flatten)]
-    values: Values_,
+    values: NewValues,
     /// As many members may run at once
     #[arg(long, value_name = "N")]
     running: Option<u32>,
@@ -185,7 +185,7 @@ pub struct Extend {
     #[command(flatten)]
     pub(super) named: Named,
     #[command(flatten)]
-    pub(super) values: Values_,
+    pub(super) values: NewValues,
 }
 
 /// Does it.
@@ -286,7 +286,7 @@ async fn submit(session: &Session, ask: SubmitSweep) -> Result<i32, Failure> {
 /// # Errors
 /// As for `sweep create`.
 pub async fn of_job_file(session: &Session, what: &What, token: Option<String>) -> Result<i32, Failure> {
-    let shape = Shape { what: what.clone(), values: Values_::default(), running: None, hash_names: false };
+    let shape = Shape { what: what.clone(), values: NewValues::default(), running: None, hash_names: false };
     let ask = read(session, &shape, job_create::Purpose::Submit).await?;
     submit(session, SubmitSweep { token: token.or(Some(Uuid::now_v7().to_string())), ..ask }).await
 }
@@ -389,7 +389,7 @@ fn hide(doc: &mut Doc, values: &[SecretText], secret: bool) {
 }
 
 /// Puts options over what the file says of values; a parameter of the same name is replaced.
-async fn add_values(session: &Session, file: &mut SweepFile, values: &Values_) -> Result<(), Failure> {
+async fn add_values(session: &Session, file: &mut SweepFile, values: &NewValues) -> Result<(), Failure> {
     if let Some(named) = &values.params_file {
         let source = Source::read(named).await?;
         let doc = source.doc()?;

@@ -131,7 +131,7 @@ impl ItsSweep {
 ///
 /// # Errors
 /// As for `sweep extend`.
-pub async fn extend(session: &Session, its: ItsSweep, values: sweep::Values_) -> Result<i32, Failure> {
+pub async fn extend(session: &Session, its: ItsSweep, values: sweep::NewValues) -> Result<i32, Failure> {
     let named = its.one(session).await?;
     sweep::extend(session, sweep::Extend { named, values }).await
 }

@@ -397,7 +397,8 @@ impl SweepPlan {
             0 => String::new(),
             known => format!(", {known} with the same body left out"),
         };
-        format!("{count} jobs {names}{known}: {}{cost}", self.parameters.join(", "))
+        let jobs = if count == 1 { "job" } else { "jobs" };
+        format!("{count} {jobs} {names}{known}: {}{cost}", self.parameters.join(", "))
     }
 }
 
