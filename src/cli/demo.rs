@@ -22,6 +22,7 @@ use crate::api::Client;
 use crate::api::host::{self, HostOptions, Mode};
 use crate::model::fault::{Fault, FaultKind};
 use crate::model::ids::{JobId, NodeId};
+use crate::model::metric::{Metrics, Pattern};
 use crate::model::request::{JobAct, JobRef, Place, Request, Submit};
 use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, Snapshot, Update};
@@ -240,6 +241,10 @@ fn jobs(data: &Path) -> Vec<Submit> {
         .collect()
 }
 
+/// What the log of a job says, which is drawn; its lines stand in columns, which no usual form has.
+const METRICS: [(&str, &str); 2] =
+    [("loss", r"step +(?<step>\d+) +loss (?<value>\S+)"), ("accuracy", r"step +(?<step>\d+) .*accuracy (?<value>\S+)")];
+
 fn job(data: &Path, rate: &str, seed: u32, epochs: u32) -> JobSpec {
     let variable = |name: &str, value: String| EnvironmentVariable { name: name.to_owned(), value };
     JobSpec {
@@ -251,8 +256,10 @@ fn job(data: &Path, rate: &str, seed: u32, epochs: u32) -> JobSpec {
             variable("PACE", PACE.to_owned()),
         ],
         constraints: Constraints { max_wall_clock_time: JOB_LIMIT },
-        // What its log says of loss and accuracy is drawn.
-        metrics: Some(Box::default()),
+        metrics: Some(Box::new(Metrics {
+            patterns: METRICS.map(|(name, regex)| Pattern { name: Some(name.to_owned()), regex: regex.to_owned() }).to_vec(),
+            ..Metrics::default()
+        })),
         ..JobSpec::command("sh \"$AZ_BATCHAI_INPUT_DATA/train.sh\"")
     }
 }
