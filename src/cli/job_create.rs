@@ -94,6 +94,9 @@ pub struct What {
     backend: Option<String>,
     #[command(flatten)]
     resources: Resources,
+    /// Let its nodes come to one another by ssh without a password, with a key that is made for it and gone after it
+    #[arg(long)]
+    ssh_among_nodes: bool,
     #[command(flatten)]
     when: When,
     #[command(flatten)]
@@ -320,6 +323,9 @@ pub fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
     }
     if let Some(priority) = &create.priority {
         doc.put_property(&["schedulingPriority"], text(priority));
+    }
+    if create.ssh_among_nodes {
+        doc.put_property(&["sshAmongNodes"], Value::Bool(true, "true".to_owned()));
     }
     put_toolkit(doc, create)?;
     create.resources.put(doc);

@@ -12,6 +12,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod accelerate;
+mod among;
 mod caffe;
 mod caffe2;
 mod chainer;
@@ -53,6 +54,7 @@ use crate::model::state::Job;
 use crate::model::state::job::Daemon;
 use crate::model::volume::Volume;
 
+pub use among::{AmongKey, has_among_key};
 pub use cx::Cx;
 use cx::{interpreter, line};
 pub use node_setup::{set_up_node, task_logs, undo_node_setup};
@@ -154,6 +156,8 @@ pub struct JobNames<'a> {
     pub volumes: &'a [Volume],
     /// The container runtimes to look for, in order; only its set-up and clean-up look at it.
     pub runtimes: &'a [String],
+    /// The key by which its nodes come to one another; only its set-up and clean-up look at it.
+    pub among: Option<&'a AmongKey>,
 }
 
 /// Returns the processes of a job's launch plan.

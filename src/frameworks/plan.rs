@@ -97,7 +97,7 @@ impl Plan<'_> {
             vec![paths.job_temp.clone(), paths.mounts.clone(), paths.job_mounts.clone(), directories.logs.clone()];
         let shared = self.shared(&paths);
         self.check_shared(shared.as_ref())?;
-        let before = shared.as_ref().map_or("", |shared| shared.lines());
+        let before = format!("{}{}", shared.as_ref().map_or("", |shared| shared.lines()), self.among_lines());
         dirs.extend(shared.filter(|shared| !shared.on_mount).map(|shared| shared.path));
         dirs.extend(directories.outputs.into_iter().map(|(_, path)| path));
         // Where a script finds `ostler metric`.

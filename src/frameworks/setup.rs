@@ -11,6 +11,7 @@
 //!   the half-done work of a set-up that was killed. Steps that make something else say how to undo that.
 //! - *Secrets are variables* of the process, never words of a command line.
 
+use crate::frameworks::among::{AMONG_SH, SPOOL_SH, has_among_key};
 use crate::frameworks::container::CONTAINER_SH;
 use crate::frameworks::expand::quoted;
 use crate::frameworks::mounts;
@@ -45,7 +46,7 @@ pub(super) struct Step {
 
 /// Says whether a job's nodes have to be set up.
 pub(super) fn needed(spec: &JobSpec) -> bool {
-    !spec.mount_volumes.is_empty() || spec.container_settings.is_some()
+    !spec.mount_volumes.is_empty() || spec.container_settings.is_some() || has_among_key(spec)
 }
 
 impl Plan<'_> {
@@ -54,6 +55,7 @@ impl Plan<'_> {
         let mut steps = mounts::steps(self.names.volumes, &paths.job_mounts);
         // What is mounted has to be there when the container starts.
         steps.extend(self.container(paths)?);
+        steps.extend(self.among());
         Ok(steps)
     }
 
@@ -104,8 +106,9 @@ impl Plan<'_> {
 
     fn process(&self, rank: Rank, paths: &Paths, text: &str) -> Result<Launch, Fault> {
         let key = RankKey { job: self.job.id, attempt: self.job.attempt, rank };
-        let functions = if self.job.spec.container_settings.is_some() { CONTAINER_SH } else { "" };
-        let text = &format!("{functions}{text}");
+        let of_container = if self.job.spec.container_settings.is_some() { CONTAINER_SH } else { "" };
+        let of_ssh = if has_among_key(&self.job.spec) { [SPOOL_SH, AMONG_SH].concat() } else { String::new() };
+        let text = &format!("{of_container}{of_ssh}{text}");
         let logs = self.directories(paths)?.logs;
         let on_mount = self.on_job_mount(paths, &logs);
         let log = (!on_mount).then(|| format!("{logs}/execution{}.log", self.node_suffix()));

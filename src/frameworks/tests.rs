@@ -19,7 +19,7 @@ use crate::model::state::node::BootId;
 use crate::model::units::UnixMillis;
 
 static NAMES: JobNames<'static> =
-    JobNames { workspace: "lab", experiment: "first", cluster_mounts: &NO_MOUNTS, volumes: &[], runtimes: &[] };
+    JobNames { workspace: "lab", experiment: "first", cluster_mounts: &NO_MOUNTS, volumes: &[], runtimes: &[], among: None };
 
 fn spec(json: serde_json::Value) -> JobSpec {
     serde_json::from_value(json).unwrap()

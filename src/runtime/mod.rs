@@ -2,6 +2,7 @@
 //! turn of the [`engine`] (events → steps → one commit → snapshot), then answers, publishes and acts. What arrives while a
 //! commit is under way is in the next turn: that is the group commit.
 
+mod among;
 pub mod call;
 pub mod clock;
 mod depend;

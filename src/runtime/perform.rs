@@ -18,7 +18,7 @@ use crate::providers;
 use crate::runtime::engine::{Engine, Out};
 use crate::runtime::export::{self, Ask};
 use crate::runtime::keep::KeepWork;
-use crate::runtime::{handover, provide, resolve, secrets, sweeps, volumes};
+use crate::runtime::{among, handover, provide, resolve, secrets, sweeps, volumes};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, NO_JOB, Sched, Sighting};
 use crate::store::Store;
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
@@ -254,7 +254,8 @@ fn launch<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> Result<La
         RankRole::Prepare | RankRole::Main | RankRole::Daemon => Vec::new(),
     };
     let runtimes = &engine.settings.container_runtimes;
-    let names = frameworks::JobNames { volumes: &found, runtimes, ..job_names(&engine.sched, job) };
+    let among = among::key_of(engine, job)?;
+    let names = frameworks::JobNames { volumes: &found, runtimes, among: among.as_ref(), ..job_names(&engine.sched, job) };
     frameworks::launch(job, &job.places, key.rank, daemon, &names).map_err(|fault| fault.message)
 }
 
@@ -301,6 +302,7 @@ pub fn job_names<'a>(sched: &'a Sched, job: &Job) -> frameworks::JobNames<'a> {
         cluster_mounts: sched.clusters().get(&job.cluster).map_or(&NO_MOUNTS, |cluster| cluster.spec.mounts()),
         volumes: &[],
         runtimes: &[],
+        among: None,
     }
 }
 

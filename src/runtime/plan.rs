@@ -13,7 +13,7 @@ use crate::model::plan::{Estimate, JobPlan, PLAN_PROCESSES_MAX, PlanMount, PlanN
 use crate::model::request::{Place, Reply, Submit};
 use crate::model::resource_id::ResourceId;
 use crate::model::spec::mounts::NO_MOUNTS;
-use crate::model::spec::{JobSpec, MountVolumes, ProviderSpec};
+use crate::model::spec::{JobSpec, MountVolumes, ProviderSpec, SecretSource};
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Job, Node, NodeState};
 use crate::model::units::{Money, UnixMillis};
 use crate::model::volume::Volume;
@@ -132,7 +132,7 @@ fn handed<S: Store>(
     let door = known.unwrap_or_else(|| stand_in(0, None));
     let runtimes = &engine.settings.container_runtimes;
     let (workspace, experiment) = (names.workspace.as_str(), names.experiment.as_str());
-    let of = frameworks::JobNames { workspace, experiment, cluster_mounts: &NO_MOUNTS, volumes: &[], runtimes };
+    let of = frameworks::JobNames { workspace, experiment, cluster_mounts: &NO_MOUNTS, volumes: &[], runtimes, among: None };
     let launch = handover::launch(job, cluster, &door, &of)?;
     let key = RankKey { job: job.id, attempt: job.attempt, rank: Rank::main(0) };
     let script = slurm::text(&door.root, key, &launch).map_err(Fault::user)?;
@@ -367,7 +367,10 @@ fn processes(
         .chain(of(RankRole::Cleanup, set_up))
         .collect();
     let (workspace, experiment) = (names.workspace.as_str(), names.experiment.as_str());
-    let names = frameworks::JobNames { workspace, experiment, cluster_mounts, volumes, runtimes };
+    // The key itself is made for each attempt.
+    let among = frameworks::AmongKey { private: SecretSource::Prompt, public: "ssh-ed25519 KEY-OF-THE-ATTEMPT".to_owned() };
+    let among = Some(&among);
+    let names = frameworks::JobNames { workspace, experiment, cluster_mounts, volumes, runtimes, among };
     let mut found = Vec::new();
     for rank in ranks.iter().take(PLAN_PROCESSES_MAX) {
         let launch = frameworks::launch(job, places, *rank, None, &names)?;

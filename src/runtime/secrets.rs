@@ -107,6 +107,20 @@ impl Vault {
         Ok(whole)
     }
 
+    /// Returns a secret that follows from the key and these words alone, so that it has to be kept nowhere.
+    ///
+    /// # Errors
+    /// The key cannot be made or used.
+    pub fn derive(&self, words: &str) -> Result<[u8; 32], VaultError> {
+        if self.key()?.is_none() {
+            self.make_key()?;
+        }
+        let failed = |source| VaultError::File { doing: "read", path: self.key_file.clone(), source };
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &fs::read(&self.key_file).map_err(failed)?);
+        let tag = ring::hmac::sign(&key, words.as_bytes());
+        tag.as_ref().try_into().map_err(|_| VaultError::Random)
+    }
+
     /// Opens a value.
     ///
     /// # Errors

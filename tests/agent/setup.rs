@@ -2,17 +2,24 @@
 
 use std::process::Command;
 
-use ostler::frameworks::{JobNames, launch};
+use ostler::frameworks::{AmongKey, JobNames, launch};
 use ostler::model::ids::RankKey;
 use ostler::model::launch::{Launch, NodePlace};
 use ostler::model::spec::mounts::NO_MOUNTS;
+use ostler::model::spec::{SecretSource, SecretText};
 use ostler::model::state::{Job, Proof};
 use ostler::model::units::Millis;
 use ostler::model::volume::{Source, Volume, VolumeKind};
 
 use crate::node::{Node, Shell, key, root};
 
-crate::in_every_shell!(last_words, mounts_come_and_go, a_failure_says_which, a_wipe_stops_at_a_mount);
+crate::in_every_shell!(
+    last_words,
+    mounts_come_and_go,
+    a_failure_says_which,
+    a_wipe_stops_at_a_mount,
+    a_way_in_by_ssh_is_opened_and_closed,
+);
 
 /// A job of one node with mounts.
 fn job(number: u64, prefix: Option<&str>) -> Job {
@@ -42,7 +49,8 @@ fn launch_of(node: &Node, job: &Job, rank: &str, volumes: &[Volume]) -> (RankKey
         gpu_shares: None,
         ..NodePlace::default()
     };
-    let names = JobNames { workspace: "lab", experiment: "first", cluster_mounts: &NO_MOUNTS, volumes, runtimes: &[] };
+    let names =
+        JobNames { workspace: "lab", experiment: "first", cluster_mounts: &NO_MOUNTS, volumes, runtimes: &[], among: None };
     let key = key(&format!("{}.1.{rank}", job.id.0));
     (key, launch(job, &[place], key.rank, None, &names).unwrap())
 }
@@ -132,6 +140,80 @@ async fn mounts_come_and_go(shell: Shell) {
     let log = std::fs::read_to_string(inside(&node, "logs/seg/stdouterr/execution.log")).unwrap();
     assert!(log.contains("3.1.s0 done: undid what was left mounted"), "{log}");
     assert_eq!(run(&mut node, &c, "c0", &volumes[..1], shell).await, Proof::Exit { code: 0, why: None });
+}
+
+async fn a_way_in_by_ssh_is_opened_and_closed(shell: Shell) {
+    let mut node = Node::up(shell).await;
+    let home = tempfile::tempdir().unwrap();
+    let (ssh, keys) = (home.path().join(".ssh"), home.path().join(".ssh/authorized_keys"));
+    let key = AmongKey {
+        private: SecretSource::Given(SecretText::new("-----BEGIN\nnobody's\n")),
+        public: "ssh-ed25519 AAAA".to_owned(),
+    };
+    let names = JobNames {
+        workspace: "lab",
+        experiment: "first",
+        cluster_mounts: &NO_MOUNTS,
+        volumes: &[],
+        runtimes: &[],
+        among: Some(&key),
+    };
+    let spec = serde_json::json!({"nodeCount": 2, "sshAmongNodes": true, "customToolkitSettings": {"commandLine": "true"}});
+    let mut job = job(1, None);
+    job.spec = serde_json::from_value(spec).unwrap();
+    let place = |name: &str| NodePlace {
+        name: name.into(),
+        address: "127.0.0.1".into(),
+        root: node.root().to_str().unwrap().to_owned(),
+        shell: "/bin/sh".into(),
+        user: "somebody".into(),
+        cpus: 1,
+        ..NodePlace::default()
+    };
+    let places = [place("node1"), place("node 2")];
+    job.nodes = vec![ostler::model::ids::NodeId(1), ostler::model::ids::NodeId(2)];
+    let launched = |job: &Job, rank: &str| {
+        let key = crate::node::key(&format!("1.{}.{rank}", job.attempt.0));
+        let mut launch = launch(job, &places, key.rank, None, &names).unwrap();
+        launch.env.push(("HOME".to_owned(), home.path().to_str().unwrap().to_owned()));
+        (key, launch)
+    };
+    let before = "ssh-rsa BBBB me\nssh-rsa CCCC without an end";
+    for (attempt, there) in [(1, false), (2, true)] {
+        if there {
+            std::fs::write(&keys, before).unwrap();
+            std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+        }
+        job.attempt = ostler::model::ids::Attempt(attempt);
+        let (set_up, launch) = launched(&job, "s0");
+        node.start_launch(set_up, launch, Millis::from_mins(5));
+        assert_eq!(node.gone(set_up).await, Proof::Exit { code: 0, why: None });
+        let text = std::fs::read_to_string(&keys).unwrap();
+        let ours = text.lines().last().unwrap();
+        assert!(ours.starts_with("restrict,pty,command=") && ours.contains(" ssh-ed25519 AAAA ostler-"), "{text}");
+        let dir = node.root().join(format!("ssh/1.{attempt}"));
+        assert_eq!(std::fs::read_to_string(dir.join("id")).unwrap(), "-----BEGIN\nnobody's\n");
+        let config = std::fs::read_to_string(dir.join("config")).unwrap();
+        let hosts = "Host node1 127.0.0.1\n  HostName 127.0.0.1\n  User somebody\nHost 127.0.0.1 127.0.0.1\n";
+        assert!(config.starts_with(hosts), "{config}");
+        // What comes in is known by its environment, and ended although it hears no TERM.
+        let mut came = Command::new(dir.join("enter"))
+            .env("SSH_ORIGINAL_COMMAND", "trap : TERM; while :; do sleep 1000 & wait; done")
+            .env("SHELL", "/bin/sh")
+            .spawn()
+            .unwrap();
+        let (clean_up, launch) = launched(&job, "c0");
+        node.start_launch(clean_up, launch, Millis::from_mins(5));
+        assert_eq!(node.gone(clean_up).await, Proof::Exit { code: 0, why: None });
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&came.wait().unwrap()), Some(9));
+        let text = std::fs::read_to_string(&keys).unwrap_or_default();
+        assert_eq!(text, if there { format!("{before}\n") } else { String::new() });
+        assert!(!dir.exists());
+        let left: Vec<_> = std::fs::read_dir(&ssh).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["authorized_keys"]);
+    }
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&keys).unwrap()) & 0o777;
+    assert_eq!(mode, 0o640, "it is the user's file");
 }
 
 async fn a_failure_says_which(shell: Shell) {

@@ -1,6 +1,7 @@
 //! The program as a user has it, against real sshd on hosts in namespaces (`tests/lab/nslab`): each test has a lab and a
 //! state directory of its own. They need root and are therefore ignored by `cargo test`; `tests/run` runs them.
 
+mod among;
 mod containers;
 mod files;
 mod frameworks;

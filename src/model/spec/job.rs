@@ -204,6 +204,9 @@ pub struct JobSpec {
     #[serde(default)]
     #[schemars(rename = "resources", with = "Option<ResourcesForm>")]
     pub demand: Demand,
+    /// Whether its nodes can come to one another by ssh without a password; ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ssh_among_nodes: bool,
     /// When it may run and how often.
     #[serde(flatten)]
     pub scheduling: Box<Scheduling>,
@@ -234,6 +237,7 @@ impl JobSpec {
             secrets: Vec::new(),
             constraints: Constraints::default(),
             demand: Demand::WholeNode,
+            ssh_among_nodes: false,
             scheduling: Box::default(),
             metrics: None,
             kept: Kept::default(),

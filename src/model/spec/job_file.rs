@@ -180,6 +180,13 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let output_directories = fields.take("outputDirectories").map(|field| outputs(&field, faults)).unwrap_or_default();
     let constraints = fields.take("constraints").and_then(|field| constraints(&field, faults)).unwrap_or_default();
     let demand = fields.take("resources").and_then(|field| resources(&field, faults)).map(Demand::Part);
+    let ssh_among_nodes = fields.take("sshAmongNodes").and_then(|field| {
+        let wanted = field.truth(faults)?;
+        if wanted && container_settings.is_some() {
+            field.fault(faults, "comes to the hosts, not into containers; their launchers need no ssh");
+        }
+        Some(wanted)
+    });
     let scheduling = Box::new(scheduling_file::read(&mut fields, faults));
     let metrics = fields.take("metrics").and_then(|field| metrics_file::read(&field, faults)).map(Box::new);
     fields.finish(faults);
@@ -198,6 +205,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         secrets,
         constraints,
         demand: demand.unwrap_or_default(),
+        ssh_among_nodes: ssh_among_nodes.unwrap_or_default(),
         scheduling,
         metrics,
         kept: Kept::default(),

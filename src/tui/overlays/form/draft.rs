@@ -186,6 +186,8 @@ pub struct Rest {
     pub container_settings: Option<ContainerSettings>,
     /// See [`JobSpec::secrets`].
     pub secrets: Vec<Secret>,
+    /// See [`JobSpec::ssh_among_nodes`].
+    pub ssh_among_nodes: bool,
     /// See [`JobSpec::scheduling`].
     pub scheduling: Box<Scheduling>,
     /// See [`JobSpec::metrics`].
@@ -202,6 +204,7 @@ impl Rest {
             (!self.mount_volumes.is_empty(), "mountVolumes"),
             (!self.secrets.is_empty(), "secrets"),
             (self.scheduling.array.is_some(), "array"),
+            (self.ssh_among_nodes, "sshAmongNodes"),
             (self.metrics.is_some(), "metrics"),
         ];
         set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
@@ -289,6 +292,7 @@ impl Draft {
                 },
                 container_settings: spec.container_settings.clone(),
                 secrets: spec.secrets.clone(),
+                ssh_among_nodes: spec.ssh_among_nodes,
                 scheduling: Box::new(Scheduling {
                     after: Vec::new(),
                     after_ok: Vec::new(),
@@ -385,6 +389,7 @@ impl Draft {
     fn blank(&self) -> JobSpec {
         let rest = &self.rest;
         JobSpec {
+            ssh_among_nodes: rest.ssh_among_nodes,
             mount_volumes: rest.mount_volumes.clone(),
             container_settings: rest.container_settings.clone(),
             secrets: rest.secrets.clone(),
