@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::failure::Failure;
 use super::fetch::Source;
 use super::lists::Lists;
+use super::output::status::StatusLine;
 use super::output::{Column, Look};
 use super::select;
 use super::session::{Core, Session};
@@ -190,15 +191,18 @@ async fn once(session: &Session, core: &Core, wish: &Tree, apply: &Apply) -> Res
         return Ok(());
     }
     session.confirm(&format!("{summary}: apply"))?;
-    for step in &steps {
+    let (mut line, all) = (StatusLine::new(session.out), made + changed + deleted);
+    for (done, step) in (1..).zip(steps.iter().filter(|step| !step.requests.is_empty())) {
         for request in &step.requests {
             let sentence = format!("{} {} {}", step.action.word(), step.kind, step.name);
+            line.show(&format!("{done} of {all}: {sentence}"));
             if let Some(Reply::FileServer(view)) = core.act(&sentence, request.clone()).await? {
                 // What follows may mount it.
                 super::file_server::made(core, view).await?;
             }
         }
     }
+    line.clear();
     session.out.note(&format!("{made} created, {changed} changed, {deleted} deleted"));
     Ok(())
 }

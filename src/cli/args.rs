@@ -85,6 +85,9 @@ pub struct Globals {
     /// How data is written: table, wide, json, jsonl, yaml, tsv or name [default: table]
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Option<Format>,
+    /// Pick out of the data with JMESPath, in the words of -o json: "[?executionState=='failed'].{name: name, why: reason}"
+    #[arg(long, global = true, value_name = "EXPRESSION")]
+    pub query: Option<String>,
     /// Do not ask
     #[arg(short, long, global = true)]
     pub yes: bool,

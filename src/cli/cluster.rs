@@ -388,8 +388,7 @@ fn ask_for_jobs(session: &Session, preview: &Preview) -> Result<(), Failure> {
 
 /// Programs get the cluster as it is after the change.
 async fn show_scaled(session: &Session, core: &Core, name: Option<&String>) -> Result<(), Failure> {
-    use super::output::Format;
-    if matches!(session.out.format, Format::Table | Format::Wide) || session.globals.dry_run {
+    if session.out.for_people() || session.globals.dry_run {
         return Ok(());
     }
     let name = name.or(session.context.cluster.as_ref());

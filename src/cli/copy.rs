@@ -1,6 +1,5 @@
 //! `ostler job file get` and `put`: files of a job from and to this machine.
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,6 +9,7 @@ use super::failure::Failure;
 use super::file::{Directory, OneJob, join, node_index, one_job};
 use super::job_create::by_id;
 use super::names;
+use super::output::status::StatusLine;
 use super::output::{Out, clean};
 use super::session::{Core, Session};
 use crate::model::fault::{Fault, FaultKind};
@@ -199,37 +199,27 @@ fn ended(out: Out, all: &[Progress]) -> i32 {
 
 /// One line on a terminal that says how far a copy is.
 struct ProgressLine {
-    shown: bool,
+    line: StatusLine,
     begun: Option<(Instant, u64)>,
-    terminal: bool,
 }
 
 impl ProgressLine {
     fn new(out: Out) -> Self {
-        Self { shown: false, begun: None, terminal: std::io::stderr().is_terminal() && !out.quiet }
+        Self { line: StatusLine::new(out), begun: None }
     }
 
     fn show(&mut self, progress: &Progress) {
-        if !self.terminal {
+        if !self.line.wanted() {
             return;
         }
         let (begun, before) = *self.begun.get_or_insert((Instant::now(), progress.bytes.0));
         let seconds = begun.elapsed().as_secs_f64();
         let rate = if seconds > 0.5 { ((progress.bytes.0.saturating_sub(before)) as f64 / seconds) as u64 } else { 0 };
-        let text = progress_text(progress, rate);
-        let width = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| usize::from(size.ws_col)).max(20);
-        let text: String = clean(&text).chars().take(width - 1).collect();
-        // Nobody can be told that standard error is closed.
-        let _ = write!(std::io::stderr(), "\r{text}\x1b[K");
-        let _ = std::io::stderr().flush();
-        self.shown = true;
+        self.line.show(&progress_text(progress, rate));
     }
 
     fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-            let _ = std::io::stderr().flush();
-        }
+        self.line.clear();
     }
 }
 

@@ -37,10 +37,7 @@ pub async fn run(session: &Session, export: &Export) -> Result<i32, Failure> {
     let named = export.workspace.clone().or_else(|| session.context.workspace.clone());
     let workspace = lists.workspace(session.within_group(named).as_ref())?;
     let tree = tree(&core, &lists, workspace, !export.without_jobs).await?;
-    let out = match session.out.format {
-        Format::Table | Format::Wide => Out { format: Format::Yaml, ..session.out },
-        Format::Json | Format::Jsonl | Format::Yaml | Format::Tsv | Format::Name => session.out,
-    };
+    let out = if session.out.for_people() { Out { format: Format::Yaml, ..session.out } } else { session.out };
     out.one(&workspace.name, &[("name", workspace.name.clone())], &json!({ "workspace": tree }))?;
     Ok(0)
 }

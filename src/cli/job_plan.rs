@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::job_create::{self, Purpose, What};
-use super::output::{Format, clean};
+use super::output::clean;
 use super::session::{Session, unexpected};
 use crate::model::launch::Launch;
 use crate::model::plan::{JobPlan, PlanProcess};
@@ -20,11 +20,9 @@ use crate::model::request::{Reply, Request, Submit};
 pub async fn run(session: &Session, what: &What) -> Result<i32, Failure> {
     let submit = job_create::read(session, what, Purpose::Look).await?;
     let plan = ask(session, submit, true).await?;
-    match session.out.format {
-        Format::Table | Format::Wide => std::io::stdout().lock().write_all(shown(&plan).as_bytes())?,
-        Format::Json | Format::Jsonl | Format::Yaml | Format::Tsv | Format::Name => {
-            session.out.done("", &plan.name, &value(&plan))?;
-        }
+    match session.out.for_people() {
+        true => std::io::stdout().lock().write_all(shown(&plan).as_bytes())?,
+        false => session.out.done("", &plan.name, &value(&plan))?,
     }
     Ok(0)
 }

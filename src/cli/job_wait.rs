@@ -8,7 +8,6 @@ use clap::Args;
 use super::failure::{Failure, TIMED_OUT};
 use super::job_create::by_id;
 use super::objects::job::{self as object, Outcome};
-use super::output::Format;
 use super::select;
 use super::session::{Core, Session, unexpected};
 use crate::model::request::{JobView, Reply, Request};
@@ -212,7 +211,7 @@ pub fn code(jobs: &[Arc<JobView>]) -> i32 {
 }
 
 fn write(session: &Session, jobs: &[Arc<JobView>]) -> Result<(), Failure> {
-    if matches!(session.out.format, Format::Table | Format::Wide) {
+    if session.out.for_people() {
         return Ok(());
     }
     if let [view] = jobs {

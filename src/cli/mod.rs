@@ -102,6 +102,10 @@ pub fn run(screen: &Screen) -> i32 {
     };
     let out = Out::new(cli.globals.output, cli.globals.color, cli.globals.quiet);
     let environment = environment();
+    let out = match out.asking(cli.globals.query.as_deref()) {
+        Ok(out) => out,
+        Err(fault) => return Failure::from(fault).tell(out),
+    };
     match dispatch(cli, &environment, out, screen) {
         Ok(code) => code,
         Err(failure) => failure.tell(out),

@@ -51,6 +51,7 @@ const LINES: &[&str] = &[
     "file-server show -n s -w lab",
     "file-server list -w lab",
     "file-server delete -n s -w lab -y --dry-run",
+    "job list -w lab -e first --query \"[?executionState=='queued'].name\" -o tsv",
     "list-usages -l eastus",
     "usage -o jsonc",
 ];

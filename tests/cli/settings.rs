@@ -198,6 +198,33 @@ fn every_format_of_a_list() {
 }
 
 #[test]
+fn a_question_picks_out_of_the_data() {
+    let user = User::new();
+    user.lab();
+    let ran = |line: &str| {
+        let ran = user.run(line);
+        assert_eq!(ran.code, 0, "{}", ran.shown());
+        ran.stdout
+    };
+    for name in ["a", "b"] {
+        ran(&format!("job create -n {name} -e first -c gpu -- true"));
+    }
+    assert_eq!(ran("cluster show gpu --query scaleSettings.manual.targetNodeCount"), "0\n");
+    assert_eq!(ran("job list --query \"[?name=='b'].{state: executionState, job: name}\" -o tsv"), "queued\tb\n");
+    assert_eq!(ran("job list --query '[].name' -o json"), "[\n  \"a\",\n  \"b\"\n]\n");
+    assert_eq!(ran("job list --query 'length(@)'"), "2\n");
+    // Also of what was just made, of a plan, of an export and of the usage.
+    assert_eq!(ran("workspace create w2 --query name"), "w2\n");
+    assert_eq!(ran("job plan -w lab -e first -c gpu --query 'processes[0].commandLine' -- echo hi"), "echo hi\n");
+    assert_eq!(ran("export lab --query 'workspace.clusters[].name' -o tsv"), "gpu\n");
+    assert_eq!(ran("usage --query \"[?contains(name.value, 'orkspace')].currentValue | [0]\""), "2\n");
+    let wrong = user.run("job list --query \"[?name=b]\"");
+    assert_eq!(wrong.code, 2, "{}", wrong.shown());
+    assert!(wrong.stderr.starts_with("error: --query: column 7: "), "{}", wrong.shown());
+    assert!(wrong.stderr.contains("single quotes"), "{}", wrong.shown());
+}
+
+#[test]
 fn colours_only_where_they_are_wanted() {
     let user = User::new();
     assert!(!user.run("config show").stdout.contains('\u{1b}'));

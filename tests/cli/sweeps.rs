@@ -427,3 +427,49 @@ fn members_are_stopped_early_and_too_many_failures_end_a_sweep() {
     let show = read(&lab.run("sweep show f -o json"));
     assert!(show["failed"].as_u64().is_some_and(|failed| (3..6).contains(&failed)), "{show}");
 }
+
+/// Runs a line with a terminal as its standard error, and returns all that is seen there.
+fn seen(user: &User, line: &str) -> String {
+    let program = format!("{} {line}", env!("CARGO_BIN_EXE_ostler"));
+    // The environment and the place that the program gets here too.
+    let plain = user.command(&[]);
+    let mut command = std::process::Command::new("script");
+    command.args(["-qefc", &program, "/dev/null"]).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("SHELL", "/bin/sh");
+    command.current_dir(user.home()).stdin(std::process::Stdio::null());
+    let output = command.output().expect("script (util-linux) starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{line}: {text}");
+    text
+}
+
+#[test]
+fn many_submissions_say_how_far_they_are_and_none_is_doubled() {
+    let user = User::new();
+    user.lab();
+    std::fs::create_dir(user.home().join("jobs")).unwrap();
+    for at in 1..=12 {
+        let body = json!({"kind": "job", "workspace": "lab", "experiment": "first", "name": format!("j{at:02}"), "cluster": "gpu",
+            "nodeCount": 1, "customToolkitSettings": {"commandLine": "true"}});
+        user.file(&format!("jobs/{at:02}.json"), body.to_string());
+    }
+    let text = seen(&user, "apply -f jobs -y");
+    for at in 1..=12 {
+        let line = format!("\r{at} of 12: + create job lab/first/j{at:02}\x1b[K");
+        assert!(text.contains(&line), "{at}: {text:?}");
+    }
+    assert!(text.trim_end().ends_with("12 created, 0 changed, 0 deleted"), "{text:?}");
+    // Asked again, nothing is made again, and where nobody looks nothing moves.
+    let again = user.run("apply -f jobs -y");
+    assert!(again.code == 0 && again.stderr == "no change\n", "{}", again.shown());
+    user.file("jobs/13.json", r#"{"kind": "job", "workspace": "lab", "experiment": "first", "name": "j13", "nodeCount": 1, "customToolkitSettings": {"commandLine": "x"}}"#);
+    let more = user.run("apply -f jobs -y");
+    assert!(more.code == 0 && more.stderr == "1 created, 0 changed, 0 deleted\n", "{}", more.shown());
+    // A sweep is one submission however many members it has; its repeat with the same token is the same sweep.
+    for _ in 0..2 {
+        let ran = user.run("sweep create -n s -c gpu -e first -p x=1..500 --token once -- 'echo PARAM_X'");
+        assert_eq!(ran.code, 0, "{}", ran.shown());
+    }
+    assert_eq!(user.run("sweep list -o name").stdout, "s\n");
+    assert_eq!(user.run("job list -e first --query 'length(@)'").stdout, "513\n");
+}

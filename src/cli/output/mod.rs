@@ -5,6 +5,8 @@
 
 mod json;
 mod lines;
+mod query;
+pub mod status;
 mod table;
 mod yaml;
 
@@ -14,6 +16,8 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::model::fault::Fault;
+pub use query::Query;
 
 /// A format of data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -163,6 +167,8 @@ pub struct Out {
     pub columns: Option<usize>,
     /// No messages.
     pub quiet: bool,
+    /// What is to be picked out of the data.
+    pub query: Option<&'static Query>,
 }
 
 impl Out {
@@ -185,11 +191,30 @@ impl Out {
             paint_err: Painter::new(wanted(std::io::stderr().is_terminal())),
             columns: size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0),
             quiet,
+            query: None,
         }
+    }
+
+    /// Returns the same with a question to the data, in JMESPath.
+    ///
+    /// # Errors
+    /// That the expression is none.
+    pub fn asking(self, query: Option<&str>) -> Result<Self, Fault> {
+        // One of a process, which ends with what it asks for.
+        let query = query.map(Query::parse).transpose()?.map(|query| &*Box::leak(Box::new(query)));
+        Ok(Self { query, ..self })
+    }
+
+    /// Says whether what is written is for a person to read as it is.
+    pub fn for_people(&self) -> bool {
+        self.query.is_none() && matches!(self.format, Format::Table | Format::Wide)
     }
 
     /// Begins a list.
     pub fn list(&self, columns: &'static [Column]) -> Listing {
+        if self.query.is_some() {
+            return Listing { writer: Writer::Asked(*self, Vec::new()) };
+        }
         let writer = match self.format {
             Format::Table => Writer::Table(table::Table::new(columns, false, self.columns, self.paint)),
             Format::Wide => Writer::Table(table::Table::new(columns, true, self.columns, self.paint)),
@@ -208,6 +233,10 @@ impl Out {
     /// That the output is closed.
     pub fn one(&self, name: &str, facts: &[(&str, String)], value: &Value) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
+        if let Some(query) = self.query {
+            query.write(&mut out, self, value)?;
+            return Ok(out.flush()?);
+        }
         match self.format {
             Format::Table | Format::Wide => table::facts(&mut out, facts, self.paint)?,
             Format::Json => json::pretty(&mut out, value)?,
@@ -224,6 +253,9 @@ impl Out {
     /// # Errors
     /// That the output is closed.
     pub fn done(&self, sentence: &str, name: &str, value: &Value) -> Result<(), Failure> {
+        if self.query.is_some() {
+            return self.one(name, &[], value);
+        }
         match self.format {
             Format::Table | Format::Wide => {
                 self.note(sentence);
@@ -256,6 +288,8 @@ enum Writer {
     Yaml(Vec<Value>),
     Tsv,
     Name,
+    /// All of it, until it is asked.
+    Asked(Out, Vec<Value>),
 }
 
 /// A list that is being written; it streams wherever the format can.
@@ -274,7 +308,7 @@ impl Listing {
             Writer::Table(table) => table.page(&mut out, &rows)?,
             Writer::Json(array) => rows.iter().try_for_each(|row| array.item(&mut out, &row.value))?,
             Writer::Jsonl => rows.iter().try_for_each(|row| json::line(&mut out, &row.value))?,
-            Writer::Yaml(values) => values.extend(rows.into_iter().map(|row| row.value)),
+            Writer::Yaml(values) | Writer::Asked(_, values) => values.extend(rows.into_iter().map(|row| row.value)),
             Writer::Tsv => rows.iter().try_for_each(|row| lines::tsv(&mut out, &row.cells))?,
             Writer::Name => rows.iter().try_for_each(|row| lines::name(&mut out, &row.name))?,
         }
@@ -290,6 +324,11 @@ impl Listing {
         match self.writer {
             Writer::Json(array) => array.end(&mut out)?,
             Writer::Yaml(values) => yaml::document(&mut out, &Value::Array(values))?,
+            Writer::Asked(of, values) => {
+                if let Some(query) = of.query {
+                    query.write(&mut out, &of, &Value::Array(values))?;
+                }
+            }
             Writer::Table(_) | Writer::Jsonl | Writer::Tsv | Writer::Name => {}
         }
         Ok(out.flush()?)

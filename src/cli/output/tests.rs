@@ -78,3 +78,67 @@ fn lines_stay_lines() {
     let text = String::from_utf8(out).unwrap();
     assert_eq!((text.matches('\t').count(), text.matches('\n').count()), (1, 1), "{text:?}");
 }
+
+fn out(format: Format, query: &str) -> Out {
+    let plain = Out {
+        format,
+        paint: Painter::plain(),
+        paint_err: Painter::plain(),
+        columns: None,
+        quiet: false,
+        query: None,
+    };
+    plain.asking(Some(query)).unwrap()
+}
+
+fn asked(format: Format, query: &str, value: &Value) -> String {
+    let out = out(format, query);
+    let mut text = Vec::new();
+    out.query.unwrap().write(&mut text, &out, value).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_question_is_answered_in_every_format() {
+    let jobs = json!([
+        {"name": "a", "nodeCount": 1, "executionState": "failed", "reason": "exit\u{1b}[2J", "nodes": ["n1"]},
+        {"name": "b", "nodeCount": 12, "executionState": "running", "reason": null, "nodes": []},
+    ]);
+    let pick = "[].{who: name, nodes: nodeCount, executionState: executionState}";
+    assert_eq!(
+        asked(Format::Table, pick, &jobs),
+        "WHO  NODES  EXECUTIONSTATE\na        1  failed\nb       12  running\n",
+        "in the order of the expression"
+    );
+    assert_eq!(asked(Format::Tsv, pick, &jobs), "a\t1\tfailed\nb\t12\trunning\n");
+    let lines = "{\"who\":\"a\",\"nodes\":1,\"executionState\":\"failed\"}\n{\"who\":\"b\",\"nodes\":12,\"executionState\":\"running\"}\n";
+    assert_eq!(asked(Format::Jsonl, pick, &jobs), lines);
+    assert_eq!(asked(Format::Yaml, "[0].{who: name}", &jobs), "who: a\n");
+    assert_eq!(asked(Format::Table, "[?executionState=='failed'].name", &jobs), "a\n");
+    assert_eq!(asked(Format::Json, "length(@)", &jobs), "2\n");
+    assert_eq!(asked(Format::Tsv, "[].[name, nodes[0]]", &jobs), "a\tn1\nb\t\n");
+    assert_eq!(asked(Format::Table, "[0].nope", &jobs), "", "nothing is there");
+    assert_eq!(asked(Format::Json, "[0].nope", &jobs), "null\n");
+    let whole = asked(Format::Jsonl, "[?nodeCount > `1`]", &jobs);
+    assert_eq!(whole, format!("{}\n", jobs[1]), "the order of the data");
+    let facts = asked(Format::Table, "[0]", &jobs);
+    assert!(facts.contains("nodeCount") && !facts.contains('\u{1b}'), "{facts}");
+    assert_eq!(asked(Format::Table, "sort_by(@, &nodeCount)[-1].name", &jobs), "b\n");
+}
+
+#[test]
+fn a_wrong_question_says_where() {
+    for (query, place) in [
+        ("[?executionState=failed]", "--query: column 17: "),
+        ("[].{name name}", "--query: column 10: "),
+        ("name |\n [", "--query: line 2, column 3: "),
+        ("nope(@)", "--query: column 5: "),
+    ] {
+        let fault = match Query::parse(query) {
+            Err(fault) => fault,
+            Ok(parsed) => parsed.pick(&json!([])).unwrap_err(),
+        };
+        assert!(fault.message.starts_with(place), "{query}: {}", fault.message);
+        assert_eq!(fault.exit_code(), 2);
+    }
+}
