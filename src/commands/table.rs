@@ -679,11 +679,11 @@ pub const ALL: &[Command] = &[
     Command {
         id: CommandId::NewCluster,
         name: "new-cluster",
-        sentence: "makes a cluster of hosts (`n[1-4]`) or of this machine (`local`)",
+        sentence: "makes a cluster of hosts (`n[1-4]`), of a class of the configuration (`class=NAME`) or of this machine (`local`)",
         hint: "new cluster",
         keys: &[],
         scopes: &[],
-        args: "[NAME HOSTS|local [TARGET]]",
+        args: "[NAME HOSTS|class=CLASS|local [TARGET]]",
         danger: Danger::Acts,
     },
     Command {

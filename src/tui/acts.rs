@@ -627,15 +627,18 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         [name, hosts] => (name, hosts, None),
         [name, hosts, target] => (name, hosts, Some(target)),
         [] => return form(FormOf::Cluster { workspace: workspace_of(subject, cx), edited: None }),
-        _ => return refuse("the form is `new-cluster NAME HOSTS|local [TARGET]`, as in `new-cluster gpu node[1-4] 2`"),
+        _ => return refuse("the form is `new-cluster NAME HOSTS|class=CLASS|local [TARGET]`, as in `new-cluster gpu node[1-4] 2`"),
     };
     let target = match target.map(|t| t.parse::<u32>()) {
         None => NodeCount(0),
         Some(Ok(target)) => NodeCount(target),
         Some(Err(_)) => return refuse("the target is a number of nodes"),
     };
+    let class = hosts.strip_prefix("class=").map(str::to_owned);
     let provider = if hosts == "local" {
         ProviderSpec::Local
+    } else if class.is_some() {
+        ProviderSpec::Class
     } else {
         match names::expand_hosts(hosts) {
             Ok(hosts) => ProviderSpec::Hosts { hosts },
@@ -648,7 +651,7 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     let spec = ClusterSpec {
         provider,
         scale_settings,
-        vm_size: None,
+        vm_size: class,
         node_setup: None,
         machines: Default::default(),
         pool: Default::default(),

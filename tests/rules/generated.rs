@@ -181,7 +181,32 @@ fn files_that_are_read_fit_their_schema() {
     ] {
         assert!(!validator.is_valid(&wrong), "{wrong}");
     }
+    let published = serde_json::json!({"params": [
+        {"parameterName": "LR", "dataType": "REAL", "start": 0.001, "end": 10, "scale": "LOG"},
+        {"parameterName": "BATCH", "values": [100, 200, 300]}], "kinds": ["NumericParameter", "DiscreteParameter"]});
+    let own = serde_json::json!({"parameters": {"lr": "log:1e-4..1e-1:8", "opt": [{"a": 1}, {"a": 2}], "x": {"start": 1, "end": 3}},
+        "search": "random", "jobs": 16, "stop": {"rule": "asha", "metric": "loss"}, "naming": "hash", "runningMax": 4});
+    fits("sweep.json", "as published", &published);
+    fits("sweep.json", "our own", &own);
+    let swept = |sweep: &Value| {
+        let mut job = job.clone();
+        job["sweep"] = sweep.clone();
+        job
+    };
+    fits("job.json", "a job with a sweep", &swept(&own));
+    let (_, validator) = validators.iter().find(|(name, _)| name == "sweep.json").unwrap();
+    let wrong_sweeps = [
+        serde_json::json!({}),
+        serde_json::json!({"parameters": {"lr": "1,2"}, "search": "guess"}),
+        serde_json::json!({"params": [{"values": [1]}]}),
+        serde_json::json!({"parameters": {"lr": "1,2"}, "stop": {"rule": "asha", "factor": 1}}),
+        serde_json::json!({"parameters": {"lr": "1,2"}, "runingMax": 4}),
+    ];
+    for wrong in &wrong_sweeps {
+        assert!(!validator.is_valid(wrong), "{wrong}");
+    }
     let (_, validator) = validators.iter().find(|(name, _)| name == "job.json").unwrap();
+    assert!(!validator.is_valid(&swept(&wrong_sweeps[1])), "the sweep of a job is looked at too");
     for wrong in [
         serde_json::json!({"nodeCount": "two", "customToolkitSettings": {"commandLine": "x"}}),
         serde_json::json!({"properties": {"nodeCount": 1, "schedulingPriority": "urgent", "customToolkitSettings": {"commandLine": "x"}}}),

@@ -24,7 +24,10 @@ fn asked(screen: &Screen) -> Vec<String> {
         UiEffect::Ask(_, Request::Status) => Some("status".to_owned()),
         UiEffect::Ask(_, Request::Node { node, act }) => Some(format!("{node:?} {act:?}")),
         UiEffect::Ask(_, Request::CreateWorkspace { name, .. }) => Some(format!("workspace {name}")),
-        UiEffect::Ask(_, Request::CreateCluster { name, spec, .. }) => Some(format!("cluster {name} {:?}", spec.provider)),
+        UiEffect::Ask(_, Request::CreateCluster { name, spec, .. }) => {
+            let class = spec.vm_size.iter().map(|class| format!(" {class}")).collect::<String>();
+            Some(format!("cluster {name} {:?}{class}", spec.provider))
+        }
         UiEffect::Ask(_, Request::DeleteExperiment(place)) => Some(format!("delete {:?}", place.name)),
         UiEffect::Copy(text) => Some(format!("copy {text}")),
         UiEffect::Quit(leave) => Some(format!("{leave:?}")),
@@ -89,6 +92,7 @@ fn visits() {
         ("ctrl-c twice leaves", "ctrl-c ctrl-c", &["status", "Background"]),
         ("a workspace from the palette", ": \"new-workspace_lab\" enter", &["workspace lab"]),
         ("a cluster of hosts", ": \"new-cluster_g_n[1-2]\" enter", &["cluster g Hosts { hosts: [\"n1\", \"n2\"] }"]),
+        ("a cluster of a class", ": \"new-cluster_g_class=NC6_2\" enter", &["cluster g Class NC6"]),
         ("priority of a running job is refused", "/ \"run-011\" enter : \"priority_high\" enter", &[]),
         ("q closes help and does not leave", "? q", &[]),
     ];

@@ -37,6 +37,7 @@ pub mod slurm;
 mod slurm_file;
 pub mod sweep;
 pub mod sweep_file;
+mod sweep_form;
 pub mod token;
 pub mod toolkit;
 mod toolkit_file;

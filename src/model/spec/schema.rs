@@ -11,14 +11,20 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::sweep_form::SweepForm;
 use super::{ClusterSpec, FileServerSpec, JobSpec};
 
 /// Makes the schema of one form.
 pub type Make = fn() -> Value;
 
 /// The files in `assets/schema/`, each with what it describes.
-pub const FILES: &[(&str, Make)] =
-    &[("job.json", job), ("cluster.json", cluster), ("file-server.json", file_server), ("apply.json", apply)];
+pub const FILES: &[(&str, Make)] = &[
+    ("job.json", job),
+    ("cluster.json", cluster),
+    ("file-server.json", file_server),
+    ("sweep.json", sweep),
+    ("apply.json", apply),
+];
 
 /// Something that is named by `{id: …}` or by its plain name or id.
 #[derive(JsonSchema)]
@@ -164,8 +170,25 @@ pub fn job() -> Value {
         "name": {"type": "string", "description": "The job's name; made from the experiment's count when absent."},
         "workspace": {"type": "string", "description": "The workspace, when it is not that of the context."},
         "experiment": {"type": "string", "description": "The experiment, when it is not that of the context."},
+        "sweep": {"$ref": "sweep.json", "description": "A job for each combination of values, or for draws of them."},
     });
     file::<JobSpec>("job", "What `ostler job create -f` and `ostler job plan -f` read.", &[own, older])
+}
+
+/// Returns the schema of what a file says of a sweep: the key `sweep` of a job's file, or a file of parameters of its own.
+pub fn sweep() -> Value {
+    let generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
+    let mut schema = generator.into_root_schema_for::<SweepForm>().to_value();
+    let about = json!({
+        "title": "ostler sweep",
+        "description": "`sweep` in a job's file, and what `ostler sweep create --params` reads.",
+        "$comment": "Generated from the types that read it: UPDATE=1 cargo test --test rules generated",
+        "anyOf": [{"required": ["params"]}, {"required": ["parameters"]}, {"required": ["include"]}],
+    });
+    if let (Value::Object(schema), Value::Object(about)) = (&mut schema, about) {
+        schema.extend(about);
+    }
+    schema
 }
 
 /// Returns the schema of cluster files.

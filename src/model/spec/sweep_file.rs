@@ -39,8 +39,8 @@ impl SweepFile {
         if let Some(own) = fields.take("parameters") {
             parameters.extend(own_map(&own, faults));
         }
-        // Which kind each entry is, as the published tools write beside it; the entries say so themselves.
-        fields.ignore(&["kinds"]);
+        // Which kind each entry is, as the published tools write beside it; the entries say so themselves. And what editors need.
+        fields.ignore(&["kinds", "$schema"]);
         let jobs = fields.take("jobs").and_then(|field| field.count(faults, 1, SWEEP_MEMBERS_MAX as u32));
         let seed = fields.take("seed").and_then(|field| field.count(faults, 0, u32::MAX)).unwrap_or_default();
         let search = fields.take("search").and_then(|field| {
