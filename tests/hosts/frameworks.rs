@@ -23,6 +23,7 @@ pub fn lab(count: u32) -> Lab {
     lab.on_all("echo data > /opt/data/data.txt; printf 'echo a banner; echo noise >&2\\nexport FROM_BASHRC=seen\\n' > /root/.bashrc");
     for (name, text) in [
         ("check.py", include_str!("frameworks/check.py")),
+        ("standin.py", include_str!("frameworks/standin.py")),
         ("allreduce.py", include_str!("frameworks/allreduce.py")),
         ("train_torch.py", include_str!("frameworks/train_torch.py")),
         ("restart_torch.py", include_str!("frameworks/restart_torch.py")),
@@ -49,6 +50,17 @@ const CNTK: &str = r#"#!/bin/sh
 [ "$1" = "configFile=/opt/data/net.cntk" ] || { echo "cntk was called with $*" >&2; exit 9; }
 shift
 exec python3 /opt/check/check.py "$@""#;
+
+/// Stands for the mpirun of Intel MPI: it checks the words that only that one has, and its variables.
+const INTEL: &str = r#"#!/bin/sh
+[ "$1" != --version ] || { echo "Intel(R) MPI Library for Linux* OS, Version 2021.10 Build 20230619"; exit; }
+case "$*" in
+"-genvlist I_MPI_FABRICS,I_MPI_DAPL_PROVIDER,I_MPI_DYNAMIC_CONNECTION -wdir / -n 8 -ppn 2 -hosts $AZ_BATCH_HOST_LIST "*) ;;
+"-genvlist I_MPI_FABRICS,I_MPI_DAPL_PROVIDER,I_MPI_DYNAMIC_CONNECTION -wdir / -n 5 -machinefile $AZ_BATCHAI_MPI_HOST_FILE.hydra "*) ;;
+*) echo "mpirun of Intel was called with $*" >&2; exit 9 ;;
+esac
+export HYDRA_LAUNCHER="$I_MPI_HYDRA_BOOTSTRAP" HYDRA_LAUNCHER_EXEC="$I_MPI_HYDRA_BOOTSTRAP_EXEC"
+exec mpirun.mpich "$@""#;
 
 /// A job with directories and variables that the checking program knows.
 pub fn job(nodes: u32, key: &str, settings: Value) -> Value {
@@ -274,8 +286,75 @@ fn frameworks_under_mpirun() {
         let mut spec = job(4, "horovodSettings", script("horovod", 4, 6));
         spec["environmentVariables"][2]["value"] = json!("/opt/mpich:$PATH");
         cases.push(case("mpich", "horovod", spec, &[(0, "")], 6));
+        // Intel's is a Hydra with words of its own; it stands in that has MPICH's do what it was told.
+        lab.on_all(&format!("mkdir -p /opt/intel && cat >/opt/intel/mpirun <<'end'\n{INTEL}\nend\nchmod +x /opt/intel/mpirun"));
+        let line = format!("python3 /opt/check/check.py {}", args("mpi", "rank", 4, 8));
+        let even = job(4, "customMpiSettings", json!({"commandLine": line, "processCount": 8}));
+        let uneven = job(2, "horovodSettings", script("horovod", 2, 5));
+        for (name, tool, mut spec, processes) in [("intel", "mpi", even, 8), ("intel5", "horovod", uneven, 5)] {
+            spec["environmentVariables"][2]["value"] = json!("/opt/intel:$PATH");
+            cases.push(case(name, tool, spec, &[(0, "")], processes));
+        }
     }
     run(&lab, &ostler, cases);
+}
+
+/// Makes modules of Python on all hosts that call a function of `standin.py`, and a `ray` that a job asks.
+fn stand_in(lab: &Lab) {
+    let modules = [
+        ("deepspeed/launcher/launch", "deepspeed"),
+        ("ray/scripts/scripts", "ray_start"),
+        ("distributed/cli/dask_scheduler", "dask_scheduler"),
+        ("distributed/cli/dask_worker", "dask_worker"),
+    ];
+    for (module, function) in modules {
+        let line = format!("import sys\nsys.path.insert(0, \"{PLACE}\")\nimport standin\nstandin.{function}()\n");
+        lab.on_all(&format!("mkdir -p $(dirname {PLACE}/lib/{module}); printf '{line}' >{PLACE}/lib/{module}.py"));
+    }
+    let asked = "import os\nimport sys\nsys.path.insert(1, \"/opt/check\")\n\n\ndef is_initialized():\n    return False\n\n\n\
+        def init(logging_level):\n    import standin\n    standin.ask(os.environ[\"RAY_ADDRESS\"])\n\n\n\
+        def nodes():\n    import standin\n    return [{\"Alive\": True} for _ in standin.ask(os.environ[\"RAY_ADDRESS\"])]\n";
+    lab.on_all(&format!("printf '{asked}' >{PLACE}/lib/ray/__init__.py"));
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn frameworks_with_launchers_of_their_own() {
+    let lab = lab(2);
+    stand_in(&lab);
+    let ostler = Ostler::with_cluster(&lab, 2);
+    let with = |kind: &str, settings: Value| {
+        let mut spec = job(2, kind, settings);
+        spec["environmentVariables"].as_array_mut().unwrap().push(json!({"name": "PYTHONPATH", "value": "/opt/check/lib"}));
+        spec
+    };
+    let line = |kind: &str, processes: u32| format!("python3 /opt/check/check.py {}", args(kind, "one", 2, processes));
+    let deepspeed = json!({"pythonScriptFilePath": "/opt/check/check.py", "processesPerNode": 2,
+        "commandLineArgs": args("deepspeed", "rank", 2, 4)});
+    ostler.submit_file("deepspeed", with("deepspeedSettings", deepspeed));
+    let ray = json!({"commandLine": line("ray", 2), "headArgs": "--num-cpus 1", "workerArgs": "--num-cpus 3"});
+    ostler.submit_file("ray", with("raySettings", ray));
+    ostler.submit_file("dask", with("daskSettings", json!({"commandLine": line("dask", 4), "processesPerNode": 2})));
+    well(&ostler, "deepspeed");
+    for node in 0..2 {
+        let text = log(&ostler, "deepspeed", node, &format!("stdout-{node}.txt"));
+        let order = |rank: u64| text.matches(&format!("deepspeed rank {rank} of 4 is in order on ")).count();
+        assert_eq!((order(2 * node), order(2 * node + 1), text.lines().count()), (1, 1, 2), "{text}");
+    }
+    for (name, processes) in [("ray", 2), ("dask", 4)] {
+        let job = well(&ostler, name);
+        let first = job["nodes"][0].as_str().unwrap();
+        let said = log(&ostler, name, 0, "stdout.txt");
+        assert_eq!(said, format!("{name} one one of {processes} is in order on {first}\n"));
+    }
+    let worker = log(&ostler, "ray", 1, "stdout-worker-0.txt");
+    assert!(worker.starts_with("ray worker ") && worker.contains(" with 3 on "), "{worker}");
+    for node in 0..2 {
+        let worker = log(&ostler, "dask", node, &format!("stdout-worker-{node}.txt"));
+        assert!(worker.starts_with("dask worker "), "{worker}");
+    }
+    let left = lab.on_all("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null | grep -E '(ray|dask)'");
+    assert!(!left.contains("scripts.scripts") && !left.contains("dask_worker"), "what serves goes with the job: {left}");
 }
 
 #[test]

@@ -4,7 +4,8 @@
     check.py KIND ROLE NODES PROCESSES [ARGUMENT...]
 
 KIND is a toolType; ROLE is master, worker, ps, rank or one; NODES and PROCESSES are those of the job. The arguments have
-to be "it's" "$HOME" (two, as a shell makes them of quotes), then the index that the shell expanded for this process.
+to be "it's" "$HOME" (two, as a shell makes them of quotes), then the index that the shell expanded for this process, where
+its framework has one.
 Needs Python alone. A process that is in order writes a line, and a file into the output directory MODEL.
 """
 import json
@@ -169,6 +170,42 @@ def reach(server):
             time.sleep(0.05)
 
 
+def launched(nodes, processes):
+    """What DeepSpeed's launcher makes of its options; the index is that of its node."""
+    rank, each = number("RANK", processes), processes // nodes
+    node = rank // each
+    want("WORLD_SIZE", processes)
+    want("LOCAL_RANK", rank % each)
+    want("LOCAL_SIZE", each)
+    want("NODE_RANK", node)
+    want("CROSS_RANK", node)
+    want("CROSS_SIZE", nodes)
+    return rank, node
+
+
+def members(kind, nodes, processes, addresses):
+    """Of a cluster that lives as long as the job: all nodes have joined before the command runs, or come soon."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import standin
+    address = f"{addresses[0]}:{os.environ.get('MASTER_PORT')}"
+    if kind == "ray":
+        want("RAY_ADDRESS", address)
+    else:
+        want("DASK_SCHEDULER_ADDRESS", f"tcp://{address}")
+    expected = sorted(addresses * (processes // nodes))
+    until, found = time.time() + (1 if kind == "ray" else 120), []
+    while found != expected and time.time() < until:
+        try:
+            found = sorted(standin.ask(address))
+        except OSError as e:
+            found = [str(e)]
+        time.sleep(0.1)
+    if found != expected:
+        wrong(f"the cluster at {address} is of {found}, not of {expected}")
+    if addresses[0] not in own_addresses():
+        wrong(f"the command runs on the first node {addresses[0]}, but this is {own_addresses()}")
+
+
 def check(kind, role, nodes, processes, arguments):
     directories()
     want("GREETING", "hello it's " + want("AZ_BATCHAI_JOB_TEMP"))
@@ -185,6 +222,14 @@ def check(kind, role, nodes, processes, arguments):
         if addresses[0] not in own_addresses():
             wrong(f"a custom job runs on the first node {addresses[0]}, but this is {own_addresses()}")
         label = "one"
+    elif kind in ("ray", "dask"):
+        members(kind, nodes, processes, addresses)
+        index, label = None, "one"
+    elif kind == "deepspeed":
+        rank, node = launched(nodes, processes)
+        label, index = str(rank), None
+        if addresses[node] not in own_addresses():
+            wrong(f"rank {rank} belongs on {addresses[node]}, but this is {own_addresses()}")
     else:
         index, node = place(nodes, processes)
         label = str(index)
@@ -208,13 +253,15 @@ def check(kind, role, nodes, processes, arguments):
         want("JAX_COORDINATOR_ADDRESS", f"{addresses[0]}:{os.environ.get('MASTER_PORT')}")
         want("JAX_NUM_PROCESSES", processes)
         want("JAX_PROCESS_ID", index)
-    expected = ["it's", os.environ.get("HOME", ""), str(index)]
+    expected = ["it's", os.environ.get("HOME", "")] + ([] if index is None else [str(index)])
     if arguments != expected:
         wrong(f"the arguments are {arguments}, not {expected}")
     return label, index
 
 
 def main():
+    if sys.argv[1].startswith("--local_rank="):  # DeepSpeed's launcher puts it there
+        want("LOCAL_RANK", sys.argv.pop(1).split("=")[1])
     if len(sys.argv) < 5:
         sys.exit(__doc__)
     kind, role, nodes, processes = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -224,7 +271,7 @@ def main():
         sys.exit(9)
     with open(os.environ["AZ_BATCHAI_OUTPUT_MODEL"] + f"/{kind}-{label}.txt", "w") as file:
         file.write(f"{kind} {label} of {processes}\n")
-    print(f"{kind} {role} {index} of {processes} is in order on {socket.gethostname()}", flush=True)
+    print(f"{kind} {role} {label if index is None else index} of {processes} is in order on {socket.gethostname()}", flush=True)
     if role == "ps":
         LISTENER.listen()
     while role == "ps":  # servers never end by themselves
