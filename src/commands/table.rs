@@ -134,6 +134,10 @@ pub enum CommandId {
     MarkRange,
     /// Marks all that is shown, or none.
     MarkAll,
+    /// Shows marked jobs side by side: in what they differ.
+    Compare,
+    /// Writes marked jobs with their parameters and metrics into a file.
+    ExportMarked,
     /// Goes to the next pane.
     NextPane,
     /// Goes to the pane before.
@@ -894,6 +898,26 @@ pub const ALL: &[Command] = &[
         keys: &["*"],
         scopes: &[Scope::Tree, Scope::Detail, Scope::List],
         args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::Compare,
+        name: "compare",
+        sentence: "shows marked jobs side by side: in what they differ",
+        hint: "compare",
+        keys: &["c"],
+        scopes: &[Scope::Tree, Scope::Detail],
+        args: "",
+        danger: Danger::None,
+    },
+    Command {
+        id: CommandId::ExportMarked,
+        name: "export-marked",
+        sentence: "writes marked jobs with their parameters and metrics into a file: .csv, .json or .yaml",
+        hint: "export",
+        keys: &["E"],
+        scopes: &[Scope::Tree, Scope::Detail],
+        args: "FILE",
         danger: Danger::None,
     },
     Command {

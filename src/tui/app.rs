@@ -8,6 +8,7 @@
 
 mod beside;
 mod input;
+mod marked;
 mod news;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,8 @@ enum Purpose {
     Preview,
     /// Whether anything is undone, before leaving.
     Leaving,
+    /// What marked jobs have reported, before they are written into a file.
+    Export(marked::Export),
 }
 
 /// The whole screen.
@@ -156,6 +159,7 @@ pub fn handler(id: CommandId) -> Handler {
         C::Failures | C::Edit | C::Shell | C::Port | C::Bookmark | C::Bookmarks => Handler::App,
         C::Menu | C::Doctor | C::Tour | C::ImportHosts | C::Apply | C::Demo | C::Run => Handler::App,
         C::SweepStop | C::SweepPause | C::SweepResume | C::SweepTrim | C::SweepPriority | C::Limit => Handler::Acts,
+        C::Compare | C::ExportMarked => Handler::App,
         C::CauseRetry | C::CauseAvoid => Handler::Overlay,
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
         C::ScaleUp

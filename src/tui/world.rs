@@ -144,6 +144,12 @@ impl World {
         }
         self.link = CoreLink::Here;
         self.at = update.at;
+        if update.whole {
+            self.index_whole(&update.changes);
+            applied.jobs.extend(self.jobs.values().flatten());
+            self.snapshot.apply(update);
+            return applied;
+        }
         for change in &update.changes {
             self.unindex(key_of(change));
             if let Change::Job(job) = change {
@@ -161,6 +167,40 @@ impl World {
         }
         self.snapshot.apply(update);
         applied
+    }
+
+    /// Indexes a whole picture: jobs all together, which is several times faster than one by one.
+    fn index_whole(&mut self, changes: &[Change]) {
+        let mut queues: BTreeMap<ClusterId, Vec<(Reverse<Priority>, JobId)>> = BTreeMap::new();
+        let (mut live, mut stopping) = (Vec::new(), Vec::new());
+        // Jobs of one experiment mostly stand together.
+        let mut group: (Option<ExperimentId>, Vec<JobId>) = (None, Vec::new());
+        for change in changes {
+            let Change::Job(job) = change else {
+                self.index(change);
+                continue;
+            };
+            if group.0 != Some(job.experiment) {
+                if let Some(experiment) = group.0.replace(job.experiment) {
+                    self.jobs.entry(experiment).or_default().append(&mut group.1);
+                }
+            }
+            group.1.push(job.id);
+            if job.state == ExecutionState::Queued {
+                queues.entry(job.cluster).or_default().push((Reverse(job.priority), job.id));
+            }
+            if !job.state.ended() {
+                live.push(job.id);
+                stopping.extend(job.stop_at.map(|_| job.id));
+            }
+        }
+        if let Some(experiment) = group.0 {
+            self.jobs.entry(experiment).or_default().append(&mut group.1);
+        }
+        // They come in order, so that sorting is one look at each.
+        self.jobs.values_mut().for_each(|jobs| jobs.sort_unstable());
+        (self.live, self.stopping) = (live.into_iter().collect(), stopping.into_iter().collect());
+        self.queues = queues.into_iter().map(|(cluster, jobs)| (cluster, jobs.into_iter().collect())).collect();
     }
 
     fn unindex(&mut self, key: RowKey) {

@@ -7,6 +7,7 @@ mod hosts;
 mod pool;
 mod screen;
 mod sweep;
+mod table;
 
 use figures::Board;
 
@@ -18,4 +19,5 @@ fn main() {
     hosts::bench(&mut board);
     screen::bench(&mut board);
     sweep::bench(&mut board);
+    table::bench(&mut board);
 }

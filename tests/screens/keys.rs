@@ -222,6 +222,49 @@ fn a_screen_on_which_nothing_moves_is_seldom_drawn() {
     assert!(wake > busy.now && wake.since(busy.now).0 <= 1000, "a running job's clock moves: {wake:?}");
 }
 
+/// What a whole picture is indexed to is what it would be if it had come row by row.
+#[test]
+fn a_whole_picture_is_indexed_as_row_by_row() {
+    use ostler::model::ids::{ClusterId, ExperimentId, JobId};
+    use ostler::model::snapshot::Change;
+    use ostler::model::spec::job::Priority;
+    use ostler::tui::world::World;
+    use std::sync::Arc;
+    let mut changes = at_work();
+    // Jobs of two experiments in turn, not in order, of each priority and state.
+    for id in (100..160).rev() {
+        let mut job = crate::world::job(id, 1 + id % 2, 1, &format!("deep-{id}"));
+        job.priority = [Priority::Low, Priority::Normal, Priority::High][id as usize % 3];
+        if id % 4 == 0 {
+            job = crate::world::running(job, 1, "gpu-1", id);
+            job.stop_at = (id % 8 == 0).then(|| crate::world::ago(0));
+        }
+        if id % 5 == 0 {
+            job = crate::world::ended(job, (id % 2) as i32, 60);
+        }
+        changes.push(Change::Job(Arc::new(job)));
+    }
+    let (mut whole, mut rows) = (World::default(), World::default());
+    let Msg::Update(update) = update(1, true, changes) else { unreachable!("it is an update") };
+    let applied = whole.apply(&update);
+    for (at, change) in update.changes.iter().enumerate() {
+        let one = ostler::model::snapshot::Update { whole: at == 0, changes: vec![change.clone()], ..(*update).clone() };
+        rows.apply(&one);
+    }
+    let seen = |world: &World| {
+        let jobs: Vec<JobId> = [1, 2].iter().flat_map(|id| world.jobs_of(ExperimentId(*id))).copied().collect();
+        let queue: Vec<JobId> = world.queue_of(ClusterId(1)).collect();
+        let live: Vec<JobId> = world.live_jobs().map(|job| job.id).collect();
+        let stopping: Vec<JobId> = world.stopping().map(|job| job.id).collect();
+        (jobs, queue, live, stopping, world.nodes_of(ClusterId(1)).to_vec())
+    };
+    assert_eq!(seen(&whole), seen(&rows));
+    assert!(seen(&whole).1.len() > 20 && !seen(&whole).3.is_empty());
+    let mut told = applied.jobs;
+    told.sort();
+    assert_eq!(told.len(), seen(&whole).0.len());
+}
+
 #[test]
 fn a_hundred_thousand_jobs_cost_a_frame_nothing() {
     use ostler::model::snapshot::Change;
@@ -261,6 +304,41 @@ proptest! {
     }
 
     #[test]
+    fn no_view_and_no_name_breaks_at_any_size(
+        sizes in proptest::collection::vec((1u16..300, 1u16..100), 1..3),
+        keys in proptest::collection::vec(0usize..STUDY_KEYS.len(), 0..24),
+        ascii: bool,
+    ) {
+        let mut screen = crate::study::odd_study(80, 24, ascii);
+        for (width, height) in sizes {
+            screen.resize(width, height);
+            for key in &keys {
+                screen.keys(STUDY_KEYS[*key]);
+                crate::study::answer(&mut screen);
+                screen.buffer();
+            }
+            let buffer = screen.buffer();
+            let controls = buffer.content.iter().filter(|cell| cell.symbol().chars().any(char::is_control)).count();
+            prop_assert_eq!(controls, 0);
+        }
+    }
+
+    #[test]
+    fn a_storm_of_sizes_leaves_one_picture(
+        sizes in proptest::collection::vec((1u16..300, 1u16..100), 1..60),
+        last in (96u16..200, 24u16..60),
+    ) {
+        let mut stormed = Screen::at_work(80, 24, |_| {});
+        for (width, height) in sizes {
+            stormed.resize(width, height);
+            stormed.buffer();
+        }
+        stormed.resize(last.0, last.1);
+        let calm = Screen::at_work(last.0, last.1, |_| {});
+        prop_assert_eq!(stormed.text(), calm.text());
+    }
+
+    #[test]
     fn any_mouse_is_fine(acts in proptest::collection::vec((0u8..5, 0u16..140, 0u16..50), 0..60)) {
         use ostler::tui::msg::{Mouse, MouseAct};
         let mut screen = Screen::at_work(120, 40, |_| {});
@@ -271,6 +349,62 @@ proptest! {
         }
     }
 }
+
+/// Keys that do something in views of an experiment and its jobs, and windows that are opened from there.
+const STUDY_KEYS: &[&str] = &[
+    "alt-1",
+    "alt-2",
+    "alt-3",
+    "alt-4",
+    "alt-5",
+    "j",
+    "k",
+    "G",
+    "g",
+    "ctrl-d",
+    "ctrl-u",
+    "m",
+    "T",
+    "t",
+    "L",
+    "X",
+    "w",
+    "f",
+    "o",
+    "O",
+    "space",
+    "*",
+    "c",
+    "esc",
+    "enter",
+    "tab",
+    "/",
+    "\"lr<0.1\"",
+    "h",
+    "l",
+    "right",
+    "left",
+    "?",
+    "!",
+    "W",
+    "P",
+    "n",
+    "R",
+    "E",
+    ".",
+    "ctrl-e",
+    ":",
+    "\"hide_lr\"",
+    "\"tour\"",
+    "\"doctor\"",
+    "\"import\"",
+    "z",
+    "pgdn",
+    "pgup",
+    "q",
+    "a",
+    "i",
+];
 
 /// Keys that do something somewhere.
 const KEYS: &[&str] = &[

@@ -22,6 +22,8 @@ pub struct Screen {
     pub app: App,
     pub asked: Vec<UiEffect>,
     pub now: UnixMillis,
+    /// Files that it wrote, as far as a test has looked.
+    pub written: Vec<(String, String)>,
     size: (u16, u16),
 }
 
@@ -39,7 +41,7 @@ impl Screen {
         let keymap = Keymap::new(&BTreeMap::new()).expect("the table has no conflict");
         let theme = themes.load("ostler-dark").expect("the built-in theme loads");
         let app = App::new(Start { look, keymap, themes, theme, depth: Depth::True, sizes: Sizes::default() });
-        let mut screen = Self { app, asked: Vec::new(), now: NOW, size: (width, height) };
+        let mut screen = Self { app, asked: Vec::new(), now: NOW, written: Vec::new(), size: (width, height) };
         screen.tell(Msg::Resize(width, height));
         screen
     }
@@ -62,6 +64,11 @@ impl Screen {
     /// Gives it a message.
     pub fn tell(&mut self, msg: Msg) {
         self.asked.extend(self.app.update(self.now, msg));
+    }
+
+    /// Returns what it wrote into a file.
+    pub fn wrote(&self, file: &str) -> Option<String> {
+        self.written.iter().rev().find(|(name, _)| name == file).map(|(_, text)| text.clone())
     }
 
     /// Gives it messages.

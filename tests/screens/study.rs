@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ostler::commands::{Cmd, CommandId};
 use ostler::model::ids::*;
 use ostler::model::metric::{JobMetrics, Point, Stat};
 use ostler::model::request::{Reply, Request};
@@ -72,6 +73,9 @@ pub fn answer(screen: &mut Screen) -> Vec<(Vec<JobId>, Vec<String>)> {
         let asked = std::mem::take(&mut screen.asked);
         let mut any = false;
         for effect in asked {
+            if let UiEffect::Write(file, text) = &effect {
+                screen.written.push((file.clone(), text.clone()));
+            }
             if let UiEffect::Ask(ticket, Request::Metrics { jobs, curves }) = effect {
                 any = true;
                 let found = jobs.iter().map(|id| (*id, metrics(*id, &curves))).collect();
@@ -103,6 +107,36 @@ pub fn study(width: u16, height: u16, ascii: bool) -> Screen {
     screen.keys(": \"mnist-lr\" enter tab");
     answer(&mut screen);
     screen.keys("g");
+    answer(&mut screen);
+    screen
+}
+
+/// Names that are wide, combining, of both directions, or far too long.
+const ODD: [&str; 6] =
+    ["训练-学习率", "e\u{301}\u{301}\u{301}-zalgo", "\u{202e}דגם-שפה", "👩‍👩‍👧‍👦-family", "a\u{200b}b\u{7}c", "ＷＩＤＥ"];
+
+/// A study whose jobs, experiment and parameters have such names.
+pub fn odd_study(width: u16, height: u16, ascii: bool) -> Screen {
+    let mut screen = Screen::with(width, height, |look| look.ascii = ascii);
+    let mut lr = experiment(1, ODD[0]);
+    lr.tally.succeeded = 12;
+    let mut changes = vec![
+        Change::Workspace(Arc::new(workspace(1, ODD[2]))),
+        Change::Cluster(Arc::new(cluster(1, ODD[3], 4))),
+        Change::Experiment(Arc::new(lr)),
+    ];
+    changes.extend((1..=12).map(|id| {
+        let mut job = member(id);
+        job.name = format!("{}{}", ODD[id as usize % 6], "x".repeat(id as usize * id as usize));
+        if let Some(sweep) = &mut job.sweep {
+            sweep.parameters.push((ODD[1].to_owned(), json!(ODD[id as usize % 5])));
+        }
+        Change::Job(Arc::new(job))
+    }));
+    screen.tell(update(1, true, changes));
+    screen.keys(&format!(": \"{}\" enter tab", "x".repeat(144)));
+    answer(&mut screen);
+    screen.keys("[ ]");
     answer(&mut screen);
     screen
 }
@@ -298,4 +332,90 @@ fn what_is_complete_is_asked_for_once() {
     screen.now = screen.now + Millis::from_secs(30);
     screen.tell(Msg::Tick);
     assert!(answer(&mut screen).is_empty());
+}
+
+/// The lines of the window that compares.
+fn window(text: &str) -> String {
+    let from = text.lines().skip_while(|line| !line.contains("In what ") && !line.contains(" side by side "));
+    let lines: Vec<&str> = from.take_while(|line| !line.contains("╰──────")).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn marked_jobs_are_compared() {
+    let mut screen = study(120, 40, false);
+    screen.keys("c");
+    assert!(screen.text().contains("mark two jobs or more with space"), "{}", screen.text());
+    screen.now = screen.now + Millis::from_secs(5);
+    screen.tell(Msg::Tick);
+    screen.keys("g j space j j space c");
+    assert!(screen.text().contains("asking for metrics"), "{}", screen.text());
+    answer(&mut screen);
+    let text = screen.text();
+    insta::assert_snapshot!("compare_120x40", text);
+    let row = line(&text, " parameter   lr ");
+    assert!(row.contains("0.1 ") && row.contains("0.003 "), "{row}");
+    assert!(!window(&text).contains(" batch "), "it is the same in both");
+    // Also what is the same, and back.
+    screen.keys("*");
+    assert!(window(&screen.text()).contains(" batch "), "{}", screen.text());
+    assert!(screen.text().contains("2 jobs side by side"), "{}", screen.text());
+    screen.keys("esc");
+    assert!(window(&screen.text()).is_empty());
+    for (width, height) in [(80, 24), (40, 12)] {
+        screen.resize(width, height);
+        screen.keys("c");
+        answer(&mut screen);
+        insta::assert_snapshot!(format!("compare_{width}x{height}"), screen.text());
+        screen.keys("esc");
+    }
+}
+
+#[test]
+fn what_was_compared_may_go() {
+    use ostler::model::snapshot::RowKey;
+    let mut screen = study(120, 40, false);
+    screen.keys("g j space j j space j space c");
+    answer(&mut screen);
+    let before = screen.text();
+    assert!(before.contains("In what 3 jobs differ"), "{before}");
+    assert!(line(&before, " metric ").contains("0.040104"), "{before}");
+    // The column of the one that goes leaves with all that was told of it.
+    screen.tell(update(2, false, vec![Change::Gone(RowKey::Job(JobId(2)))]));
+    let after = screen.text();
+    assert!(after.contains("In what 2 jobs differ"), "{after}");
+    let loss = line(&after, " metric ");
+    assert!(!loss.contains("0.040104") && loss.contains("1.7439"), "{after}");
+}
+
+#[test]
+fn marked_jobs_are_exported() {
+    let mut screen = study(120, 40, false);
+    screen.keys("g space space E");
+    assert!(screen.text().contains("export-marked"), "{}", screen.text());
+    screen.keys("esc");
+    let export = |screen: &mut Screen, file: &str| {
+        screen.tell(Msg::Cmd(Cmd { args: vec![file.to_owned()], ..Cmd::new(CommandId::ExportMarked) }));
+    };
+    let text = |screen: &mut Screen, file: &str| {
+        assert_eq!(screen.app.marks().len(), 2);
+        export(screen, file);
+        answer(screen);
+        screen.wrote(file).unwrap_or_else(|| panic!("nothing was written\n{}", screen.text()))
+    };
+    let csv = text(&mut screen, "a.csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "name,id,experiment,cluster,state,exitCode,attempt,nodes,seconds,lr,batch,loss,acc");
+    assert!(
+        lines[1].starts_with("run-001,") && lines[1].contains(",mnist-lr,gpu-a100,succeeded,0,1,gpu-1,57,0.3,32,NaN,"),
+        "{csv}"
+    );
+    assert_eq!(lines.len(), 3);
+    let json: serde_json::Value = serde_json::from_str(&text(&mut screen, "b.json")).unwrap();
+    assert_eq!((&json[1]["name"], &json[1]["parameters"]["lr"]), (&json!("run-002"), &json!(0.1)));
+    assert_eq!((&json[0]["metrics"]["loss"]["last"], &json[0]["metrics"]["loss"]["count"]), (&json!("NaN"), &json!(51)));
+    let yaml: serde_json::Value = serde_saphyr::from_str(&text(&mut screen, "c.yaml")).unwrap();
+    assert_eq!(yaml[1]["metrics"]["loss"]["count"], json!(51));
+    export(&mut screen, "d.txt");
+    assert!(screen.text().contains("ends in .csv, .json or .yaml"), "{}", screen.text());
 }

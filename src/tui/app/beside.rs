@@ -83,6 +83,8 @@ impl App {
         let mut commands = self.pane(self.cx.focus).commands(&self.cx);
         let more = [
             C::Failures,
+            C::Compare,
+            C::ExportMarked,
             C::Shell,
             C::Bookmark,
             C::Bookmarks,

@@ -169,6 +169,8 @@ impl App {
             CommandId::Port => return self.forward(cmd),
             CommandId::Bookmark => return self.bookmark(),
             CommandId::Bookmarks => return self.go_bookmark(cmd),
+            CommandId::Compare => return self.compare(),
+            CommandId::ExportMarked => return self.export_marked(cmd),
             CommandId::Menu => return self.menu(None),
             CommandId::Doctor => return vec![UiEffect::Open(Overlay::Doctor)],
             CommandId::Tour => return vec![UiEffect::Open(Overlay::Tour)],

@@ -80,6 +80,7 @@ impl App {
         }
         match self.purposes.remove(&ticket.number) {
             Some(Purpose::Leaving) => self.on_leaving(reply),
+            Some(Purpose::Export(export)) => self.on_export(export, reply),
             Some(Purpose::Preview) => {
                 if let Some(proposal) = self.cx.proposal.as_mut().filter(|p| p.number == ticket.number) {
                     proposal.preview = match reply {

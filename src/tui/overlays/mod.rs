@@ -1,6 +1,7 @@
 //! Windows above the panes; one file each. The one on top has all keys.
 
 pub mod auto_scale;
+pub mod compare;
 pub mod doctor;
 pub mod failures;
 pub mod form;
@@ -57,6 +58,8 @@ pub enum Overlay {
     Failures(Option<Subject>),
     /// What can be done here, at the mouse when it asked.
     Menu(Option<(u16, u16)>, Vec<CommandId>),
+    /// Jobs side by side.
+    Compare(Vec<JobId>),
     /// The ports that are forwarded.
     Ports,
     /// What this machine lacks.
@@ -137,6 +140,10 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
             (Box::new(failures), effects)
         }
         Overlay::Menu(at, commands) => (Box::new(menu::Menu::new(at, &commands, cx)), Vec::new()),
+        Overlay::Compare(jobs) => {
+            let (compare, effects) = compare::Compare::new(jobs, number, cx);
+            (Box::new(compare), effects)
+        }
         Overlay::Ports => (Box::<ports::PortsView>::default(), Vec::new()),
         Overlay::Doctor => {
             let (doctor, effects) = doctor::Doctor::calling("This machine", &["doctor"], number);
