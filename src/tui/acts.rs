@@ -627,7 +627,11 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         [name, hosts] => (name, hosts, None),
         [name, hosts, target] => (name, hosts, Some(target)),
         [] => return form(FormOf::Cluster { workspace: workspace_of(subject, cx), edited: None }),
-        _ => return refuse("the form is `new-cluster NAME HOSTS|class=CLASS|local [TARGET]`, as in `new-cluster gpu node[1-4] 2`"),
+        _ => {
+            return refuse(
+                "the form is `new-cluster NAME HOSTS|class=CLASS|local [TARGET]`, as in `new-cluster gpu node[1-4] 2`",
+            );
+        }
     };
     let target = match target.map(|t| t.parse::<u32>()) {
         None => NodeCount(0),

@@ -287,7 +287,9 @@ fn frameworks_under_mpirun() {
         spec["environmentVariables"][2]["value"] = json!("/opt/mpich:$PATH");
         cases.push(case("mpich", "horovod", spec, &[(0, "")], 6));
         // Intel's is a Hydra with words of its own; it stands in that has MPICH's do what it was told.
-        lab.on_all(&format!("mkdir -p /opt/intel && cat >/opt/intel/mpirun <<'end'\n{INTEL}\nend\nchmod +x /opt/intel/mpirun"));
+        lab.on_all(&format!(
+            "mkdir -p /opt/intel && cat >/opt/intel/mpirun <<'end'\n{INTEL}\nend\nchmod +x /opt/intel/mpirun"
+        ));
         let line = format!("python3 /opt/check/check.py {}", args("mpi", "rank", 4, 8));
         let even = job(4, "customMpiSettings", json!({"commandLine": line, "processCount": 8}));
         let uneven = job(2, "horovodSettings", script("horovod", 2, 5));
@@ -353,7 +355,8 @@ fn frameworks_with_launchers_of_their_own() {
         let worker = log(&ostler, "dask", node, &format!("stdout-worker-{node}.txt"));
         assert!(worker.starts_with("dask worker "), "{worker}");
     }
-    let left = lab.on_all("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null | grep -E '(ray|dask)'");
+    let left =
+        lab.on_all("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null | grep -E '(ray|dask)'");
     assert!(!left.contains("scripts.scripts") && !left.contains("dask_worker"), "what serves goes with the job: {left}");
 }
 

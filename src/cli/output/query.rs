@@ -85,7 +85,9 @@ fn refused(error: &JmespathError) -> Fault {
     let fault = Fault::config(format!("--query: {place}: {why}"));
     let here = error.expression.lines().nth(error.line).unwrap_or_default();
     let fault = if here.is_empty() { fault } else { fault.cause(format!("`{here}`")) };
-    fault.hint("a text stands in single quotes: --query \"[?executionState=='failed'].name\"; the language: https://jmespath.org")
+    fault.hint(
+        "a text stands in single quotes: --query \"[?executionState=='failed'].name\"; the language: https://jmespath.org",
+    )
 }
 
 fn named(ast: &Ast, keys: &mut Vec<String>) {

@@ -80,14 +80,8 @@ fn lines_stay_lines() {
 }
 
 fn out(format: Format, query: &str) -> Out {
-    let plain = Out {
-        format,
-        paint: Painter::plain(),
-        paint_err: Painter::plain(),
-        columns: None,
-        quiet: false,
-        query: None,
-    };
+    let plain =
+        Out { format, paint: Painter::plain(), paint_err: Painter::plain(), columns: None, quiet: false, query: None };
     plain.asking(Some(query)).unwrap()
 }
 
