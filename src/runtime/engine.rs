@@ -486,8 +486,6 @@ impl<S: Store> Engine<S> {
             self.providing.remove(&effect);
         }
         let step = self.sched.step(work.at, event.clone());
-        #[cfg(debug_assertions)]
-        self.sched.check();
         work.events.push(event);
         for key in step.touched {
             if let (RowKey::Job(id), Some(job)) = (key, self.job_row(key)) {

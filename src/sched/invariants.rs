@@ -1,5 +1,6 @@
-//! Named rules over the whole state. [`Sched::check`] looks at all of it and is for tests; a debug build looks after
-//! each step at what the step touched, which costs no more than the step.
+//! Named rules over the whole state. [`Sched::check`] looks at all of it; a debug build looks after each step at what
+//! the step touched, which costs no more than the step, and at the whole as often as that costs a step no more than a
+//! small state would: after every step of a small one, after some of a large one.
 //!
 //! The numbers are those of the project's list of invariants; rules without one are the core's own.
 
@@ -26,7 +27,19 @@ macro_rules! rule {
     };
 }
 
+/// Up to so many jobs and nodes a state is checked as a whole after every step; one of ten times as many after every tenth.
+const SMALL: usize = 40;
+
 impl Sched {
+    /// Counts a step, and checks every rule on the whole state when it is time for it.
+    pub(super) fn check_in_turn(&mut self) {
+        self.unchecked += 1;
+        if self.unchecked * SMALL >= self.jobs.len() + self.nodes.len() {
+            self.check();
+            self.unchecked = 0;
+        }
+    }
+
     /// Checks every rule on the whole state.
     ///
     /// # Panics

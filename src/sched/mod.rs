@@ -110,6 +110,8 @@ pub struct Sched {
     requeues_allowed: u32,
     /// Answers and facts that fit nothing.
     ignored: u64,
+    /// Steps since all rules were checked on the whole state; debug builds count them.
+    unchecked: usize,
     turn: Turn,
 }
 
@@ -138,6 +140,7 @@ impl Sched {
             timers: Timers::default(),
             stale: BTreeSet::new(),
             ignored: 0,
+            unchecked: 0,
             turn: Turn::default(),
         }
     }
@@ -192,6 +195,7 @@ impl Sched {
         let step = std::mem::take(&mut self.turn.step);
         if cfg!(debug_assertions) {
             self.check_step(&step);
+            self.check_in_turn();
         }
         step
     }

@@ -119,7 +119,6 @@ impl World {
     /// One step, one commit, all rules.
     pub(super) fn tell(&mut self, event: Event) {
         let step = self.sched.step(self.now, event.clone());
-        self.sched.check();
         if let Some(twin) = &mut self.twin {
             assert_eq!(twin.step(self.now, event.clone()), step, "a rebuilt core does the same on {event:?}");
             twin.retire();
