@@ -46,9 +46,7 @@ struct Accepted {
 /// # Errors
 /// What is wrong with it, or with one of its members.
 pub fn create<S: Store>(engine: &mut Engine<S>, ask: SubmitSweep) -> Result<Checked, Refusal> {
-    if let Some(token) = &ask.token
-        && let Some(known) = engine.sched.sweeps().values().find(|sweep| sweep.token.as_ref() == Some(token))
-    {
+    if let Some(known) = known(engine, &ask)? {
         return Ok(Checked::Reply(Reply::Sweep(Arc::new(view(engine, known)))));
     }
     let accepted = accept(engine, ask)?;
@@ -123,11 +121,15 @@ fn accept<S: Store>(engine: &mut Engine<S>, mut ask: SubmitSweep) -> Result<Acce
             fault
         })?;
     }
+    let is_repeat = known(engine, &ask)?.is_some();
     let name = match ask.name {
         Some(name) => name,
         None => format!("sweep-{}", engine.sched.counters().sweep.next().0),
     };
-    check_free(engine, &experiment, &name, count, ask.spec.naming)?;
+    // Its name is its own.
+    if !is_repeat {
+        check_free(engine, &experiment, &name, count, ask.spec.naming)?;
+    }
     let dependencies = depend::find(engine, &experiment, &first.scheduling, &BTreeMap::new())?;
     let fields = (0..ask.spec.sources.len()).map(|at| format!("secret {}", at + 1));
     secrets::keep(engine, fields.zip(ask.spec.sources.iter_mut()).collect())?;
@@ -148,6 +150,20 @@ fn accept<S: Store>(engine: &mut Engine<S>, mut ask: SubmitSweep) -> Result<Acce
         spec: Arc::new(ask.spec),
     };
     Ok(Accepted { new, first, experiment, cluster, hashed })
+}
+
+/// Returns the sweep that was made under the token before; its template says whether it was the same.
+fn known<'a, S: Store>(engine: &'a Engine<S>, ask: &SubmitSweep) -> Result<Option<&'a Arc<Sweep>>, Fault> {
+    let Some(token) = &ask.token else { return Ok(None) };
+    let Some(sweep) = engine.sched.sweeps().values().find(|sweep| sweep.token.as_ref() == Some(token)) else {
+        return Ok(None);
+    };
+    let same_name = ask.name.as_ref().is_none_or(|name| same_name(name, &sweep.name));
+    if same_name && sweep.spec.template == ask.spec.template {
+        return Ok(Some(sweep));
+    }
+    let (token, name) = (token.escape_debug(), &sweep.name);
+    Err(Fault::user(format!("token `{token}` was used for sweep `{name}` with other content; nothing was submitted")))
 }
 
 fn check_parts(spec: &SweepSpec) -> Result<(), Fault> {
