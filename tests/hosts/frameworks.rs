@@ -26,6 +26,8 @@ pub fn lab(count: u32) -> Lab {
         ("standin.py", include_str!("frameworks/standin.py")),
         ("allreduce.py", include_str!("frameworks/allreduce.py")),
         ("train_torch.py", include_str!("frameworks/train_torch.py")),
+        ("train_horovod.py", include_str!("frameworks/train_horovod.py")),
+        ("sum_deepspeed.py", include_str!("frameworks/sum_deepspeed.py")),
         ("restart_torch.py", include_str!("frameworks/restart_torch.py")),
         ("train_accelerate.py", include_str!("frameworks/train_accelerate.py")),
         ("sum_tensorflow.py", include_str!("frameworks/sum_tensorflow.py")),

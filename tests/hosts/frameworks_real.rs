@@ -167,6 +167,40 @@ fn tensorflow_sums_over_two_nodes() {
 
 #[test]
 #[ignore = "needs root and sshd: tests/run"]
+fn deepspeed_sums_over_two_nodes() {
+    let lab = lab(2);
+    let Some(python) = python(&lab, "deepspeed", "deepspeed") else { return };
+    let ostler = Ostler::with_cluster(&lab, 2);
+    let settings = json!({"pythonScriptFilePath": "/opt/check/sum_deepspeed.py", "pythonInterpreterPath": python,
+        "processesPerNode": 2});
+    ostler.submit_file("sum", job(2, "deepSpeedSettings", settings));
+    well(&ostler, "sum");
+    for node in 0..2 {
+        let text = log(&ostler, "sum", node, &format!("stdout-{node}.txt"));
+        for local in 0..2 {
+            assert!(text.contains(&format!("rank {} of 4: local {local} sum 10", 2 * node + local)), "{text}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run --long"]
+fn horovod_trains_over_two_nodes() {
+    let lab = lab(2);
+    let Some(python) = python(&lab, "horovod", "horovod.torch") else { return };
+    let ostler = Ostler::with_cluster(&lab, 2);
+    let settings = json!({"pythonScriptFilePath": "/opt/check/train_horovod.py", "pythonInterpreterPath": python,
+        "processCount": 4});
+    ostler.submit_file("fit", job(2, "horovodSettings", settings));
+    well(&ostler, "fit");
+    let text = log(&ostler, "fit", 0, "stdout.txt");
+    for rank in 0..4 {
+        assert!(text.contains(&format!("rank {rank} of 4 (local {} of 2): slope 3.0", rank % 2)), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
 fn clusters_of_ray_and_dask_live_as_long_as_their_job() {
     let lab = lab(2);
     let Some(python) = python(&lab, "ray", "ray, distributed") else { return };
