@@ -3,6 +3,7 @@
 
 mod among;
 mod containers;
+mod faults;
 mod files;
 mod frameworks;
 mod frameworks_real;
