@@ -74,9 +74,16 @@ impl Visit {
             if let Some(found) = look() {
                 return found;
             }
-            assert!(start.elapsed() < SOON, "{}: not within {SOON:?}: {what}", self.case);
+            assert!(start.elapsed() < SOON, "{}: not within {SOON:?}: {what}\n{}", self.case, self.left());
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Says how things stand, for who has to find out why one of them never came. It asks nobody: that could set it going.
+    fn left(&self) -> String {
+        let look = "cd \"$1\" && find . -type f && find . \\( -name '*.log*' -o -path '*/providers/*' -o -name bought \\) -type f -exec tail -n 40 {} + ; ps -eo pid,ppid,etime,args | grep -F \"$1\" | grep -v grep";
+        let out = Command::new("sh").args(["-c", look, "sh"]).arg(self.dir.path()).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
     /// How often a job wrote that it started.
