@@ -79,3 +79,37 @@ fn every_published_command_and_option_is_taken() {
     assert_eq!(user.run("job list -o name").stdout, "j\n", "a dry run does nothing");
     assert_eq!(user.run("cluster list -o name").stdout, "gpu\n");
 }
+
+/// Placeholders of a recipe are filled in from the variables that it names, or from an option, and no key is shown.
+#[test]
+fn placeholders_of_a_recipe_are_filled_in() {
+    let user = User::new()
+        .with("OSTLER_CONFIG", "config.toml")
+        .with("AZURE_BATCHAI_STORAGE_ACCOUNT", "ours")
+        .with("AZURE_BATCHAI_STORAGE_KEY", "Y2FuYXJ5LWtleQ==");
+    user.file("config.toml", "[storage_accounts.ours]\nkind = 'folder'\npath = '/srv/ours'\n[storage_accounts.theirs]\nkind = 'folder'\npath = '/srv/theirs'\n");
+    user.lab();
+    let share = r#"{"accountName": "<AZURE_BATCHAI_STORAGE_ACCOUNT>", "azureFileUrl": "https://<AZURE_BATCHAI_STORAGE_ACCOUNT>.file.core.windows.net/logs",
+        "relativeMountPath": "logs", "credentials": {"accountKey": "<AZURE_BATCHAI_STORAGE_KEY>"}}"#;
+    let mounts = format!(r#""mountVolumes": {{"azureFileShares": [{share}]}}"#);
+    let job =
+        format!(r#"{{"properties": {{"nodeCount": 1, "customToolkitSettings": {{"commandLine": "true"}}, {mounts}}}}}"#);
+    user.file("job.json", job);
+    for (option, account) in
+        [("", "ours"), (" --storage-account-name theirs --storage-account-key env:AZURE_BATCHAI_STORAGE_KEY", "theirs")]
+    {
+        let ran = user.run(&format!("job create -n {account} -e first -c gpu -f job.json{option}"));
+        assert_eq!(ran.code, 0, "{}", ran.shown());
+        let shown = crate::lab::json(&user.run(&format!("job show {account} -o json")));
+        let share = &shown["mountVolumes"]["azureFileShares"][0];
+        let url = format!("https://{account}.file.core.windows.net/logs");
+        assert_eq!(
+            (share["accountName"].as_str(), share["azureFileUrl"].as_str()),
+            (Some(account), Some(url.as_str())),
+            "{shown:#}"
+        );
+        let plan = user.run(&format!("job plan -e first -c gpu -f job.json{option}"));
+        assert!(plan.code == 0 && plan.stdout.contains(&format!("/srv/{account}/logs")), "{}", plan.shown());
+        assert!(!format!("{shown}{}", plan.shown()).contains("Y2FuYXJ5"), "the key is shown: {shown:#}");
+    }
+}

@@ -99,3 +99,38 @@ fn an_array_runs_each_index_and_a_failure_is_tried_again() {
     lab.ok(&format!("job create -c pool -n again --attempts 4 --retry-codes 75 --wait -- '{command}'"));
     assert_eq!(json(&lab.run("job show again -o json"))["attempt"], 3);
 }
+
+#[test]
+fn a_higher_priority_goes_first_and_takes_a_node_where_that_is_allowed() {
+    let lab = Lab::new();
+    let home = lab.home().display().to_string();
+    let order = || std::fs::read_to_string(lab.home().join("order")).unwrap_or_default();
+    let state = |job: &str| json(&lab.run(&format!("job show {job} -o json")))["executionState"].clone();
+    lab.ok("cluster create one --provider local --target 1");
+    // One that holds the node while three come behind it, the last of them first.
+    lab.ok(&format!("job create -c one -n holds -- 'while [ ! -e {home}/go ]; do sleep 0.1; done'"));
+    lab.until("job show holds -o json", |ran| json(ran)["executionState"] == "running");
+    for priority in ["low", "normal", "high"] {
+        lab.ok(&format!("job create -c one -n {priority} --priority {priority} -- 'echo {priority} >>{home}/order'"));
+    }
+    assert_eq!(state("high"), "queued");
+    std::fs::write(lab.home().join("go"), "").unwrap();
+    lab.ok("job wait low");
+    assert_eq!(order(), "high\nnormal\nlow\n");
+
+    // Where its file allows it, the one that came first is put back, and runs again after the other.
+    let pool =
+        r#"{"name": "taken", "provider": "local", "preemption": true, "scaleSettings": {"manual": {"targetNodeCount": 1}}}"#;
+    lab.file("pool.json", pool);
+    lab.ok("cluster create -f pool.json");
+    let command = format!("echo first >>{home}/taken; while [ ! -e {home}/gone ]; do sleep 0.1; done");
+    lab.ok(&format!("job create -c taken -n first --priority low -- '{command}'"));
+    lab.until("job show first -o json", |ran| json(ran)["executionState"] == "running");
+    lab.ok(&format!(
+        "job create -c taken -n urgent --priority high --wait -- 'echo urgent >>{home}/taken; touch {home}/gone'"
+    ));
+    lab.ok("job wait first");
+    let taken = std::fs::read_to_string(lab.home().join("taken")).unwrap();
+    assert_eq!(taken, "first\nurgent\nfirst\n");
+    assert_eq!(json(&lab.run("job show first -o json"))["attempt"], 2);
+}
