@@ -59,6 +59,8 @@ pub enum Verb {
     Plot(study::Plot),
     /// Write a report: one page with table, curves and parameters
     Report(study::Report),
+    /// Write its jobs with parameters and metrics into a file for other programs: .csv, .json, .yaml or .parquet
+    Export(study::Export),
     /// Print why jobs failed: by exit code and error, with the last line of the first of each; and run those of a cause again
     Failures(failures::Failures),
     /// Stop all jobs of an experiment that have not ended, or those that fit; of its sweeps no other comes up
@@ -118,6 +120,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Best(best) => return study::best(session, best).await,
         Verb::Plot(plot) => return study::plot(session, plot).await,
         Verb::Report(report) => return study::report(session, report).await,
+        Verb::Export(export) => return study::export(session, export).await,
         Verb::Failures(failures) => return failures::run(session, failures).await,
         Verb::Stop(those) => {
             let each = JobAct::Terminate { hold: Millis(0) };
@@ -199,7 +202,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             }
         }
         // Done before this.
-        Verb::Table(_) | Verb::Best(_) | Verb::Plot(_) | Verb::Report(_) | Verb::Failures(_) => {}
+        Verb::Table(_) | Verb::Best(_) | Verb::Plot(_) | Verb::Report(_) | Verb::Export(_) | Verb::Failures(_) => {}
         Verb::Stop(_) | Verb::Pause(_) | Verb::Resume(_) | Verb::Retry(_) | Verb::Priority { .. } => {}
         Verb::Extend { .. } | Verb::Trim { .. } => {}
         Verb::Delete { name, named, leave, conditions: _ } => {

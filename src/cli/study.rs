@@ -16,8 +16,10 @@ use crate::model::chart::series;
 use crate::model::fault::Fault;
 use crate::model::metric::{JobMetrics, Point, Stat};
 use crate::model::request::{JobQuery, JobView, Reply, Request};
+use crate::model::sheet::{self, Form, Line};
 use crate::model::spec::token;
 use crate::model::study::{self, Entry, Take};
+use crate::model::units::UnixMillis;
 
 /// Which jobs, and what is taken of their metrics.
 #[derive(Args, Clone, Debug)]
@@ -103,6 +105,16 @@ pub struct Report {
     metric: Option<String>,
     /// The file to write: one page that needs nothing else
     #[arg(long = "to", value_name = "FILE")]
+    file: std::path::PathBuf,
+}
+
+/// Options of `export`.
+#[derive(Args, Clone, Debug)]
+pub struct Export {
+    #[command(flatten)]
+    of: Of,
+    /// The file to write; the end of its name says the form
+    #[arg(long = "to", value_name = "FILE.csv|json|yaml|parquet")]
     file: std::path::PathBuf,
 }
 
@@ -287,6 +299,39 @@ fn csv(found: &Found, parameters: &[String], metrics: &[String]) -> Result<i32, 
         writer.write_record(&cells).map_err(bad)?;
     }
     writer.flush()?;
+    Ok(0)
+}
+
+/// Writes jobs into a file.
+///
+/// # Errors
+/// As for every command, and that the name says no form, or the file cannot be written.
+pub async fn export(session: &Session, export: Export) -> Result<i32, Failure> {
+    let name = export.file.display().to_string();
+    let Some(form) = Form::of(&name) else {
+        let fault = Fault::config(format!("--to: `{}` says no form", name.escape_debug()));
+        return Err(fault.hint(format!("its name ends in {}", Form::ENDS)).into());
+    };
+    let core = session.core().await?;
+    let found = find(session, &core, &export.of).await?;
+    let now = UnixMillis(jiff::Timestamp::now().as_millisecond());
+    let views = found.entries.iter().filter_map(|entry| Some((entry, found.views.get(&entry.job)?)));
+    let lines: Vec<Line<'_>> = views
+        .map(|(entry, view)| Line {
+            job: &view.job,
+            experiment: view.experiment.clone(),
+            cluster: view.cluster.clone(),
+            parameters: entry.parameters.clone(),
+            stats: &entry.stats,
+            now,
+        })
+        .collect();
+    let bytes = sheet::write(&lines, form).map_err(|why| Fault::internal(format!("the jobs cannot be written: {why}")))?;
+    if !core.may(&format!("write `{name}`"))? {
+        return Ok(0);
+    }
+    std::fs::write(&export.file, bytes).map_err(|error| Fault::user(format!("cannot write `{name}`")).because(&error))?;
+    session.out.note(&format!("{} jobs written to {name}", lines.len()));
     Ok(0)
 }
 

@@ -913,7 +913,7 @@ pub const ALL: &[Command] = &[
     Command {
         id: CommandId::ExportMarked,
         name: "export-marked",
-        sentence: "writes marked jobs with their parameters and metrics into a file: .csv, .json or .yaml",
+        sentence: "writes marked jobs with their parameters and metrics into a file: .csv, .json, .yaml or .parquet",
         hint: "export",
         keys: &["E"],
         scopes: &[Scope::Tree, Scope::Detail],

@@ -21,6 +21,7 @@ pub mod resource_id;
 pub mod rule;
 pub mod sample;
 pub mod settings;
+pub mod sheet;
 pub mod shown;
 pub mod site;
 pub mod snapshot;

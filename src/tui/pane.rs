@@ -175,8 +175,8 @@ pub enum UiEffect {
     Suspend,
     /// Loop: draws all cells again.
     Redraw,
-    /// Loop: writes a text into a file on this side.
-    Write(String, String),
+    /// Loop: writes a file on this side.
+    Write(String, Vec<u8>),
     /// Loop: opens `$PAGER` on a text.
     PageText(String),
     /// Loop: steps aside and runs ostler with these words on the terminal; then waits for a key, when something is to be read.

@@ -1,5 +1,6 @@
 //! Sweeps as people make and manage them.
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, json as read};
@@ -428,6 +429,45 @@ fn members_are_stopped_early_and_too_many_failures_end_a_sweep() {
     assert!(show["failed"].as_u64().is_some_and(|failed| (3..6).contains(&failed)), "{show}");
 }
 
+#[test]
+fn an_experiment_is_exported_in_every_form() {
+    let lab = Lab::new();
+    lab.ok("sweep create -n s -c pool -e first -p lr=0.1,0.01 -p net=small -- 'echo step=1 loss=PARAM_LR'");
+    lab.ok("job create -n plain -e first -c pool --wait -- true");
+    lab.until("experiment show first -o json", |ran| read(ran)["jobCounts"]["succeeded"] == 3);
+    lab.until("experiment table first --csv", |ran| ran.stdout.matches("0.01").count() == 2);
+    let text = |name: &str| std::fs::read_to_string(lab.home().join(name)).unwrap();
+    for end in ["csv", "json", "yaml", "parquet"] {
+        lab.ok(&format!("experiment export first --to all.{end}"));
+    }
+    let csv = text("all.csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "name,id,experiment,cluster,state,exitCode,attempt,nodes,seconds,lr,net,loss");
+    assert!(lines.len() == 4 && lines[1].starts_with("s-1,job-1,first,pool,succeeded,0,1,local-"), "{csv}");
+    assert!(lines[1].ends_with(",0.1,small,0.1") && lines[3].starts_with("plain,") && lines[3].ends_with(",,,"), "{csv}");
+    let (json, yaml): (Value, Value) =
+        (serde_json::from_str(&text("all.json")).unwrap(), serde_saphyr::from_str(&text("all.yaml")).unwrap());
+    assert_eq!(json, yaml);
+    assert_eq!((&json[1]["parameters"]["lr"], &json[1]["metrics"]["loss"]["last"]), (&json!(0.01), &json!(0.01)));
+    let file = SerializedFileReader::new(std::fs::File::open(lab.home().join("all.parquet")).unwrap()).unwrap();
+    let rows: Vec<_> = file.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
+    assert_eq!(rows.len(), 3);
+    assert!(
+        rows[0].contains("state: \"succeeded\"") && rows[0].ends_with("lr: 0.1, net: \"small\", loss: 0.1}"),
+        "{rows:?}"
+    );
+    assert!(rows[2].starts_with("{name: \"plain\"") && rows[2].ends_with("lr: null, net: null, loss: null}"), "{rows:?}");
+    // A part of it; and what says no form, or cannot be written, writes nothing.
+    lab.ok("experiment export first --where lr<0.05 --to part.json");
+    assert_eq!(serde_json::from_str::<Value>(&text("part.json")).unwrap().as_array().unwrap().len(), 1);
+    for (file, code, words) in
+        [("all.txt", 2, "its name ends in .csv, .json, .yaml or .parquet"), ("no/all.csv", 1, "cannot write `no/all.csv`")]
+    {
+        let ran = lab.run(&format!("experiment export first --to {file}"));
+        assert!(ran.code == code && ran.stderr.contains(words), "{}", ran.shown());
+    }
+}
+
 /// Runs a line with a terminal as its standard error, and returns all that is seen there.
 fn seen(user: &User, line: &str) -> String {
     let program = format!("{} {line}", env!("CARGO_BIN_EXE_ostler"));
@@ -470,6 +510,12 @@ fn many_submissions_say_how_far_they_are_and_none_is_doubled() {
         let ran = user.run("sweep create -n s -c gpu -e first -p x=1..500 --token once -- 'echo PARAM_X'");
         assert_eq!(ran.code, 0, "{}", ran.shown());
     }
+    let other = user.run("sweep create -n s -c gpu -e first -p x=1..500 --token once -- 'echo another PARAM_X'");
+    assert!(
+        other.code == 1 && other.stderr.contains("token `once` was used for sweep `s` with other content"),
+        "{}",
+        other.shown()
+    );
     assert_eq!(user.run("sweep list -o name").stdout, "s\n");
     assert_eq!(user.run("job list -e first --query 'length(@)'").stdout, "513\n");
 }

@@ -79,6 +79,7 @@ const VERBS: &[(&str, On)] = &[
     ("experiment best", Shown("the Jobs tab, sorted by a metric")),
     ("experiment plot", Shown("the Metrics tab")),
     ("experiment report", Typed("it writes a file for others")),
+    ("experiment export", Act(&["export-marked"])),
     ("experiment failures", Act(&["failures"])),
     ("experiment stop", Act(&["stop", "sweep-stop"])),
     ("experiment pause", Act(&["hold", "sweep-pause"])),

@@ -438,7 +438,7 @@ fn all_ranks_are_seen_in_one_by_time() {
     assert!(
         host.rest
             .iter()
-            .any(|e| matches!(e, UiEffect::Write(path, text) if path == "all.txt" && text.contains("at line 3")))
+            .any(|e| matches!(e, UiEffect::Write(path, text) if path == "all.txt" && String::from_utf8_lossy(text).contains("at line 3")))
     );
     press(&mut screen, &mut host, "M");
     assert!(rows(&screen).iter().any(|row| row == "12:00:03 late"), "one file again: {:?}", rows(&screen));

@@ -74,7 +74,7 @@ pub fn answer(screen: &mut Screen) -> Vec<(Vec<JobId>, Vec<String>)> {
         let mut any = false;
         for effect in asked {
             if let UiEffect::Write(file, text) = &effect {
-                screen.written.push((file.clone(), text.clone()));
+                screen.written.push((file.clone(), String::from_utf8_lossy(text).into_owned()));
             }
             if let UiEffect::Ask(ticket, Request::Metrics { jobs, curves }) = effect {
                 any = true;
@@ -417,5 +417,5 @@ fn marked_jobs_are_exported() {
     let yaml: serde_json::Value = serde_saphyr::from_str(&text(&mut screen, "c.yaml")).unwrap();
     assert_eq!(yaml[1]["metrics"]["loss"]["count"], json!(51));
     export(&mut screen, "d.txt");
-    assert!(screen.text().contains("ends in .csv, .json or .yaml"), "{}", screen.text());
+    assert!(screen.text().contains("ends in .csv, .json, .yaml or .parquet"), "{}", screen.text());
 }

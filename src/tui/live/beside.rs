@@ -109,9 +109,9 @@ impl Live {
     }
 
     /// Writes a text into a file on this side.
-    pub(super) fn write(&self, path: String, text: String) {
-        let bytes = text.len() as u64;
-        let note = match std::fs::write(&path, text) {
+    pub(super) fn write(&self, path: String, content: Vec<u8>) {
+        let bytes = content.len() as u64;
+        let note = match std::fs::write(&path, content) {
             Ok(()) => Ok(format!("saved {} to {path}", crate::model::units::Bytes(bytes))),
             Err(e) => Err(Fault::user(format!("`{path}` cannot be written")).because(&e)),
         };

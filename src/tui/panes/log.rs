@@ -398,7 +398,7 @@ impl Log {
     fn save(&mut self, path: &str) -> Vec<UiEffect> {
         let Some(log) = self.open.as_ref().filter(|_| !path.is_empty()) else { return Vec::new() };
         if log.merge.is_some() {
-            return vec![UiEffect::Write(path.to_owned(), held_text(log))];
+            return vec![UiEffect::Write(path.to_owned(), held_text(log).into_bytes())];
         }
         vec![UiEffect::Save(log.file_ref(), path.to_owned())]
     }
