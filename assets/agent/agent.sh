@@ -201,7 +201,8 @@ facts() {
     done </proc/meminfo
     FA_OS=$(. /etc/os-release 2>/dev/null && say "${PRETTY_NAME:-}")
     say "f os ${FA_OS:-$(uname -sr)} ($(uname -m))"
-    say "f gpus $(count_gpus)"
+    say_disk $(df -kP / 2>/dev/null | sed -n 2p)
+    say_gpus
     share
     [ -z "$SHARE" ] || say "f share $SHARE"
     [ -n "$SETSID" ] || say "f missing setsid"
@@ -218,19 +219,40 @@ share() {
     return 0
 }
 
-# A driver in trouble can hang its tool for good, so it gets ten seconds.
-count_gpus() {
-    command -v nvidia-smi >/dev/null 2>&1 || { say 0 && return; }
-    rm -f run/gpus
-    nvidia-smi -L >run/gpus 2>/dev/null 3>&- 4>&- </dev/null &
-    CG_PID=$!
-    CG_TRIES=0
-    while stat_of "$CG_PID" && [ "$S_STATE" != Z ] && [ $CG_TRIES -lt 100 ]; do
-        CG_TRIES=$((CG_TRIES + 1))
+# say_disk FILESYSTEM KIB …: as df says it.
+say_disk() {
+    case ${2-} in '' | *[!0-9]*) ;; *) say "f disk_kib $2" ;; esac
+}
+
+# How many GPUs there are, and what they are called: by the tool of one maker or the other.
+say_gpus() {
+    if command -v nvidia-smi >/dev/null 2>&1; then
+        ask_driver nvidia-smi -L
+        sed -n '/^GPU /{s/^GPU [0-9]*: //; s/ (UUID: .*//; p;}' run/gpus >run/gpu-names
+        say "f gpus $(grep -c '^GPU ' run/gpus)"
+    elif command -v rocm-smi >/dev/null 2>&1; then
+        ask_driver rocm-smi --showproductname --json
+        grep -o '"Card [Ss]eries": "[^"]*"' run/gpus | sed 's/^[^:]*: "//; s/"$//' >run/gpu-names
+        say "f gpus $(grep -o '"card[0-9]*":' run/gpus | grep -c .)"
+    else
+        say 'f gpus 0'
+        return
+    fi
+    while IFS= read -r SG_NAME; do say "f gpu $SG_NAME"; done <run/gpu-names
+}
+
+# ask_driver TOOL ARGUMENT…: what it says in run/gpus. A driver in trouble can hang its tool for good, so it gets ten seconds.
+ask_driver() {
+    rm -f run/gpus run/gpu-names
+    : >run/gpu-names
+    "$@" >run/gpus 2>/dev/null 3>&- 4>&- </dev/null &
+    AD_PID=$!
+    AD_TRIES=0
+    while stat_of "$AD_PID" && [ "$S_STATE" != Z ] && [ $AD_TRIES -lt 100 ]; do
+        AD_TRIES=$((AD_TRIES + 1))
         pause 1
     done
-    kill -s KILL "$CG_PID" 2>/dev/null
-    grep -c '^GPU ' run/gpus
+    kill -s KILL "$AD_PID" 2>/dev/null
 }
 
 inventory() {

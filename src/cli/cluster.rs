@@ -17,8 +17,10 @@ use super::objects::site as object_of_site;
 use super::session::{Core, Session, unexpected};
 use super::site_job;
 use crate::model::fault::Fault;
-use crate::model::request::{Preview, Reply, Request, Scale};
+use crate::model::request::{GpuRule, Preview, Reply, Request, Scale};
 use crate::model::spec::Deallocation;
+use crate::model::spec::GpuIdle;
+use crate::model::spec::cluster::GPU_IDLE_THEN;
 use crate::model::spec::scale_file::DEALLOCATIONS;
 use crate::model::units::{Millis, NodeCount};
 
@@ -191,6 +193,12 @@ pub struct FollowWork {
     /// A node that nothing has used for so long goes: 10m, or as it was
     #[arg(long, value_name = "SPAN", value_parser = super::job_wait::span)]
     idle: Option<Millis>,
+    /// Mind jobs that hold GPUs and have used none of them for so long, 2m at least; 0s ends that
+    #[arg(long, value_name = "SPAN", value_parser = super::job_wait::span)]
+    gpu_idle: Option<Millis>,
+    /// What happens to such a job: it is said; or it is said and the job ends once nobody is attached to its nodes
+    #[arg(long, value_name = "WHAT", requires = "gpu_idle", value_parser = GPU_IDLE_THEN.map(|(word, _)| word))]
+    gpu_idle_then: Option<String>,
 }
 
 /// Options of `resize`.
@@ -340,7 +348,13 @@ async fn auto_scale(session: &Session, follow: FollowWork) -> Result<i32, Failur
     let (minimum, maximum) = (NodeCount(follow.min), NodeCount(follow.max));
     let name = follow.named.or(follow.name)?;
     let name = name.as_ref();
-    let request = Request::AutoScale { cluster: session.cluster(name), minimum, maximum, idle: follow.idle };
+    let then = follow.gpu_idle_then.as_deref().and_then(|word| GPU_IDLE_THEN.iter().find(|(known, _)| *known == word));
+    let then = then.map(|(_, then)| *then).unwrap_or_default();
+    let gpu_idle = follow.gpu_idle.map(|after| match after {
+        Millis(0) => GpuRule::Off,
+        after => GpuRule::On(GpuIdle { after, then }),
+    });
+    let request = Request::AutoScale { cluster: session.cluster(name), minimum, maximum, idle: follow.idle, gpu_idle };
     match core.act(&format!("auto-scale from {minimum} to {maximum} nodes"), request).await? {
         None | Some(Reply::Accepted { .. }) => {}
         Some(other) => return Err(unexpected(&other)),

@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::config::ssh_hosts;
 use crate::model::fault::Fault;
 use crate::model::names::expand_hosts;
+use crate::model::units::Millis;
 
 /// Hosts that are tried at once: as many as a login host takes without refusing (sshd's MaxStartups is 10:30:100).
 const AT_ONCE: usize = 8;
@@ -19,7 +20,9 @@ const AT_ONCE: usize = 8;
 const CONNECT_SECS: u32 = 5;
 const WHOLE: Duration = Duration::from_secs(15);
 /// What is run there: any POSIX shell has it.
-const QUESTION: &str = "uname -sr; getconf _NPROCESSORS_ONLN; nvidia-smi -L 2>/dev/null | wc -l";
+const QUESTION: &str = "uname -sr; getconf _NPROCESSORS_ONLN; timeout 5 nvidia-smi -L 2>/dev/null | wc -l; date +%s";
+/// From how far on the clock of a host is told to be wrong: what is measured includes the way of the answer.
+const CLOCK_OFF: Duration = Duration::from_secs(5);
 
 const COLUMNS: &[Column] = &[
     Column { title: "HOST", look: Look::Text },
@@ -90,6 +93,13 @@ fn known(session: &Session, named: &str) -> Result<Vec<String>, Fault> {
     Ok(hosts)
 }
 
+/// Says how wrong a clock is; `None` when it is near enough. Both in seconds since 1970.
+fn clock_words(theirs: i64, ours: i64) -> Option<String> {
+    let (off, how) = (theirs.abs_diff(ours), if theirs > ours { "ahead" } else { "behind" });
+    let wrong = Duration::from_secs(off) > CLOCK_OFF;
+    wrong.then(|| format!("its clock is {} {how}: files and logs of jobs will have wrong times", Millis::from_secs(off)))
+}
+
 /// Signs in and asks what is there; the words of a failure are ssh's own last ones.
 async fn probe(host: &str, config: Option<&std::path::Path>) -> Result<String, String> {
     let mut command = Command::new("ssh");
@@ -114,9 +124,30 @@ async fn probe(host: &str, config: Option<&std::path::Path>) -> Result<String, S
     }
     let said = lines(&output.stdout);
     let at = |from_end: usize| said.len().checked_sub(from_end).and_then(|at| said.get(at)).map_or("", String::as_str);
-    let mut words = format!("{}, {} CPUs", at(3), at(2));
-    if at(1) != "0" {
-        words = format!("{words}, {} GPUs", at(1));
+    let mut words = format!("{}, {} CPUs", at(4), at(3));
+    if at(2) != "0" {
+        words = format!("{words}, {} GPUs", at(2));
+    }
+    if let Some(wrong) = at(1).parse().ok().and_then(|theirs| clock_words(theirs, jiff::Timestamp::now().as_second())) {
+        words = format!("{words}; {wrong}");
     }
     Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock_words;
+
+    #[test]
+    fn a_clock_may_be_a_few_seconds_off() {
+        for (theirs, expected) in [
+            (1_000, None),
+            (1_005, None),
+            (995, None),
+            (1_006, Some("its clock is 6s ahead: files and logs of jobs will have wrong times")),
+            (880, Some("its clock is 2m00s behind: files and logs of jobs will have wrong times")),
+        ] {
+            assert_eq!(clock_words(theirs, 1_000).as_deref(), expected, "{theirs}");
+        }
+    }
 }

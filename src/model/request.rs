@@ -16,7 +16,7 @@ use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
 use crate::model::site::{Site, SiteAct};
-use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, JobSpec, Point, Priority, SweepSpec};
+use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, GpuIdle, JobSpec, Point, Priority, SweepSpec};
 use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
 
@@ -47,6 +47,16 @@ pub enum JobRef {
         /// Its name.
         job: String,
     },
+}
+
+/// What becomes of a rule about GPUs that are held and not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GpuRule {
+    /// There is none.
+    Off,
+    /// It is this.
+    On(GpuIdle),
 }
 
 /// What to ask the core for.
@@ -98,7 +108,15 @@ pub enum Request {
     Scale(Scale),
     /// Lets the number of a cluster's nodes follow its work, from now on.
     #[serde(rename_all = "camelCase")]
-    AutoScale { cluster: Place, minimum: NodeCount, maximum: NodeCount, idle: Option<Millis> },
+    AutoScale {
+        cluster: Place,
+        minimum: NodeCount,
+        maximum: NodeCount,
+        idle: Option<Millis>,
+        /// The rule about GPUs that are held and not used; as it was when absent.
+        #[serde(default)]
+        gpu_idle: Option<GpuRule>,
+    },
     /// Lets auto-scale keep all nodes for this long, or from now on none when it is nothing.
     #[serde(rename_all = "camelCase")]
     KeepAwake { cluster: Place, span: Millis },

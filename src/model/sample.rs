@@ -1,4 +1,5 @@
-//! What a node did at a moment: CPU, memory, disk, network and GPUs. Facts for people and charts; no decision reads them.
+//! What a node did at a moment: CPU, memory, disk, network and GPUs. Facts for people and charts; what is decided by them is
+//! first made into `state::Observed`.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,12 @@ pub struct GpuSample {
     pub memory: Option<Bytes>,
     /// What it draws, in thousandths of a watt.
     pub power_milliwatt: Option<u32>,
+    /// Its id that no other card has; empty when it does not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uuid: String,
+    /// Processes on it that no job of its cluster has begun, each as `python (pid 123)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strangers: Vec<String>,
 }
 
 /// A node at a moment. Rates are means since the measurement before.
@@ -47,6 +54,8 @@ pub struct Sample {
     pub net_received: Option<Bytes>,
     /// Sent, a second.
     pub net_sent: Option<Bytes>,
+    /// How many terminals were used there within the last five minutes; `None` when that cannot be said.
+    pub terminals: Option<u32>,
     /// Its GPUs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<GpuSample>,

@@ -4,7 +4,9 @@
 //! |---|---|---|
 //! | acquire | `version`, `verb`, `tag`, `pool`, `cluster`, `class`, `lowPriority` | `{"machine": {"id", "host", "name", "pricePerHour"}}`; without `host`, or with `machine` null, it is on its way |
 //! | release | the same and `machine` | `{}`, or nothing |
-//! | list | `version`, `verb`, `pool`, `cluster` | `{"machines": [{"id", "host", "name", "pricePerHour", "tag"}]}` |
+//! | list | `version`, `verb`, `pool`, `cluster` | `{"machines": [{"id", "host", "name", "pricePerHour", "tag", "leavesAt", "leavesWhy"}]}` |
+//!
+//! `leavesAt` (a time as `2026-11-27T21:00:00Z`) says that the machine is taken away then: its jobs are put back in time.
 //!
 //! Only `id` has to be there, and `tag` in a list; what is not known is left out. `{"error": "…"}` is a failure in own words.
 
@@ -13,7 +15,8 @@ use uuid::Uuid;
 
 use super::{Found, Machine, NoMachine, Tag, Wanted};
 use crate::model::shown::Shown;
-use crate::model::units::Money;
+use crate::model::state::Notice;
+use crate::model::units::{Money, UnixMillis};
 
 /// The contract's version; a change that old hooks cannot read raises it.
 const VERSION: u32 = 1;
@@ -74,6 +77,10 @@ struct Body {
     tag: Option<String>,
     #[serde(skip_serializing)]
     price_per_hour: Option<serde_json::Number>,
+    #[serde(skip_serializing)]
+    leaves_at: Option<String>,
+    #[serde(skip_serializing)]
+    leaves_why: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -170,7 +177,11 @@ pub fn listed(text: &[u8], pool: Uuid) -> Result<Vec<Found>, NoMachine> {
         let tag = body.tag.as_deref().and_then(Tag::parse).filter(|tag| tag.pool == pool)?;
         Some((tag, body))
     });
-    ours.map(|(tag, body)| Ok(Found { tag, machine: machine(body)? })).collect()
+    let found = ours.map(|(tag, body)| {
+        let leaves = notice(&body)?;
+        Ok(Found { tag, machine: machine(body)?, leaves })
+    });
+    found.collect()
 }
 
 fn read(text: &[u8]) -> Result<Answer, NoMachine> {
@@ -183,6 +194,16 @@ fn read(text: &[u8]) -> Result<Answer, NoMachine> {
         Some(error) => Err(NoMachine::new("ProviderRefused", words(error.as_bytes()))),
         None => Ok(answer),
     }
+}
+
+/// Reads when a machine is taken away.
+fn notice(body: &Body) -> Result<Option<Notice>, NoMachine> {
+    let Some(text) = &body.leaves_at else { return Ok(None) };
+    let at: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| bad(format!("leavesAt: `{}` is no time as 2026-11-27T21:00:00Z", words(text.as_bytes()))))?;
+    let why = body.leaves_why.as_deref().map(|why| words(why.as_bytes())).unwrap_or_default();
+    Ok(Some(Notice { at: UnixMillis(at.as_millisecond()), why }))
 }
 
 fn machine(body: Body) -> Result<Machine, NoMachine> {

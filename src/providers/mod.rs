@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::model::ids::NodeId;
 use crate::model::names::check_host;
+use crate::model::state::Notice;
 use crate::model::units::Money;
 
 /// What every tag begins with.
@@ -97,6 +98,8 @@ pub struct Found {
     pub tag: Tag,
     /// The machine.
     pub machine: Machine,
+    /// When its provider takes it away, as far as it says so.
+    pub leaves: Option<Notice>,
 }
 
 /// Why there is none, or why it could not be given back.

@@ -14,6 +14,7 @@ pub mod keep;
 pub mod locate;
 pub mod look;
 pub mod metrics;
+mod observe;
 pub mod perform;
 mod places;
 mod plan;
@@ -690,7 +691,14 @@ impl Loop {
             let way = way::Brief(way::Way::Agent(agent.clone()));
             let (sampler, plugin) = (self.sampler.clone(), self.engine.settings.gpu_command.clone());
             let now = move || base + Millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-            self.tokio.spawn(async move { sampler.measure(node, way, plugin, now).await });
+            let facts = self.engine.sched().nodes().get(&node).and_then(|node| node.facts.as_ref());
+            let root = facts.map(|facts| facts.root.clone()).unwrap_or_default();
+            let inputs = self.inputs.clone();
+            self.tokio.spawn(async move {
+                if let Some(observed) = sampler.measure(node, way, plugin, root, now).await {
+                    let _ = inputs.send(Input::Fact(Event::NodeMeasured { node, observed })).await;
+                }
+            });
         }
     }
 

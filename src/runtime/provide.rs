@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::ids::{ClusterId, EffectId};
 use crate::model::spec::machine::VmPriority;
 use crate::model::spec::{Api, ClusterSpec, Hooks, ProviderSpec, Secret};
-use crate::model::state::{Cluster, Node};
+use crate::model::state::{Cluster, Node, NodeState};
 use crate::providers::command::Programs;
 use crate::providers::hosts::{Book, Hosts};
 use crate::providers::http::Interface;
@@ -133,7 +133,7 @@ pub(super) fn release<S: Store>(engine: &Engine<S>, effect: EffectId, cluster: &
 
 /// Opens the link to a node that may have to be woken first.
 pub(super) fn open<S: Store>(engine: &Engine<S>, cluster: &Cluster, node: &Node, link: NodeLink) -> Out {
-    let preparing = node.state == crate::model::state::NodeState::Preparing;
+    let preparing = node.state == NodeState::Preparing;
     match cluster.spec.pool.power_on.clone().filter(|_| preparing && link.local_root.is_none()) {
         None => Out::Open(Box::new(link)),
         Some(line) => {
@@ -215,7 +215,19 @@ impl<S: Store> Engine<S> {
             self.missing.remove(&node.id);
             gone.push(Event::NodeGone { node: node.id });
         }
+        gone.extend(self.notices(id, found));
         (gone, outs)
+    }
+
+    /// Returns what is new of when machines are taken away.
+    fn notices(&self, id: ClusterId, found: &[Found]) -> Vec<Event> {
+        let of = |node: &Node| found.iter().find(|found| found.tag.node == node.id && found.machine.id == node.machine);
+        let nodes = self.sched.nodes_of(id).filter(|node| node.state != NodeState::Leaving);
+        let changed = nodes.filter_map(|node| {
+            let leaves = of(node)?.leaves.clone();
+            (leaves != node.notice).then_some(Event::NodeNoticed { node: node.id, notice: leaves })
+        });
+        changed.collect()
     }
 }
 

@@ -12,7 +12,9 @@ use tokio::time::timeout;
 use crate::files::LinkSource;
 use crate::model::ids::NodeId;
 use crate::model::sample::{GpuSample, Sample};
+use crate::model::state::Observed;
 use crate::model::units::{Bytes, Millis, UnixMillis};
+use crate::runtime::observe::Watched;
 use crate::runtime::way::Brief;
 use crate::store::Series;
 use crate::transport::link::Traffic;
@@ -49,20 +51,26 @@ pub struct Counters {
     disk_written: u64,
     net_received: u64,
     net_sent: u64,
+    terminals: Option<u32>,
     gpus: Vec<GpuSample>,
 }
 
 impl Counters {
     /// Reads a line of the program; `None` when it is none.
     pub fn parse(line: &str) -> Option<Self> {
-        let mut parts = line.splitn(7, '|');
+        let mut parts = line.splitn(9, '|');
         let mut next = || parts.next();
         let numbers = |text: &str| -> Vec<u64> { text.split_whitespace().filter_map(|word| word.parse().ok()).collect() };
         let node_secs = next()?.trim().parse().ok()?;
         let cpu = numbers(next()?);
         let (memory, disk) = (numbers(next()?), numbers(next()?));
         let (io, net) = (pairs(next()?), pairs(next()?));
-        let gpus = gpus(next()?);
+        let terminals = next()?.trim().parse().ok();
+        let strangers = strangers(next()?);
+        let mut gpus = gpus(next()?);
+        for gpu in &mut gpus {
+            gpu.strangers = strangers.iter().filter(|(uuid, _)| *uuid == gpu.uuid).map(|(_, who)| who.clone()).collect();
+        }
         // user nice system idle iowait irq softirq steal; what follows is counted in user already (proc_stat(5)).
         let cpu_all = cpu.iter().take(8).sum();
         Some(Self {
@@ -77,6 +85,7 @@ impl Counters {
             disk_written: io.1 * SECTOR_BYTES,
             net_received: net.0,
             net_sent: net.1,
+            terminals,
             gpus,
         })
     }
@@ -105,6 +114,7 @@ impl Counters {
             net_received: rate(|counters| counters.net_received),
             net_sent: rate(|counters| counters.net_sent),
             gpus: self.gpus.clone(),
+            terminals: self.terminals,
             clock_ahead: self.node_secs.saturating_mul(1000).saturating_sub(at.0),
         }
     }
@@ -127,6 +137,18 @@ fn gpus(text: &str) -> Vec<GpuSample> {
     text.split(';').filter_map(nvidia).collect()
 }
 
+/// Reads which processes are on which GPU without being those of a job: `pid, uuid, name`, parted by semicolons.
+fn strangers(text: &str) -> Vec<(String, String)> {
+    let one = |line: &str| {
+        let mut words = line.splitn(3, ',').map(str::trim);
+        let (pid, uuid) = (words.next()?.parse::<u32>().ok()?, words.next()?);
+        let name = words.next().unwrap_or_default();
+        let name = name.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("a process");
+        Some((uuid.to_owned(), format!("{} (pid {pid})", crate::model::shown::Shown::new(name))))
+    };
+    text.split(';').filter_map(one).collect()
+}
+
 fn nvidia(line: &str) -> Option<GpuSample> {
     let mut words = line.splitn(6, ',').map(str::trim);
     let index = words.next()?.parse().ok()?;
@@ -139,8 +161,20 @@ fn nvidia(line: &str) -> Option<GpuSample> {
         memory_used: used.map(mib),
         memory: there.map(mib),
         power_milliwatt: watts.map(|watts| (watts * 1000.0) as u32),
-        name: words.next().unwrap_or_default().to_owned(),
+        // Ours asks for the uuid before the name; a command of the user's need not know it.
+        ..match words.next().unwrap_or_default().split_once(',') {
+            Some((uuid, name)) if is_uuid(uuid) => named(name.trim(), uuid.trim()),
+            Some(_) | None => named(line.splitn(6, ',').nth(5).unwrap_or_default().trim(), ""),
+        }
     })
+}
+
+fn named(name: &str, uuid: &str) -> GpuSample {
+    GpuSample { name: name.to_owned(), uuid: uuid.to_owned(), ..GpuSample::default() }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.starts_with("GPU-") || text.starts_with("MIG-")
 }
 
 fn rocm(text: &str) -> Vec<GpuSample> {
@@ -157,6 +191,7 @@ fn rocm(text: &str) -> Vec<GpuSample> {
             memory_used: number(&["VRAM Total Used Memory (B)"]).map(|bytes| Bytes(bytes as u64)),
             memory: number(&["VRAM Total Memory (B)"]).map(|bytes| Bytes(bytes as u64)),
             power_milliwatt: number(&power).map(|watts| (watts * 1000.0) as u32),
+            ..GpuSample::default()
         })
     };
     let mut found: Vec<_> = cards.iter().filter_map(card).collect();
@@ -165,7 +200,17 @@ fn rocm(text: &str) -> Vec<GpuSample> {
 }
 
 /// The counters of each node when it was measured last, and the sample that was made of them.
-type Before = BTreeMap<NodeId, (UnixMillis, Counters, Sample)>;
+type Before = BTreeMap<NodeId, Last>;
+
+/// What is remembered of a node.
+struct Last {
+    at: UnixMillis,
+    counters: Counters,
+    sample: Sample,
+    watched: Watched,
+    /// What the core was told.
+    told: Option<Observed>,
+}
 
 /// Measures nodes and keeps what comes of it.
 #[derive(Clone)]
@@ -186,37 +231,51 @@ impl Sampler {
         &self.series
     }
 
-    /// Measures a node once. One that cannot be measured now is measured the next time.
-    pub async fn measure(&self, node: NodeId, way: Brief, plugin: Option<String>, now: impl Fn() -> UnixMillis) {
+    /// Measures a node once; returns what the core has to be told, when that is new. One that cannot be measured now is
+    /// measured the next time. `root`: its spool, by which processes of our jobs are told from those of others.
+    pub async fn measure(
+        &self,
+        node: NodeId,
+        way: Brief,
+        plugin: Option<String>,
+        root: String,
+        now: impl Fn() -> UnixMillis,
+    ) -> Option<Observed> {
         // The gate is never closed; without it there would only be more at once.
         let _turn = self.gate.acquire().await;
-        let Ok(Some(line)) = timeout(LOOK_MAX, line_of(way, plugin.as_deref().unwrap_or_default())).await else { return };
+        let line = timeout(LOOK_MAX, line_of(way, plugin.as_deref().unwrap_or_default(), &root)).await.ok()??;
         let Some(counters) = Counters::parse(&line) else {
             tracing::debug!(%node, line, "no measurement");
-            return;
+            return None;
         };
         let at = now();
-        let sample = self.compare(node, at, counters);
+        let (sample, news) = self.compare(node, at, counters);
         let series = self.series.clone();
         // The disk may be slow; nobody waits for it.
         let kept = tokio::task::spawn_blocking(move || series.add(node, &sample)).await;
         if let Ok(Err(error)) = kept {
             tracing::warn!(%node, %error, "a measurement is not kept");
         }
+        news
     }
 
-    fn compare(&self, node: NodeId, at: UnixMillis, counters: Counters) -> Sample {
+    fn compare(&self, node: NodeId, at: UnixMillis, counters: Counters) -> (Sample, Option<Observed>) {
         let mut before = self.before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let old = before.get(&node).filter(|(then, ..)| at.since(*then) < STALE);
-        let sample = counters.sample(at, old.map(|(then, old, _)| (*then, old)));
-        before.insert(node, (at, counters, sample.clone()));
-        sample
+        let old = before.remove(&node).filter(|last| at.since(last.at) < STALE);
+        let sample = counters.sample(at, old.as_ref().map(|last| (last.at, &last.counters)));
+        let (watched, told) = old.map(|last| (last.watched, last.told)).unwrap_or_default();
+        let watched = watched.see(&sample);
+        let observed = watched.observed(at);
+        let news = (told.as_ref() != Some(&observed)).then(|| observed.clone());
+        let last = Last { at, counters, sample: sample.clone(), watched, told: Some(observed) };
+        before.insert(node, last);
+        (sample, news)
     }
 
     /// Returns the newest samples of nodes, of those that have one.
     pub fn latest(&self, nodes: &[NodeId]) -> Vec<(NodeId, Sample)> {
         let before = self.before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        nodes.iter().filter_map(|node| Some((*node, before.get(node)?.2.clone()))).collect()
+        nodes.iter().filter_map(|node| Some((*node, before.get(node)?.sample.clone()))).collect()
     }
 
     /// Forgets what is not ours any more.
@@ -226,10 +285,10 @@ impl Sampler {
     }
 }
 
-async fn line_of(way: Brief, plugin: &str) -> Option<String> {
+async fn line_of(way: Brief, plugin: &str, root: &str) -> Option<String> {
     let link = way.link().await?;
     let mut channel = link.open_data(Traffic::Look, PROGRAM).await.ok()?;
-    let told = format!("{GPU_PATIENCE_SECS}\n{}\n", plugin.replace('\n', " "));
+    let told = format!("{GPU_PATIENCE_SECS}\n{}\n{}\n", plugin.replace('\n', " "), root.replace('\n', " "));
     channel.stdin.write_all(told.as_bytes()).await.ok()?;
     channel.stdin.flush().await.ok()?;
     let mut text = Vec::new();
@@ -243,7 +302,7 @@ async fn line_of(way: Brief, plugin: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const LINE: &str = "1795816795|1000 0 500 8000 500 0 0 0 7 0|1000000 400000 |2000 500|100 200,10 20,|1 2,300 400,|";
+    const LINE: &str = "1795816795|1000 0 500 8000 500 0 0 0 7 0|1000000 400000 |2000 500|100 200,10 20,|1 2,300 400,|1||";
 
     #[test]
     fn two_lines_make_a_sample() {
@@ -264,7 +323,7 @@ mod tests {
         assert_eq!(sample.clock_ahead, -10_000, "the node's clock stands");
         // After a reboot counters begin again, and nothing is to be said of the time before.
         assert_eq!(first.sample(at + Millis(20_000), Some((at, &second))).cpu_milli, None);
-        for wrong in ["", "x", "1|2", "a|1 2 3 4|5 6|7 8|||"] {
+        for wrong in ["", "x", "1|2", "a|1 2 3 4|5 6|7 8|||||"] {
             assert_eq!(Counters::parse(wrong), None, "{wrong}");
         }
     }

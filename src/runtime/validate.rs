@@ -8,10 +8,13 @@ use crate::model::ids::{JobId, NodeId, SweepId, WorkspaceId};
 use crate::model::names::check_name;
 use crate::model::nearest::nearest;
 use crate::model::node_class;
-use crate::model::request::{JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit, SweepRef};
+use crate::model::request::{
+    GpuRule, JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit, SweepRef,
+};
 use crate::model::resource_id::{Child, ResourceId};
 use crate::model::site::SiteAct;
 use crate::model::snapshot::{Change, RowKey};
+use crate::model::spec::cluster::GPU_IDLE_MIN;
 use crate::model::spec::secret::sources_of_cluster;
 use crate::model::spec::{AutoScale, ClusterSpec, ProviderSpec, ScaleSettings};
 use crate::model::state::{Cluster, ExecutionState, Job};
@@ -205,7 +208,9 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::ResumeScaling { cluster } => pools::resume(engine, &cluster),
         Request::SetBudget { cluster, workspace, budget } => pools::set_budget(engine, cluster, workspace, budget),
         Request::ChangeHosts { cluster, add, remove } => pools::change(engine, &cluster, &add, &remove),
-        Request::AutoScale { cluster, minimum, maximum, idle } => auto_scale(engine, &cluster, minimum, maximum, idle),
+        Request::AutoScale { cluster, minimum, maximum, idle, gpu_idle } => {
+            auto_scale(engine, &cluster, minimum, maximum, idle, gpu_idle)
+        }
         Request::PreviewScale(scale) => preview(engine, &scale),
         Request::Node { node, act } => act_on_node(engine, &node, act),
         Request::Submit(submit) => submit::check(engine, vec![*submit]),
@@ -389,6 +394,7 @@ fn auto_scale<S: Store>(
     minimum: NodeCount,
     maximum: NodeCount,
     idle: Option<Millis>,
+    gpu_idle: Option<GpuRule>,
 ) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, place)?;
     refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
@@ -397,11 +403,23 @@ fn auto_scale<S: Store>(
         ScaleSettings::AutoScale(before) => before,
         ScaleSettings::Manual { target_node_count, .. } => AutoScale::new(minimum, maximum, target_node_count),
     };
-    let auto =
-        AutoScale { minimum_node_count: minimum, maximum_node_count: maximum, idle: idle.unwrap_or(before.idle), ..before };
+    let gpu_idle = match gpu_idle {
+        None => before.gpu_idle,
+        Some(GpuRule::Off) => None,
+        Some(GpuRule::On(rule)) if rule.after < GPU_IDLE_MIN => {
+            return Err(Fault::user(format!("what GPUs are not used for is minded after {GPU_IDLE_MIN} at least")).into());
+        }
+        Some(GpuRule::On(rule)) => Some(rule),
+    };
+    let (minimum_node_count, maximum_node_count) = (minimum, maximum);
+    let idle = idle.unwrap_or(before.idle);
+    let auto = AutoScale { minimum_node_count, maximum_node_count, idle, gpu_idle, ..before };
     check_scaling(engine, &ScaleSettings::AutoScale(auto))?;
-    let note =
+    let mut note =
         format!("{minimum} to {maximum} nodes as the work needs; one goes when nothing has used it for {}", auto.idle);
+    if let Some(rule) = &auto.gpu_idle {
+        note.push_str(&format!("; {}", rule.words()));
+    }
     done(Event::AutoScaleAsked { cluster: cluster.id, auto }, After::Accepted(Some(note)))
 }
 

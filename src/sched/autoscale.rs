@@ -83,7 +83,7 @@ impl Sched {
         }
     }
 
-    fn auto_of(&self, id: ClusterId) -> Option<AutoScale> {
+    pub(super) fn auto_of(&self, id: ClusterId) -> Option<AutoScale> {
         let cluster = self.clusters.get(&id).filter(|cluster| !cluster.deleting)?;
         match cluster.spec.scale_settings {
             ScaleSettings::AutoScale(auto) => Some(auto),
@@ -99,6 +99,7 @@ impl Sched {
             match (node.is_held(), standing(node)) {
                 (true, _) => work += 1,
                 (false, Standing::Drained | Standing::Unusable | Standing::OutOfSight) => useless += 1,
+                (false, Standing::Idle) if node.has_strangers() => useless += 1,
                 (false, Standing::Idle | Standing::Preparing | Standing::Running) => {}
                 (false, Standing::Allocating | Standing::Leaving) => {}
             }
@@ -132,7 +133,10 @@ impl Sched {
     fn unused(&self, id: ClusterId) -> Vec<(UnixMillis, NodeId)> {
         let free = self.nodes_of(id).filter(|node| !node.is_held() && node.state != NodeState::Leaving);
         let mut free: Vec<&Node> = free.map(|node| &**node).collect();
-        let useless = |node: &Node| !matches!(standing(node), Standing::Drained | Standing::Unusable | Standing::OutOfSight);
+        let useless = |node: &Node| {
+            let stuck = matches!(standing(node), Standing::Drained | Standing::Unusable | Standing::OutOfSight);
+            !(stuck || node.has_strangers())
+        };
         free.sort_by_key(|node| (useless(node), node.since, std::cmp::Reverse(node.id)));
         free.into_iter().map(|node| (node.since, node.id)).collect()
     }
@@ -146,6 +150,12 @@ impl Sched {
     }
 
     fn next_step(&self, id: ClusterId) -> Option<NextStep> {
+        let scaling = self.next_scaling(id);
+        let minded = self.next_unused(id);
+        scaling.into_iter().chain(minded).min_by_key(|next| next.at)
+    }
+
+    fn next_scaling(&self, id: ClusterId) -> Option<NextStep> {
         let auto = self.auto_of(id)?;
         let cluster = self.clusters.get(&id)?;
         if let Some(at) = cluster.auto.retry_at {

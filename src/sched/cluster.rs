@@ -50,7 +50,7 @@ pub(super) fn plan_scale<'a>(
     let mut plan = Plan::default();
     if have < target {
         let missing = target - have;
-        let can_stay = leaving.iter().filter(|node| node.is_held() || node.host.is_empty());
+        let can_stay = leaving.iter().filter(|node| (node.is_held() || node.host.is_empty()) && node.notice.is_none());
         plan.come_back = can_stay.map(|node| node.id).take(missing).collect();
         plan.acquire = (missing - plan.come_back.len()) as u32;
     } else if have > target {
@@ -77,7 +77,7 @@ fn worth(node: &Node) -> u8 {
         (NodeState::Unusable(_), _) => 1,
         (NodeState::Preparing, _) => 2,
         (NodeState::Idle | NodeState::Running, Reach::Lost { .. }) => 3,
-        (NodeState::Idle, _) if node.drained => 4,
+        (NodeState::Idle, _) if node.is_closed() || node.has_strangers() => 4,
         (NodeState::Idle | NodeState::Running, Reach::Never | Reach::Seen) => 5,
     }
 }
@@ -147,6 +147,7 @@ impl Sched {
             brake: Default::default(),
             short_of_money: false,
             lost: 0,
+            noticed: 0,
             created: now,
             deleting: false,
             deleting_since: None,
@@ -294,6 +295,8 @@ impl Sched {
         self.watch_budgets(id);
         self.leave_strangers(id);
         self.retire_old(id);
+        self.give_up_noticed(id);
+        self.watch_gpus(id);
         self.auto_scale(id);
         self.resize(id);
         self.place_all(id);
@@ -386,6 +389,9 @@ impl Sched {
             price: Default::default(),
             meter: Default::default(),
             expires: None,
+            observed: Default::default(),
+            wasted: None,
+            notice: None,
         }));
     }
 

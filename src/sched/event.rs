@@ -17,7 +17,9 @@ use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority, SweepSpec};
 use crate::model::state::file_server::ServerOutcome;
-use crate::model::state::{ArrayMember, Away, BootId, Dependency, Facts, Job, Proof, SweepMember, Unusable};
+use crate::model::state::{
+    ArrayMember, Away, BootId, Dependency, Facts, Job, Notice, Observed, Proof, SweepMember, Unusable,
+};
 use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
 
 /// A job as `runtime/validate.rs` accepted it: names resolved, uuid drawn, launch shape computed.
@@ -329,6 +331,16 @@ pub enum Event {
     /// The provider says that the machine is gone.
     NodeGone {
         node: NodeId,
+    },
+    /// How a node is used has changed, and stayed so for a while.
+    NodeMeasured {
+        node: NodeId,
+        observed: Observed,
+    },
+    /// The provider says when it takes the machine away, or that it does not after all.
+    NodeNoticed {
+        node: NodeId,
+        notice: Option<Notice>,
     },
 
     /// Answers `StartRank`: its process lives (or lived: an exit may follow at once).

@@ -124,6 +124,11 @@ impl Sched {
                 count => parts.push(format!("{count} {}", word(standing))),
             }
         }
+        let others = |node: &&Arc<Node>| super::pool::standing(node) == Standing::Idle && node.has_strangers();
+        let taken = self.nodes_of(cluster.id).filter(others).count();
+        if taken > 0 && job.spec.demand.part().is_none() {
+            parts.insert(2, format!("{taken} of these with GPUs that others use"));
+        }
         if let Demand::Part(asked) = &job.spec.demand {
             let fit = pool.space.rooms(&job.spec.demand).count();
             if fit < pool.free.len() {
@@ -271,13 +276,16 @@ fn not_given(node: &Node, slot: Option<&Slot>, job: &Job) -> String {
         return match lack(asked, &slot.remaining()) {
             Some(lack) => lack.replace("the node has", "of which is left"),
             None if slot.has_room(&job.spec.demand) => String::new(),
+            None if slot.taken() > 0 => strangers_on(node),
             None => "no GPU of it is free for that".to_owned(),
         };
     }
     match standing {
-        Standing::Idle => String::new(),
+        Standing::Idle => strangers_on(node),
+        Standing::Drained if node.notice.is_some() => "its provider takes it away".to_owned(),
         Standing::Drained => "drained".to_owned(),
         Standing::Preparing => "still being prepared".to_owned(),
+        Standing::Running if node.notice.is_some() => "its provider takes it away".to_owned(),
         Standing::Running if node.drained => "drained".to_owned(),
         Standing::Running => "runs another job".to_owned(),
         Standing::OutOfSight => "out of sight".to_owned(),
@@ -288,6 +296,13 @@ fn not_given(node: &Node, slot: Option<&Slot>, job: &Job) -> String {
         Standing::Allocating => "asked for, not there yet".to_owned(),
         Standing::Leaving => "on its way out".to_owned(),
     }
+}
+
+/// Says who else uses GPUs of a node; empty when nobody does.
+fn strangers_on(node: &Node) -> String {
+    let each = node.observed.strangers.iter().map(|(index, who)| format!("GPU {index} is used by {who}"));
+    let all: Vec<_> = each.collect();
+    if all.is_empty() { String::new() } else { format!("{}, which is no job of this cluster", all.join(", ")) }
 }
 
 fn word(standing: Standing) -> &'static str {

@@ -27,6 +27,7 @@ mod inventory;
 mod job;
 mod node;
 mod node_setup;
+mod notice;
 mod outbox;
 mod place;
 mod pool;
@@ -37,6 +38,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unused;
 mod verdict;
 
 pub use cluster::TARGET_MAX;
@@ -259,6 +261,8 @@ impl Sched {
             Event::ResumeAsked { cluster } => self.on_resume(cluster),
             Event::HostsChanged { cluster, hosts } => self.on_hosts(cluster, hosts),
             Event::NodeGone { node } => self.on_gone(node),
+            Event::NodeMeasured { node, observed } => self.on_measured(node, observed),
+            Event::NodeNoticed { node, notice } => self.on_noticed(node, notice),
             Event::RankStarted { effect, key } => self.on_rank_started(effect, key),
             Event::RankGone { key, effect, proof } => self.on_rank_gone(key, effect, proof),
             Event::JobTold { key, away } => self.on_told(key, away),

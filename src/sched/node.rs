@@ -101,6 +101,7 @@ impl Sched {
         let counts = self.clusters.get(&node.cluster).map(|cluster| cluster.spec.machines.node_resources.clone());
         let mut facts = facts;
         facts.capacity.other.extend(counts.into_iter().flatten());
+        node.observed.complete(&mut facts);
         if let Some(effect) = preparing {
             self.close(effect);
         }

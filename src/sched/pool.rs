@@ -53,7 +53,7 @@ pub(super) fn standing(node: &Node) -> Standing {
         NodeState::Preparing => Standing::Preparing,
         NodeState::Idle | NodeState::Running if lost => Standing::OutOfSight,
         NodeState::Running => Standing::Running,
-        NodeState::Idle if node.drained => Standing::Drained,
+        NodeState::Idle if node.is_closed() => Standing::Drained,
         NodeState::Idle => Standing::Idle,
     }
 }
@@ -170,7 +170,7 @@ impl NodeKeys {
         Self {
             cluster: node.cluster,
             standing,
-            free: standing == Standing::Idle && !node.is_held() && node.boot.is_some(),
+            free: standing == Standing::Idle && !node.is_held() && node.boot.is_some() && !node.has_strangers(),
             holders: node.holders.clone(),
             set_up_first: node.setup.wanted,
             lost_since,

@@ -47,6 +47,8 @@ pub(super) struct Slot {
     used: Resources,
     /// Thousandths given of each GPU.
     gpus: Vec<u64>,
+    /// GPUs that somebody else uses: none of them is given.
+    taken: BTreeSet<u32>,
 }
 
 /// All nodes of a cluster.
@@ -64,7 +66,8 @@ impl Slot {
         let capacity = node.facts.as_ref().map(|facts| facts.capacity.clone());
         let count = capacity.as_ref().map_or(0, |has| has.gpus_milli / GPU) as usize;
         let used = Resources::default();
-        Self { takes: takes(node), capacity, shares: BTreeMap::new(), used, gpus: vec![0; count] }
+        let taken = node.observed.strangers.keys().copied().collect();
+        Self { takes: takes(node), capacity, shares: BTreeMap::new(), used, gpus: vec![0; count], taken }
     }
 
     /// Says when it takes work.
@@ -84,7 +87,7 @@ impl Slot {
     /// Says whether something like this could be given now; of a node that has said nothing yet, whether it may be.
     pub(super) fn has_room(&self, demand: &Demand) -> bool {
         match (demand.part(), &self.capacity) {
-            (None, _) => self.shares.is_empty(),
+            (None, _) => self.shares.is_empty() && self.taken.is_empty(),
             (Some(_), None) => self.takes == Takes::Soon && self.shares.is_empty(),
             (Some(asked), Some(capacity)) => {
                 !self.is_whole() && covers(capacity, &self.used, asked) && self.pick(asked.gpus_milli).is_some()
@@ -109,15 +112,28 @@ impl Slot {
         let (whole, part) = ((milli / GPU) as usize, milli % GPU);
         let mut picked = Vec::new();
         if part > 0 {
-            let fitting = self.gpus.iter().enumerate().filter(|(_, used)| **used + part <= GPU);
+            let fitting = self.gpus.iter().enumerate().filter(|(index, used)| **used + part <= GPU && self.is_ours(*index));
             let (index, _) = fitting.min_by_key(|(index, used)| (std::cmp::Reverse(**used), *index))?;
             picked.push(GpuShare { index: index as u32, milli: part });
         }
         let shared = picked.first().map(|share| share.index);
-        let unused = self.gpus.iter().enumerate().filter(|(index, used)| **used == 0 && Some(*index as u32) != shared);
+        let unused = self
+            .gpus
+            .iter()
+            .enumerate()
+            .filter(|(index, used)| **used == 0 && Some(*index as u32) != shared && self.is_ours(*index));
         picked.extend(unused.take(whole).map(|(index, _)| GpuShare { index: index as u32, milli: GPU }));
         picked.sort();
         (picked.len() == whole + usize::from(part > 0)).then_some(picked)
+    }
+
+    fn is_ours(&self, index: usize) -> bool {
+        !self.taken.contains(&(index as u32))
+    }
+
+    /// Returns how many of its GPUs somebody else uses.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.len()
     }
 
     /// Gives a job its share.
@@ -192,10 +208,10 @@ impl Slot {
 fn takes(node: &Node) -> Takes {
     match standing(node) {
         Standing::Idle if node.boot.is_some() => Takes::Now,
-        Standing::Running if node.drained => Takes::Never,
+        Standing::Running if node.is_closed() => Takes::Never,
         Standing::Running if !node.setup.wanted => Takes::Now,
         Standing::Drained | Standing::Unusable | Standing::Leaving => Takes::Never,
-        Standing::Preparing | Standing::OutOfSight if node.drained => Takes::Never,
+        Standing::Preparing | Standing::OutOfSight if node.is_closed() => Takes::Never,
         Standing::Idle | Standing::Running | Standing::Preparing | Standing::OutOfSight | Standing::Allocating => {
             Takes::Soon
         }

@@ -4,17 +4,19 @@
 //! | row | deadline | at it |
 //! |---|---|---|
 //! | cluster, workspace | `budget.next` | the budget is looked at |
-//! | cluster | `auto.next` | auto-scale lets nodes go, or asks for them again |
+//! | cluster | `auto.next` | auto-scale lets nodes go, asks for them again, or minds GPUs that are not used |
 //! | job | `stop_at` | it is terminated |
 //! | job, waiting | `pause` | it may start |
 //! | job on several nodes | the first of its nodes lost + `gang_lost_after` | its attempt is stopped where it can be |
 //! | node, allocating, no effect | `since` + back-off | it is asked for again |
 //! | node, leaving, its release failed | `since` + back-off | it is given back again |
+//! | node, running, whose provider takes it away | a while before that | its jobs are put back and it goes |
 //! | node, idle or running, lost | lost + `unreachable_after` | it is unusable |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
+use super::notice::given_up_at;
 use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::settings::Settings;
 use crate::model::state::{ExecutionState, Job, Node, NodeState, Reach, StopWhy, Unusable};
@@ -97,8 +99,8 @@ pub(super) fn node_deadline(node: &Node, settings: &Settings) -> Option<UnixMill
         (NodeState::Leaving, _) if release_failed(node) => Some(node.since + acquire_pause(node.tries)),
         (NodeState::Idle | NodeState::Running, Reach::Lost { since, .. }) => Some(*since + settings.unreachable_after),
         (NodeState::Idle, Reach::Never | Reach::Seen) => node.expires.filter(|_| !node.is_held()),
-        (NodeState::Running, Reach::Never | Reach::Seen)
-        | (NodeState::Preparing | NodeState::Unusable(_) | NodeState::Leaving, _) => None,
+        (NodeState::Running, Reach::Never | Reach::Seen) => node.notice.as_ref().map(|notice| given_up_at(notice, settings)),
+        (NodeState::Preparing | NodeState::Unusable(_) | NodeState::Leaving, _) => None,
     }
 }
 
@@ -154,6 +156,7 @@ impl Sched {
                 self.make_unusable(id, why);
             }
             (NodeState::Idle, Reach::Never | Reach::Seen) => self.send_away(id),
+            (NodeState::Running, Reach::Never | Reach::Seen) => self.give_up_node(id),
             (_, Reach::Never | Reach::Seen) => {}
         }
     }

@@ -219,13 +219,16 @@ pub fn why_word(why: StopWhy) -> &'static str {
         StopWhy::Sibling => "sibling",
         StopWhy::GangLost => "ganglost",
         StopWhy::Preempted => "preempted",
+        StopWhy::Reclaimed => "reclaimed",
         StopWhy::Finished => "finished",
     }
 }
 
 fn parse_why(word: &str) -> Option<StopWhy> {
-    use StopWhy::{Finished, GangLost, Limit, Preempted, Scale, Sibling, Terminate};
-    [Terminate, Limit, Scale, Sibling, GangLost, Preempted, Finished].into_iter().find(|why| why_word(*why) == word)
+    use StopWhy::{Finished, GangLost, Limit, Preempted, Reclaimed, Scale, Sibling, Terminate};
+    [Terminate, Limit, Scale, Sibling, GangLost, Preempted, Reclaimed, Finished]
+        .into_iter()
+        .find(|why| why_word(*why) == word)
 }
 
 /// Returns a node's words as they may be kept and shown: without control characters, at most [`WORDS_CHARS_MAX`].

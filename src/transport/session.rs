@@ -15,6 +15,8 @@ use crate::transport::{Address, NodeLink, Order, Report, Seen, order};
 const ACKS_AT_ONCE: usize = 256;
 /// The most entries that an inventory may have: ten times the processes that a node had at any time in our tests.
 const INVENTORY_MAX: usize = 100_000;
+/// The most names of GPUs that a node is believed: more than any machine has.
+const GPU_NAMES_MAX: usize = 64;
 /// The most requests of launchers that may be half said at once.
 const ASKS_MAX: usize = 64;
 
@@ -84,6 +86,8 @@ impl Coming {
             "cpus" => self.facts.capacity.cpus_milli = number().saturating_mul(1000),
             "memory_kib" => self.facts.capacity.memory = Bytes(number().saturating_mul(1024)),
             "gpus" => self.facts.capacity.gpus_milli = number().saturating_mul(1000),
+            "gpu" if self.facts.gpu_names.len() < GPU_NAMES_MAX => self.facts.gpu_names.push(value),
+            "disk_kib" => self.facts.disk = Bytes(number().saturating_mul(1024)),
             // `boot` without a value, and facts of a later version.
             _ => {}
         }

@@ -140,6 +140,7 @@ fn auto_scale(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
             minimum: NodeCount(*minimum),
             maximum: NodeCount(*maximum),
             idle: idle.first().map(|minutes| Millis::from_mins(u64::from(*minutes))),
+            gpu_idle: None,
         })],
         Some(_) | None => refuse("the form is `auto-scale MINIMUM MAXIMUM [IDLE-MINUTES]`"),
     }

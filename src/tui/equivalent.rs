@@ -11,7 +11,7 @@ use crate::tui::world::World;
 pub fn line(request: &Request, world: &World) -> Option<String> {
     let words = match request {
         Request::Scale(scale) => scale_words(scale),
-        Request::AutoScale { cluster, minimum, maximum, idle } => {
+        Request::AutoScale { cluster, minimum, maximum, idle, gpu_idle: _ } => {
             let (minimum, maximum) = (minimum.to_string(), maximum.to_string());
             let mut words = named(words(&["cluster", "auto-scale"]), cluster, &["--min", &minimum, "--max", &maximum]);
             if let Some(idle) = idle {

@@ -18,11 +18,12 @@ async fn nodes_come_for_jobs_and_go_when_nothing_uses_them() {
     let core = Core::start();
     core.settle(0).await;
     let (cluster, minimum, maximum) = (Place::default(), NodeCount(0), NodeCount(2));
-    let refused = Request::AutoScale { cluster: cluster.clone(), minimum: NodeCount(3), maximum, idle: None };
+    let refused =
+        Request::AutoScale { cluster: cluster.clone(), minimum: NodeCount(3), maximum, idle: None, gpu_idle: None };
     let fault = core.client.request(refused).await.expect_err("no range");
     assert!(fault.message.contains("3 to 2"), "{fault:?}");
     let idle = Some(Millis::from_secs(1));
-    core.ask(Request::AutoScale { cluster, minimum, maximum, idle }).await;
+    core.ask(Request::AutoScale { cluster, minimum, maximum, idle, gpu_idle: None }).await;
     assert_eq!(core.pool().await.1.len(), 0);
     let jobs =
         [core.submit(command("echo a")).await, core.submit(command("echo b")).await, core.submit(command("true")).await];

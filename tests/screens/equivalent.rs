@@ -52,6 +52,7 @@ fn what_is_shown_for_an_act_is_understood() {
             minimum: NodeCount(1),
             maximum: NodeCount(4),
             idle: Some(Millis::from_mins(5)),
+            gpu_idle: None,
         },
         Request::KeepAwake { cluster: cluster.clone(), span: Millis::from_mins(120) },
         Request::ResumeScaling { cluster: cluster.clone() },

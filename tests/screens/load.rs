@@ -33,6 +33,7 @@ fn gpu(index: u32, busy: u32) -> GpuSample {
         memory_used: Some(Bytes(u64::from(busy) << 26)),
         memory: Some(Bytes(80 << 30)),
         power_milliwatt: Some(60_000 + busy * 250),
+        ..GpuSample::default()
     }
 }
 
@@ -48,6 +49,7 @@ fn sample(secs_ago: u64, gpus: Vec<GpuSample>) -> Sample {
         disk_written: Some(Bytes(1 << 20)),
         net_received: Some(Bytes(5 << 20)),
         net_sent: Some(Bytes(2 << 20)),
+        terminals: Some(0),
         gpus,
         clock_ahead: 0,
     }

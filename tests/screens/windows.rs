@@ -76,7 +76,7 @@ fn bounds_are_typed_in_a_window() {
     shows(&screen, &["1 to 16 nodes as the work needs; one goes after 26m00s unused"]);
     screen.keys("enter");
     let (ticket, request) = asked(&screen);
-    let Request::AutoScale { cluster, minimum, maximum, idle } = request else { panic!("{request:?}") };
+    let Request::AutoScale { cluster, minimum, maximum, idle, .. } = request else { panic!("{request:?}") };
     assert_eq!((cluster.name.as_deref(), cluster.workspace.as_deref()), (Some("gpu-a100"), Some("prod")));
     assert_eq!((minimum, maximum, idle), (NodeCount(1), NodeCount(16), Some(Millis::from_mins(26))));
     let note = "1 to 16 nodes as the work needs".to_owned();

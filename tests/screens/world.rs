@@ -72,6 +72,7 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
         brake: Default::default(),
         short_of_money: false,
         lost: 0,
+        noticed: 0,
         created: ago(80_000),
         deleting: false,
         deleting_since: None,

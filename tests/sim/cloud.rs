@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use ostler::model::ids::{ClusterId, EffectId};
+use ostler::model::state::Notice;
+use ostler::model::units::{Millis, UnixMillis};
 use ostler::providers::{Found, Machine, NoMachine, Tag};
 use ostler::runtime::engine::{Engine, Input};
 use ostler::runtime::provide::{Ask, Work};
@@ -24,6 +26,8 @@ const MACHINES_MAX: usize = 8;
 pub struct Cloud {
     machines: BTreeMap<Tag, Machine>,
     sold: u64,
+    /// When machines are taken away that it has given notice of.
+    notices: BTreeMap<Tag, UnixMillis>,
 }
 
 /// What it is to do, and then to say.
@@ -109,7 +113,11 @@ pub fn act(world: &mut World, life: u64, deed: Deed) {
         Deed::List(cluster, _) if trouble || mute => Word::Nothing(cluster),
         Deed::List(cluster, pool) => {
             let of_pool = world.cloud.machines.iter().filter(|(tag, _)| tag.pool == pool);
-            Word::Has(cluster, of_pool.map(|(tag, machine)| Found { tag: *tag, machine: machine.clone() }).collect())
+            let found = of_pool.map(|(tag, machine)| {
+                let leaves = world.cloud.notices.get(tag).map(|at| Notice { at: *at, why: String::new() });
+                Found { tag: *tag, machine: machine.clone(), leaves }
+            });
+            Word::Has(cluster, found.collect())
         }
     };
     let takes = world.rng.range(TAKES.0, TAKES.1 / 10);
@@ -142,6 +150,29 @@ pub fn say(world: &mut World, life: u64, word: Word) {
         Word::Has(cluster, found) => Input::Listed(cluster, Ok(found)),
         Word::Nothing(cluster) => Input::Listed(cluster, Err(none("throttled"))),
     });
+}
+
+/// Somebody else needs the capacity, and says so: half a minute to some minutes later the machine is gone.
+pub fn give_notice(world: &mut World) {
+    let tags: Vec<Tag> = world.cloud.machines.keys().copied().collect();
+    if tags.is_empty() {
+        return;
+    }
+    let tag = tags[world.rng.range(0, tags.len() as u64) as usize];
+    let after = world.rng.range(30_000, 300_000);
+    let at = world.now + Millis(after);
+    if world.cloud.notices.insert(tag, at).is_none() {
+        world.reach("a machine was to be taken away with notice");
+        world.at(after, Happening::Taken { tag });
+    }
+}
+
+/// What was announced comes.
+pub fn take(world: &mut World, tag: Tag) {
+    world.cloud.notices.remove(&tag);
+    if let Some(machine) = world.cloud.machines.remove(&tag) {
+        world.take_away(&machine.host);
+    }
 }
 
 /// Somebody else needs the capacity: a machine is taken away without a word.

@@ -60,7 +60,10 @@ impl Faults {
 /// Something strikes.
 pub fn strike(world: &mut World) {
     if world.rng.chance(world.faults.preempt) {
-        crate::cloud::preempt(world);
+        match world.rng.chance(500) {
+            true => crate::cloud::preempt(world),
+            false => crate::cloud::give_notice(world),
+        }
     }
     let names: Vec<String> = world.hosts.keys().cloned().collect();
     if let Some(name) = world.rng.pick(&names).cloned() {

@@ -67,8 +67,7 @@ impl Host {
             user: "user".into(),
             capacity: Resources { cpus_milli: 4000, memory: Bytes(8 << 30), gpus_milli: 2000, ..Resources::default() },
             os: "simulated".into(),
-            login: None,
-            share: String::new(),
+            ..Facts::default()
         }
     }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{
-    JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit, SubmitSweep, SweepAct, SweepRef,
+    GpuRule, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit, SubmitSweep, SweepAct, SweepRef,
 };
 use ostler::model::spec::job::{Constraints, JobPreparation};
 use ostler::model::spec::sweep::{Part, Search};
 use ostler::model::spec::{
-    Begin, ClusterSpec, Deallocation, Demand, Hooks, JobSpec, Machines, Priority, ProviderSpec, Resources, Retry,
-    ScaleSettings, Scheduling, SweepSpec, sweep_file,
+    Begin, ClusterSpec, Deallocation, Demand, GpuIdle, GpuIdleThen, Hooks, JobSpec, Machines, Priority, ProviderSpec,
+    Resources, Retry, ScaleSettings, Scheduling, SweepSpec, sweep_file,
 };
 use ostler::model::state::{Job, Reach};
 use ostler::model::units::{Millis, NodeCount};
@@ -207,7 +207,9 @@ fn auto_scale(world: &mut World) {
     let idle = Some(Millis(world.rng.range(1_000, 60_000)));
     let (minimum, maximum) = (NodeCount(minimum), NodeCount(maximum));
     world.reach("a cluster was to follow its work");
-    world.ask(Request::AutoScale { cluster: Place::default(), minimum, maximum, idle }, None);
+    let rule = GpuIdle { after: Millis::from_mins(2), then: GpuIdleThen::Stop };
+    let gpu_idle = [None, Some(GpuRule::Off), Some(GpuRule::On(rule))][world.rng.range(0, 3) as usize];
+    world.ask(Request::AutoScale { cluster: Place::default(), minimum, maximum, idle, gpu_idle }, None);
 }
 
 fn live_jobs(world: &World) -> Vec<Arc<Job>> {

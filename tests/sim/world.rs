@@ -50,6 +50,8 @@ pub enum Happening {
     Tick { life: u64 },
     /// A provider does something.
     Cloud { life: u64, deed: Deed },
+    /// A machine goes that its provider has given notice of.
+    Taken { tag: ostler::providers::Tag },
     /// A provider says what it has done.
     Said { life: u64, word: Word },
     /// A core is started.
@@ -219,6 +221,7 @@ impl World {
                 }
             }
             Happening::Cloud { life, deed } => crate::cloud::act(self, life, deed),
+            Happening::Taken { tag } => crate::cloud::take(self, tag),
             Happening::Said { life, word } => crate::cloud::say(self, life, word),
             Happening::Start => self.start(),
             Happening::Kept { life, effect } => {

@@ -19,8 +19,8 @@ use ostler::model::spec::{
 use ostler::model::state::file_server::{Exported, Space};
 use ostler::model::state::{
     AllocationState, Block, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Login, Node,
-    NodeState, Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, Spans, StopWhy, Sweep, Tally,
-    Unusable, Workspace,
+    NodeState, Notice, Observed, Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, Spans, StopWhy,
+    Sweep, Tally, Unusable, Workspace,
 };
 use ostler::model::units::{Bytes, Millis, NodeCount, UnixMillis};
 use ostler::sched::{Act, Effect, Event, Sighting};
@@ -154,6 +154,7 @@ pub fn cluster(id: u64) -> Arc<Cluster> {
         brake: Default::default(),
         short_of_money: false,
         lost: 0,
+        noticed: 1,
         created: UnixMillis(4),
         deleting: false,
         deleting_since: None,
@@ -186,6 +187,8 @@ pub fn node(id: u64) -> Arc<Node> {
             shell: "/bin/bash".to_owned(),
             user: "ci".to_owned(),
             capacity: resources(64),
+            gpu_names: vec!["A100".to_owned()],
+            disk: Bytes(1 << 40),
             os: "Debian 12".to_owned(),
             share: "7d7e9a1c".to_owned(),
             login: Some(Box::new(Login { host: "10.0.0.1".to_owned(), port: 2222, user: "ci".to_owned() })),
@@ -199,6 +202,16 @@ pub fn node(id: u64) -> Arc<Node> {
         price: Default::default(),
         meter: Default::default(),
         expires: Some(UnixMillis(12)),
+        observed: Observed {
+            gpus: 1,
+            gpus_still: [(0, UnixMillis(9))].into(),
+            cpus_still: Some(UnixMillis(8)),
+            left_alone: Some(UnixMillis(7)),
+            strangers: [(0, "python (pid 7)".to_owned())].into(),
+            clock_ahead: Some(-6000),
+        },
+        wasted: Some(UnixMillis(9)),
+        notice: Some(Notice { at: UnixMillis(13), why: "capacity".to_owned() }),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::cli::export::{cluster_body, forget};
 use crate::cli::lists::Lists;
 use crate::cli::output::Row;
 use crate::model::names::same_name;
-use crate::model::request::{JobAct, JobRef, JobView, Place, Request, Scale, Submit};
+use crate::model::request::{GpuRule, JobAct, JobRef, JobView, Place, Request, Scale, Submit};
 use crate::model::spec::secret::{sources_of_cluster, sources_of_job};
 use crate::model::spec::tree_file::WorkspaceTree;
 use crate::model::spec::{ClusterSpec, FileServerSpec, JobSpec, ProviderSpec, ScaleSettings};
@@ -258,8 +258,12 @@ fn rescale(cluster: Place, now: &ScaleSettings, wish: &ScaleSettings) -> (Vec<St
         }
         ScaleSettings::AutoScale(auto) => {
             let (minimum, maximum) = (auto.minimum_node_count, auto.maximum_node_count);
-            let change = format!("autoScale: {minimum} to {maximum}, idle {}", auto.idle);
-            (vec![change], Request::AutoScale { cluster, minimum, maximum, idle: Some(auto.idle) })
+            let mut change = format!("autoScale: {minimum} to {maximum}, idle {}", auto.idle);
+            if let Some(rule) = &auto.gpu_idle {
+                change.push_str(&format!("; {}", rule.words()));
+            }
+            let gpu_idle = Some(auto.gpu_idle.map_or(GpuRule::Off, GpuRule::On));
+            (vec![change], Request::AutoScale { cluster, minimum, maximum, idle: Some(auto.idle), gpu_idle })
         }
     }
 }

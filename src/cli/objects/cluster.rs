@@ -10,7 +10,7 @@ use crate::cli::output::{Column, Look, Row};
 use crate::model::alike::strangers;
 use crate::model::cost::{Brake, Standing};
 use crate::model::resource_id::{Child, ResourceId};
-use crate::model::spec::{ScaleSettings, body};
+use crate::model::spec::{AutoScale, ScaleSettings, body};
 use crate::model::state::{AllocationState, Cluster, Node, NodeState};
 
 /// The columns of a list of clusters.
@@ -92,12 +92,15 @@ fn provider(cluster: &Cluster) -> (&'static str, Option<&Vec<String>>) {
 pub(in crate::cli) fn scaling(settings: &ScaleSettings) -> Value {
     match settings {
         ScaleSettings::Manual { .. } => json!(settings),
-        ScaleSettings::AutoScale(auto) => json!({"autoScale": {
-            "minimumNodeCount": auto.minimum_node_count,
-            "maximumNodeCount": auto.maximum_node_count,
-            "initialNodeCount": auto.initial_node_count,
-            "idleTime": body::iso_span(auto.idle),
-        }}),
+        ScaleSettings::AutoScale(auto) => {
+            let bounds = json!({
+                "minimumNodeCount": auto.minimum_node_count,
+                "maximumNodeCount": auto.maximum_node_count,
+                "initialNodeCount": auto.initial_node_count,
+                "idleTime": body::iso_span(auto.idle),
+            });
+            json!({"autoScale": body::with_gpu_idle(bounds, auto)})
+        }
     }
 }
 
@@ -110,6 +113,9 @@ fn scaling_line(cluster: &Cluster) -> String {
             auto.minimum_node_count, auto.maximum_node_count, auto.idle
         ),
     };
+    if let ScaleSettings::AutoScale(AutoScale { gpu_idle: Some(rule), .. }) = &cluster.spec.scale_settings {
+        line.push_str(&format!("; {}", rule.words()));
+    }
     if let Some(until) = cluster.auto.awake_until {
         line.push_str(&format!("; none before {}", until.rfc3339()));
     }
@@ -127,6 +133,9 @@ fn scaling_line(cluster: &Cluster) -> String {
     }
     if cluster.short_of_money {
         line.push_str("; more nodes would take the forecast above the budget");
+    }
+    if cluster.noticed > 0 {
+        line.push_str(&format!("; {} machines were taken away by the provider with notice", cluster.noticed));
     }
     if cluster.lost > 0 {
         line.push_str(&format!("; {} machines were taken away by the provider", cluster.lost));
@@ -176,6 +185,7 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
         "provider": provider,
         "queuedJobCount": cluster.waiting,
         "lostNodeCount": cluster.lost,
+        "noticedNodeCount": cluster.noticed,
         "cost": cost::value(standing.spent, standing.rate, cluster.budget.as_ref(), hint.as_deref()),
         "nodes": nodes,
     });
@@ -241,7 +251,9 @@ pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'s
     let line = |node: &Arc<Node>| {
         let reason = node::reason(node);
         let more = if reason.is_empty() { String::new() } else { format!("  {reason}") };
-        format!("{}  {}{more}", node::name(node), node.state.word())
+        let idle = node::idleness(node);
+        let idle = if idle.is_empty() { String::new() } else { format!("  ({idle})") };
+        format!("{}  {}{idle}{more}", node::name(node), node.state.word())
     };
     vec![
         ("name", cluster.name.clone()),

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{maybe_time, time};
 use crate::cli::output::{Column, Look, Row};
-use crate::model::state::{Node, NodeState, Reach};
+use crate::model::state::observed::warnings;
+use crate::model::state::{Idleness, Node, NodeState, Reach};
 
 /// The columns of a list of nodes.
 pub const COLUMNS: &[Column] = &[
@@ -18,6 +19,7 @@ pub const COLUMNS: &[Column] = &[
     Column { title: "MEMORY", look: Look::Wide },
     Column { title: "GPUS", look: Look::Wide },
     Column { title: "SINCE", look: Look::Wide },
+    Column { title: "IDLE", look: Look::Wide },
     Column { title: "REASON", look: Look::Text },
 ];
 
@@ -39,7 +41,13 @@ pub fn reason(node: &Node) -> String {
     if node.drained {
         parts.push("drained: gets no new work".to_owned());
     }
+    parts.extend(warnings(node, super::cost::now()));
     parts.join("; ")
+}
+
+/// Returns in which of the three ways the node is idle, in words.
+pub fn idleness(node: &Node) -> String {
+    Idleness::of(node).told(super::cost::now(), node.observed.gpus)
 }
 
 /// Returns the name, as far as the provider has given one.
@@ -56,6 +64,7 @@ pub fn value(node: &Node) -> Value {
         Reach::Seen => ("seen", None),
         Reach::Lost { since, .. } => ("lost", Some(*since)),
     };
+    let idle = Idleness::of(node);
     json!({
         "name": name(node),
         "id": node.id.to_string(),
@@ -77,6 +86,19 @@ pub fn value(node: &Node) -> Value {
         "cpuCount": facts.map(|facts| facts.capacity.cpus_milli as f64 / 1000.0),
         "memoryBytes": facts.map(|facts| facts.capacity.memory.0),
         "gpuCount": facts.map(|facts| facts.capacity.gpus_milli as f64 / 1000.0),
+        "gpuNames": facts.map(|facts| facts.gpu_names.clone()),
+        "diskBytes": facts.map(|facts| facts.disk.0).filter(|bytes| *bytes > 0),
+        "mismatch": node.mismatch,
+        "clockAheadMs": node.observed.clock_ahead,
+        "idle": {
+            "noJobSince": maybe_time(idle.no_job),
+            "noUseSince": maybe_time(idle.no_use),
+            "noGpuUseSince": maybe_time(idle.no_gpu_use),
+            "nobodyAttachedSince": maybe_time(idle.nobody),
+        },
+        "gpusNotUsedSince": maybe_time(node.wasted),
+        "strangersOnGpus": node.observed.strangers,
+        "leavesAt": maybe_time(node.notice.as_ref().map(|notice| notice.at)),
     })
 }
 
@@ -97,6 +119,7 @@ pub fn row(node: &Node) -> Row {
             capacity.map(|c| c.memory.to_string()).unwrap_or_default(),
             capacity.map(|c| thousandths(c.gpus_milli)).unwrap_or_default(),
             node.since.rfc3339(),
+            Idleness::of(node).words(super::cost::now(), node.observed.gpus),
             reason(node),
         ],
         value: value(node),

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::secret::sources_of_job;
 use super::{
-    ClusterSpec, Demand, FileServerSpec, JobSpec, MountVolumes, PoolSpec, Priority, ProviderSpec, Resources, ScaleSettings,
-    Secret, SecretSource,
+    AutoScale, ClusterSpec, Demand, FileServerSpec, JobSpec, MountVolumes, PoolSpec, Priority, ProviderSpec, Resources,
+    ScaleSettings, Secret, SecretSource,
 };
 use crate::model::units::Millis;
 
@@ -112,6 +112,7 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
             "initialNodeCount": auto.initial_node_count,
             "idleTime": iso_span(auto.idle),
         });
+        let bounds = with_gpu_idle(bounds, auto);
         map.insert("scaleSettings".to_owned(), json!({"autoScale": bounds}));
     }
     if let Some(setup) = &spec.node_setup
@@ -255,6 +256,14 @@ pub fn iso_span(span: Millis) -> String {
         (_, true) => format!("P{day}"),
         (_, false) => format!("P{day}T{clock}"),
     }
+}
+
+/// Adds the rule about GPUs to the bounds of auto-scale, where there is one.
+pub fn with_gpu_idle(mut bounds: Value, auto: &AutoScale) -> Value {
+    if let Some(rule) = &auto.gpu_idle {
+        bounds["gpuIdle"] = json!({"after": iso_span(rule.after), "then": rule.then});
+    }
+    bounds
 }
 
 #[cfg(test)]

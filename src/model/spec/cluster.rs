@@ -57,10 +57,53 @@ pub struct AutoScale {
     #[serde(default = "AutoScale::idle_default")]
     #[schemars(rename = "idleTime", with = "Option<SpanForm>", default)]
     pub idle: Millis,
+    /// What becomes of jobs that hold GPUs without using them; ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_idle: Option<GpuIdle>,
     /// The number wanted now, which the core decides.
     #[serde(default)]
     #[schemars(skip)]
     pub current: NodeCount,
+}
+
+/// Minds jobs that hold GPUs without using them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GpuIdle {
+    /// After this long without any use of any GPU that a job has, 2 minutes at least.
+    #[schemars(with = "SpanForm")]
+    pub after: Millis,
+    /// What happens then.
+    #[serde(default)]
+    pub then: GpuIdleThen,
+}
+
+/// What happens to a job that does not use its GPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GpuIdleThen {
+    /// It is said, at its nodes and wherever these are shown.
+    #[default]
+    Say,
+    /// It is said, and the job ends once nobody is attached to its nodes.
+    Stop,
+}
+
+/// The words for [`GpuIdleThen`].
+pub const GPU_IDLE_THEN: [(&str, GpuIdleThen); 2] = [("say", GpuIdleThen::Say), ("stop", GpuIdleThen::Stop)];
+
+/// The shortest time that may be minded: samples are taken twice a minute, and what is still for less than two is not told.
+pub const GPU_IDLE_MIN: Millis = Millis::from_mins(2);
+
+impl GpuIdle {
+    /// Returns it in words: `a job that has not used its GPUs for 30m ends`.
+    pub fn words(&self) -> String {
+        let end = match self.then {
+            GpuIdleThen::Say => "is reported",
+            GpuIdleThen::Stop => "ends when nobody is attached",
+        };
+        format!("a job that has not used its GPUs for {} {end}", self.after)
+    }
 }
 
 impl AutoScale {
@@ -72,6 +115,7 @@ impl AutoScale {
             maximum_node_count: maximum,
             initial_node_count: initial,
             idle,
+            gpu_idle: None,
             current: initial,
         };
         Self { current: auto.clamp(initial), ..auto }

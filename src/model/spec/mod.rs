@@ -43,7 +43,7 @@ pub mod toolkit;
 mod toolkit_file;
 pub mod tree_file;
 
-pub use cluster::{AutoScale, ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
+pub use cluster::{AutoScale, ClusterSpec, Deallocation, GpuIdle, GpuIdleThen, ProviderSpec, ScaleSettings};
 pub use cluster_file::ClusterFile;
 pub use container::ContainerSettings;
 pub use file_server::{Export, FileServerSpec};

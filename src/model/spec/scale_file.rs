@@ -1,7 +1,7 @@
 //! Reads how many nodes a cluster is to have: exactly one of the published forms. Called by the reader of clusters alone.
 
 use crate::model::names::HOSTS_MAX;
-use crate::model::spec::cluster::{AutoScale, Deallocation, ScaleSettings};
+use crate::model::spec::cluster::{AutoScale, Deallocation, GPU_IDLE_MIN, GPU_IDLE_THEN, GpuIdle, ScaleSettings};
 use crate::model::spec::fields::{Faults, Field};
 use crate::model::units::NodeCount;
 
@@ -48,6 +48,7 @@ fn read_auto(field: &Field<'_>, faults: &mut Faults) -> Option<AutoScale> {
     let initial = auto.take("initialNodeCount");
     let idle = auto.take("idleTime");
     let first = initial.as_ref().and_then(|field| field.count(faults, 0, CLUSTER_NODES_MAX));
+    let gpu_idle = auto.take("gpuIdle").and_then(|field| read_gpu_idle(&field, faults));
     let span = idle.as_ref().and_then(|field| field.span(faults));
     auto.finish(faults);
     let (least, most) = (least?, most?);
@@ -61,5 +62,19 @@ fn read_auto(field: &Field<'_>, faults: &mut Faults) -> Option<AutoScale> {
         field.fault(faults, format!("must be {least} to {most}, got {first}"));
     }
     let settings = AutoScale::new(NodeCount(least), NodeCount(most), NodeCount(first.unwrap_or(least)));
-    Some(AutoScale { idle: span.unwrap_or(settings.idle), ..settings })
+    Some(AutoScale { idle: span.unwrap_or(settings.idle), gpu_idle, ..settings })
+}
+
+fn read_gpu_idle(field: &Field<'_>, faults: &mut Faults) -> Option<GpuIdle> {
+    let mut rule = field.map(faults)?;
+    let after = rule.need(faults, "after").and_then(|field| {
+        let span = field.span(faults)?;
+        if span < GPU_IDLE_MIN {
+            field.fault(faults, format!("must be {GPU_IDLE_MIN} at least"));
+        }
+        Some(span)
+    });
+    let then = rule.take("then").and_then(|field| field.word(faults, &GPU_IDLE_THEN));
+    rule.finish_strictly(faults);
+    Some(GpuIdle { after: after?, then: then.unwrap_or_default() })
 }

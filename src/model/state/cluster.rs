@@ -156,6 +156,9 @@ pub struct Cluster {
     /// How many machines its provider has taken away.
     #[serde(default)]
     pub lost: u32,
+    /// How many of its machines its provider has said that it takes away.
+    #[serde(default)]
+    pub noticed: u32,
     /// When it was made.
     pub created: UnixMillis,
     /// Set once deletion was asked for; it goes when its last node is gone.

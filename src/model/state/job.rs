@@ -139,6 +139,8 @@ pub enum StopWhy {
     GangLost,
     /// A job of a higher priority takes its nodes.
     Preempted,
+    /// The provider of a node takes the machine away.
+    Reclaimed,
     /// The deciding ranks have ended; what is left goes.
     Finished,
 }

@@ -7,6 +7,7 @@ pub mod file_server;
 pub mod group;
 pub mod job;
 pub mod node;
+pub mod observed;
 pub mod sweep;
 
 pub use cluster::{AllocationState, AutoState, Cap, Cluster, ClusterError, Full, NextStep, QueueHead};
@@ -18,4 +19,5 @@ pub use job::{
     RankRun, RankState, StopWhy,
 };
 pub use node::{BootId, Facts, Login, Node, NodeState, Reach, Unusable};
+pub use observed::{Idleness, Notice, Observed};
 pub use sweep::{Block, Spans, Sweep, SweepMember};

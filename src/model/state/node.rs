@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::observed::{Notice, Observed};
 use crate::model::cost::Meter;
 use crate::model::ids::{Attempt, ClusterId, EffectId, JobId, NodeId};
 use crate::model::spec::Resources;
 use crate::model::state::job::RankRun;
-use crate::model::units::{Money, UnixMillis};
+use crate::model::units::{Bytes, Money, UnixMillis};
 
 /// Names one boot of a machine; another one proves that all processes of the former are gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +32,11 @@ pub struct Facts {
     pub user: String,
     /// What it has: CPUs, memory, GPUs.
     pub capacity: Resources,
+    /// The names of its GPUs, in the order of their numbers; none when it has none or they do not say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gpu_names: Vec<String>,
+    /// The size of the file system of `/`; zero when it was not said.
+    pub disk: Bytes,
     /// The operating system in words.
     pub os: String,
     /// The word in a file beside its spool, of whichever node of its cluster came there first: nodes with the same word have
@@ -216,9 +222,28 @@ pub struct Node {
     /// From when on it goes when nothing is on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<UnixMillis>,
+    /// What its samples say of how it is used.
+    #[serde(default, skip_serializing_if = "Observed::is_new")]
+    pub observed: Observed,
+    /// Since when its job holds GPUs of it without using any, once the rule of its cluster minds that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wasted: Option<UnixMillis>,
+    /// When its provider takes it away, as far as that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
 }
 
 impl Node {
+    /// Says whether it gets no new work: by a person's wish, or because it is to go.
+    pub fn is_closed(&self) -> bool {
+        self.drained || self.notice.is_some()
+    }
+
+    /// Says whether somebody else uses GPUs of it, so that no job can have it for itself.
+    pub fn has_strangers(&self) -> bool {
+        !self.is_held() && !self.observed.strangers.is_empty()
+    }
+
     /// Says whether the attempt of any job holds it or a part of it.
     pub fn is_held(&self) -> bool {
         !self.holders.is_empty()

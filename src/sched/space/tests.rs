@@ -30,6 +30,9 @@ fn node(id: u64, gpus: u64) -> Node {
         price: Default::default(),
         meter: Default::default(),
         expires: None,
+        observed: Default::default(),
+        wasted: None,
+        notice: None,
     }
 }
 

@@ -11,10 +11,13 @@ use crate::model::kept::Kept;
 use crate::model::rule::{Act as RuleAct, Fired};
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::sweep::{Parameter, Part, Search, Values};
-use crate::model::spec::{AutoScale, Begin, Deallocation, Demand, Priority, Resources, Retry, RetryOn, SweepSpec};
+use crate::model::spec::{
+    AutoScale, Begin, Deallocation, Demand, GpuIdle, GpuIdleThen, Priority, Resources, Retry, RetryOn, SweepSpec,
+};
 use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{
-    ArrayMember, BootId, Dependency, DependsOn, ExecutionState, NodeState, Proof, StopWhy, SweepMember, Unusable,
+    ArrayMember, BootId, Dependency, DependsOn, ExecutionState, NodeState, Notice, Observed, Proof, StopWhy, SweepMember,
+    Unusable,
 };
 use crate::model::units::{Millis, NodeCount};
 
@@ -27,6 +30,7 @@ impl World {
             0..=11 => self.perform_one(at),
             12..=15 => self.submit(at),
             16..=19 => self.exit_one(at),
+            20 if at % 5 == 1 => self.use_of(pick(&nodes, at), at),
             20 => self.cut(pick(&nodes, at), false),
             21 => self.cut(pick(&nodes, at), true),
             22 | 23 => self.heal(pick(&nodes, at), at),
@@ -346,10 +350,32 @@ impl World {
         self.tell(Event::NodeDown { node, why: refused(), retry_in: Some(crate::model::units::Millis(2000)) });
     }
 
+    /// A node is used in another way, or its provider says that it takes it away.
+    fn use_of(&mut self, node: Option<NodeId>, at: u16) {
+        let Some(node) = node else { return };
+        let now = self.now;
+        if at % 7 == 3 {
+            let notice =
+                (at % 3 > 0).then(|| Notice { at: now + Millis::from_secs(u64::from(at) % 400), why: String::new() });
+            return self.tell(Event::NodeNoticed { node, notice });
+        }
+        let bit = |n: u16| at >> n & 1 == 1;
+        let observed = Observed {
+            gpus: u32::from(at % 3),
+            gpus_still: (0..4).filter(|_| bit(4) || bit(5)).map(|index| (index, now)).collect(),
+            left_alone: bit(6).then_some(now),
+            strangers: (0..2).filter(|index| bit(7 + *index as u16) && bit(9)).map(|index| (index, "x".into())).collect(),
+            ..Observed::default()
+        };
+        self.tell(Event::NodeMeasured { node, observed });
+    }
+
     fn auto_scale(&mut self, at: u16) {
         let (minimum, maximum) = (u32::from(at) % 3, 1 + u32::from(at) % 3 + u32::from(at / 8) % 4);
         let auto = AutoScale::new(NodeCount(minimum), NodeCount(maximum), NodeCount(minimum));
-        let auto = AutoScale { idle: Millis::from_secs(u64::from(at) % 900), ..auto };
+        let then = if at % 4 < 2 { GpuIdleThen::Stop } else { GpuIdleThen::Say };
+        let gpu_idle = (at % 5 < 3).then_some(GpuIdle { after: Millis::from_secs(u64::from(at) % 300), then });
+        let auto = AutoScale { idle: Millis::from_secs(u64::from(at) % 900), gpu_idle, ..auto };
         self.tell(Event::AutoScaleAsked { cluster: GPU, auto });
     }
 

@@ -14,6 +14,7 @@ mod random;
 mod rig;
 mod setup;
 mod share;
+mod used;
 mod world;
 
 use rig::*;

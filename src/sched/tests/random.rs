@@ -27,7 +27,7 @@ fn everything_happens_sometimes() {
         allocating preparing idle running unusable leaving
         SettingsChanged ExperimentCapped AutoScaleAsked TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
         SweepCreated SweepExpanded SweepExtended SweepTrimmed SweepHeld SweepPriority SweepStopped SweepDeleted StoppedEarly RuleFired InvalidMember
-        ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
+        NodeMeasured NodeNoticed ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
     let sentences = [
         "stopped: Terminate",
         "stopped: Limit",
@@ -36,6 +36,7 @@ fn everything_happens_sometimes() {
         "stopped: GangLost",
         "stopped: Finished",
         "stopped: Preempted",
+        "stopped: Reclaimed",
         "a start was settled by an inventory",
         "nodes were given up",
         "nothing changed",

@@ -68,7 +68,8 @@ impl AutoScaleForm {
     fn apply(&self) -> Vec<UiEffect> {
         match self.read() {
             Ok((minimum, maximum, idle)) => {
-                let request = Request::AutoScale { cluster: self.place.clone(), minimum, maximum, idle: Some(idle) };
+                let request =
+                    Request::AutoScale { cluster: self.place.clone(), minimum, maximum, idle: Some(idle), gpu_idle: None };
                 vec![UiEffect::Close, UiEffect::Send(request)]
             }
             Err(_) => Vec::new(),

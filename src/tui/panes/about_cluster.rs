@@ -12,7 +12,8 @@ use crate::model::alike::strangers;
 use crate::model::cost::Standing;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::spec::{Deallocation, ProviderSpec, ScaleSettings};
-use crate::model::state::{AllocationState, Cluster, Node, NodeState, QueueHead, Reach};
+use crate::model::state::observed::warnings;
+use crate::model::state::{AllocationState, Cluster, Idleness, Node, NodeState, QueueHead, Reach};
 use crate::model::units::{Money, UnixMillis};
 use crate::tui::cx::Cx;
 use crate::tui::draw::proposal_line;
@@ -86,11 +87,20 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         ProviderSpec::Command { hooks } => facts.text("hosts", &format!("by `{}`", shown(&hooks.acquire)), text),
         ProviderSpec::Http { api } => facts.text("hosts", &format!("by {}", shown(&api.url)), text),
     }
+    taken_away(cluster, &mut facts, cx);
     cost(cluster, &mut facts, cx);
     if let Some(size) = &cluster.spec.vm_size {
         facts.text("class", &shown(size), text);
     }
     facts.done()
+}
+
+/// What its provider takes away, and has taken.
+fn taken_away(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
+    if cluster.noticed + cluster.lost > 0 {
+        let text = format!("{} machines with notice, {} without", cluster.noticed, cluster.lost);
+        facts.text("taken away", &text, cx.style(Role::Muted));
+    }
 }
 
 /// Returns what a cluster has cost and costs.
@@ -136,6 +146,9 @@ fn scaling(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
         ScaleSettings::AutoScale(auto) => {
             let (least, most, idle) = (auto.minimum_node_count, auto.maximum_node_count, auto.idle);
             facts.text("scaling", &format!("auto, {least} to {most} nodes; one goes after {idle} without use"), muted);
+            if let Some(rule) = &auto.gpu_idle {
+                facts.text("", &rule.words(), muted);
+            }
             if let Some(next) = &cluster.auto.next {
                 let left = next.at.since(cx.now);
                 facts.text("by itself", &format!("in {left}: {}", shown(&next.what)), cx.style(Role::Text));
@@ -296,7 +309,10 @@ pub fn node_reason(node: &Node, cx: &Cx) -> String {
             format!("not seen for {}{next}: {}", cx.now.since(*since), shown(why))
         }
         (_, Reach::Never | Reach::Seen) if node.drained => "drained: no new work".to_owned(),
-        (_, Reach::Never | Reach::Seen) => String::new(),
+        (_, Reach::Never | Reach::Seen) => match warnings(node, cx.now).into_iter().next() {
+            Some(warning) => shown(&warning),
+            None => Idleness::of(node).told(cx.now, node.observed.gpus),
+        },
     }
 }
 

@@ -361,6 +361,7 @@ fn stop_word(why: StopWhy) -> &'static str {
         StopWhy::Sibling => "another process of the attempt failed",
         StopWhy::GangLost => "a node of the attempt is out of sight",
         StopWhy::Preempted => "a job of a higher priority takes its nodes",
+        StopWhy::Reclaimed => "the provider of its node takes the machine away",
         StopWhy::Finished => "the job is over",
     }
 }

@@ -6,7 +6,8 @@ use super::about::{self, Content, Tab};
 use super::tree_draw::node_role;
 use crate::commands::CommandId;
 use crate::model::ids::NodeId;
-use crate::model::state::{Node, NodeState, Reach};
+use crate::model::state::observed::warnings;
+use crate::model::state::{Idleness, Node, NodeState, Reach};
 use crate::tui::cx::Cx;
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
@@ -45,6 +46,13 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     if let Some(mismatch) = &node.mismatch {
         facts.text("class", &shown(mismatch), cx.style(Role::Warning));
     }
+    for (at, warning) in warnings(node, cx.now).into_iter().enumerate() {
+        facts.text(if at == 0 { "beware" } else { "" }, &shown(&warning), cx.style(Role::Warning));
+    }
+    let idle = Idleness::of(node).told(cx.now, node.observed.gpus);
+    if !idle.is_empty() {
+        facts.text("idle", &idle, muted);
+    }
     for (at, (job, attempt)) in node.holders.iter().enumerate() {
         let label = match (at, node.holders.len()) {
             (0, 1) => "job",
@@ -66,7 +74,13 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         if capacity.gpus_milli > 0 {
             has.push(format!("{} GPUs", capacity.gpus_milli / 1000));
         }
+        if said.disk.0 > 0 {
+            has.push(format!("{} of disk", said.disk));
+        }
         facts.text("has", &has.join(", "), text);
+        for (name, count) in counted(&said.gpu_names) {
+            facts.text("", &shown(&format!("{count} × {name}")), muted);
+        }
         facts.text("login", &shown(&said.user), text);
         if let Some(login) = &said.login {
             facts.text("ssh goes to", &shown(&format!("{} port {}", login.host, login.port)), muted);
@@ -78,6 +92,14 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         facts.text("boot", &shown(&boot.0), muted);
     }
     facts.done()
+}
+
+/// Returns each name with how often it stands there.
+fn counted(names: &[String]) -> std::collections::BTreeMap<&str, usize> {
+    names.iter().fold(std::collections::BTreeMap::new(), |mut all, name| {
+        *all.entry(name.as_str()).or_default() += 1;
+        all
+    })
 }
 
 fn reach(node: &Node, facts: &mut Facts<'_>, cx: &Cx) {

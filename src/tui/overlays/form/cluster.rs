@@ -143,6 +143,7 @@ impl ClusterKind {
                     minimum: auto.minimum_node_count,
                     maximum: auto.maximum_node_count,
                     idle: Some(auto.idle),
+                    gpu_idle: None,
                 },
             });
         }
