@@ -13,7 +13,7 @@ use super::quick::Quick;
 use super::session::{Session, unexpected};
 use crate::model::fault::Fault;
 use crate::model::names::check_name;
-use crate::model::request::{Reply, Request};
+use crate::model::request::{Place, Reply, Request};
 use crate::model::spec::ClusterFile;
 use crate::model::spec::doc::{Doc, Value};
 use crate::model::spec::fields::Faults;
@@ -149,8 +149,14 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     let sentence = format!("create cluster `{name}` {target}");
     let named = session.globals.workspace.clone().or(file.workspace).or_else(|| session.context.workspace.clone());
     let workspace = session.within_group(named);
+    let place = Place { workspace: workspace.clone(), name: Some(name.clone()) };
     let request = Request::CreateCluster { workspace, name, spec: Box::new(file.spec) };
-    match core.act(&sentence, request).await? {
+    let made = core.act(&sentence, request).await?;
+    if let (Some(Reply::Cluster(_)), Some(budget)) = (&made, file.budget) {
+        let request = Request::SetBudget { cluster: Some(place), workspace: None, budget: Some(budget) };
+        core.act("limit what it may spend", request).await?;
+    }
+    match made {
         None => {}
         Some(Reply::Cluster(cluster)) => {
             let lists = Lists::read(&core, None).await?;

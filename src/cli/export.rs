@@ -1,6 +1,8 @@
 //! `ostler export`: a workspace and all in it as one tree, which `apply` takes. Values of secrets are not in it: they are
 //! asked for when it is applied somewhere else.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +13,8 @@ use super::objects::{cluster, job};
 use super::output::{Format, Out};
 use super::select;
 use super::session::{Core, Session};
-use crate::model::request::JobQuery;
+use crate::model::request::{JobQuery, JobView};
+use crate::model::spec::budget_file;
 use crate::model::spec::secret::{sources_of_cluster, sources_of_job};
 use crate::model::spec::{ClusterSpec, JobSpec, MountVolumes, Secret, SecretSource, body};
 use crate::model::state::Workspace;
@@ -65,6 +68,9 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
     if let Some(location) = &workspace.location {
         map.insert("location".to_owned(), json!(location));
     }
+    if let Some(budget) = &workspace.budget {
+        map.insert("budget".to_owned(), budget_file::value(budget));
+    }
     if !workspace.tags.is_empty() {
         map.insert("tags".to_owned(), json!(workspace.tags));
     }
@@ -73,7 +79,12 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
     let servers = servers.map(|s| named(&s.name, body::file_server(&s.spec), &["mountSettings"]));
     map.insert("fileServers".to_owned(), servers.collect());
     let clusters = lists.clusters.iter().filter(|c| c.workspace == id && !c.deleting);
-    map.insert("clusters".to_owned(), clusters.map(|c| named(&c.name, cluster_body(&c.spec), &[])).collect());
+    let clusters = clusters.map(|c| {
+        let mut body = cluster_body(&c.spec);
+        body.extend(c.budget.as_ref().map(|budget| ("budget".to_owned(), budget_file::value(budget))));
+        named(&c.name, body, &[])
+    });
+    map.insert("clusters".to_owned(), clusters.collect());
     let mut experiments = Vec::new();
     for experiment in lists.experiments.iter().filter(|e| e.workspace == id && !e.deleting) {
         let mut jobs = Vec::new();
@@ -84,7 +95,9 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
                 ..JobQuery::default()
             };
             select::pages(core, query, |page| {
-                jobs.extend(page.iter().map(|view| {
+                // The first member of an array stands for all.
+                let first = |view: &&Arc<JobView>| view.job.member.as_ref().is_none_or(|member| member.of == view.job.id);
+                jobs.extend(page.iter().filter(first).map(|view| {
                     let far = view.cluster_workspace != view.workspace || view.cluster_group != view.group;
                     let cluster = match far {
                         true => format!(
@@ -93,7 +106,8 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
                         ),
                         false => view.cluster.clone(),
                     };
-                    named(&view.job.name, job_body(&view.job.spec, &cluster), &[])
+                    let name = view.job.member.as_ref().map_or(&view.job.name, |member| &member.name);
+                    named(name, job_body(&view.job.spec, &cluster), &[])
                 }));
                 Ok(true)
             })

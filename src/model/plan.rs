@@ -80,6 +80,9 @@ pub struct PlanNode {
     pub address: String,
     /// Whether it stands for a node that is not there: its name, address and paths are examples.
     pub stand_in: bool,
+    /// What the job would have of it: `all of it`, or `2 CPUs, 1 GPU: GPU 1`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub gives: String,
 }
 
 /// One thing that is mounted.

@@ -33,9 +33,10 @@ pub fn lines(plan: &JobPlan, now: UnixMillis) -> Vec<PlanLine> {
         return text;
     }
     section(&mut text, "nodes");
-    for (at, PlanNode { name, address, stand_in }) in plan.nodes.iter().enumerate() {
+    for (at, PlanNode { name, address, stand_in, gives }) in plan.nodes.iter().enumerate() {
         let more = if *stand_in { "  (a stand-in)" } else { "" };
-        line(&mut text, 1, &format!("{at}  {name}  {address}{more}"));
+        let gives = if gives.is_empty() { String::new() } else { format!("  {gives}") };
+        line(&mut text, 1, &format!("{at}  {name}  {address}{gives}{more}"));
     }
     if !plan.mounts.is_empty() {
         section(&mut text, "mounts");

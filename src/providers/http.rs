@@ -33,6 +33,8 @@ pub struct Interface {
     pub token: Option<SecretText>,
     /// The name of the cluster.
     pub cluster: String,
+    /// A file with certificates that are trusted beside those of the system.
+    pub ca_file: Option<String>,
     /// The first pause between tries; tests have a shorter one.
     pub pause: Duration,
 }
@@ -48,15 +50,24 @@ enum Heard {
 impl Interface {
     /// Returns an interface with the usual pauses.
     pub fn new(url: String, token: Option<SecretText>, cluster: String) -> Self {
-        Self { url, token, cluster, pause: PAUSE_FIRST }
+        Self { url, token, cluster, ca_file: None, pause: PAUSE_FIRST }
+    }
+
+    /// Reads the certificates that are trusted beside those of the system.
+    fn authorities(&self) -> Result<Vec<reqwest::Certificate>, String> {
+        let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
+        let unread = |error: &dyn std::error::Error| format!("caFile `{}`: {}", file.escape_debug(), chain(error));
+        let pem = std::fs::read(file).map_err(|error| unread(&error))?;
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unread(&error))
     }
 
     async fn call(&self, verb: Verb, question: &Question, key: &str) -> Result<Vec<u8>, NoMachine> {
         let client = reqwest::Client::builder()
             .timeout(CALL_LIMIT)
             .redirect(reqwest::redirect::Policy::none())
+            .tls_certs_merge(self.authorities().map_err(|why| failed(verb, &why))?)
             .build()
-            .map_err(|error| failed(verb, &error.to_string()))?;
+            .map_err(|error| failed(verb, &chain(&error)))?;
         let mut pause = self.pause;
         for round in 1.. {
             match self.once(&client, verb, question, key).await {

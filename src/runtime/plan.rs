@@ -146,7 +146,12 @@ fn handed<S: Store>(
         cluster: Some(cluster.name.clone()),
         tool_type: job.spec.toolkit.tool_type().to_owned(),
         node_count: job.spec.node_count.0,
-        nodes: vec![PlanNode { name: door.name.clone(), address: door.address.clone(), stand_in: false }],
+        nodes: vec![PlanNode {
+            name: door.name.clone(),
+            address: door.address.clone(),
+            stand_in: false,
+            gives: String::new(),
+        }],
         mounts: Vec::new(),
         processes: Vec::new(),
         process_count: 1,
@@ -274,9 +279,25 @@ fn nodes_of<S: Store>(
         .values()
         .filter(|node| cluster.is_some_and(|cluster| node.cluster == cluster.id) && node.facts.is_some())
         .collect();
-    there.sort_by_key(|node| (distance_from_use(&node.state), node.id));
-    let mut places: Vec<NodePlace> =
-        there.iter().take(wanted).filter_map(|node| Some(NodePlace::of(&node.name, node.facts.as_ref()?))).collect();
+    let offers = cluster.map(|cluster| engine.sched.offers(cluster.id, spec)).unwrap_or_default();
+    let offered = |node: &Node| offers.iter().position(|(id, _)| *id == node.id);
+    there.sort_by_key(|node| (offered(node).unwrap_or(usize::MAX), distance_from_use(&node.state), node.id));
+    let place = |node: &&Arc<Node>| {
+        let place = NodePlace::of(&node.name, node.facts.as_ref()?);
+        // On a node that has no room now the GPUs are those that nobody knows yet.
+        let gpus = offered(node).and_then(|at| offers.get(at)?.1.clone());
+        Some(match (spec.demand.part(), gpus) {
+            (Some(asked), Some(gpus)) => place.shared(asked, gpus),
+            (_, _) => place,
+        })
+    };
+    let mut places: Vec<NodePlace> = there.iter().take(wanted).filter_map(place).collect();
+    if cluster.is_some() && offers.len() < wanted && places.len() == wanted && spec.demand.part().is_some() {
+        notes.push(format!(
+            "{} of {wanted} nodes have room for it now; which GPUs it gets is known when it starts",
+            offers.len()
+        ));
+    }
     let known = places.len();
     if known < wanted {
         let (missing, of) = (wanted - known, cluster.map_or("", |cluster| &cluster.name));
@@ -290,8 +311,21 @@ fn nodes_of<S: Store>(
         name: place.name.clone(),
         address: place.address.clone(),
         stand_in: at >= known,
+        gives: gives(spec, place),
     };
     (places.iter().enumerate().map(node).collect(), places)
+}
+
+/// Says what a job has of a node that asks for a part of one.
+fn gives(spec: &JobSpec, place: &NodePlace) -> String {
+    let Some(asked) = spec.demand.part() else { return String::new() };
+    let gpus = place.gpu_shares.as_deref().unwrap_or_default();
+    let each = gpus.iter().map(|gpu| match gpu.milli {
+        1000 => format!("GPU {}", gpu.index),
+        milli => format!("{} of GPU {}", crate::model::spec::job::thousandths(milli), gpu.index),
+    });
+    let each: Vec<_> = each.collect();
+    if each.is_empty() { format!("({asked})") } else { format!("({asked}: {})", each.join(", ")) }
 }
 
 fn distance_from_use(state: &NodeState) -> u8 {

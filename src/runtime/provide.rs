@@ -250,7 +250,10 @@ pub async fn run(work: Work) -> Option<Input> {
                 None => Ok(None),
                 Some(secret) => source::look_up(&secret.source).await.map(Some),
             };
-            found.map(|token| Some(Box::new(Interface::new(api.url, token, cluster)) as Box<dyn Provider>))
+            found.map(|token| {
+                Some(Box::new(Interface { ca_file: api.ca_file, ..Interface::new(api.url, token, cluster) })
+                    as Box<dyn Provider>)
+            })
         }
         Who::Switch => Ok(None),
     };

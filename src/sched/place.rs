@@ -4,10 +4,11 @@
 use super::Sched;
 use super::cluster::wanted;
 use super::cost::held;
-use super::space::Takes;
+use super::space::{Share, Takes};
 use crate::model::ids::{ClusterId, JobId, NodeId};
+use crate::model::launch::GpuShare;
 use crate::model::spec::job::{counted, thousandths};
-use crate::model::spec::{Deallocation, Demand, Resources};
+use crate::model::spec::{Deallocation, Demand, JobSpec, Resources};
 use crate::model::state::{Cluster, Job, Node};
 
 impl Sched {
@@ -57,6 +58,21 @@ impl Sched {
         let most = fit(asked.cpus_milli, has.cpus_milli).min(fit(asked.memory.0, has.memory.0)).min(gpus);
         // What fits on none is asked for as if it took one.
         1000_u64.div_ceil(most.clamp(1, 1000))
+    }
+
+    /// Returns the nodes that a job like this would be given now, with the GPUs of those of which it takes a part; fewer than it
+    /// asks for when there is no room for it.
+    pub fn offers(&self, id: ClusterId, spec: &JobSpec) -> Vec<(NodeId, Option<Vec<GpuShare>>)> {
+        let Some(pool) = self.pools.get(&id) else { return Vec::new() };
+        let need = spec.node_count.0.max(1) as usize;
+        let offer = |id: NodeId| match pool.space.slot(id)?.offer(&spec.demand)? {
+            Share::Whole => Some((id, None)),
+            Share::Part { gpus, .. } => Some((id, Some(gpus))),
+        };
+        match spec.demand.part() {
+            None => pool.free.iter().copied().filter_map(offer).take(need).collect(),
+            Some(_) => pool.space.rooms(&spec.demand).filter_map(offer).take(need).collect(),
+        }
     }
 
     /// Returns the nodes for all of a job, when there are enough.

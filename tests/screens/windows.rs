@@ -125,7 +125,12 @@ fn plan() -> JobPlan {
         cluster: Some("gpu-a100".to_owned()),
         tool_type: "custom".to_owned(),
         node_count: 1,
-        nodes: vec![PlanNode { name: "gpu-1".to_owned(), address: "10.7.0.14".to_owned(), stand_in: false }],
+        nodes: vec![PlanNode {
+            name: "gpu-1".to_owned(),
+            address: "10.7.0.14".to_owned(),
+            stand_in: false,
+            gives: String::new(),
+        }],
         mounts: Vec::new(),
         processes: vec![PlanProcess { rank: "m0".to_owned(), node: 0, secrets: vec!["TOKEN".to_owned()], launch }],
         process_count: 1,

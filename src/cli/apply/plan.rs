@@ -8,11 +8,14 @@ use serde_json::{Map, Value, json};
 use crate::cli::export::{cluster_body, forget};
 use crate::cli::lists::Lists;
 use crate::cli::output::Row;
+use crate::model::cost::Budget;
 use crate::model::names::same_name;
 use crate::model::request::{GpuRule, JobAct, JobRef, JobView, Place, Request, Scale, Submit};
+use crate::model::spec::budget_file;
 use crate::model::spec::secret::{sources_of_cluster, sources_of_job};
 use crate::model::spec::tree_file::WorkspaceTree;
 use crate::model::spec::{ClusterSpec, FileServerSpec, JobSpec, ProviderSpec, ScaleSettings};
+use crate::model::state::Job;
 use crate::model::state::{DEFAULT_GROUP, Workspace};
 
 /// What a step does.
@@ -110,7 +113,9 @@ pub struct Now<'a> {
 pub fn steps(wish: &WorkspaceTree, full: &str, now: &Now<'_>, allowed: Allowed) -> Vec<Step> {
     let there = now.lists.workspace(Some(&full.to_owned())).ok().cloned();
     let mut steps: Vec<Step> = group(full, now.lists).into_iter().collect();
-    steps.push(workspace(wish, full, there.as_deref()));
+    let request = |budget| Request::SetBudget { cluster: None, workspace: Some(full.to_owned()), budget };
+    let own = there.as_ref().and_then(|workspace| workspace.budget.as_ref());
+    steps.push(limited(workspace(wish, full, there.as_deref()), wish.budget.as_ref(), own, request));
     let id = there.as_ref().map(|workspace| workspace.id);
     for (name, spec) in &wish.file_servers {
         let found = now.lists.file_servers.iter().find(|s| Some(s.workspace) == id && same_name(&s.name, name));
@@ -118,7 +123,10 @@ pub fn steps(wish: &WorkspaceTree, full: &str, now: &Now<'_>, allowed: Allowed) 
     }
     for (name, spec) in &wish.clusters {
         let found = now.lists.clusters.iter().find(|c| Some(c.workspace) == id && same_name(&c.name, name));
-        steps.push(cluster(wish, full, name, spec, found.map(|c| &c.spec)));
+        let step = cluster(wish, full, name, spec, found.map(|c| &c.spec));
+        let place = Place { workspace: Some(full.to_owned()), name: Some(name.clone()) };
+        let request = |budget| Request::SetBudget { cluster: Some(place), workspace: None, budget };
+        steps.push(limited(step, wish.budgets.get(name), found.and_then(|c| c.budget.as_ref()), request));
     }
     for (name, jobs) in &wish.experiments {
         let there = now.lists.experiments.iter().any(|e| Some(e.workspace) == id && same_name(&e.name, name));
@@ -131,7 +139,8 @@ pub fn steps(wish: &WorkspaceTree, full: &str, now: &Now<'_>, allowed: Allowed) 
         let known = now.jobs.get(&(full.to_ascii_lowercase(), name.to_ascii_lowercase()));
         let known = known.map(Vec::as_slice).unwrap_or_default();
         for (job_name, spec) in jobs {
-            let found = known.iter().find(|view| same_name(&view.job.name, job_name));
+            // Of an array each member is a job: the first stands for all.
+            let found = known.iter().find(|view| same_name(own_name(&view.job), job_name));
             let home = Place { workspace: Some(full.to_owned()), name: Some(name.clone()) };
             steps.push(job(format!("{}/{name}/{job_name}", wish.name), home, job_name, spec, found, allowed));
         }
@@ -140,6 +149,27 @@ pub fn steps(wish: &WorkspaceTree, full: &str, now: &Now<'_>, allowed: Allowed) 
         steps.extend(prune(wish, full, now));
     }
     steps
+}
+
+/// Adds what may be spent to a step, where a file says so and it is another limit than now.
+fn limited(
+    mut step: Step,
+    wish: Option<&Budget>,
+    now: Option<&Budget>,
+    request: impl FnOnce(Option<Budget>) -> Request,
+) -> Step {
+    let Some(wish) = wish.filter(|wish| now.is_none_or(|now| !budget_file::same(wish, now))) else { return step };
+    match step.action {
+        Action::Refused | Action::Delete => return step,
+        Action::Unchanged => step.action = Action::Change,
+        Action::Create | Action::Change => {}
+    }
+    let words = |budget: &Budget| format!("{} {}, then {}", budget.limit, budget.period.word(), budget.then.word());
+    step.changes.push(match now {
+        Some(now) => format!("budget: {} → {}", words(now), words(wish)),
+        None => format!("budget: {}", words(wish)),
+    });
+    step.asks(request(Some(*wish)))
 }
 
 /// A resource group that is not there is made first.
@@ -298,6 +328,11 @@ fn job(label: String, home: Place, name: &str, spec: &JobSpec, found: Option<&Ar
     }
 }
 
+/// Returns the name under which a job was submitted.
+fn own_name(job: &Job) -> &str {
+    job.member.as_ref().map_or(&job.name, |member| &member.name)
+}
+
 fn job_differences(view: &JobView, wish: &JobSpec) -> Vec<String> {
     let plain = |spec: &JobSpec| {
         let mut spec = spec.clone();
@@ -330,7 +365,7 @@ fn prune(wish: &WorkspaceTree, full: &str, now: &Now<'_>) -> Vec<Step> {
         };
         let known = now.jobs.get(&(full.to_ascii_lowercase(), experiment.name.to_ascii_lowercase()));
         for view in known.into_iter().flatten() {
-            if !jobs.iter().any(|(name, _)| same_name(name, &view.job.name)) {
+            if !jobs.iter().any(|(name, _)| same_name(name, own_name(&view.job))) {
                 let step = Step::new(Action::Delete, "job", format!("{label}/{}", view.job.name));
                 steps.push(step.asks(Request::Job { job: JobRef::Id(view.job.id), act: JobAct::Delete }));
             }

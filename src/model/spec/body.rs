@@ -158,6 +158,7 @@ pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
                 from.remove("value");
                 shown.insert("token".to_owned(), Value::Object(from));
             }
+            shown.extend(api.ca_file.as_ref().map(|file| ("caFile".to_owned(), json!(file))));
             map.insert("api".to_owned(), Value::Object(shown));
         }
     }

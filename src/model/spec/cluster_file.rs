@@ -1,12 +1,13 @@
 //! Reads a cluster from a file: the published body, with or without the `properties` level, and our own additions
 //! (`name`, `workspace`, `provider` and what belongs to it).
 
+use crate::model::cost::Budget;
 use crate::model::names::check_name;
 use crate::model::spec::cluster::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::{Faults, Field, Fields};
 use crate::model::spec::kept::Kept;
-use crate::model::spec::{machine_file, node_setup_file, pool_file, scale_file, slurm_file};
+use crate::model::spec::{budget_file, machine_file, node_setup_file, pool_file, scale_file, slurm_file};
 use crate::model::units::NodeCount;
 
 /// What published answers hold beside what was asked for.
@@ -42,6 +43,8 @@ pub struct ClusterFile {
     pub name: Option<String>,
     /// Its workspace, when the file gives one; ours.
     pub workspace: Option<String>,
+    /// What it may spend, when the file says so; ours.
+    pub budget: Option<Budget>,
     /// What it is to be.
     pub spec: ClusterSpec,
 }
@@ -55,6 +58,7 @@ impl ClusterFile {
         top.keep(LABELS, faults);
         let mut name = name_of(&mut top, "name", faults);
         let mut workspace = name_of(&mut top, "workspace", faults);
+        let mut budget = budget_of(&mut top, faults);
         let spec = match top.take("properties") {
             Some(properties) => {
                 let mut inner = properties.map(faults)?.at_top();
@@ -62,6 +66,7 @@ impl ClusterFile {
                 inner.keep(LABELS, faults);
                 name = name_of(&mut inner, "name", faults).or(name);
                 workspace = name_of(&mut inner, "workspace", faults).or(workspace);
+                budget = budget_of(&mut inner, faults).or(budget);
                 top.finish(faults);
                 read_properties(inner, faults)
             }
@@ -70,7 +75,7 @@ impl ClusterFile {
         faults.sort();
         let kept = std::mem::take(&mut faults.kept);
         let spec = ClusterSpec { kept, ..spec? };
-        (faults.errors.len() == before).then_some(Self { name, workspace, spec })
+        (faults.errors.len() == before).then_some(Self { name, workspace, budget, spec })
     }
 }
 
@@ -79,6 +84,10 @@ impl ClusterSpec {
     pub fn read(doc: &Doc, faults: &mut Faults) -> Option<Self> {
         ClusterFile::read(doc, faults).map(|file| file.spec)
     }
+}
+
+fn budget_of(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Budget> {
+    fields.take("budget").and_then(|field| budget_file::read(&field, faults))
 }
 
 fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> Option<String> {

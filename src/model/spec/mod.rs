@@ -5,6 +5,7 @@
 //! at once.
 
 pub mod body;
+pub mod budget_file;
 pub mod cluster;
 pub mod cluster_file;
 pub mod container;

@@ -47,6 +47,9 @@ pub struct Api {
     /// Where the bearer token comes from; never the token itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<SecretSource>,
+    /// A file with certificates in PEM that are trusted beside those of the system: of an authority of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
 }
 
 /// What is said of the nodes of a cluster beside the published properties.

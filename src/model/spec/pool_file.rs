@@ -129,8 +129,9 @@ fn api(field: &Field<'_>, faults: &mut Faults) -> Option<Api> {
         None => None,
         Some(field) => Some(secret_file::configured(&field, faults)?),
     };
+    let ca_file = inner.take("caFile").and_then(|field| field.checked(faults, check_line));
     inner.finish_strictly(faults);
-    Some(Api { url: url?, token })
+    Some(Api { url: url?, token, ca_file })
 }
 
 /// Checks the address of an interface: https, or http on this machine, without a name or password in it.

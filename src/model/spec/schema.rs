@@ -218,11 +218,16 @@ pub fn cluster() -> Value {
             "description": "Of the provider `http`: the address of the interface, and where its token comes from.",
             "type": "object",
             "required": ["url"],
-            "properties": {"url": {"type": "string"}, "token": {"type": "object"}},
+            "properties": {
+                "url": {"type": "string"},
+                "token": {"type": "object"},
+                "caFile": {"type": "string", "description": "A file with certificates in PEM that are trusted beside those of the system."},
+            },
         },
         "powerOn": {"type": "string", "description": "A command line that wakes $OSTLER_HOST."},
         "powerOff": {"type": "string", "description": "A command line that puts $OSTLER_HOST to sleep."},
         "pricePerNodeHour": {"anyOf": [{"type": "number"}, {"type": "string"}], "description": "What a node costs in an hour."},
+        "budget": budget("What the cluster may spend."),
         "maxNodeLifetime": {"type": "string", "description": "After this long an idle node goes."},
         "hosts": {
             "description": "Hosts that `ssh HOST` reaches, in the order in which they are taken: `node[01-16],ci@big`, or a list of such.",
@@ -258,6 +263,19 @@ pub fn file_server() -> Value {
     file::<FileServerSpec>("file server", "What `ostler file-server create -f` reads.", &[own])
 }
 
+fn budget(about: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": about,
+        "required": ["limit"],
+        "properties": {
+            "limit": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+            "per": {"enum": ["total", "day", "week", "month"], "description": "In which time: month when absent."},
+            "then": {"enum": ["warn", "hold", "zero"], "description": "What happens then: hold when absent."},
+        },
+    })
+}
+
 /// Returns the schema of one document of the files that `apply` takes: the tree of a workspace, or one thing of a kind. The
 /// bodies are those of the schemas beside it.
 pub fn apply() -> Value {
@@ -276,6 +294,7 @@ pub fn apply() -> Value {
             "resourceGroup": {"type": "string", "description": "The resource group; that of the command line when absent."},
             "location": {"type": "string", "description": "A label."},
             "tags": {"type": "object", "description": "Labels; those that are not here go."},
+            "budget": budget("What all its clusters may spend together."),
             "fileServers": list("file-server.json", "Its file servers, each with a `name`."),
             "clusters": list("cluster.json", "Its clusters, each with a `name`."),
             "experiments": {"type": "array", "items": {"$ref": "#/$defs/experiment"}, "description": "Its experiments."},

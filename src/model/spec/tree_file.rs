@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::cost::Budget;
 use crate::model::names::{check_name, same_name};
+use crate::model::spec::budget_file;
 use crate::model::spec::doc::{Doc, Value};
 use crate::model::spec::fields::{Faults, Field, FileFault};
 use crate::model::spec::{ClusterFile, ClusterSpec, FileServerFile, FileServerSpec, JobFile, JobSpec};
@@ -22,8 +24,12 @@ pub struct WorkspaceTree {
     pub tags: Option<BTreeMap<String, String>>,
     /// Its file servers.
     pub file_servers: Vec<(String, FileServerSpec)>,
+    /// What all its clusters may spend together, when a file says so.
+    pub budget: Option<Budget>,
     /// Its clusters.
     pub clusters: Vec<(String, ClusterSpec)>,
+    /// What each of them may spend, by its name as it is typed, where a file says so.
+    pub budgets: BTreeMap<String, Budget>,
     /// Its experiments with their jobs.
     pub experiments: Vec<(String, Vec<(String, JobSpec)>)>,
 }
@@ -89,6 +95,7 @@ impl Tree {
         let group = fields.take("resourceGroup").and_then(|field| field.checked(faults, check_name));
         let location = fields.take("location").and_then(|field| field.text(faults));
         let tags = fields.take("tags").map(|field| tags(&field, faults));
+        let budget = fields.take("budget").and_then(|field| budget_file::read(&field, faults));
         let clusters = fields.take("clusters").map(|field| field.list(faults)).unwrap_or_default();
         let servers = fields.take("fileServers").map(|field| field.list(faults)).unwrap_or_default();
         let experiments = fields.take("experiments").map(|field| field.list(faults)).unwrap_or_default();
@@ -97,6 +104,7 @@ impl Tree {
         workspace.group = group.or(workspace.group.take());
         workspace.location = location.or(workspace.location.take());
         workspace.tags = tags.or(workspace.tags.take());
+        workspace.budget = budget.or(workspace.budget);
         for (at, item) in servers.iter().enumerate() {
             self.add_file_server(&doc_of(item), Some(&name), &format!("fileServers[{at}]"), faults);
         }
@@ -126,10 +134,13 @@ impl Tree {
         let (Some(workspace), Some(name)) = (workspace, file.name) else {
             return root.fault(faults, "a cluster wants `name`, and `workspace` outside the tree of one");
         };
-        let clusters = &mut self.workspace(&workspace).clusters;
-        match clusters.iter().any(|(other, _)| same_name(other, &name)) {
+        let tree = self.workspace(&workspace);
+        match tree.clusters.iter().any(|(other, _)| same_name(other, &name)) {
             true => root.fault(faults, format!("the cluster `{name}` is there twice")),
-            false => clusters.push((name, file.spec)),
+            false => {
+                tree.budgets.extend(file.budget.map(|budget| (name.clone(), budget)));
+                tree.clusters.push((name, file.spec));
+            }
         }
     }
 

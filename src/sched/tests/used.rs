@@ -255,3 +255,28 @@ fn a_notice_may_be_taken_back_and_may_come_late() {
     assert_eq!(rig.stops(), [(main_of(1, 1, 0), StopWhy::Reclaimed)], "there is no time to lose");
     assert_eq!(rig.sched.nodes()[&node(1)].state, NodeState::Leaving);
 }
+
+#[test]
+fn a_plan_says_which_gpus_would_be_given() {
+    let mut rig = Rig::asked(2);
+    bring_up_with_gpus(&mut rig);
+    part(&mut rig, "one", 1000);
+    let of = |nodes: u32, gpus_milli: u64| crate::model::spec::JobSpec {
+        demand: Demand::Part(Resources { gpus_milli, ..Resources::default() }),
+        ..spec(nodes)
+    };
+    let offers = |rig: &Rig, spec: &crate::model::spec::JobSpec| -> Vec<(u64, Vec<u32>)> {
+        let offers = rig.sched.offers(GPU, spec).into_iter();
+        offers.map(|(id, gpus)| (id.0, gpus.unwrap_or_default().iter().map(|gpu| gpu.index).collect())).collect()
+    };
+    assert_eq!(offers(&rig, &of(2, 1000)), [(1, vec![1]), (2, vec![0])]);
+    assert_eq!(offers(&rig, &of(1, 2000)), [(2, vec![0, 1])]);
+    assert_eq!(offers(&rig, &spec(2)), [(2, vec![])], "one of two nodes is free as a whole");
+    let observed = stranger(&rig, 0);
+    measure(&mut rig, 2, observed);
+    assert_eq!(offers(&rig, &of(2, 1000)), [(1, vec![1]), (2, vec![1])]);
+    // What is offered is what is given.
+    let job = rig.submit_as(new_job("two", of(2, 1000), every_node(2)));
+    let given: Vec<_> = rig.job(job).places.iter().map(|place| place.gpu_shares.as_ref().unwrap()[0].index).collect();
+    assert_eq!(given, [1, 1]);
+}

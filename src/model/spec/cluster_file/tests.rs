@@ -22,6 +22,7 @@ fn the_three_languages_say_the_same() {
     let yaml = "name: gpu\nvmSize: STANDARD_NC6\nprovider: hosts\nhosts: node[1-3] ci@big\nscaleSettings: {manual: {targetNodeCount: 2, nodeDeallocationOption: terminate}}\n";
     let toml = "name = 'gpu'\nvmSize = 'STANDARD_NC6'\nhosts = 'node1,node[2-3],ci@big'\n[scaleSettings.manual]\ntargetNodeCount = 2\nnodeDeallocationOption = 'Terminate'\n";
     let expected = ClusterFile {
+        budget: None,
         name: Some("gpu".to_owned()),
         workspace: None,
         spec: ClusterSpec {
@@ -125,4 +126,25 @@ fn published_properties_without_effect_are_said_and_kept() {
     let stored = serde_json::to_string(&spec).unwrap();
     assert!(!stored.contains("hunter2"), "{stored}");
     assert_eq!(serde_json::from_str::<ClusterSpec>(&stored).unwrap(), spec);
+}
+
+#[test]
+fn a_budget_stands_beside_the_properties() {
+    use crate::model::cost::{Brake, Budget, Period};
+    use crate::model::units::Money;
+    for (text, expected) in [
+        ("{\"hosts\": \"a\", \"scaleSettings\": {\"manual\": {\"targetNodeCount\": 1}}}", None),
+        (
+            "{\"hosts\": \"a\", \"budget\": {\"limit\": 2.5}, \"scaleSettings\": {\"manual\": {\"targetNodeCount\": 1}}}",
+            Some(Budget::new(Money(2_500_000), Period::Month, Brake::Hold)),
+        ),
+        (
+            "{\"properties\": {\"hosts\": \"a\", \"budget\": {\"limit\": \"3\", \"per\": \"day\", \"then\": \"zero\"}, \"scaleSettings\": {\"manual\": {\"targetNodeCount\": 1}}}}",
+            Some(Budget::new(Money(3_000_000), Period::Day, Brake::Zero)),
+        ),
+    ] {
+        let mut faults = Faults::default();
+        let file = ClusterFile::read(&Doc::parse("cluster.json", text.as_bytes()).unwrap(), &mut faults);
+        assert_eq!(file.unwrap_or_else(|| panic!("{:?}", faults.errors)).budget, expected, "{text}");
+    }
 }
