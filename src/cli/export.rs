@@ -1,6 +1,7 @@
 //! `ostler export`: a workspace and all in it as one tree, which `apply` takes. Values of secrets are not in it: they are
 //! asked for when it is applied somewhere else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::Args;
@@ -87,7 +88,7 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
     map.insert("clusters".to_owned(), clusters.collect());
     let mut experiments = Vec::new();
     for experiment in lists.experiments.iter().filter(|e| e.workspace == id && !e.deleting) {
-        let mut jobs = Vec::new();
+        let (mut jobs, mut arrays) = (Vec::new(), BTreeSet::new());
         if with_jobs {
             let query = JobQuery {
                 workspace: Some(format!("{group}/{}", workspace.name)),
@@ -95,8 +96,8 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
                 ..JobQuery::default()
             };
             select::pages(core, query, |page| {
-                // The first member of an array stands for all.
-                let first = |view: &&Arc<JobView>| view.job.member.as_ref().is_none_or(|member| member.of == view.job.id);
+                // One member of an array stands for all.
+                let first = |view: &&Arc<JobView>| view.job.member.as_ref().is_none_or(|member| arrays.insert(member.of));
                 jobs.extend(page.iter().filter(first).map(|view| {
                     let far = view.cluster_workspace != view.workspace || view.cluster_group != view.group;
                     let cluster = match far {

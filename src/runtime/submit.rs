@@ -1,6 +1,6 @@
 //! Submission of jobs: all of a request are accepted or none, and a repeat with the same token gives the same jobs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::frameworks;
@@ -29,12 +29,12 @@ pub fn check<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>) -> Result<C
     check_all(engine, submits, Names::default())
 }
 
-/// Checks one job as if another were gone already, whose name it may have.
+/// Checks one job as if others were gone already, whose names it may have.
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_without<S: Store>(engine: &mut Engine<S>, submit: Submit, gone: JobId) -> Result<Checked, Refusal> {
-    check_all(engine, vec![submit], Names { gone: Some(gone), ..Names::default() })
+pub fn check_without<S: Store>(engine: &mut Engine<S>, submit: Submit, gone: BTreeSet<JobId>) -> Result<Checked, Refusal> {
+    check_all(engine, vec![submit], Names { gone, ..Names::default() })
 }
 
 fn check_all<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>, mut batch: Names) -> Result<Checked, Refusal> {
@@ -77,8 +77,8 @@ struct Names {
     /// How many jobs are new so far; the core numbers them in order.
     count: u64,
     next: BTreeMap<ExperimentId, u64>,
-    /// A job whose name is free.
-    gone: Option<JobId>,
+    /// Jobs whose names are free.
+    gone: BTreeSet<JobId>,
 }
 
 fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut Names) -> Result<One, Refusal> {
@@ -169,6 +169,18 @@ fn members_of(name: &str, array: &Indexes, of: JobId) -> impl Iterator<Item = Ar
     array.indexes.iter().map(member)
 }
 
+/// Returns the members of an array; some may have been deleted since.
+///
+/// # Errors
+/// They cannot be read.
+pub(super) fn members<S: Store>(engine: &Engine<S>, member: &ArrayMember) -> Result<Vec<Arc<Job>>, Refusal> {
+    let mut there = Vec::new();
+    for id in (member.of.0..member.of.0 + u64::from(member.count)).map(JobId) {
+        there.extend(engine.job(id)?);
+    }
+    Ok(there)
+}
+
 fn member_name(member: &ArrayMember) -> String {
     format!("{}-{}", member.name, member.index)
 }
@@ -190,12 +202,10 @@ fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) 
     let own = job.member.as_ref().map_or(&job.name, |member| &member.name);
     let same_name = submit.name.as_ref().is_none_or(|name| name == own);
     if same_name && secrets::same_but_for_keeping(engine, &job.spec, &submit.spec) {
-        let count = job.member.as_ref().map_or(1, |member| u64::from(member.count));
-        let mut there = Vec::new();
-        for id in (job.id.0..job.id.0 + count).map(JobId) {
-            // Members may have been deleted since.
-            there.extend(engine.job(id)?.map(|job| job.id));
-        }
+        let there = match &job.member {
+            Some(member) => members(engine, member)?.iter().map(|job| job.id).collect(),
+            None => vec![job.id],
+        };
         return Ok(One::Known(there));
     }
     let token = token.escape_debug();
@@ -241,7 +251,7 @@ pub(super) fn shares(sched: &Sched, cluster: &Cluster, spec: &JobSpec) -> bool {
 fn is_taken<S: Store>(engine: &Engine<S>, experiment: &Experiment, name: &str, batch: &Names) -> Result<bool, Refusal> {
     let in_batch = batch.taken.contains_key(&(experiment.id, name.to_ascii_lowercase()));
     let known = engine.job_named(experiment.id, name)?;
-    Ok(in_batch || known.is_some_and(|job| Some(job.id) != batch.gone))
+    Ok(in_batch || known.is_some_and(|job| !batch.gone.contains(&job.id)))
 }
 
 /// Returns the first free `run-N`, counting on from the number of jobs of the experiment.

@@ -694,31 +694,38 @@ fn act_on<S: Store>(
 }
 
 /// One turn takes the old record and makes the new job, so that neither is ever without the other.
+/// Puts a job in the place of one that has ended; of a whole array, when it has the array's name.
 fn replace<S: Store>(engine: &mut Engine<S>, now: UnixMillis, job: &JobRef, submit: Submit) -> Result<Checked, Refusal> {
     let old = find_job(engine, job)?;
-    if !old.state.ended() {
+    let gone = match &old.member {
+        Some(member) if submit.name.as_ref() == Some(&member.name) => submit::members(engine, member)?,
+        Some(_) | None => vec![old],
+    };
+    if let Some(live) = gone.iter().find(|job| !job.state.ended()) {
         return Err(Fault::user(format!(
             "job `{}` is {}; only a job that has ended is replaced",
-            old.name,
-            old.state.word()
+            live.name,
+            live.state.word()
         ))
-        .target(&old.name)
+        .target(&live.name)
         .hint("ostler job terminate ends it")
         .into());
     }
-    let (checked, gone) =
-        (submit::check_without(engine, submit, old.id)?, act_on_job(engine, now, &JobRef::Id(old.id), JobAct::Delete)?);
-    match (gone, checked) {
-        (Checked::Do { events: mut all, .. }, Checked::Do { events, then }) => {
-            // A repeat with the same token finds its job there, and nothing goes.
-            if events.is_empty() {
-                all.clear();
+    let ids: BTreeSet<JobId> = gone.iter().map(|job| job.id).collect();
+    let Checked::Do { events: new, then } = submit::check_without(engine, submit, ids.clone())? else {
+        return Err(Fault::internal("a submission is no order").into());
+    };
+    // A repeat with the same token finds its job there, and nothing goes.
+    let mut events = Vec::new();
+    if !new.is_empty() {
+        for id in ids {
+            if let Checked::Do { events: all, .. } = act_on_job(engine, now, &JobRef::Id(id), JobAct::Delete)? {
+                events.extend(all);
             }
-            all.extend(events);
-            Ok(Checked::Do { events: all, then })
         }
-        (_, other) => Ok(other),
     }
+    events.extend(new);
+    Ok(Checked::Do { events, then })
 }
 
 fn why<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef) -> Result<Checked, Refusal> {

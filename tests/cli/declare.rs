@@ -129,6 +129,94 @@ fn what_can_be_changed_is_and_the_rest_is_refused() {
     assert!(before.contains("\"exitCode\": 3") && after.contains("\"exitCode\": 4"), "{before}{after}");
 }
 
+/// An array of three and what may be spent.
+const ARRAY: &str = "
+workspace:
+  name: lab
+  budget: {limit: 12.5, per: week, then: warn}
+  clusters:
+    - name: pool
+      provider: local
+      budget: {limit: 3}
+      scaleSettings: {manual: {targetNodeCount: 1}}
+  experiments:
+    - name: first
+      jobs:
+        - {name: s, cluster: pool, nodeCount: 1, array: 1-3, customToolkitSettings: {commandLine: exit 0}}
+";
+
+#[test]
+fn an_array_is_one_job_of_a_file() {
+    let lab = Lab::new();
+    let names = || lab.ok("job list -o name").stdout;
+    lab.0.file("array.yaml", ARRAY);
+    lab.ok("apply -f array.yaml -y");
+    assert_eq!(names(), "s-1\ns-2\ns-3\n");
+    assert!(only(&lab.ok("apply -f array.yaml -y -o json"), "unchanged"));
+    assert_eq!(names(), "s-1\ns-2\ns-3\n", "not made twice");
+    lab.0.run("job wait s-1 s-2 s-3");
+    // It is exported as it was written, and that also when its first member is gone.
+    lab.ok("job delete s-1 -y");
+    let text = lab.ok("export lab").stdout;
+    assert!(text.contains("name: s\n") && text.contains("array: \"1-3\"") && !text.contains("s-2"), "{text}");
+    lab.0.file("out.yaml", &text);
+    for file in ["array.yaml", "out.yaml"] {
+        assert!(only(&lab.ok(&format!("apply -f {file} -y -o json")), "unchanged"), "{text}");
+    }
+    // Another body takes the place of all of it, once all have ended.
+    lab.0.file("array.yaml", ARRAY.replace("exit 0", "exit 3"));
+    let ran = lab.0.run("apply -f array.yaml -y");
+    assert!(ran.code == 1 && ran.stderr.contains("--rerun"), "{}", ran.shown());
+    lab.ok("apply -f array.yaml -y --rerun");
+    assert_eq!(names(), "s-1\ns-2\ns-3\n");
+    lab.0.run("job wait s-1 s-2 s-3");
+    assert!(lab.ok("job show s-2 -o json").stdout.contains("\"exitCode\": 3"));
+    lab.0.file("array.yaml", ARRAY.replace("exit 0", "sleep 600"));
+    lab.ok("apply -f array.yaml -y --rerun");
+    let ran = lab.0.run("apply -f out.yaml -y --rerun");
+    assert!(ran.code == 1 && ran.stderr.contains("it has not ended"), "{}", ran.shown());
+    lab.ok("job terminate --all -y");
+    lab.0.run("job wait s-1 s-2 s-3");
+    // One job of that name, and no array any more.
+    lab.0.file("array.yaml", ARRAY.replace("array: 1-3, ", ""));
+    lab.ok("apply -f array.yaml -y --rerun");
+    assert_eq!(names(), "s\n");
+    // Nothing of an array is in no file.
+    lab.0.run("job wait s");
+    lab.0.file("array.yaml", ARRAY);
+    lab.ok("apply -f array.yaml -y --rerun");
+    assert!(only(&lab.ok("apply -f array.yaml -y --prune -o json"), "unchanged"));
+}
+
+#[test]
+fn what_may_be_spent_is_applied_and_exported() {
+    let lab = Lab::new();
+    lab.0.file("array.yaml", ARRAY);
+    let ran = lab.ok("apply -f array.yaml -y");
+    for line in ["budget: 12.50 week, then warn", "budget: 3.00 month, then hold"] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.shown());
+    }
+    assert!(lab.ok("cluster show pool").stdout.contains("of 3.00 a month, then hold"));
+    assert!(only(&lab.ok("apply -f array.yaml -y -o json"), "unchanged"));
+    let text = lab.ok("export lab").stdout;
+    lab.0.file("out.yaml", &text);
+    assert!(only(&lab.ok("apply -f out.yaml -y -o json"), "unchanged"), "{text}");
+    lab.0.file("array.yaml", ARRAY.replace("limit: 3}", "limit: 4, per: total}"));
+    let ran = lab.ok("apply -f array.yaml -y");
+    assert!(ran.stdout.contains("budget: 3.00 month, then hold → 4.00 total, then hold"), "{}", ran.shown());
+    // A file that says nothing of it leaves it as it is.
+    lab.0.file("array.yaml", ARRAY.replace("      budget: {limit: 3}\n", ""));
+    assert!(only(&lab.ok("apply -f array.yaml -y -o json"), "unchanged"));
+    assert!(lab.ok("cluster show pool").stdout.contains("of 4.00 in all, then hold"));
+    // `cluster create` reads the same file.
+    lab.0.file(
+        "other.yaml",
+        "provider: local\nbudget: {limit: 7, per: day, then: zero}\nscaleSettings: {manual: {targetNodeCount: 0}}\n",
+    );
+    lab.ok("cluster create other -f other.yaml");
+    assert!(lab.ok("cluster show other").stdout.contains("of 7.00 a day, then zero"));
+}
+
 /// A tree with everything that is not a plain value: bounds, mounts, a set-up task, secrets.
 const RICH: &str = "
 workspace:

@@ -139,9 +139,8 @@ pub fn steps(wish: &WorkspaceTree, full: &str, now: &Now<'_>, allowed: Allowed) 
         let known = now.jobs.get(&(full.to_ascii_lowercase(), name.to_ascii_lowercase()));
         let known = known.map(Vec::as_slice).unwrap_or_default();
         for (job_name, spec) in jobs {
-            // Of an array each member is a job: the first stands for all.
-            let found = known.iter().find(|view| same_name(own_name(&view.job), job_name));
             let home = Place { workspace: Some(full.to_owned()), name: Some(name.clone()) };
+            let found = Found::of(known, job_name, spec);
             steps.push(job(format!("{}/{name}/{job_name}", wish.name), home, job_name, spec, found, allowed));
         }
     }
@@ -298,8 +297,29 @@ fn rescale(cluster: Place, now: &ScaleSettings, wish: &ScaleSettings) -> (Vec<St
     }
 }
 
+/// The job that a file means. Of an array each member is a job: the first that is there stands for all.
+struct Found<'a> {
+    view: &'a JobView,
+    ended: bool,
+}
+
+impl<'a> Found<'a> {
+    fn of(known: &'a [Arc<JobView>], name: &str, spec: &JobSpec) -> Option<Self> {
+        let named = || known.iter().filter(|view| same_name(own_name(&view.job), name));
+        let alike = |view: &&Arc<JobView>| view.job.member.is_some() == spec.scheduling.array.is_some();
+        let view = named().find(alike).or_else(|| named().next())?;
+        let array = |job: &Job| job.member.as_ref().map(|member| member.of);
+        let with_it = |other: &&Arc<JobView>| match array(&view.job) {
+            Some(_) => array(&other.job) == array(&view.job),
+            None => other.job.id == view.job.id,
+        };
+        let ended = known.iter().filter(with_it).all(|other| other.job.state.ended());
+        Some(Self { view, ended })
+    }
+}
+
 /// Jobs are matched by name and body: what was submitted never changes.
-fn job(label: String, home: Place, name: &str, spec: &JobSpec, found: Option<&Arc<JobView>>, allowed: Allowed) -> Step {
+fn job(label: String, home: Place, name: &str, spec: &JobSpec, found: Option<Found<'_>>, allowed: Allowed) -> Step {
     let submit = Submit {
         cluster: Place { workspace: home.workspace.clone(), name: None },
         experiment: home,
@@ -308,12 +328,14 @@ fn job(label: String, home: Place, name: &str, spec: &JobSpec, found: Option<&Ar
         token: None,
     };
     let submit = Box::new(submit);
-    let Some(view) = found else { return Step::new(Action::Create, "job", label).asks(Request::Submit(submit)) };
+    let Some(Found { view, ended }) = found else {
+        return Step::new(Action::Create, "job", label).asks(Request::Submit(submit));
+    };
     let changes = job_differences(view, spec);
     if changes.is_empty() {
         return Step::new(Action::Unchanged, "job", label);
     }
-    match (allowed.rerun, view.job.state.ended()) {
+    match (allowed.rerun, ended) {
         (true, true) => Step::new(Action::Change, "job", label)
             .because(changes)
             .asks(Request::Replace { job: JobRef::Id(view.job.id), submit }),
