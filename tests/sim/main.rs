@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ostler::model::state::ExecutionState;
+use ostler::model::state::{AllocationState, ExecutionState, NodeState};
 use ostler::model::units::Millis;
 
 use world::{Happening, World};
@@ -66,6 +66,24 @@ fn calm(world: &mut World, left: &mut u64) {
 fn quiet(world: &World) -> bool {
     world.engine.as_ref().is_some_and(|engine| engine.sched().jobs().is_empty() && engine.outbox().is_empty())
         && cloud::amiss(world).is_empty()
+        && unsettled(world).is_empty()
+}
+
+/// Returns what keeps the cluster from being as people want it: so many nodes, each ready, none on its way.
+fn unsettled(world: &World) -> Vec<String> {
+    let Some(engine) = world.engine.as_ref() else { return vec!["no core".to_owned()] };
+    let Some(cluster) = engine.sched().clusters().values().next() else { return Vec::new() };
+    let nodes = engine.sched().nodes().values();
+    let odd = nodes.filter(|node| node.state != NodeState::Idle).map(|node| format!("{} is {:?}", node.id, node.state));
+    let mut all: Vec<String> = odd.collect();
+    let (there, wish) = (engine.sched().nodes().len(), cluster.spec.scale_settings.target());
+    if there as u32 != wish.0 {
+        all.push(format!("{there} nodes and not {wish}: {:?}", cluster.errors));
+    }
+    if cluster.allocation != AllocationState::Steady {
+        all.push(format!("the cluster is {:?}", cluster.allocation));
+    }
+    all
 }
 
 fn assert_quiet(world: &World) {
@@ -83,6 +101,8 @@ fn assert_quiet(world: &World) {
     assert!(waiting.is_empty(), "I29: these jobs never end: {waiting:#?} on {nodes:#?}");
     let amiss = cloud::amiss(world);
     assert!(amiss.is_empty(), "I33: nothing is bought twice and nothing forgotten: {amiss:#?}");
+    let unsettled = unsettled(world);
+    assert!(unsettled.is_empty(), "converges once faults stop: {unsettled:#?}");
     assert!(engine.outbox().is_empty(), "I30: never answered: {:#?}", engine.outbox());
     for (name, host) in &world.hosts {
         let alive: Vec<_> = host.alive().collect();
@@ -168,6 +188,11 @@ const PROBES: &[&str] = &[
     "a machine was found by its tag",
     "a machine was taken away",
     "a machine that no node had was given back",
+    "a machine was to be taken away with notice",
+    "a budget kept nodes from being asked for",
+    "a budget was used up",
+    "auto-scale sent an idle node away",
+    "nodes with work stayed although fewer were wanted",
     "a sweep was submitted",
     "something was done to a whole sweep",
 ];

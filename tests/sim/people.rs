@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ostler::model::cost::{BRAKES, Budget, PERIODS};
 use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{
     GpuRule, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit, SubmitSweep, SweepAct, SweepRef,
@@ -9,16 +10,19 @@ use ostler::model::request::{
 use ostler::model::spec::job::{Constraints, JobPreparation};
 use ostler::model::spec::sweep::{Part, Search};
 use ostler::model::spec::{
-    Begin, ClusterSpec, Deallocation, Demand, GpuIdle, GpuIdleThen, Hooks, JobSpec, Machines, Priority, ProviderSpec,
-    Resources, Retry, ScaleSettings, Scheduling, SweepSpec, sweep_file,
+    Begin, ClusterSpec, Deallocation, Demand, GpuIdle, GpuIdleThen, Hooks, JobSpec, Machines, PoolSpec, Priority,
+    ProviderSpec, Resources, Retry, ScaleSettings, Scheduling, SweepSpec, sweep_file,
 };
 use ostler::model::state::{Job, Reach};
-use ostler::model::units::{Millis, NodeCount};
+use ostler::model::units::{Millis, Money, NodeCount};
 
 use crate::world::{Happening, World};
 
 /// How many machines the pool has.
 pub const HOSTS: u32 = 6;
+
+/// What a node costs in an hour: one in a minute, so that minutes matter.
+const PRICE: Money = Money(60_000_000);
 
 /// Makes the workspace, the pool and the experiment.
 pub fn settle(world: &mut World) {
@@ -37,7 +41,7 @@ pub fn settle(world: &mut World) {
         vm_size: None,
         node_setup: None,
         machines: Box::new(Machines { preemption: true, ..Machines::default() }),
-        pool: Default::default(),
+        pool: Box::new(PoolSpec { price_per_node_hour: Some(PRICE), ..PoolSpec::default() }),
         slurm: None,
         kept: Default::default(),
     };
@@ -67,7 +71,7 @@ pub fn act(world: &mut World) {
             settle(world);
         }
     } else {
-        match world.rng.range(0, 22) {
+        match world.rng.range(0, 23) {
             0..=7 => submit(world),
             8 => scale(world),
             9 => auto_scale(world),
@@ -81,6 +85,7 @@ pub fn act(world: &mut World) {
             18 => drain(world),
             19 => sweep(world),
             20 => on_sweep(world),
+            21 => limit(world),
             _ => declare_dead(world),
         }
     }
@@ -212,6 +217,22 @@ fn auto_scale(world: &mut World) {
     world.ask(Request::AutoScale { cluster: Place::default(), minimum, maximum, idle, gpu_idle }, None);
 }
 
+/// Somebody limits what may be spent, or lifts a limit.
+fn limit(world: &mut World) {
+    let limit = match world.rng.chance(500) {
+        // Used up in minutes by what is there.
+        true => Money(world.rng.range(0, 8) as i64 * 1_000_000),
+        // Some nodes for an hour.
+        false => Money(world.rng.range(0, 500) as i64 * 1_000_000),
+    };
+    let (_, period) = PERIODS[world.rng.range(0, PERIODS.len() as u64) as usize];
+    let (_, then) = BRAKES[world.rng.range(0, BRAKES.len() as u64) as usize];
+    let budget = world.rng.chance(700).then(|| Budget::new(limit, period, then));
+    let cluster = world.rng.chance(500).then(Place::default);
+    world.reach("somebody set or lifted a budget");
+    world.ask(Request::SetBudget { cluster, workspace: None, budget }, None);
+}
+
 fn live_jobs(world: &World) -> Vec<Arc<Job>> {
     world.engine.as_ref().map(|e| e.sched().jobs().values().cloned().collect()).unwrap_or_default()
 }
@@ -269,9 +290,13 @@ fn declare_dead(world: &mut World) {
     }
 }
 
-/// Undoes what keeps jobs from ever running: holds, drains, a pool that is too small.
+/// Undoes what keeps jobs from ever running: budgets, a pause, holds, drains, a pool that is too small.
 pub fn relent(world: &mut World) {
     let target = NodeCount(HOSTS);
+    for cluster in [Some(Place::default()), None] {
+        world.ask(Request::SetBudget { cluster, workspace: None, budget: None }, None);
+    }
+    world.ask(Request::ResumeScaling { cluster: Place::default() }, None);
     world.ask(Request::Scale(Scale { cluster: Place::default(), target, deallocation: None, seen: None }), None);
     for (id, _, _) in nodes(world) {
         world.ask(Request::Node { node: NodeRef::Id(id), act: NodeAct::Undrain }, None);

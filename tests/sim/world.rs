@@ -4,6 +4,7 @@
 
 mod nodes;
 mod rules;
+mod scaling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -119,6 +120,8 @@ pub struct World {
     pub accepted: BTreeMap<String, JobId>,
     /// Jobs that a person retried or deleted since they ended.
     pub reopened: BTreeSet<JobId>,
+    /// What machines cost and what was decided about them.
+    account: scaling::Account,
     /// What was reached, for the probes.
     pub reached: BTreeMap<&'static str, u64>,
     trace: DefaultHasher,
@@ -155,6 +158,7 @@ impl World {
             asked: BTreeMap::new(),
             accepted: BTreeMap::new(),
             reopened: BTreeSet::new(),
+            account: scaling::Account::default(),
             reached: BTreeMap::new(),
             trace: DefaultHasher::new(),
             verbose: std::env::var_os("SEED").is_some(),
@@ -251,6 +255,7 @@ impl World {
         let opened = Engine::open(self.disk.clone(), Settings::default(), around, self.now, draw);
         match opened {
             Ok((engine, turn)) => {
+                self.check_scaling(&engine);
                 self.engine = Some(engine);
                 self.check_durable();
                 self.carry_out(turn);
@@ -288,6 +293,9 @@ impl World {
         }
         let taken = engine.turn(self.now, inputs);
         self.disk.with(|disk| disk.fail_next = false);
+        if taken.is_ok() {
+            self.check_scaling(&engine);
+        }
         match taken {
             Err(_) => {
                 self.reach("crash before commit");
@@ -302,6 +310,12 @@ impl World {
                 self.carry_out(turn);
                 self.run_feedback();
             }
+        }
+    }
+
+    fn check_scaling(&mut self, engine: &Engine<Disk>) {
+        for what in self.account.check(engine.sched(), self.now) {
+            self.reach(what);
         }
     }
 
