@@ -1,7 +1,8 @@
 //! The command line that does the same as an act on the screen, to be read once and copied.
 
 use crate::model::ids::{JobId, NodeId, SweepId};
-use crate::model::request::{FilesOf, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, SweepAct, SweepRef};
+use crate::model::request::{FilesOf, GpuRule, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, SweepAct, SweepRef};
+use crate::model::spec::cluster::GPU_IDLE_THEN;
 use crate::model::spec::{Deallocation, Priority, ProviderSpec, ScaleSettings};
 use crate::model::task::Task;
 use crate::tui::subject::Subject;
@@ -11,11 +12,20 @@ use crate::tui::world::World;
 pub fn line(request: &Request, world: &World) -> Option<String> {
     let words = match request {
         Request::Scale(scale) => scale_words(scale),
-        Request::AutoScale { cluster, minimum, maximum, idle, gpu_idle: _ } => {
+        Request::AutoScale { cluster, minimum, maximum, idle, gpu_idle } => {
             let (minimum, maximum) = (minimum.to_string(), maximum.to_string());
             let mut words = named(words(&["cluster", "auto-scale"]), cluster, &["--min", &minimum, "--max", &maximum]);
             if let Some(idle) = idle {
                 words.extend(["--idle".to_owned(), format!("{}ms", idle.0)]);
+            }
+            match gpu_idle {
+                None => {}
+                Some(GpuRule::Off) => words.extend(["--gpu-idle".to_owned(), "0s".to_owned()]),
+                Some(GpuRule::On(rule)) => {
+                    words.extend(["--gpu-idle".to_owned(), format!("{}ms", rule.after.0)]);
+                    let then = GPU_IDLE_THEN.iter().find(|(_, then)| *then == rule.then);
+                    words.extend(then.iter().flat_map(|(word, _)| ["--gpu-idle-then".to_owned(), (*word).to_owned()]));
+                }
             }
             words
         }

@@ -5,6 +5,7 @@ mod classes;
 mod containers;
 mod declare;
 mod files;
+mod gpus;
 mod guarded;
 mod job_files;
 mod lab;

@@ -5,7 +5,7 @@ use clap::Parser;
 use ostler::cli::args::Cli;
 use ostler::model::ids::*;
 use ostler::model::request::*;
-use ostler::model::spec::{Deallocation, Priority};
+use ostler::model::spec::{Deallocation, GpuIdle, GpuIdleThen, Priority};
 use ostler::model::units::*;
 use ostler::tui::equivalent;
 use ostler::tui::msg::Msg;
@@ -53,6 +53,20 @@ fn what_is_shown_for_an_act_is_understood() {
             maximum: NodeCount(4),
             idle: Some(Millis::from_mins(5)),
             gpu_idle: None,
+        },
+        Request::AutoScale {
+            cluster: cluster.clone(),
+            minimum: NodeCount(1),
+            maximum: NodeCount(4),
+            idle: None,
+            gpu_idle: Some(GpuRule::Off),
+        },
+        Request::AutoScale {
+            cluster: cluster.clone(),
+            minimum: NodeCount(1),
+            maximum: NodeCount(4),
+            idle: None,
+            gpu_idle: Some(GpuRule::On(GpuIdle { after: Millis::from_mins(30), then: GpuIdleThen::Stop })),
         },
         Request::KeepAwake { cluster: cluster.clone(), span: Millis::from_mins(120) },
         Request::ResumeScaling { cluster: cluster.clone() },

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ostler::model::fault::Fault;
 use ostler::model::launch::Launch;
 use ostler::model::plan::{JobPlan, PlanNode, PlanProcess};
-use ostler::model::request::{FileEntry, Listing, Reply, Request, Window};
+use ostler::model::request::{FileEntry, GpuRule, Listing, Reply, Request, Window};
 use ostler::model::snapshot::Change;
-use ostler::model::spec::{AutoScale, NodeSetup, ScaleSettings};
+use ostler::model::spec::{AutoScale, GpuIdle, GpuIdleThen, NodeSetup, ScaleSettings};
 use ostler::model::state::NodeState;
 use ostler::model::units::{Millis, NodeCount, UnixMillis};
 use ostler::tui::msg::{Msg, Ticket};
@@ -74,21 +74,31 @@ fn bounds_are_typed_in_a_window() {
     assert!(!screen.asked.iter().any(|effect| matches!(effect, UiEffect::Ask(_, Request::AutoScale { .. }))));
     screen.keys("backspace \"1\" tab \"16\" tab backspace backspace \"25\" +");
     shows(&screen, &["1 to 16 nodes as the work needs; one goes after 26m00s unused"]);
+    // The rule about GPUs: minutes, and what happens then; space chooses.
+    screen.keys("tab \"1\"");
+    shows(&screen, &["minded after 2m00s at least; 0 minds none"]);
+    screen.keys("\"5\"");
+    shows(&screen, &["GPU idle minutes   15", "then   say", "a job that has not used its GPUs for 15m00s is reported"]);
+    screen.keys("tab space");
+    shows(&screen, &["then   stop", "ends when nobody is attached"]);
     screen.keys("enter");
     let (ticket, request) = asked(&screen);
-    let Request::AutoScale { cluster, minimum, maximum, idle, .. } = request else { panic!("{request:?}") };
+    let Request::AutoScale { cluster, minimum, maximum, idle, gpu_idle } = request else { panic!("{request:?}") };
     assert_eq!((cluster.name.as_deref(), cluster.workspace.as_deref()), (Some("gpu-a100"), Some("prod")));
+    let rule = GpuIdle { after: Millis::from_mins(15), then: GpuIdleThen::Stop };
+    assert_eq!(gpu_idle, Some(GpuRule::On(rule)));
     assert_eq!((minimum, maximum, idle), (NodeCount(1), NodeCount(16), Some(Millis::from_mins(26))));
     let note = "1 to 16 nodes as the work needs".to_owned();
     answer(&mut screen, ticket, Ok(Reply::Accepted { note: Some(note) }));
     assert!(!screen.text().contains("auto-scale ─") && screen.text().contains("1 to 16 nodes as the work needs"));
     // What a cluster has already is where one begins; Esc changes nothing.
     let mut auto = world::cluster(1, "gpu-a100", 4);
-    auto.spec.scale_settings = ScaleSettings::AutoScale(AutoScale::new(NodeCount(2), NodeCount(8), NodeCount(3)));
+    let bounds = AutoScale::new(NodeCount(2), NodeCount(8), NodeCount(3));
+    auto.spec.scale_settings = ScaleSettings::AutoScale(AutoScale { gpu_idle: Some(rule), ..bounds });
     screen.tell(world::update(2, false, vec![Change::Cluster(Arc::new(auto))]));
     screen.asked.clear();
     screen.keys("a");
-    shows(&screen, &["minimum   2", "maximum   8", "the next target set by hand ends it"]);
+    shows(&screen, &["minimum   2", "maximum   8", "GPU idle minutes   15", "the next target set by hand ends it"]);
     screen.keys("esc");
     assert!(screen.asked.iter().all(|effect| !matches!(effect, UiEffect::Ask(_, Request::AutoScale { .. }))));
     // By its name, with the numbers behind it.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::spec::machine::VmPriority;
-use crate::model::spec::{Deallocation, ProviderSpec, ScaleSettings};
-use crate::model::units::NodeCount;
+use crate::model::spec::{Deallocation, GpuIdle, GpuIdleThen, ProviderSpec, ScaleSettings};
+use crate::model::units::{Millis, NodeCount};
 
 fn read(name: &str, text: &str) -> (Option<ClusterFile>, Vec<String>, Vec<String>) {
     let doc = Doc::parse(name, text.as_bytes()).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
@@ -68,6 +68,31 @@ fn single_faults() {
             "autoScale.initialNodeCount: must be 1 to 2, got 3",
         ),
         (
+            "{hosts: a, scaleSettings: {autoScale: {minimumNodeCount: 1, maximumNodeCount: 2, gpuIdle: {after: 90s}}}}",
+            "scaleSettings.autoScale.gpuIdle.after: must be 2m00s at least",
+        ),
+        (
+            "{hosts: a, scaleSettings: {autoScale: {minimumNodeCount: 1, maximumNodeCount: 2, gpuIdle: {then: stop}}}}",
+            "scaleSettings.autoScale.gpuIdle.after: is missing",
+        ),
+        (
+            "{hosts: a, scaleSettings: {autoScale: {minimumNodeCount: 1, maximumNodeCount: 2, gpuIdle: {after: 30m, then: kill}}}}",
+            "gpuIdle.then: `kill` is none of `say`, `stop`",
+        ),
+        ("{hosts: a, budget: {per: day}, scaleSettings: {manual: {targetNodeCount: 1}}}", "budget.limit: is missing"),
+        (
+            "{hosts: a, budget: {limit: some}, scaleSettings: {manual: {targetNodeCount: 1}}}",
+            "budget.limit: `some` is no price",
+        ),
+        (
+            "{hosts: a, budget: {limit: 1, per: year}, scaleSettings: {manual: {targetNodeCount: 1}}}",
+            "budget.per: `year` is none of `day`, `week`, `month`, `total`",
+        ),
+        (
+            "{hosts: a, budget: {limit: 1, then: stop}, scaleSettings: {manual: {targetNodeCount: 1}}}",
+            "budget.then: `stop` is none of `warn`, `hold`, `zero`",
+        ),
+        (
             "{hosts: a, scaleSettings: {manual: {targetNodeCount: 1}, autoScale: {minimumNodeCount: 1, maximumNodeCount: 2}}}",
             "scaleSettings.autoScale: stands beside `manual`",
         ),
@@ -91,6 +116,26 @@ fn single_faults() {
         let (cluster, errors, _) = read("c.yaml", text);
         assert_eq!(cluster, None, "{text}");
         assert!(errors.iter().any(|error| error.contains(expected)), "{text}: {errors:?}");
+    }
+}
+
+#[test]
+fn a_rule_about_gpus_stands_in_the_bounds() {
+    for (rule, expected) in [
+        ("", None),
+        ("gpuIdle: {after: 30m}", Some(GpuIdle { after: Millis::from_mins(30), then: GpuIdleThen::Say })),
+        ("gpuIdle: {after: PT1H, then: stop}", Some(GpuIdle { after: Millis::from_mins(60), then: GpuIdleThen::Stop })),
+    ] {
+        let text =
+            format!("{{hosts: a, scaleSettings: {{autoScale: {{minimumNodeCount: 0, maximumNodeCount: 2, {rule}}}}}}}");
+        let (cluster, errors, _) = read("c.yaml", &text);
+        let spec = cluster.unwrap_or_else(|| panic!("{errors:?}")).spec;
+        let ScaleSettings::AutoScale(auto) = spec.scale_settings else { panic!("{:?}", spec.scale_settings) };
+        assert_eq!(auto.gpu_idle, expected, "{rule}");
+        // What is exported reads back as the same.
+        let body = serde_json::to_string(&crate::model::spec::body::cluster(&spec)).unwrap();
+        let (again, errors, _) = read("c.json", &body);
+        assert_eq!(again.unwrap_or_else(|| panic!("{errors:?}")).spec.scale_settings, spec.scale_settings, "{body}");
     }
 }
 

@@ -7,11 +7,12 @@ use super::kind::{Complaint, Id, Kind, Known, Row, Shape, Template, TextFault, V
 use super::text::number;
 use crate::model::ids::{ClusterId, WorkspaceId};
 use crate::model::names::{expand_hosts, same_name};
-use crate::model::request::{Place, Request, Scale};
+use crate::model::request::{GpuRule, Place, Request, Scale};
+use crate::model::spec::cluster::GPU_IDLE_THEN;
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::Faults;
 use crate::model::spec::scale_file::DEALLOCATIONS;
-use crate::model::spec::{ClusterFile, ClusterSpec, ProviderSpec, ScaleSettings, body};
+use crate::model::spec::{ClusterFile, ClusterSpec, ProviderSpec, ScaleSettings, body, budget_file};
 use crate::model::units::NodeCount;
 use crate::tui::acts;
 use crate::tui::cx::Cx;
@@ -26,6 +27,7 @@ const TARGET: Id = "target";
 const LEAST: Id = "minimum";
 const MOST: Id = "maximum";
 const IDLE: Id = "idle time";
+const GPU_IDLE: Id = "GPU idle";
 const GOING: Id = "scale down";
 const MOUNTS: Id = "mounts";
 const SET_UP: Id = "set-up";
@@ -143,7 +145,7 @@ impl ClusterKind {
                     minimum: auto.minimum_node_count,
                     maximum: auto.maximum_node_count,
                     idle: Some(auto.idle),
-                    gpu_idle: None,
+                    gpu_idle: Some(auto.gpu_idle.map_or(GpuRule::Off, GpuRule::On)),
                 },
             });
         }
@@ -157,6 +159,12 @@ fn scale(values: &Values) -> Value {
         auto.insert("minimumNodeCount".to_owned(), number(typed(values, LEAST)));
         auto.insert("maximumNodeCount".to_owned(), number(typed(values, MOST)));
         auto.insert("idleTime".to_owned(), json!(typed(values, IDLE)));
+        let mut rule = typed(values, GPU_IDLE).split_whitespace();
+        if let Some(after) = rule.next() {
+            let then: Vec<&str> = rule.collect();
+            let then = if then.is_empty() { "say".to_owned() } else { then.join(" ") };
+            auto.insert("gpuIdle".to_owned(), json!({"after": after, "then": then}));
+        }
         return json!({"autoScale": auto});
     }
     json!({"manual": {"targetNodeCount": number(typed(values, TARGET)), "nodeDeallocationOption": typed(values, GOING)}})
@@ -213,6 +221,7 @@ pub(super) fn take_mounts(volumes: &mut Map<String, Value>) -> String {
 /// Returns the field that a key of the body is typed in.
 fn field_of(key: &str) -> Id {
     let fields = [
+        ("gpuIdle", GPU_IDLE),
         ("hosts", HOSTS),
         ("login", LOGIN),
         ("vmSize", CLASS),
@@ -261,6 +270,11 @@ fn values_of(spec: &ClusterSpec) -> (Values, Map<String, Value>) {
             values.insert(LEAST, auto.minimum_node_count.to_string());
             values.insert(MOST, auto.maximum_node_count.to_string());
             values.insert(IDLE, super::draft::exact(auto.idle));
+            let rule = auto.gpu_idle.map(|rule| {
+                let then = GPU_IDLE_THEN.iter().find(|(_, then)| *then == rule.then).map_or("say", |(word, _)| *word);
+                format!("{} {then}", super::draft::exact(rule.after))
+            });
+            values.insert(GPU_IDLE, rule.unwrap_or_default());
         }
     }
     values.insert(PRICE, spec.pool.price_per_node_hour.map(|price| price.to_string()).unwrap_or_default());
@@ -326,6 +340,7 @@ impl Kind for ClusterKind {
                 rows.push(Row::line(LEAST, "never fewer nodes"));
                 rows.push(Row::line(MOST, "never more nodes"));
                 rows.push(Row::line(IDLE, "a node goes after so long without work: 10m, 1h30m"));
+                rows.push(Row::line(GPU_IDLE, "jobs that use no GPU of theirs so long: 30m say, 30m stop"));
             } else {
                 rows.push(Row::line(TARGET, "how many nodes; hosts beyond them stay free"));
                 let words = DEALLOCATIONS.map(|(word, _)| word);
@@ -390,14 +405,26 @@ impl Kind for ClusterKind {
             return Err(wrong);
         }
         let file = self.file(values)?;
-        Ok(match self.edited {
+        let place = match self.edited {
+            Some(_) => self.place(cx),
+            None => Place { name: Some(typed(values, NAME).to_owned()), ..self.place(cx) },
+        };
+        let budget = file.budget;
+        let mut requests = match self.edited {
             Some(id) => self.changes(id, &file, cx),
             None => vec![Request::CreateCluster {
-                workspace: self.place(cx).workspace,
+                workspace: place.workspace.clone(),
                 name: typed(values, NAME).to_owned(),
                 spec: Box::new(file.spec),
             }],
-        })
+        };
+        // What it may spend is said in the text alone.
+        requests.extend(budget.map(|budget| Request::SetBudget {
+            cluster: Some(place),
+            workspace: None,
+            budget: Some(budget),
+        }));
+        Ok(requests)
     }
 
     fn names(&self, id: Id, _values: &Values, known: &Known, cx: &Cx) -> Vec<String> {
@@ -433,7 +460,8 @@ impl Kind for ClusterKind {
 
     fn read(&mut self, text: &str) -> Result<Values, Vec<TextFault>> {
         let file = read_text(text, ClusterFile::read)?;
-        let (values, base) = values_of(&file.spec);
+        let (values, mut base) = values_of(&file.spec);
+        base.extend(file.budget.map(|budget| ("budget".to_owned(), budget_file::value(&budget))));
         let mut all = defaults();
         all.extend(values);
         if let Some(name) = file.name {
@@ -452,8 +480,16 @@ impl Kind for ClusterKind {
     }
 
     fn kept(&self) -> Vec<&'static str> {
-        let words =
-            ["hooks", "api", "hostsFile", "vmPriority", "virtualMachineConfiguration", "userAccountSettings", "slurm"];
+        let words = [
+            "hooks",
+            "api",
+            "budget",
+            "hostsFile",
+            "vmPriority",
+            "virtualMachineConfiguration",
+            "userAccountSettings",
+            "slurm",
+        ];
         words.into_iter().filter(|key| self.base.contains_key(*key)).collect()
     }
 
