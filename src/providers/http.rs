@@ -58,7 +58,11 @@ impl Interface {
         let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
         let unread = |error: &dyn std::error::Error| format!("caFile `{}`: {}", file.escape_debug(), chain(error));
         let pem = std::fs::read(file).map_err(|error| unread(&error))?;
-        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unread(&error))
+        let all = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unread(&error))?;
+        if all.is_empty() {
+            return Err(format!("caFile `{}` holds no certificate in PEM", file.escape_debug()));
+        }
+        Ok(all)
     }
 
     async fn call(&self, verb: Verb, question: &Question, key: &str) -> Result<Vec<u8>, NoMachine> {
