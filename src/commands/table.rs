@@ -12,6 +12,8 @@ pub enum CommandId {
     ScaleUp,
     /// Proposes one node less; Enter applies.
     ScaleDown,
+    /// Proposes the number of nodes at which all that cost and do nothing go.
+    ScaleIdle,
     /// Changes a cluster's target, with a preview.
     Scale,
     /// Lets a cluster's number of nodes follow the work, within bounds.
@@ -286,6 +288,16 @@ pub const ALL: &[Command] = &[
         sentence: "proposes one node less; Enter applies",
         hint: "scale down",
         keys: &["-"],
+        scopes: &[Scope::Tree, Scope::Detail],
+        args: "",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::ScaleIdle,
+        name: "scale-idle",
+        sentence: "proposes to let go the nodes that cost and do nothing; Enter applies",
+        hint: "let idle go",
+        keys: &["_"],
         scopes: &[Scope::Tree, Scope::Detail],
         args: "",
         danger: Danger::Acts,

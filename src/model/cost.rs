@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::state::{Cluster, Node, NodeState, Reach};
-use crate::model::units::{Millis, Money, UnixMillis};
+use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
 
 /// How the numbers come about, for people.
 pub const FORMULA: &str = "spent: for each node the time from when it was got to when it was given back, times its price per hour; \
@@ -169,14 +169,15 @@ impl Standing {
                 what.push(format!("{count} {word}"));
             }
         }
-        let target = cluster.spec.scale_settings.target().0;
+        let (name, target) = (&cluster.name, self.without_waste(cluster));
+        let what = what.join(" and ");
+        Some(format!("{what} of its nodes cost {wasted}/h for nothing: `ostler cluster scale {name} {target}` lets them go"))
+    }
+
+    /// Returns the target at which all that costs and does nothing goes.
+    pub fn without_waste(&self, cluster: &Cluster) -> NodeCount {
         let useless = self.idle_nodes + self.unusable_nodes;
-        let name = &cluster.name;
-        Some(format!(
-            "{} of its nodes cost {wasted}/h for nothing: `ostler cluster scale {name} {}` lets them go",
-            what.join(" and "),
-            target.saturating_sub(useless)
-        ))
+        NodeCount(cluster.spec.scale_settings.target().0.saturating_sub(useless))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::tui::equivalent;
 use crate::tui::overlays::question::{Answer, Question};
 use crate::tui::overlays::{FormOf, FormSeed, Overlay};
 use crate::tui::pane::{Toast, ToastKind, UiEffect};
+use crate::tui::panes::about_cluster;
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
 
@@ -36,6 +37,7 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
     use CommandId as C;
     let effects = match cmd.id {
         C::ScaleUp | C::ScaleDown => return step_target(cmd, subject, cx),
+        C::ScaleIdle => return let_idle_go(subject, cx),
         C::Scale => return scale_named(cmd, subject, cx),
         C::AutoScale => auto_scale(cmd, subject, cx),
         C::SetUpLogs => set_up_logs(subject, cx),
@@ -106,6 +108,18 @@ fn step_target(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
     let by = cmd.count.unwrap_or(1);
     let target = if cmd.id == CommandId::ScaleUp { base.saturating_add(by) } else { base.saturating_sub(by) };
     Acted::Propose(id, target)
+}
+
+/// Proposes the target at which all that cost and do nothing go.
+fn let_idle_go(subject: Option<Subject>, cx: &Cx) -> Acted {
+    let Some(cluster) = cluster_of(subject, cx).and_then(|id| cx.world.cluster(id)) else {
+        return Acted::Effects(say("select a cluster to let its idle nodes go"));
+    };
+    let standing = about_cluster::standing(cluster, cx);
+    match standing.idle_nodes + standing.unusable_nodes {
+        0 => Acted::Effects(say("all of its nodes have work")),
+        _ => Acted::Propose(cluster.id, standing.without_waste(cluster).0),
+    }
 }
 
 /// `:scale NAME N` from anywhere, `:scale N` on a cluster; the cluster is shown and the target proposed.

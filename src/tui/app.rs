@@ -164,6 +164,7 @@ pub fn handler(id: CommandId) -> Handler {
         C::NextSibling | C::PrevSibling | C::MarkAll | C::Filter | C::MarkRange => Handler::Tree,
         C::ScaleUp
         | C::ScaleDown
+        | C::ScaleIdle
         | C::Scale
         | C::Prepare
         | C::Replace

@@ -34,7 +34,7 @@ const VERBS: &[(&str, On)] = &[
     ("cluster create", Act(&["new-cluster", "new", "import-hosts"])),
     ("cluster show", Shown("the Scaling tab")),
     ("cluster list", Shown("the tree")),
-    ("cluster scale", Act(&["scale", "scale-up", "scale-down", "edit"])),
+    ("cluster scale", Act(&["scale", "scale-up", "scale-down", "scale-idle", "edit"])),
     ("cluster resize", Act(&["scale"])),
     ("cluster auto-scale", Act(&["auto-scale"])),
     ("cluster keep-awake", Act(&["keep-awake"])),

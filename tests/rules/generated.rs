@@ -37,6 +37,7 @@ const FIRST: &[CommandId] = &[
     CommandId::Filter,
     CommandId::ScaleUp,
     CommandId::ScaleDown,
+    CommandId::ScaleIdle,
     CommandId::AutoScale,
     CommandId::NewJob,
     CommandId::Plan,

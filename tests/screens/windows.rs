@@ -111,6 +111,29 @@ fn bounds_are_typed_in_a_window() {
     );
 }
 
+#[test]
+fn what_costs_and_does_nothing_goes_with_one_key() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    // Two of its four nodes run jobs; one is made ready and one cannot be used.
+    screen.keys("j j j _");
+    let (_, request) = asked(&screen);
+    assert!(matches!(&request, Request::PreviewScale(scale) if scale.target == NodeCount(2)), "{request:?}");
+    screen.keys("enter");
+    let (_, request) = asked(&screen);
+    let Request::Scale(scale) = &request else { panic!("{request:?}") };
+    assert_eq!(
+        (scale.cluster.name.as_deref(), scale.target, scale.seen),
+        (Some("gpu-a100"), NodeCount(2), Some(NodeCount(4)))
+    );
+    // Where nothing is idle there is nothing to propose.
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    screen.keys("j j");
+    screen.asked.clear();
+    screen.keys("_");
+    shows(&screen, &["all of its nodes have work"]);
+    assert!(!screen.asked.iter().any(|effect| matches!(effect, UiEffect::Ask(_, Request::PreviewScale(_)))));
+}
+
 fn plan() -> JobPlan {
     let launch = Launch {
         command: "python3 train.py".to_owned(),

@@ -295,6 +295,50 @@ fn a_dead_node_is_replaced() {
 }
 
 #[test]
+fn a_node_that_dies_on_its_way_in_or_out_is_replaced_or_gone() {
+    // While it prepares: another one is asked for, and nobody waits for the answer any more.
+    let mut rig = Rig::asked(1);
+    let (effect, name, host) = (rig.open[0].id, "host1".to_owned(), "host1".to_owned());
+    rig.on(Event::NodeAcquired { effect, name, host, machine: "i-1".to_owned(), price: None });
+    assert_eq!(rig.nodes(), "preparing");
+    rig.on(Event::NodeGone { node: node(1) });
+    assert_eq!((rig.nodes().as_str(), rig.cluster().lost), ("allocating", 1));
+    assert!(!rig.sched.nodes().contains_key(&node(1)));
+    rig.bring_up();
+    // While it leaves with a job on it: the proof is there, the job is put back and nothing is given back twice.
+    let a = rig.submit("a", 1);
+    rig.started(main_of(a.0, 1, 0));
+    scale(&mut rig, 0, Some(Deallocation::Requeue));
+    assert_eq!((rig.nodes().as_str(), rig.stops().len()), ("leaving", 1));
+    rig.on(Event::NodeGone { node: node(2) });
+    assert_eq!((rig.nodes().as_str(), rig.state(a)), ("", ExecutionState::Queued));
+    assert!(rig.open.is_empty(), "{:?}", rig.open);
+    // While its logs are copied, and while it is given back.
+    for copied in [false, true] {
+        scale(&mut rig, 1, None);
+        rig.bring_up();
+        let id = *rig.sched.nodes().keys().next_back().unwrap();
+        let attempt = rig.job(a).attempt.0;
+        rig.started(main_of(a.0, attempt, 0));
+        scale(&mut rig, 0, Some(Deallocation::Requeue));
+        rig.gone(main_of(a.0, attempt, 0), stopped(StopWhy::Scale));
+        if copied {
+            rig.keep_all();
+        }
+        let leaves = |act: &Act| match act {
+            Act::KeepLogs { node } => *node == id && !copied,
+            Act::ReleaseNode { node } => *node == id && copied,
+            _ => false,
+        };
+        assert!(rig.find(leaves).is_some(), "{copied}: {:?}", rig.open);
+        rig.on(Event::NodeGone { node: id });
+        rig.release_all();
+        assert_eq!((rig.nodes().as_str(), rig.state(a)), ("", ExecutionState::Queued), "{copied}");
+        assert!(rig.open.is_empty(), "{copied}: {:?}", rig.open);
+    }
+}
+
+#[test]
 fn a_restart_looks_for_every_node() {
     let mut rig = Rig::up(2);
     let a = rig.submit("a", 1);

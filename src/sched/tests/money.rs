@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::rig::*;
 use super::*;
 use crate::model::cost::{AHEAD, Brake, Budget, Period};
-use crate::model::ids::WorkspaceId;
+use crate::model::ids::{ClusterId, WorkspaceId};
+use crate::model::node_class::NodeClass;
 use crate::model::snapshot::Change;
-use crate::model::spec::{AutoScale, Deallocation, PoolSpec, ScaleSettings};
+use crate::model::spec::{AutoScale, Deallocation, Demand, JobSpec, PoolSpec, Resources, ScaleSettings};
 use crate::model::state::{AllocationState, ExecutionState, NodeState};
 use crate::model::units::{Millis, Money, NodeCount};
 
@@ -81,6 +82,51 @@ fn node_time_is_metered_by_what_it_was_for() {
     // So does what a cluster cost that is gone.
     rig.on(Event::ClusterDeleteAsked { cluster: GPU });
     assert_eq!(rig.sched.workspaces()[&WorkspaceId(1)].spent.total(), money(12));
+}
+
+#[test]
+fn a_class_has_a_price_that_clusters_and_providers_know_better() {
+    for (own, said, expected) in [(None, None, 3), (Some(5), None, 5), (None, Some(7), 7), (Some(5), Some(7), 7)] {
+        let class = NodeClass { price: Some(money(3)), ..NodeClass::default() };
+        let settings = Settings { node_classes: [("STANDARD_NC6".to_owned(), class)].into(), ..Settings::default() };
+        let mut rig = Rig::with(settings, 0, Deallocation::Requeue);
+        let mut spec = cluster_spec(1, Deallocation::Requeue);
+        spec.vm_size = Some("standard_nc6".to_owned());
+        spec.pool = Box::new(PoolSpec { price_per_node_hour: own.map(money), ..PoolSpec::default() });
+        rig.on(Event::ClusterCreated { workspace: WS, name: "classy".into(), uuid: Uuid::nil(), spec });
+        let id = ClusterId(2);
+        let wished = money(own.unwrap_or(3));
+        assert_eq!(rig.sched.committed(id), wished, "{own:?} {said:?}: what is asked for is in the forecast");
+        let effect = rig.open[0].id;
+        let (name, host) = ("host1".to_owned(), "host1".to_owned());
+        rig.on(Event::NodeAcquired { effect, name, host, machine: String::new(), price: said.map(money) });
+        rig.pass(HOUR);
+        let standing = rig.sched.standing(id, rig.now);
+        assert_eq!((standing.rate, standing.spent.total()), (money(expected), money(expected)), "{own:?} {said:?}");
+    }
+}
+
+#[test]
+fn those_who_share_a_node_share_its_price() {
+    let mut rig = priced(1);
+    let part = |rig: &mut Rig, name: &str| {
+        let demand = Demand::Part(Resources { cpus_milli: 2000, ..Resources::default() });
+        let id = rig.submit_as(new_job(name, JobSpec { demand, ..spec(1) }, every_node(1)));
+        rig.started(main_of(id.0, 1, 0));
+        id
+    };
+    // One for an hour alone, two for an hour, and one for another hour.
+    let a = part(&mut rig, "a");
+    rig.pass(HOUR);
+    let b = part(&mut rig, "b");
+    rig.pass(HOUR);
+    rig.gone(main_of(a.0, 1, 0), exit(0));
+    assert_eq!(rig.sched.experiments()[&EXP].spent, money(4), "two hours of a node at two an hour");
+    rig.pass(HOUR);
+    assert_eq!(rig.job(b).spent, money(1), "half of the hour that was shared, so far");
+    rig.gone(main_of(b.0, 1, 0), exit(0));
+    let spent = rig.sched.standing(GPU, rig.now).spent;
+    assert_eq!((rig.sched.experiments()[&EXP].spent, spent.busy), (money(6), money(6)), "no more is shared than is paid");
 }
 
 #[test]

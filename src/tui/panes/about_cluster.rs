@@ -127,7 +127,8 @@ fn cost(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
     if standing.hint(cluster).is_some() {
         let (idle, unusable) = (standing.idle_nodes, standing.unusable_nodes);
         let wasted = standing.idle_rate + standing.unusable_rate;
-        facts.text("", &format!("{idle} idle and {unusable} unusable cost {wasted}/h: - scales down"), muted);
+        let key = cx.key_of(CommandId::ScaleIdle);
+        facts.text("", &format!("{idle} idle and {unusable} unusable cost {wasted}/h: {key} lets them go"), muted);
     }
 }
 

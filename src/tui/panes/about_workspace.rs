@@ -153,7 +153,9 @@ fn cost(workspace: &Workspace, facts: &mut Facts<'_>, cx: &Cx) {
         if standing.hint(cluster).is_some() {
             let (idle, unusable) = (standing.idle_nodes, standing.unusable_nodes);
             let wasted = standing.idle_rate + standing.unusable_rate;
-            facts.text("", &format!("{idle} idle and {unusable} unusable cost {wasted}/h"), cx.style(Role::Warning));
+            let key = cx.key_of(CommandId::ScaleIdle);
+            let words = format!("{idle} idle and {unusable} unusable cost {wasted}/h: {key} on it lets them go");
+            facts.text("", &words, cx.style(Role::Warning));
         }
     }
     if !any {

@@ -1,7 +1,7 @@
 //! One file per pane: state, keys and drawing together; larger ones have their parts beside them.
 
 mod about;
-mod about_cluster;
+pub(in crate::tui) mod about_cluster;
 mod about_experiment;
 mod about_file_server;
 mod about_job;
