@@ -83,24 +83,28 @@ fn generated_keys_of_the_readme_are_current() {
     assert!(kept == text, "the README's keys are old: UPDATE=1 cargo test --test rules generated");
 }
 
-/// The pictures of the README: the file, after how many seconds of the recording, and words that have to be seen.
-const PICTURES: [(&str, u64, [&str; 2]); 2] =
-    [("main.svg", 9, ["following", "epoch"]), ("history.svg", 25, ["History", "nodes at work"])];
+/// The pictures of the README: the file, the recording, after how many seconds of it, and words that have to be seen.
+const PICTURES: [(&str, &str, u64, [&str; 2]); 3] = [
+    ("main.svg", "demo.jsonl", 9, ["following", "epoch"]),
+    ("history.svg", "demo.jsonl", 25, ["History", "nodes at work"]),
+    ("scaling.svg", "scaling.jsonl", 6, ["proposed", "budget lasts"]),
+];
 
-/// A session with the demo, recorded by `ostler --record FILE demo`, is drawn as `--replay FILE --still PICTURE` does it.
+/// A session with the demo, recorded by `ostler --record FILE demo`, and one with a cluster that has a price are drawn as
+/// `--replay FILE --still PICTURE` does it.
 #[test]
 fn generated_pictures_come_from_a_recording() {
     let folder = root().join("assets/screens");
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    for (name, secs, words) in PICTURES {
+    for (name, recording, secs, words) in PICTURES {
         let options = ostler::tui::TuiOptions {
             theme: Some("ostler-dark".to_owned()),
             depth: Some(ostler::tui::theme::Depth::True),
-            demo: true,
+            demo: recording == "demo.jsonl",
             ..Default::default()
         };
         let after = ostler::model::units::Millis::from_secs(secs);
-        let picture = ostler::tui::still::still(&folder.join("demo.jsonl"), &options, (120, 36), after).unwrap();
+        let picture = ostler::tui::still::still(&folder.join(recording), &options, (120, 36), after).unwrap();
         for word in words {
             assert!(picture.contains(&word.replace(' ', "\u{a0}")), "{name} has no `{word}`");
         }
