@@ -357,12 +357,15 @@ pick_slot() {
 
 # ---- orders -------------------------------------------------------------------------------------------------------
 
-# lock KEY LINE: takes the start lock, with the record's first lines. Fails when it is taken already.
+# lock KEY LINE: takes the start lock, with the record's first lines. Fails when it is taken already, or when there is no
+# room for them: what was made then is ours alone and goes again, or an empty lock would keep its start unanswered.
 lock() {
+    LO_MADE=''
     set -C
-    { say "$2" >"jobs/$1"; } 2>/dev/null
+    { { LO_MADE=1 && say "$2"; } >"jobs/$1"; } 2>/dev/null
     LO_RC=$?
     set +C
+    [ $LO_RC = 0 ] || [ -z "$LO_MADE" ] || rm -f "jobs/$1"
     # A key that was done with and moved away a moment ago must not be taken anew.
     if [ $LO_RC = 0 ] && [ -e "done/$1" ]; then
         rm -f "jobs/$1"
