@@ -57,11 +57,11 @@ impl Sched {
         if demand.want > current {
             current = demand.want;
         } else if current > demand.need {
-            // Nodes that were never got are not missed.
+            // Nodes that were never got are not missed, but for those that are wanted still: they would be asked for again at once.
             let staying = self.pools.get(&id).map_or(0, |pool| pool.staying());
             let missed = |cluster: &Cluster| gave_up(cluster).is_some() || cluster.short_of_money || held(cluster);
             if self.clusters.get(&id).is_some_and(|cluster| missed(cluster)) {
-                current = current.min(staying.max(demand.need));
+                current = current.min(staying.max(demand.want));
             }
             let awake = self.awake_until(id).is_some_and(|until| until > now);
             let surplus = if awake { 0 } else { current.min(staying).saturating_sub(demand.need) as usize };

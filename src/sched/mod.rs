@@ -78,6 +78,9 @@ pub struct Step {
     pub touched: BTreeSet<RowKey>,
 }
 
+/// How often clusters are settled in a step at most, far above what any needs; looked at in debug builds.
+const ROUNDS_MAX: u32 = 100_000;
+
 /// The scheduler: all that can still change, and what is derived of it.
 #[derive(Clone, Debug)]
 pub struct Sched {
@@ -277,10 +280,14 @@ impl Sched {
     /// Settles until nothing is disturbed any more. Each round either changes a row for good (a node is asked for,
     /// released or given to a job) or is the last.
     fn settle_all(&mut self) {
+        let mut rounds: u32 = 0;
         loop {
             if let Some((job, became)) = self.turn.became.pop_first() {
                 self.tell_dependents(job, became);
             } else if let Some(cluster) = self.turn.dirty.pop_first() {
+                // One that stirs up again what it settled would never end.
+                rounds = rounds.saturating_add(1);
+                debug_assert!(rounds < ROUNDS_MAX, "broken rule: a step settles: {cluster}");
                 self.settle(cluster);
             } else if let Some(sweep) = self.turn.sweeps.pop_first() {
                 self.settle_sweep(sweep);
