@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, metric, names,
+    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, man, metric, names,
     resource_group, serve, sweep, theme, usage, workspace,
 };
 use crate::model::fault::Fault;
@@ -176,6 +176,8 @@ pub enum Noun {
     Theme(theme::Verb),
     /// Print a script that teaches your shell to complete ostler's commands
     Completions(completions::Completions),
+    /// Print a page of the manual, or write all of them into a directory
+    Man(man::Man),
     /// Check this machine: ssh, the state directory, the terminal, what ends at logout
     Doctor(doctor::Doctor),
     /// Host the core in this process, without a screen

@@ -45,6 +45,7 @@ mod job_wait;
 mod leave;
 mod lists;
 mod logs;
+pub mod man;
 mod metric;
 mod names;
 mod node;
@@ -124,6 +125,9 @@ fn dispatch(cli: Cli, environment: &Environment, out: Out, screen: &Screen) -> R
     if let Some(Noun::Completions(completions)) = &cli.noun {
         return completions::run(completions);
     }
+    if let Some(Noun::Man(man)) = &cli.noun {
+        return man::run(man);
+    }
     if let Some(Noun::Metric(metric)) = &cli.noun {
         return metric::run(metric);
     }
@@ -141,6 +145,7 @@ fn dispatch(cli: Cli, environment: &Environment, out: Out, screen: &Screen) -> R
         Some(Noun::Config(verb)) => config::run(&session, verb),
         Some(Noun::Theme(verb)) => theme::run(&session, verb, &(screen.themes)()),
         Some(Noun::Completions(completions)) => completions::run(&completions),
+        Some(Noun::Man(man)) => man::run(&man),
         noun => runtime()?.block_on(async {
             let result = act(&session, noun, environment, screen, &cli.recording).await;
             let closed = session.close().await;
@@ -210,6 +215,7 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         | Noun::Config(_)
         | Noun::Theme(_)
         | Noun::Completions(_)
+        | Noun::Man(_)
         | Noun::Metric(_)
         | Noun::Attach
         | Noun::Serve(_)

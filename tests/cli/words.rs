@@ -92,6 +92,23 @@ fn a_script_for_each_shell() {
 }
 
 #[test]
+fn pages_of_the_manual() {
+    let user = User::new();
+    let page = user.run("man");
+    assert_eq!(page.code, 0, "{}", page.shown());
+    assert!(page.stdout.contains(".TH \"ostler\" 1") && page.stdout.contains(".SH \"KEYS OF THE SCREEN\""), "{}", page.shown());
+    let page = user.run("man job create");
+    assert!(page.stdout.contains(".TH \"ostler\\-job\\-create\" 1") && page.stdout.contains("\\-\\-gpus"), "{}", page.shown());
+    let wrong = user.run("man job make");
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (1, ""), "{}", wrong.shown());
+    assert!(wrong.stderr.contains("there is no command `job make`"), "{}", wrong.shown());
+    let all = user.run("man --dir pages/man1");
+    assert!(all.code == 0 && all.stdout.contains(" pages in pages/man1"), "{}", all.shown());
+    let kept = std::fs::read_to_string(user.home().join("pages/man1/ostler-job-create.1")).expect("a page");
+    assert_eq!(kept, page.stdout);
+}
+
+#[test]
 fn the_shell_is_told_what_may_follow() {
     let user = User::new().with("OSTLER_COMPLETE", "bash").with("_CLAP_COMPLETE_INDEX", "2").with("_CLAP_IFS", "\n");
     let ran = user.run("-- ostler job re");

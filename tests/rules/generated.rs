@@ -83,6 +83,40 @@ fn generated_keys_of_the_readme_are_current() {
     assert!(kept == text, "the README's keys are old: UPDATE=1 cargo test --test rules generated");
 }
 
+/// The manual has a page for every command, and that of the whole has every key and every sentence of the table.
+#[test]
+fn generated_manual_is_in_step() {
+    fn walk(command: &clap::Command, name: &str, found: &mut Vec<String>) {
+        found.push(format!("{name}.1"));
+        for below in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+            walk(below, &format!("{name}-{}", below.get_name()), found);
+        }
+    }
+    let pages = ostler::cli::man::pages();
+    let mut names = Vec::new();
+    walk(&<ostler::cli::args::Cli as clap::CommandFactory>::command(), "ostler", &mut names);
+    assert_eq!(pages.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+    // As troff shows it.
+    let plain = |text: &str| text.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\");
+    let first = plain(&pages[0].1);
+    for command in ostler::commands::ALL {
+        assert!(first.contains(command.sentence), "{} has no entry", command.name);
+        let head = match command.keys {
+            [] => format!("\\fB:{}", command.name),
+            keys => format!("\\fB{}\\fR", keys.join(", ")),
+        };
+        assert!(first.contains(&head), "{head} is not on the page");
+    }
+    for (name, text) in &pages {
+        for section in [".SH \"NAME\"", ".SH \"SYNOPSIS\"", ".SH \"DESCRIPTION\""] {
+            assert!(text.contains(section), "{name} has no {section}");
+        }
+        // Only what troff knows begins with a dot.
+        let odd = text.lines().find(|line| line.starts_with('.') && !line[1..].starts_with(|c: char| c.is_ascii_alphabetic()));
+        assert_eq!(odd, None, "{name}");
+    }
+}
+
 /// The pictures of the README: the file, the recording, after how many seconds of it, and words that have to be seen.
 const PICTURES: [(&str, &str, u64, [&str; 2]); 3] = [
     ("main.svg", "demo.jsonl", 9, ["following", "epoch"]),
