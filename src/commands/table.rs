@@ -34,7 +34,8 @@ pub enum CommandId {
     Undrain,
     /// Records your word that nothing runs on a node any more, so that its jobs may start elsewhere.
     DeclareDead,
-    /// Opens the form of a new job, filled from the last one of the experiment.
+    /// Opens the form of what belongs where one is: a job, filled from the last one of the experiment, a cluster, a file server,
+    /// a workspace.
     NewJob,
     /// Submits a new job with the same parameters.
     Rerun,
@@ -405,8 +406,9 @@ pub const ALL: &[Command] = &[
     Command {
         id: CommandId::NewJob,
         name: "new",
-        sentence: "opens the form of a new job, filled from the last one of the experiment",
-        hint: "new job",
+        sentence: "opens the form of what belongs here: a job, filled from the last one of the experiment, a cluster, a file \
+                   server, a workspace",
+        hint: "new",
         keys: &["n"],
         scopes: &[Scope::Tree, Scope::Detail],
         args: "",

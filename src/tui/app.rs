@@ -19,7 +19,8 @@ use crate::commands::{Cmd, CommandId, Danger, Key, Scope};
 use crate::model::fault::Fault;
 use crate::model::request::{JobAct, JobRef, Reply, Request};
 use crate::model::snapshot::Update;
-use crate::model::state::ExecutionState;
+use crate::model::ids::NodeId;
+use crate::model::state::{ExecutionState, Reach};
 use crate::model::units::{Millis, UnixMillis};
 use crate::tui::acts;
 use crate::tui::cx::{Cx, Look, PaneId, SPOKEN_MAX, Spoken};
@@ -419,10 +420,24 @@ impl App {
     /// moves, and now and then when nothing does, because what is `12s ago` does not stay so.
     pub fn wake_at(&self) -> UnixMillis {
         let pace = self.cx.pace;
-        let every = if self.cx.world.moves() { pace.moving } else { pace.resting };
+        let every = if self.cx.world.moves() || self.counts_down() { pace.moving } else { pace.resting };
         let redraw = self.cx.now + Millis(every.0 - self.cx.now.0.unsigned_abs() % every.0);
         let toast = self.toasts.iter().map(|(_, until)| *until).min();
         [toast, self.log_due].into_iter().flatten().fold(redraw, UnixMillis::min)
+    }
+
+    /// Says whether a node is in sight whose link is about to be tried again.
+    fn counts_down(&self) -> bool {
+        let world = &self.cx.world;
+        let waits = |id: &NodeId| {
+            let reach = world.node(*id).map(|node| &node.reach);
+            matches!(reach, Some(Reach::Lost { next_try: Some(at), .. }) if *at >= self.cx.now)
+        };
+        match self.cx.shown {
+            Some(Subject::Node(id)) => waits(&id),
+            Some(Subject::Cluster(id)) => world.nodes_of(id).iter().any(waits),
+            _ => false,
+        }
     }
 
     /// Returns the marked jobs.
@@ -455,7 +470,11 @@ impl App {
 
     /// Tells each pane its rectangle.
     fn arrange(&mut self) {
-        let logs = if self.cx.world.snapshot.workspaces.is_empty() { Logs::Never } else { Logs::Some };
+        let logs = match () {
+            () if self.cx.world.snapshot.workspaces.is_empty() => Logs::Never,
+            () if self.log.has_none() => Logs::None,
+            () => Logs::Some,
+        };
         self.layout = Layout::new(self.screen, self.sizes, self.cx.focus, self.zoom, logs);
         let cx = &self.cx;
         let inside = |area: Option<Rect>| area.map(inner);

@@ -11,7 +11,7 @@ use crate::commands::CommandId;
 use crate::model::units::Money;
 use crate::tui::app::{App, inner};
 use crate::tui::cx::{Cx, PaneId};
-use crate::tui::layout::LEAST;
+use crate::tui::layout::{LEAST, WISHED};
 use crate::tui::pane::ToastKind;
 use crate::tui::panes::name_of;
 use crate::tui::shown::shown;
@@ -23,6 +23,8 @@ use crate::tui::world::CoreLink;
 
 /// The widest a toast gets; longer text is cut, the events tab and the command line have all of it.
 const TOAST_WIDTH_MAX: u16 = 96;
+/// On lower screens a window may begin in the first row: only the newest toast is above it.
+const TOASTS_ABOVE_ROWS: u16 = 30;
 
 impl App {
     /// Draws the whole screen.
@@ -43,6 +45,9 @@ impl App {
             overlay.draw(&self.cx, area, buf);
         }
         self.draw_toasts(area, buf);
+        if self.cx.look.ascii {
+            ascii_only(buf);
+        }
     }
 
     fn draw_pane(&self, id: PaneId, area: Rect, buf: &mut Buffer) {
@@ -63,6 +68,17 @@ impl App {
 
     fn draw_title(&self, area: Rect, buf: &mut Buffer) {
         let cx = &self.cx;
+        let size = (self.layout.screen.width, self.layout.screen.height);
+        let missing = missing(size, WISHED);
+        if let (false, CoreLink::Here) = (missing.is_empty(), &cx.world.link) {
+            let said = missing.join(", ");
+            let room = usize::from(area.width).saturating_sub(said.width() + 4);
+            let name = self.path(room).pop().unwrap_or_else(|| "ostler".to_owned());
+            let name = Span::styled(format!(" {} ", cut(&name, room, cx.look.ascii)), cx.style(Role::Strong));
+            let line = Line::from(vec![name, Span::styled(format!(" {said}"), cx.style(Role::Muted))]);
+            buf.set_line(area.x, area.y, &line, area.width);
+            return;
+        }
         let right = self.counts();
         let right_width = right.width() as u16;
         let mut left = vec![Span::styled(" ostler ", cx.style(Role::Brand)), Span::from(" ")];
@@ -189,8 +205,11 @@ impl App {
 
     fn draw_toasts(&self, area: Rect, buf: &mut Buffer) {
         let cx = &self.cx;
-        let mut y = area.bottom().saturating_sub(2);
-        for (toast, _) in self.toasts.iter().rev() {
+        // Over the panes' lower frame; a window has its hints there, so that they go to the top above one.
+        let above = !self.overlays.is_empty();
+        let most = if above && area.height < TOASTS_ABOVE_ROWS { 1 } else { usize::MAX };
+        let mut y = if above { area.y } else { area.bottom().saturating_sub(2) };
+        for (toast, _) in self.toasts.iter().rev().take(most) {
             let (glyph, role) = match toast.kind {
                 ToastKind::Info => (Glyph::Dot, Role::Toast),
                 ToastKind::Good => (Glyph::Succeeded, Role::Toast),
@@ -201,12 +220,15 @@ impl App {
             let text = format!(" {} {text} ", cx.glyph(glyph));
             let width = text.width() as u16;
             let spot = Rect { x: area.right().saturating_sub(width + 2), y, width, height: 1 };
-            if y <= area.y + 1 {
+            if !above && y <= area.y + 1 {
                 break;
             }
             Clear.render(spot, buf);
             buf.set_string(spot.x, spot.y, text, cx.style(role));
-            y -= 1;
+            y = if above { y + 1 } else { y - 1 };
+            if y >= area.bottom() {
+                break;
+            }
         }
     }
 }
@@ -242,6 +264,23 @@ fn pad(mut line: Line<'static>) -> Line<'static> {
     line
 }
 
+/// Puts ASCII in the place of whatever is none, also of what sentences and other people's names hold.
+fn ascii_only(buf: &mut Buffer) {
+    for cell in buf.content.iter_mut().filter(|cell| !cell.symbol().is_ascii()) {
+        cell.set_char(match cell.symbol() {
+            "…" => '.',
+            "·" | "•" | "–" | "—" | "─" => '-',
+            "│" => '|',
+            "→" | "›" | "▸" => '>',
+            "←" | "‹" => '<',
+            "↑" => '^',
+            "↓" | "▾" => 'v',
+            "×" => 'x',
+            _ => '?',
+        });
+    }
+}
+
 /// Gives a line a style unless its parts have their own.
 trait PatchPlain {
     fn patch_style_if_plain(self, style: ratatui::style::Style) -> Self;
@@ -258,15 +297,16 @@ impl PatchPlain for Line<'static> {
     }
 }
 
+/// Returns how many columns and rows a size lacks of another, in words.
+fn missing(size: (u16, u16), wished: (u16, u16)) -> Vec<String> {
+    let lacks = [(wished.0.saturating_sub(size.0), "column"), (wished.1.saturating_sub(size.1), "row")];
+    let many = |(count, what): (u16, &str)| format!("{count} more {what}{}", if count == 1 { "" } else { "s" });
+    lacks.into_iter().filter(|(count, _)| *count > 0).map(many).collect()
+}
+
 /// One line in the middle that says how much room is missing.
 fn too_small(cx: &Cx, area: Rect, buf: &mut Buffer) {
-    let (wide, high) = (LEAST.0.saturating_sub(area.width), LEAST.1.saturating_sub(area.height));
-    let text = match (wide, high) {
-        (0, 0) => String::new(),
-        (wide, 0) => format!("{wide} more columns, please"),
-        (0, high) => format!("{high} more rows, please"),
-        (wide, high) => format!("{wide} more columns and {high} more rows, please"),
-    };
+    let text = format!("{}, please", missing((area.width, area.height), LEAST).join(" and "));
     let text = cut(&text, usize::from(area.width), cx.look.ascii);
     let x = area.x + (area.width.saturating_sub(text.width() as u16)) / 2;
     let y = area.y + area.height / 2;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::tui::cx::PaneId;
 
 /// The least columns and rows in which anything can be shown that is of use.
-pub const LEAST: (u16, u16) = (48, 13);
+pub const LEAST: (u16, u16) = (40, 12);
+/// With fewer than these the title line says how many are missing: some rows are cut.
+pub const WISHED: (u16, u16) = (48, 13);
 /// From so many columns on all three panes are always there.
 const SPLIT_WIDTH: u16 = 96;
 /// From so many columns on the detail stands beside the tree while the tree has the keys.
@@ -19,6 +21,9 @@ const TREE_MIN: u16 = 31;
 const RIGHT_MIN: u16 = 34;
 /// Detail and log are never lower, frame included.
 const PART_MIN: u16 = 5;
+/// Below so many rows a log that has nothing to show leaves its room to the detail pane while that has the keys: frame and one line.
+const LOW: u16 = 32;
+const LOG_EMPTY: u16 = 3;
 
 /// The sizes a person may change; remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,8 @@ pub struct Kept {
 pub enum Logs {
     /// Yes.
     Some,
+    /// Not of what is selected.
+    None,
     /// There is no workspace yet: the detail pane says what to do first.
     Never,
 }
@@ -96,24 +103,25 @@ impl Layout {
         let body = Rect { y: screen.y + 1, height: screen.height - 2, ..screen };
         let mut layout = Self { screen, title, hints, ..Self::default() };
         let sizes = if logs == Logs::Never { Sizes { detail: 100, ..sizes } } else { sizes };
+        let low = screen.height < LOW && logs == Logs::None && focus == PaneId::Detail;
         let whole = zoom || (body.height < STACK_HEIGHT && body.width < PAGES_WIDTH);
         match focus {
             PaneId::Tree if whole || body.width < PAGES_WIDTH => layout.tree = Some(body),
             PaneId::Detail if whole => layout.detail = Some(body),
             PaneId::Log if whole => layout.log = Some(body),
-            PaneId::Detail | PaneId::Log if body.width < SPLIT_WIDTH => layout.stack(body, sizes, focus),
+            PaneId::Detail | PaneId::Log if body.width < SPLIT_WIDTH => layout.stack(body, sizes, focus, low),
             PaneId::Tree | PaneId::Detail | PaneId::Log => {
                 let wish = u32::from(body.width) * u32::from(sizes.tree) / 100;
                 let width = (wish as u16).clamp(TREE_MIN, body.width - RIGHT_MIN);
                 layout.tree = Some(Rect { width, ..body });
                 let right = Rect { x: body.x + width, width: body.width - width, ..body };
-                layout.stack(right, sizes, focus);
+                layout.stack(right, sizes, focus, low);
             }
         }
         layout
     }
 
-    fn stack(&mut self, area: Rect, sizes: Sizes, focus: PaneId) {
+    fn stack(&mut self, area: Rect, sizes: Sizes, focus: PaneId, low: bool) {
         if sizes.detail == 100 && focus != PaneId::Log {
             self.detail = Some(area);
             return;
@@ -126,7 +134,7 @@ impl Layout {
             return;
         }
         let wish = u32::from(area.height) * u32::from(sizes.detail) / 100;
-        let height = (wish as u16).clamp(PART_MIN, area.height - PART_MIN);
+        let height = if low { area.height - LOG_EMPTY } else { (wish as u16).clamp(PART_MIN, area.height - PART_MIN) };
         self.detail = Some(Rect { height, ..area });
         self.log = Some(Rect { y: area.y + height, height: area.height - height, ..area });
     }

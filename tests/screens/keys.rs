@@ -465,9 +465,9 @@ const KEYS: &[&str] = &[
 
 #[test]
 fn every_size_draws() {
-    for (width, height) in [1, 2, 5, 24, 40, 47, 48, 49, 65, 66, 80, 95, 96, 120, 200, 300]
+    for (width, height) in [1, 2, 5, 24, 39, 40, 41, 47, 48, 49, 65, 66, 80, 95, 96, 120, 200, 300]
         .into_iter()
-        .flat_map(|w| [1, 2, 3, 10, 12, 13, 17, 19, 20, 24, 40, 100].into_iter().map(move |h| (w, h)))
+        .flat_map(|w| [1, 2, 3, 10, 11, 12, 13, 17, 19, 20, 24, 40, 100].into_iter().map(move |h| (w, h)))
     {
         let mut screen = Screen::at_work(width, height, |_| {});
         screen.buffer();
@@ -475,5 +475,62 @@ fn every_size_draws() {
         screen.buffer();
         screen.keys("tab :");
         screen.buffer();
+    }
+}
+
+/// What opens each window, from a place where it has something to show; windows that ask the core show that they wait.
+const WINDOWS: &[(&str, &str)] = &[
+    ("Help", "?"),
+    ("Palette", ":"),
+    ("Question", "/ \"run-0\" enter * x"),
+    ("Why", "/ \"run-012\" enter W"),
+    ("AutoScale", "j j j a"),
+    ("Plan", "/ \"run-009\" enter P"),
+    ("SetUpLogs", ": \"set-up-logs\" enter"),
+    ("Job", "/ \"run-009\" enter n"),
+    ("Job as text", "/ \"run-009\" enter n ctrl-e"),
+    ("Templates", "/ \"run-009\" enter n ctrl-t"),
+    ("Sweep", "/ \"run-009\" enter S"),
+    ("Sweep templates", "/ \"run-009\" enter S ctrl-t"),
+    ("Cluster", "j n"),
+    ("Cluster edited", "j j j e"),
+    ("FileServer", ": \"new-file-server\" enter"),
+    ("Workspace", ": \"new-workspace\" enter"),
+    ("Failures", "!"),
+    ("Menu", "."),
+    ("Compare", "/ \"run-00\" enter * c"),
+    ("Ports", ": \"forward\" enter"),
+    ("Doctor", ": \"doctor\" enter"),
+    ("Hosts", ": \"import-hosts\" enter"),
+    ("Tour", ": \"tour\" enter"),
+    ("Theme", ": \"theme_\""),
+    ("Bookmarks", "B '"),
+];
+
+/// Every window at the edges of every size, opened there and brought there.
+#[test]
+fn every_window_draws_at_every_size() {
+    let widths = [1, 2, 7, 13, 20, 33, 39, 40, 47, 48, 66, 79, 80, 96, 120, 300];
+    let heights = [1, 2, 3, 5, 8, 11, 12, 13, 18, 24, 31, 32, 100];
+    for (name, keys) in WINDOWS {
+        let mut brought = Screen::at_work(80, 24, |_| {});
+        let before = brought.text();
+        brought.keys(keys);
+        assert_ne!(brought.text(), before, "`{keys}` opens no {name}");
+        for (at, width) in widths.into_iter().enumerate() {
+            for height in heights {
+                brought.resize(width, height);
+                brought.keys("down up");
+                brought.buffer();
+                if at % 3 == usize::from(height) % 3 {
+                    let mut opened = Screen::at_work(width, height, |look| look.ascii = true);
+                    opened.keys(keys);
+                    let buffer = opened.buffer();
+                    // Nothing but ASCII is drawn where a person said so.
+                    let odd = buffer.content.iter().find(|cell| !cell.symbol().is_ascii());
+                    assert!(odd.is_none(), "{name} at {width}x{height}: {odd:?}");
+                }
+            }
+        }
     }
 }

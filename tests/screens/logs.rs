@@ -66,7 +66,7 @@ fn title(screen: &Screen) -> String {
 
 #[test]
 fn a_log_is_followed() {
-    for (width, height) in [(80, 24), (120, 40)] {
+    for (width, height) in [(40, 12), (80, 24), (120, 40)] {
         let mut host = with_text(&steps(0, 300));
         let mut screen = open(width, height, &mut host);
         host.write(&mut screen, "\x1b[32mepoch 3 done\x1b[0m accuracy=0.9712\n");

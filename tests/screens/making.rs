@@ -350,6 +350,9 @@ fn a_lost_link_counts_down_to_its_next_try() {
     screen.tell(world::update(2, false, vec![Change::Node(Arc::new(lost))]));
     screen.keys("/ \"gpu-3\" enter");
     shows(&screen, &["not seen for 30s; what is shown is from then", "next try in 8s; p tries now", "Connection timed out"]);
+    // Also where one need not look for it, and each second.
+    shows(&screen, &[" next try in 8s · not seen for 30s "]);
+    assert!(screen.app.wake_at() <= screen.now + ostler::model::units::Millis::from_secs(1));
     screen.now = world::NOW + ostler::model::units::Millis::from_secs(4);
     screen.tell(Msg::Tick);
     shows(&screen, &["next try in 5s"]);
@@ -386,4 +389,33 @@ fn a_sweep_is_held_and_stopped_from_one_of_its_jobs() {
     screen.keys(": \"ostler_sweep_list\" enter");
     let words = screen.asked.iter().find_map(|e| if let UiEffect::Aside(words, _) = e { Some(words.clone()) } else { None });
     assert_eq!(words, Some(vec!["sweep".to_owned(), "list".to_owned()]));
+}
+
+/// A sweep begins like a job, like a sweep that is there, with what its members have, or with a recipe.
+#[test]
+fn a_sweep_begins_with_what_is_there() {
+    use ostler::model::ids::SweepId;
+    use ostler::model::state::SweepMember;
+    let mut screen = sweep(120, 40);
+    let mut changes = Vec::new();
+    for (id, lr) in [(9_u64, 0.001), (11, 0.03)] {
+        let mut job = world::job(id, 1, 1, &format!("run-{id:03}"));
+        let parameters = vec![("lr".to_owned(), serde_json::json!(lr)), ("depth".to_owned(), serde_json::json!(18))];
+        job.sweep = Some(SweepMember { of: SweepId(3), name: "wide".into(), index: id as u32, parameters, running_max: None });
+        changes.push(Change::Job(Arc::new(job)));
+    }
+    let sweep = serde_json::json!({
+        "id": 3, "workspace": 1, "experiment": 1, "cluster": 1, "name": "wide", "uuid": uuid::Uuid::nil(), "parts": 1,
+        "parameters": ["lr", "depth"], "blocks": [], "left": [], "priority": "normal", "created": world::NOW,
+    });
+    changes.push(Change::Sweep(Arc::new(serde_json::from_value(sweep).expect("a sweep as the store keeps it"))));
+    screen.tell(world::update(2, false, changes));
+    screen.keys("ctrl-t");
+    shows(&screen, &["Begin with", "like sweep wide", "like run-"]);
+    screen.keys("\"sweep\" enter");
+    shows(&screen, &["New sweep", "lr=0.001,0.03", "depth=18", "2 jobs", "--lr PARAM_LR"]);
+    screen.keys("ctrl-t \"recipe_pytorch\" enter");
+    shows(&screen, &["New sweep", "‹ pytorch ›", "mnist-lr"]);
+    screen.keys("ctrl-t \"like_run-004\" enter");
+    shows(&screen, &["New sweep", "lr=0.001", "--lr PARAM_LR"]);
 }

@@ -170,7 +170,7 @@ fn ascii_only() {
 
 #[test]
 fn too_small() {
-    insta::assert_snapshot!(working(40, 10).text());
+    insta::assert_snapshot!(working(38, 11).text());
 }
 
 #[test]

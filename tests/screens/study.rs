@@ -334,6 +334,32 @@ fn what_is_complete_is_asked_for_once() {
     assert!(answer(&mut screen).is_empty());
 }
 
+/// A small screen shows as many jobs as it has rows: what has no log leaves that one line.
+#[test]
+fn the_table_has_the_room_of_a_small_screen() {
+    let mut screen = study(80, 24, false);
+    let rows = |screen: &Screen| screen.text().lines().filter(|line| line.contains(" run-0")).count();
+    assert!(rows(&screen) >= 12, "{}", screen.text());
+    assert!(screen.text().contains("select a job to see its log here"));
+    // The keys in the log give it its room again.
+    screen.keys("tab");
+    assert!(rows(&screen) < 6, "{}", screen.text());
+}
+
+/// A toast over a window leaves the window's hints in sight.
+#[test]
+fn a_toast_leaves_the_hints() {
+    for keys in ["/ \"run-001\" enter n", "g space j space c", "?", ":"] {
+        let mut screen = study(80, 24, false);
+        screen.keys(keys);
+        let last = |screen: &Screen| screen.text().lines().rev().take(3).map(str::to_owned).collect::<Vec<_>>();
+        let before = last(&screen);
+        screen.tell(Msg::Note(Ok("something was said in quite a number of words, so that it covers what it is above".into())));
+        assert!(screen.text().contains("something was said"), "{}", screen.text());
+        assert_eq!(last(&screen), before, "{keys}");
+    }
+}
+
 /// The lines of the window that compares.
 fn window(text: &str) -> String {
     let from = text.lines().skip_while(|line| !line.contains("In what ") && !line.contains(" side by side "));

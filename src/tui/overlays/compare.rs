@@ -24,7 +24,9 @@ use crate::tui::widgets::cut;
 /// More columns than this are not read side by side; the first marked ones are shown.
 pub const JOBS_MAX: usize = 8;
 /// The width of a column.
-const COLUMN: (usize, usize) = (12, 28);
+const COLUMN: (usize, usize) = (10, 28);
+/// What stands before the names, and the width from which on there is room for it.
+const LEAD: (usize, usize) = (12, 56);
 /// Lines that are no rows: the heads, and the hint.
 const REST: u16 = 2;
 
@@ -40,6 +42,11 @@ pub struct Compare {
     pick: Pick,
     /// The first job in sight, when not all have room.
     left: usize,
+}
+
+/// Returns how wide the words are that parts begin with.
+fn lead(width: usize) -> usize {
+    if width < LEAD.1 { 0 } else { LEAD.0 }
 }
 
 impl Compare {
@@ -62,8 +69,8 @@ impl Compare {
 
     /// Returns how wide the name of a row, and a column, is.
     fn widths(&self, width: usize) -> (usize, usize) {
-        let longest = self.rows.iter().map(|row| row.name.width()).max().unwrap_or(0).clamp(8, 28);
-        let room = width.saturating_sub(longest + 12);
+        let longest = self.rows.iter().map(|row| row.name.width()).max().unwrap_or(0).clamp(8, if width < LEAD.1 { 12 } else { 28 });
+        let room = width.saturating_sub(longest + lead(width));
         let each = (room / self.jobs.len().max(1)).saturating_sub(2).clamp(COLUMN.0, COLUMN.1);
         (longest, each)
     }
@@ -71,14 +78,14 @@ impl Compare {
     /// Returns the jobs in sight.
     fn sight(&self, width: usize) -> std::ops::Range<usize> {
         let (name, each) = self.widths(width);
-        let room = (width.saturating_sub(name + 12) / (each + 2)).max(1);
+        let room = (width.saturating_sub(name + lead(width)) / (each + 2)).max(1);
         let left = self.left.min(self.jobs.len().saturating_sub(room));
         left..(left + room).min(self.jobs.len())
     }
 
     fn head(&self, width: usize, cx: &Cx) -> Line<'static> {
         let (name, each) = self.widths(width);
-        let mut spans = vec![Span::styled(format!("{:10}  {:name$}", "", ""), cx.style(Role::Head))];
+        let mut spans = vec![Span::styled(" ".repeat(lead(width) + name), cx.style(Role::Head))];
         for id in &self.jobs[self.sight(width)] {
             let job = cx.world.job(*id).map_or_else(|| id.to_string(), |job| shown(&job.name));
             spans.push(Span::styled(format!("  {:<each$}", cut(&job, each, cx.look.ascii)), cx.style(Role::Head)));
@@ -92,7 +99,7 @@ impl Compare {
         let first = at == 0 || self.rows[at - 1].part != row.part;
         let part = if first { row.part.word() } else { "" };
         let mut spans = vec![
-            Span::styled(format!("{part:<10}  "), cx.style(Role::Muted)),
+            Span::styled(format!("{part:<10}  ").split_at(lead(width)).0.to_owned(), cx.style(Role::Muted)),
             Span::styled(padded(&shown(&row.name), name, cx), cx.style(Role::Text)),
         ];
         for at in self.sight(width) {
@@ -111,10 +118,11 @@ impl Compare {
 
     fn inner(&self, screen: Rect) -> (u16, u16) {
         let height = (self.rows.len().max(1) as u16).saturating_add(REST);
-        let most = screen.width.saturating_sub(6);
+        let most = screen.width.saturating_sub(if screen.width < 60 { 4 } else { 6 });
         let (name, each) = self.widths(usize::from(most));
         // No wider than its columns, nor than the line below them.
-        let width = (name + 12 + self.jobs.len() * (each + 2)).max(48).min(usize::from(most));
+        let lead = lead(usize::from(most));
+        let width = (name + lead + self.jobs.len() * (each + 2)).max(LEAD.1).min(usize::from(most));
         (width as u16, height.min(screen.height.saturating_sub(4)))
     }
 }

@@ -114,7 +114,7 @@ impl Failures {
             jobs.map(|id| UiEffect::Send(Request::Job { job: JobRef::Id(*id), act: JobAct::Retry })).collect();
         let count = retries.len();
         let mut effects = Vec::new();
-        let mut text = vec![format!("{count} jobs that ended with `{}` get a new attempt each.", cause.end)];
+        let mut text = vec![format!("{} that ended with `{}`: a new attempt for each.", counted(count, "job"), cause.end)];
         if avoid {
             let there: Vec<_> = cause.nodes.iter().filter_map(|id| cx.world.node(*id)).collect();
             let names: Vec<String> = there.iter().map(|node| shown(&node.name)).collect();
@@ -185,6 +185,10 @@ fn failed(subject: Option<Subject>, cx: &Cx) -> (String, Vec<JobId>) {
     let in_it = world.snapshot.jobs.values().filter(|job| workspace.is_none_or(|id| job.workspace == id)).map(|job| job.id);
     let name = workspace.and_then(|id| world.workspace(id)).map_or_else(|| "everywhere".to_owned(), |w| shown(&w.name));
     (name, in_it.filter(is_failed).collect())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Pane for Failures {
@@ -260,7 +264,7 @@ impl Pane for Failures {
 
     fn draw(&self, cx: &Cx, screen: Rect, buf: &mut Buffer) {
         let reading = if self.asked.is_empty() { String::new() } else { format!(" {} reading logs ", cx.spinner()) };
-        let title = Line::from(format!(" Failures: {}, {} jobs {reading}", self.place, self.jobs.len()));
+        let title = Line::from(format!(" Failures: {}, {} {reading}", self.place, counted(self.jobs.len(), "job")));
         let inside = panel(title, self.size(screen), screen, cx, buf);
         if self.causes.is_empty() {
             buf.set_stringn(inside.x, inside.y, "no job has failed here", inside.width.into(), cx.style(Role::Muted));

@@ -13,8 +13,10 @@ use crate::tui::theme::Role;
 
 /// Wide enough for the longest sentence beside its keys on a wide screen.
 const WIDTH_MAX: u16 = 104;
-/// Columns of the keys.
-const KEYS_WIDTH: usize = 18;
+/// Columns of the keys, and of theirs in a narrow window.
+const KEYS_WIDTH: (usize, usize) = (18, 9);
+/// A window is narrow below this.
+const NARROW: usize = 56;
 
 /// The help window.
 #[derive(Debug)]
@@ -65,11 +67,12 @@ fn entry(cx: &Cx, id: CommandId, width: usize) -> Vec<Line<'static>> {
         (0, "") => format!(":{}", row.name),
         (0, args) => format!(":{} {args}", row.name),
         (1..=3, _) => keys.join("  "),
-        (count, _) => format!("{}  …  {}", keys[0], keys[count - 1]),
+        (count, _) => format!("{}  {}  {}", keys[0], if cx.look.ascii { ".." } else { "…" }, keys[count - 1]),
     };
     let mut lines = Vec::new();
-    let mut head = format!("  {head:<KEYS_WIDTH$} ");
-    let indent = KEYS_WIDTH + 3;
+    let keys_width = if width < NARROW { KEYS_WIDTH.1 } else { KEYS_WIDTH.0 };
+    let mut head = format!("  {head:<keys_width$} ");
+    let indent = keys_width + 3;
     if unicode_width::UnicodeWidthStr::width(head.as_str()) > indent {
         lines.push(Line::from(Span::styled(head.clone(), cx.style(Role::Key))));
         head = " ".repeat(indent);

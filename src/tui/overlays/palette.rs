@@ -28,6 +28,8 @@ const ENTRIES_MAX: usize = 200;
 const JOBS_SEARCHED_MAX: usize = 20_000;
 /// Columns of an entry's name.
 const NAME_WIDTH: usize = 22;
+/// The least columns of what stands beside it.
+const NOTE_WIDTH_MIN: usize = 12;
 
 /// Other names that fingers know.
 const ALIASES: &[(&str, CommandId)] = &[("q", CommandId::Quit), ("q!", CommandId::Interrupt)];
@@ -325,13 +327,17 @@ impl Palette {
         if chosen {
             buf.set_style(line, cx.style(Role::Choice));
         }
-        let name = cut(&entry.name, NAME_WIDTH, cx.look.ascii);
-        let style = if matches!(entry.does, Does::Go(_)) { cx.style(Role::Crumb) } else { cx.style(Role::Strong) };
-        let style = ratatui::style::Style { bg: None, ..style };
-        let name = Span::styled(format!("{name:<NAME_WIDTH$} "), style);
         let key_width = entry.key.width() as u16;
         let room = line.width.saturating_sub(key_width + 2);
-        let room_note = usize::from(room).saturating_sub(NAME_WIDTH + 2);
+        // A sentence of which two words fit says nothing: then the name has its room.
+        let (name_width, room_note) = match usize::from(room).saturating_sub(NAME_WIDTH + 2) {
+            note if note < NOTE_WIDTH_MIN => (usize::from(room), 0),
+            note => (NAME_WIDTH, note),
+        };
+        let name = cut(&entry.name, name_width, cx.look.ascii);
+        let style = if matches!(entry.does, Does::Go(_)) { cx.style(Role::Crumb) } else { cx.style(Role::Strong) };
+        let style = ratatui::style::Style { bg: None, ..style };
+        let name = Span::styled(format!("{name:<name_width$} "), style);
         let note = Span::styled(cut(&entry.note, room_note, cx.look.ascii), cx.style(Role::Muted));
         buf.set_line(line.x, line.y, &Line::from(vec![name, note]), room);
         let key = Span::styled(entry.key.clone(), cx.style(Role::Key));

@@ -18,6 +18,7 @@ use super::study::Study;
 use crate::commands::{Cmd, CommandId, Key, Scope};
 use crate::model::ids::{ExperimentId, JobId};
 use crate::model::request::{Reply, Request, Usage};
+use crate::model::state::Reach;
 use crate::model::units::Millis;
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::msg::{Mouse, MouseAct};
@@ -640,6 +641,22 @@ impl Pane for Detail {
             let role = if *tab == self.tab() { Role::TabOn } else { Role::TabOff };
             spans.push(Span::styled(tab.title(), cx.style(role)));
         }
+        Line::from(spans)
+    }
+
+    fn status(&self, cx: &Cx) -> Line<'static> {
+        let Some(Subject::Node(id)) = self.shown else { return Line::default() };
+        let lost = cx.world.node(id).and_then(|node| match &node.reach {
+            Reach::Lost { since, next_try, .. } => Some((*since, *next_try)),
+            Reach::Never | Reach::Seen => None,
+        });
+        let Some((since, next_try)) = lost else { return Line::default() };
+        let mut spans = Vec::new();
+        if let Some(next) = super::about_cluster::countdown(next_try, cx) {
+            spans.push(Span::styled(next, cx.style(Role::Stale)));
+            spans.push(Span::styled(format!(" {} ", cx.glyph(Glyph::Dot)), cx.style(Role::Line)));
+        }
+        spans.push(Span::styled(format!("not seen for {}", cx.now.since(since)), cx.style(Role::Stale)));
         Line::from(spans)
     }
 

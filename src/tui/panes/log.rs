@@ -104,6 +104,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// Says whether what is selected has no log.
+    pub fn has_none(&self) -> bool {
+        self.open.is_none() && self.job.is_none()
+    }
+
     /// Returns the room for lines: the last row is taken while it has something to say.
     fn size(&self) -> Size {
         let bar = usize::from(self.has_bar());

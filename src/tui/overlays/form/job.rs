@@ -404,11 +404,11 @@ impl Kind for JobKind {
     }
 
     fn templates(&self, cx: &Cx) -> Vec<Template> {
-        let text = |draft: &Draft| text::to_text(&Draft { name: String::new(), ..draft.clone() });
-        let mut found = Vec::new();
-        if self.sweep {
-            return found;
-        }
+        let text = |draft: &Draft| match self.sweep {
+            true => self.sweep_text(draft.clone(), Vec::new()),
+            false => text::to_text(&Draft { name: String::new(), ..draft.clone() }),
+        };
+        let mut found = if self.sweep { self.like_sweeps(cx) } else { Vec::new() };
         let mut jobs: Vec<_> = cx.world.snapshot.jobs.values().collect();
         jobs.sort_by_key(|job| std::cmp::Reverse((job.created, job.id)));
         for job in jobs.into_iter().take(super::template::LIKE_MAX) {
@@ -417,7 +417,15 @@ impl Kind for JobKind {
             draft.cluster = cx.world.cluster(job.cluster).map(|c| c.name.clone()).unwrap_or_default();
             found.push(Template { name: format!("like {}", job.name), text: text(&draft) });
         }
-        found.extend(RECIPES.map(|(name, text)| Template { name: name.to_owned(), text: text.to_owned() }));
+        let recipe = |(name, body): (&str, &str)| {
+            let text = match self.sweep {
+                // What comes along can be read; were it not so, its text would be shown with what is wrong.
+                true => text::from_text(body).map_or_else(|_| body.to_owned(), |draft| self.sweep_text(self.placed(draft), Vec::new())),
+                false => body.to_owned(),
+            };
+            Template { name: name.to_owned(), text }
+        };
+        found.extend(RECIPES.map(recipe));
         found
     }
 
@@ -434,6 +442,57 @@ impl Kind for JobKind {
 }
 
 impl JobKind {
+    /// Returns the text of a sweep over the parameters of a job; `known` has the values of those of which more than one is known.
+    fn sweep_text(&self, draft: Draft, known: Vec<(String, Vec<Value>)>) -> String {
+        let (draft, mut lines) = sweeping::tokens(draft);
+        for (name, values) in known {
+            let own = format!("{name}=");
+            let line = sweeping::line_of_values(&name, values);
+            match lines.iter_mut().find(|line| line.starts_with(&own)) {
+                Some(old) => *old = line,
+                None => lines.push(line),
+            }
+        }
+        let mut made = Self { seed: self.seed.clone(), rest: Rest::default(), sweep: true };
+        let mut values = made.values_of(&draft);
+        values.extend(sweeping::defaults(&lines));
+        made.text(&values)
+    }
+
+    /// Returns a draft where the form began: a recipe names no place.
+    fn placed(&self, draft: Draft) -> Draft {
+        let seeded = self.seeded();
+        Draft { cluster: seeded.cluster, experiment: seeded.experiment, ..draft }
+    }
+
+    /// Returns what is like the newest sweeps: the first of their members that is known, with all values that members have.
+    fn like_sweeps(&self, cx: &Cx) -> Vec<Template> {
+        let like = |sweep: &crate::model::state::Sweep| {
+            let jobs = cx.world.jobs_of(sweep.experiment).iter().filter_map(|id| cx.world.job(*id));
+            let member = |job: &&std::sync::Arc<crate::model::state::Job>| job.sweep.as_ref().is_some_and(|m| m.of == sweep.id);
+            let mut known: Vec<(String, Vec<Value>)> = Vec::new();
+            let mut first = None;
+            for job in jobs.filter(member) {
+                first.get_or_insert(job);
+                for (name, value) in job.sweep.iter().flat_map(|member| &member.parameters) {
+                    let at = known.iter().position(|(of, _)| of == name).unwrap_or_else(|| {
+                        known.push((name.clone(), Vec::new()));
+                        known.len() - 1
+                    });
+                    if !known[at].1.contains(value) {
+                        known[at].1.push(value.clone());
+                    }
+                }
+            }
+            let mut draft = Draft::of(&first?.spec_again());
+            draft.experiment = cx.world.experiment(sweep.experiment).map(|e| e.name.clone()).unwrap_or_default();
+            draft.cluster = cx.world.cluster(sweep.cluster).map(|c| c.name.clone()).unwrap_or_default();
+            Some(Template { name: format!("like sweep {}", sweep.name), text: self.sweep_text(draft, known) })
+        };
+        let sweeps = cx.world.snapshot.sweeps.values().rev().take(super::template::SWEEPS_MAX);
+        sweeps.filter_map(|sweep| like(sweep)).collect()
+    }
+
     /// Returns a job of what is kept beside the fields.
     fn draft_spec(&self) -> JobSpec {
         JobSpec {

@@ -257,6 +257,11 @@ fn values_of(file: &SweepFile) -> Values {
     values
 }
 
+/// Returns a parameter of some values as it is typed.
+pub fn line_of_values(name: &str, values: Vec<Value>) -> String {
+    line_of(&Parameter { name: name.to_owned(), values: Choices::List(values) })
+}
+
 /// Returns a parameter as it is typed.
 fn line_of(parameter: &Parameter) -> String {
     let plain = |value: &Value| match value {

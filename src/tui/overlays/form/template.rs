@@ -19,6 +19,8 @@ use crate::tui::widgets::input::Input;
 
 /// As many of those that are there are offered: the newest ones.
 pub const LIKE_MAX: usize = 30;
+/// As many sweeps: each is read out of all its members.
+pub const SWEEPS_MAX: usize = 5;
 /// The inside of the list.
 const SIZE: (u16, u16) = (60, 14);
 /// Before what is typed.
