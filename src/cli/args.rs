@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, man, metric, names,
-    resource_group, serve, sweep, theme, usage, workspace,
+    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, man, metric,
+    names, resource_group, serve, sweep, theme, usage, workspace,
 };
 use crate::model::fault::Fault;
 

@@ -183,7 +183,8 @@ pub fn run(man: &Man) -> Result<i32, Failure> {
         println!("{} pages in {}", pages.len(), dir.display());
         return Ok(0);
     }
-    let name = format!("{}.1", ["ostler"].into_iter().chain(man.command.iter().map(String::as_str)).collect::<Vec<_>>().join("-"));
+    let name =
+        format!("{}.1", ["ostler"].into_iter().chain(man.command.iter().map(String::as_str)).collect::<Vec<_>>().join("-"));
     let Some((_, text)) = pages.iter().find(|(known, _)| *known == name) else {
         let asked = man.command.join(" ");
         return Err(Fault::user(format!("there is no command `{}`", asked.escape_debug())).hint("ostler --help").into());

@@ -17,9 +17,9 @@ use ratatui::layout::{Position, Rect};
 
 use crate::commands::{Cmd, CommandId, Danger, Key, Scope};
 use crate::model::fault::Fault;
+use crate::model::ids::NodeId;
 use crate::model::request::{JobAct, JobRef, Reply, Request};
 use crate::model::snapshot::Update;
-use crate::model::ids::NodeId;
 use crate::model::state::{ExecutionState, Reach};
 use crate::model::units::{Millis, UnixMillis};
 use crate::tui::acts;

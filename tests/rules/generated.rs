@@ -112,7 +112,8 @@ fn generated_manual_is_in_step() {
             assert!(text.contains(section), "{name} has no {section}");
         }
         // Only what troff knows begins with a dot.
-        let odd = text.lines().find(|line| line.starts_with('.') && !line[1..].starts_with(|c: char| c.is_ascii_alphabetic()));
+        let odd =
+            text.lines().find(|line| line.starts_with('.') && !line[1..].starts_with(|c: char| c.is_ascii_alphabetic()));
         assert_eq!(odd, None, "{name}");
     }
 }

@@ -354,7 +354,8 @@ fn a_toast_leaves_the_hints() {
         screen.keys(keys);
         let last = |screen: &Screen| screen.text().lines().rev().take(3).map(str::to_owned).collect::<Vec<_>>();
         let before = last(&screen);
-        screen.tell(Msg::Note(Ok("something was said in quite a number of words, so that it covers what it is above".into())));
+        screen
+            .tell(Msg::Note(Ok("something was said in quite a number of words, so that it covers what it is above".into())));
         assert!(screen.text().contains("something was said"), "{}", screen.text());
         assert_eq!(last(&screen), before, "{keys}");
     }

@@ -69,7 +69,8 @@ impl Compare {
 
     /// Returns how wide the name of a row, and a column, is.
     fn widths(&self, width: usize) -> (usize, usize) {
-        let longest = self.rows.iter().map(|row| row.name.width()).max().unwrap_or(0).clamp(8, if width < LEAD.1 { 12 } else { 28 });
+        let longest =
+            self.rows.iter().map(|row| row.name.width()).max().unwrap_or(0).clamp(8, if width < LEAD.1 { 12 } else { 28 });
         let room = width.saturating_sub(longest + lead(width));
         let each = (room / self.jobs.len().max(1)).saturating_sub(2).clamp(COLUMN.0, COLUMN.1);
         (longest, each)

@@ -420,7 +420,8 @@ impl Kind for JobKind {
         let recipe = |(name, body): (&str, &str)| {
             let text = match self.sweep {
                 // What comes along can be read; were it not so, its text would be shown with what is wrong.
-                true => text::from_text(body).map_or_else(|_| body.to_owned(), |draft| self.sweep_text(self.placed(draft), Vec::new())),
+                true => text::from_text(body)
+                    .map_or_else(|_| body.to_owned(), |draft| self.sweep_text(self.placed(draft), Vec::new())),
                 false => body.to_owned(),
             };
             Template { name: name.to_owned(), text }
@@ -469,7 +470,8 @@ impl JobKind {
     fn like_sweeps(&self, cx: &Cx) -> Vec<Template> {
         let like = |sweep: &crate::model::state::Sweep| {
             let jobs = cx.world.jobs_of(sweep.experiment).iter().filter_map(|id| cx.world.job(*id));
-            let member = |job: &&std::sync::Arc<crate::model::state::Job>| job.sweep.as_ref().is_some_and(|m| m.of == sweep.id);
+            let member =
+                |job: &&std::sync::Arc<crate::model::state::Job>| job.sweep.as_ref().is_some_and(|m| m.of == sweep.id);
             let mut known: Vec<(String, Vec<Value>)> = Vec::new();
             let mut first = None;
             for job in jobs.filter(member) {
