@@ -14,7 +14,7 @@ use ostler::tui::{Leave, TuiOptions};
 fn main() -> std::process::ExitCode {
     // Whoever asks for encryption later finds it; a second provider cannot be there before the first line.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let code = cli::run(&Screen { show, replay, still, themes });
+    let code = cli::run(&Screen { show, replay, still, moving, themes });
     std::process::ExitCode::from(u8::try_from(code & 0xFF).unwrap_or(1))
 }
 
@@ -64,6 +64,11 @@ fn still(file: &Path, look: Look, size: (u16, u16), after: Millis) -> Result<Str
     // A picture has all colours, whatever terminal it is made from.
     let options = TuiOptions { depth: Some(Depth::True), ..options(look) };
     ostler::tui::still::still(file, &options, size, after)
+}
+
+fn moving(file: &Path, look: Look, size: (u16, u16), until: Millis) -> Result<String, Fault> {
+    let options = TuiOptions { depth: Some(Depth::True), ..options(look) };
+    ostler::tui::moving::moving(file, &options, size, until)
 }
 
 fn themes() -> Vec<String> {

@@ -42,11 +42,14 @@ pub struct Recording {
     /// Draw the screen of `--replay` into this file (SVG) instead
     #[arg(long, value_name = "FILE", requires = "replay")]
     pub still: Option<PathBuf>,
-    /// After so much of the recording's time
-    #[arg(long, value_name = "SPAN", requires = "still", default_value = "1d", value_parser = crate::model::units::Millis::parse)]
+    /// Draw the screen of `--replay` as it moves into this file (SVG, plays by itself) instead
+    #[arg(long, value_name = "FILE", requires = "replay", conflicts_with = "still")]
+    pub moving: Option<PathBuf>,
+    /// After, or up to, so much of the recording's time
+    #[arg(long, value_name = "SPAN", requires = "replay", default_value = "1d", value_parser = crate::model::units::Millis::parse)]
     pub after: crate::model::units::Millis,
     /// In so many columns and rows
-    #[arg(long, value_name = "COLUMNSxROWS", requires = "still", default_value = "120x36", value_parser = size)]
+    #[arg(long, value_name = "COLUMNSxROWS", requires = "replay", default_value = "120x36", value_parser = size)]
     pub size: (u16, u16),
 }
 

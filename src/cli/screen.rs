@@ -23,6 +23,8 @@ pub struct Screen {
     pub replay: fn(PathBuf, Look) -> Showing,
     /// Draws the screen of a recording as an SVG: in so many columns and rows, after so much of its time.
     pub still: Still,
+    /// Draws it as it moves, up to so much of its time.
+    pub moving: Still,
     /// Names the built-in themes.
     pub themes: fn() -> Vec<String>,
 }
@@ -131,8 +133,9 @@ pub async fn replay(
 ) -> Result<i32, Failure> {
     let Some(file) = &recording.replay else { return Ok(0) };
     let look = look(session, environment, true, recording);
-    if let Some(out) = &recording.still {
-        let picture = (screen.still)(file, look, recording.size, recording.after)?;
+    let still = recording.still.as_ref().map(|out| (out, screen.still));
+    if let Some((out, draw)) = still.or_else(|| recording.moving.as_ref().map(|out| (out, screen.moving))) {
+        let picture = draw(file, look, recording.size, recording.after)?;
         std::fs::write(out, picture)
             .map_err(|e| Fault::user(format!("`{}` cannot be written", out.display())).because(&e))?;
         return Ok(0);

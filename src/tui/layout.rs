@@ -21,8 +21,7 @@ const TREE_MIN: u16 = 31;
 const RIGHT_MIN: u16 = 34;
 /// Detail and log are never lower, frame included.
 const PART_MIN: u16 = 5;
-/// Below so many rows a log that has nothing to show leaves its room to the detail pane while that has the keys: frame and one line.
-const LOW: u16 = 32;
+/// A log that has nothing to show leaves its room to the detail pane while that has the keys: frame and one line.
 const LOG_EMPTY: u16 = 3;
 
 /// The sizes a person may change; remembered.
@@ -103,7 +102,7 @@ impl Layout {
         let body = Rect { y: screen.y + 1, height: screen.height - 2, ..screen };
         let mut layout = Self { screen, title, hints, ..Self::default() };
         let sizes = if logs == Logs::Never { Sizes { detail: 100, ..sizes } } else { sizes };
-        let low = screen.height < LOW && logs == Logs::None && focus == PaneId::Detail;
+        let low = logs == Logs::None && focus == PaneId::Detail;
         let whole = zoom || (body.height < STACK_HEIGHT && body.width < PAGES_WIDTH);
         match focus {
             PaneId::Tree if whole || body.width < PAGES_WIDTH => layout.tree = Some(body),

@@ -19,6 +19,7 @@ pub mod keymap;
 pub mod layout;
 mod live;
 pub mod metrics;
+pub mod moving;
 pub mod msg;
 pub mod overlays;
 pub mod pane;

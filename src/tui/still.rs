@@ -2,6 +2,7 @@
 //! text in it, so that it is small, sharp at any size, and can be searched.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
 use ratatui::buffer::{Buffer, Cell};
@@ -16,7 +17,7 @@ use crate::model::fault::Fault;
 use crate::model::units::Millis;
 
 /// Width and height of a cell in the picture, in its units: those of a letter of DejaVu Sans Mono, so that lines join.
-const CELL: (f32, f32) = (8.4, 16.3);
+pub(super) const CELL: (f32, f32) = (8.4, 16.3);
 const FONT_SIZE: f32 = 14.0;
 const BASELINE: f32 = 13.0;
 /// Free room around the screen.
@@ -57,46 +58,49 @@ pub fn still(file: &Path, options: &TuiOptions, size: (u16, u16), after: Millis)
 
 /// Returns a picture of what is drawn.
 pub fn svg(buffer: &Buffer) -> String {
-    let (width, height) = (f32::from(buffer.area.width) * CELL.0, f32::from(buffer.area.height) * CELL.1);
-    let (outer_width, outer_height) = (width + 2.0 * MARGIN, height + 2.0 * MARGIN);
-    let ground =
-        buffer.cell((0, 0)).map_or_else(|| "#000000".to_owned(), |cell| paper(cell).unwrap_or_else(|| "#000000".to_owned()));
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{outer_width}\" height=\"{outer_height}\" viewBox=\"0 0 {outer_width} {outer_height}\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{ground}\"/>\n\
-         <g transform=\"translate({MARGIN} {MARGIN})\" font-family=\"{FONTS}\" font-size=\"{FONT_SIZE}\" xml:space=\"preserve\">\n"
-    );
+    let ground = ground(buffer);
+    let mut out = head(buffer, &ground);
     for y in 0..buffer.area.height {
-        row(buffer, y, &ground, &mut out);
+        row(buffer, (y, 0..buffer.area.width), f32::from(y) * CELL.1, &ground, &mut out);
     }
     out.push_str("</g>\n</svg>\n");
     out
 }
 
-/// Runs of cells of one look become one rectangle and one text.
-fn row(buffer: &Buffer, y: u16, ground: &str, out: &mut String) {
-    let mut x = 0;
-    while x < buffer.area.width {
+/// Returns the colour that most of it stands on.
+pub(super) fn ground(buffer: &Buffer) -> String {
+    buffer.cell((0, 0)).and_then(paper).unwrap_or_else(|| "#000000".to_owned())
+}
+
+/// Returns the beginning of a picture of that size; `</g></svg>` ends it.
+pub(super) fn head(buffer: &Buffer, ground: &str) -> String {
+    let (width, height) = (f32::from(buffer.area.width) * CELL.0, f32::from(buffer.area.height) * CELL.1);
+    let (outer_width, outer_height) = (width + 2.0 * MARGIN, height + 2.0 * MARGIN);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{outer_width}\" height=\"{outer_height}\" viewBox=\"0 0 {outer_width} {outer_height}\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{ground}\"/>\n\
+         <g transform=\"translate({MARGIN} {MARGIN})\" font-family=\"{FONTS}\" font-size=\"{FONT_SIZE}\" xml:space=\"preserve\">\n"
+    )
+}
+
+/// Draws columns of a row so far from the top: runs of cells of one look become one rectangle and one text.
+pub(super) fn row(buffer: &Buffer, (y, columns): (u16, Range<u16>), top: f32, ground: &str, out: &mut String) {
+    let mut x = columns.start;
+    while x < columns.end {
         let Some(first) = buffer.cell((x, y)) else { return };
         let (look, begin) = (look_of(first), x);
-        let mut text = String::new();
-        // Where each letter stands: fonts that stand in for braille and boxes are not as wide as a cell.
-        let mut places: Vec<String> = Vec::new();
-        while let Some(cell) = buffer.cell((x, y)).filter(|cell| look_of(cell) == look) {
-            text.push_str(cell.symbol());
-            places.extend(cell.symbol().chars().map(|_| format!("{:.1}", f32::from(x) * CELL.0)));
+        let mut letters: Vec<(&str, f32)> = Vec::new();
+        while let Some(cell) = buffer.cell((x, y)).filter(|cell| x < columns.end && look_of(cell) == look) {
+            letters.push((cell.symbol(), f32::from(x) * CELL.0));
             x += cell.symbol().width().max(1) as u16;
         }
-        let (left, top, wide) = (f32::from(begin) * CELL.0, f32::from(y) * CELL.1, f32::from(x - begin) * CELL.0);
+        let (left, wide) = (f32::from(begin) * CELL.0, f32::from(x - begin) * CELL.0);
         if let Some(paper) = look.paper.filter(|paper| paper != ground) {
             let _ = writeln!(
                 out,
                 "<rect x=\"{left:.1}\" y=\"{top}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{paper}\"/>",
                 CELL.1
             );
-        }
-        if text.trim().is_empty() {
-            continue;
         }
         let mut marks = String::new();
         for (modifier, mark) in [
@@ -109,14 +113,63 @@ fn row(buffer: &Buffer, y: u16, ground: &str, out: &mut String) {
             }
         }
         let baseline = top + BASELINE;
-        let place = match text.is_ascii() {
-            // Another font's letters may be narrower: the run keeps its width.
-            true => format!("{left:.1}\" textLength=\"{wide:.1}"),
-            false => places.join(" "),
-        };
         let ink = look.ink.unwrap_or_else(|| "#d0d0d0".to_owned());
-        let _ = writeln!(out, "<text x=\"{place}\" y=\"{baseline}\" fill=\"{ink}\"{marks}>{}</text>", escaped(&text));
+        for piece in pieces(&letters) {
+            let text: String = piece.iter().map(|(symbol, _)| *symbol).collect();
+            if text.trim().is_empty() {
+                continue;
+            }
+            // Another font's letters may be narrower: a piece of one alphabet keeps its width, in any other each letter its place.
+            let place = match alphabet_of(&text) {
+                Some(_) => {
+                    let (first, last) = (piece[0].1, piece[piece.len() - 1].1 + CELL.0);
+                    format!("{first:.1}\" textLength=\"{:.1}", last - first)
+                }
+                None => {
+                    let each = |(symbol, x): &(&str, f32)| vec![format!("{x:.1}"); symbol.chars().count()];
+                    piece.iter().flat_map(each).collect::<Vec<_>>().join(" ")
+                }
+            };
+            let _ = writeln!(out, "<text x=\"{place}\" y=\"{baseline}\" fill=\"{ink}\"{marks}>{}</text>", escaped(&text));
+        }
     }
+}
+
+/// Letters that have the width of a cell in nearly every font; those of braille and blocks often come from another one.
+#[derive(Clone, Copy, PartialEq)]
+enum Alphabet {
+    Ascii,
+    Boxes,
+}
+
+fn alphabet_of(text: &str) -> Option<Alphabet> {
+    let of = |c: char| match c {
+        ' '..='~' => Some(Alphabet::Ascii),
+        '\u{2500}'..='\u{257f}' => Some(Alphabet::Boxes),
+        _ => None,
+    };
+    let first = of(text.chars().next()?)?;
+    text.chars().all(|c| of(c) == Some(first)).then_some(first)
+}
+
+/// The least letters of one alphabet that are a piece of their own: the place of each of fewer is shorter than another element.
+const PIECE_MIN: usize = 9;
+
+/// Divides letters so that long pieces are of one alphabet.
+fn pieces<'a, 'b>(letters: &'b [(&'a str, f32)]) -> Vec<&'b [(&'a str, f32)]> {
+    let (mut found, mut from, mut at) = (Vec::new(), 0, 0);
+    while at < letters.len() {
+        let alphabet = alphabet_of(letters[at].0);
+        let len = letters[at..].iter().take_while(|(symbol, _)| alphabet_of(symbol) == alphabet).count();
+        if alphabet.is_some() && len >= PIECE_MIN {
+            found.extend([&letters[from..at], &letters[at..at + len]]);
+            from = at + len;
+        }
+        at += len;
+    }
+    found.push(&letters[from..]);
+    found.retain(|piece| !piece.is_empty());
+    found
 }
 
 /// How a cell looks: alike cells are drawn together.

@@ -118,38 +118,69 @@ fn generated_manual_is_in_step() {
     }
 }
 
-/// The pictures of the README: the file, the recording, after how many seconds of it, and words that have to be seen.
-const PICTURES: [(&str, &str, u64, [&str; 2]); 3] = [
+/// The pictures of the README: the file, its recording, after how many seconds of it, and words that have to be seen.
+const PICTURES: [(&str, &str, u64, [&str; 2]); 5] = [
     ("main.svg", "demo.jsonl", 9, ["following", "epoch"]),
     ("history.svg", "demo.jsonl", 25, ["History", "nodes at work"]),
     ("scaling.svg", "scaling.jsonl", 6, ["proposed", "budget lasts"]),
+    ("table.svg", "study.jsonl", 33, ["best loss", "goes with loss"]),
+    ("curves.svg", "study.jsonl", 25, ["loss over steps", "LR=1"]),
 ];
 
-/// A session with the demo, recorded by `ostler --record FILE demo`, and one with a cluster that has a price are drawn as
-/// `--replay FILE --still PICTURE` does it.
+/// The moving one, up to so many seconds.
+const MOVING: (&str, &str, u64) = ("moving.svg", "study.jsonl", 45);
+/// What a page can hold without a wait.
+const MOVING_BYTES_MAX: usize = 1 << 20;
+
+fn drawn_as() -> ostler::tui::TuiOptions {
+    ostler::tui::TuiOptions {
+        theme: Some("ostler-dark".to_owned()),
+        depth: Some(ostler::tui::theme::Depth::True),
+        demo: true,
+        ..Default::default()
+    }
+}
+
+/// Keeps a picture when that is asked for, and checks that it is there and shown.
+fn kept(name: &str, picture: &str) {
+    let path = root().join("assets/screens").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, picture).unwrap();
+    }
+    // How it looks in detail may be of an earlier day; that it is there may not.
+    assert!(path.is_file(), "{name}: UPDATE=1 cargo test --test rules generated");
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("assets/screens/{name}")), "the README does not show {name}");
+}
+
+/// Sessions with the demo, recorded by `ostler --record FILE demo`, are drawn as `--replay FILE --still PICTURE` does it.
 #[test]
 fn generated_pictures_come_from_a_recording() {
-    let folder = root().join("assets/screens");
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     for (name, recording, secs, words) in PICTURES {
-        let options = ostler::tui::TuiOptions {
-            theme: Some("ostler-dark".to_owned()),
-            depth: Some(ostler::tui::theme::Depth::True),
-            demo: recording == "demo.jsonl",
-            ..Default::default()
-        };
         let after = ostler::model::units::Millis::from_secs(secs);
-        let picture = ostler::tui::still::still(&folder.join(recording), &options, (120, 36), after).unwrap();
+        let file = root().join("assets/screens").join(recording);
+        let picture = ostler::tui::still::still(&file, &drawn_as(), (120, 36), after).unwrap();
         for word in words {
             assert!(picture.contains(&word.replace(' ', "\u{a0}")), "{name} has no `{word}`");
         }
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(folder.join(name), &picture).unwrap();
-        }
-        // How it looks in detail may be of an earlier day; that it is there may not.
-        assert!(folder.join(name).is_file(), "{name}: UPDATE=1 cargo test --test rules generated");
-        assert!(readme.contains(&format!("assets/screens/{name}")), "the README does not show {name}");
+        kept(name, &picture);
     }
+}
+
+/// The moving picture comes from one too, as `--replay FILE --moving PICTURE` does it.
+#[test]
+fn generated_moving_picture_comes_from_a_recording() {
+    let (name, recording, secs) = MOVING;
+    let until = ostler::model::units::Millis::from_secs(secs);
+    let picture =
+        ostler::tui::moving::moving(&root().join("assets/screens").join(recording), &drawn_as(), (120, 36), until).unwrap();
+    assert!(picture.len() < MOVING_BYTES_MAX, "{} KiB", picture.len() / 1024);
+    // What is not there in the beginning comes.
+    for word in ["proposed", "Help:", "goes"] {
+        assert!(picture.contains(&word.replace(' ', "\u{a0}")), "no `{word}`");
+    }
+    assert!(picture.matches("<animate ").count() > 100 && !picture.contains("<script"));
+    kept(name, &picture);
 }
 
 #[test]

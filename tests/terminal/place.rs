@@ -49,6 +49,16 @@ impl Place {
 
     /// Opens the screen with variables and arguments of its own.
     pub fn screen_with(&self, width: u16, height: u16, variables: &[&str], args: &[&str]) -> Tmux {
+        self.open(width, height, variables, &[env!("CARGO_BIN_EXE_ostler")], args)
+    }
+
+    /// Opens a shell that controls jobs; `$OSTLER` is the program.
+    pub fn shell(&self, width: u16, height: u16) -> Tmux {
+        let program = concat!("OSTLER=", env!("CARGO_BIN_EXE_ostler"));
+        self.open(width, height, &["PS1=sh> ", program], &["bash", "--norc", "--noprofile", "-i"], &[])
+    }
+
+    fn open(&self, width: u16, height: u16, variables: &[&str], program: &[&str], args: &[&str]) -> Tmux {
         let (home, state) = (self.dir.path().display().to_string(), self.state().display().to_string());
         let mut words = vec![
             "env".to_owned(),
@@ -61,7 +71,7 @@ impl Place {
             "TERM=tmux-256color".to_owned(),
         ];
         words.extend(variables.iter().map(|word| (*word).to_owned()));
-        words.push(env!("CARGO_BIN_EXE_ostler").to_owned());
+        words.extend(program.iter().map(|word| (*word).to_owned()));
         words.extend(args.iter().map(|word| (*word).to_owned()));
         Tmux::start(self.dir.path(), width, height, &words.iter().map(String::as_str).collect::<Vec<_>>())
     }

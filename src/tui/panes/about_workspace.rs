@@ -243,7 +243,8 @@ pub fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
     };
     let mut jobs = format!("{} waiting", cluster.waiting);
     if counts.unusable > 0 {
-        jobs = format!("{jobs}, {} nodes unusable", counts.unusable);
+        let nodes = if counts.unusable == 1 { "node" } else { "nodes" };
+        jobs = format!("{jobs}, {} {nodes} unusable", counts.unusable);
     }
     let target = cluster.spec.scale_settings.target();
     vec![
