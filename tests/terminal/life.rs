@@ -55,7 +55,8 @@ fn a_console_of_sixteen_colours_gets_no_others() {
     tmux.keys("?");
     tmux.wait(&["Help"]);
     let raw = String::from_utf8_lossy(&tmux.raw()).into_owned();
-    let looks: Vec<&str> = raw.split("\u{1b}[").skip(1).filter_map(|part| part.split_once('m').map(|(look, _)| look)).collect();
+    let looks: Vec<&str> =
+        raw.split("\u{1b}[").skip(1).filter_map(|part| part.split_once('m').map(|(look, _)| look)).collect();
     let looks: Vec<&str> = looks.into_iter().filter(|look| look.bytes().all(|b| b.is_ascii_digit() || b == b';')).collect();
     assert!(!looks.is_empty());
     for look in looks {
