@@ -238,6 +238,27 @@ fn auto_scale_neither_flaps_nor_asks_while_money_is_short() {
     assert_eq!(rig.nodes(), "running running", "the next day the others run; {spent} was spent");
 }
 
+/// Found by the simulation: the number wanted went up for the useless node and down for the lack of money, without end.
+#[test]
+fn a_node_that_is_of_no_use_and_cannot_be_replaced_for_money_is_borne() {
+    let mut rig = priced(0);
+    let auto = AutoScale::new(NodeCount(0), NodeCount(6), NodeCount(0));
+    rig.on(Event::AutoScaleAsked { cluster: GPU, auto });
+    let a = rig.submit("a", 1);
+    rig.bring_up();
+    rig.started(main_of(a.0, 1, 0));
+    limit(&mut rig, true, money(3), Period::Month, Brake::Hold);
+    rig.gone(main_of(a.0, 1, 0), exit(0));
+    rig.node_down(1);
+    let b = rig.submit("b", 1);
+    assert_eq!((rig.state(b), rig.nodes().as_str()), (ExecutionState::Queued, "idle"));
+    assert!(rig.cluster().short_of_money && rig.find(|act| matches!(act, Act::AcquireNode { .. })).is_none());
+    rig.pass(Millis::from_mins(2));
+    // More money, and another one comes.
+    limit(&mut rig, true, money(30), Period::Month, Brake::Hold);
+    assert!(rig.find(|act| matches!(act, Act::AcquireNode { .. })).is_some(), "{}", rig.nodes());
+}
+
 #[test]
 fn a_person_keeps_nodes_awake_and_lets_a_paused_pool_go_on() {
     let mut rig = priced(1);
