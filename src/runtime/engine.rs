@@ -43,7 +43,7 @@ pub enum Input {
     /// A node, or the link to it, says something.
     Report(NodeId, Report),
     /// A fact that was found while performing.
-    Fact(Event),
+    Fact(Box<Event>),
     /// A rule of a job has come true on a node.
     RuleFired(JobId, NodeId, Box<Fired>),
     /// The config was read again.
@@ -271,7 +271,7 @@ impl<S: Store> Engine<S> {
         for job in live {
             engine.index(&job);
         }
-        engine.feedback.push_back(Input::Fact(Event::Started));
+        engine.feedback.push_back(Input::Fact(Box::new(Event::Started)));
         let reissued: Vec<Effect> = engine.outbox.values().cloned().collect();
         let mut turn = engine.turn(now, Vec::new())?;
         let first = perform::open_all(&engine);
@@ -313,7 +313,10 @@ impl<S: Store> Engine<S> {
     /// Returns the hosts of machines that were acquired while performing and are facts of the next turn.
     pub(super) fn hosts_on_the_way(&self) -> impl Iterator<Item = &String> {
         self.feedback.iter().filter_map(|input| match input {
-            Input::Fact(Event::NodeAcquired { host, .. }) => Some(host),
+            Input::Fact(event) => match &**event {
+                Event::NodeAcquired { host, .. } => Some(host),
+                _ => None,
+            },
             _ => None,
         })
     }
@@ -361,7 +364,7 @@ impl<S: Store> Engine<S> {
                 Ok(())
             }
             Input::Fact(event) => {
-                self.step(event, work);
+                self.step(*event, work);
                 Ok(())
             }
             Input::RuleFired(job, node, fired) => self.rule_fired(job, node, *fired, work),
@@ -597,10 +600,10 @@ impl<S: Store> Engine<S> {
                 }
             }
             perform::Done::Outs(both) => outs.extend(both),
-            perform::Done::Fact(event) => self.feedback.push_back(Input::Fact(event)),
+            perform::Done::Fact(event) => self.feedback.push_back(Input::Fact(Box::new(event))),
             perform::Done::OutThenFact(out, event) => {
                 outs.push(out);
-                self.feedback.push_back(Input::Fact(event));
+                self.feedback.push_back(Input::Fact(Box::new(event)));
             }
             perform::Done::Later => {}
         }

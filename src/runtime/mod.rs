@@ -477,7 +477,7 @@ impl Loop {
             Out::Server(effect, work) => {
                 let inputs = self.inputs.clone();
                 self.tokio.spawn(async move {
-                    let _ = inputs.send(Input::Fact(export::perform(work, effect).await)).await;
+                    let _ = inputs.send(Input::Fact(Box::new(export::perform(work, effect).await))).await;
                 });
             }
             Out::Notify(effect, job) => self.notify(effect, job),
@@ -592,7 +592,7 @@ impl Loop {
                 tracing::warn!(node = %work.name, ?kept, "logs stayed behind on a node that is given back");
             }
             retention::sweep_copies(&keeper, now).await;
-            let _ = inputs.send(Input::Fact(Event::LogsKept { effect, kept })).await;
+            let _ = inputs.send(Input::Fact(Box::new(Event::LogsKept { effect, kept }))).await;
         });
     }
 
@@ -669,7 +669,7 @@ impl Loop {
             self.tokio.spawn(async move {
                 for verdict in gatherer.look(look, way, now).await {
                     let input = match verdict {
-                        metrics::Verdict::Stop(job, why) => Input::Fact(Event::StoppedEarly { job, why }),
+                        metrics::Verdict::Stop(job, why) => Input::Fact(Box::new(Event::StoppedEarly { job, why })),
                         metrics::Verdict::Fired(job, node, fired) => Input::RuleFired(job, node, Box::new(fired)),
                     };
                     let _ = inputs.send(input).await;
@@ -696,7 +696,7 @@ impl Loop {
             let inputs = self.inputs.clone();
             self.tokio.spawn(async move {
                 if let Some(observed) = sampler.measure(node, way, plugin, root, now).await {
-                    let _ = inputs.send(Input::Fact(Event::NodeMeasured { node, observed })).await;
+                    let _ = inputs.send(Input::Fact(Box::new(Event::NodeMeasured { node, observed }))).await;
                 }
             });
         }
@@ -730,7 +730,7 @@ impl Loop {
         let shape = self.engine.settings.webhook_shape;
         self.tokio.spawn(async move {
             hooks::job_ended(&url, shape, &view).await;
-            let _ = inputs.send(Input::Fact(Event::EffectDone { effect })).await;
+            let _ = inputs.send(Input::Fact(Box::new(Event::EffectDone { effect }))).await;
         });
     }
 

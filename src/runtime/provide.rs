@@ -273,10 +273,10 @@ pub async fn run(work: Work) -> Option<Input> {
                 Err(none) => Err(none),
             };
             crash_point("acquire.done");
-            Some(Input::Fact(match got {
+            Some(Input::Fact(Box::new(match got {
                 Ok(machine) => acquired(effect, machine),
                 Err(none) => failed(effect, none),
-            }))
+            })))
         }
         (Ask::Release { effect, tag, machine }, asked) => {
             crash_point("release.due");
@@ -286,7 +286,7 @@ pub async fn run(work: Work) -> Option<Input> {
                 Err(none) => Err(none),
             };
             crash_point("release.done");
-            Some(Input::Fact(released(effect, done)))
+            Some(Input::Fact(Box::new(released(effect, done))))
         }
         (Ask::List { cluster, pool }, asked) => {
             let found = match asked {
@@ -314,7 +314,7 @@ pub async fn run(work: Work) -> Option<Input> {
         }
         (Ask::Sleep { effect, line, tag, host }, _) => {
             let done = power::switch(&line, Switch::Off, tag, &host, &folder).await;
-            Some(Input::Fact(released(effect, done)))
+            Some(Input::Fact(Box::new(released(effect, done))))
         }
     }
 }

@@ -283,7 +283,7 @@ pub enum Event {
         node: NodeId,
         effect: Option<EffectId>,
         boot: BootId,
-        facts: Facts,
+        facts: Box<Facts>,
         inventory: BTreeMap<RankKey, Sighting>,
     },
     /// The link is down. It tries again by itself after `retry_in`; never, when that is pointless (refused key, changed

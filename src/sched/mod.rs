@@ -254,7 +254,7 @@ impl Sched {
                 self.on_acquired(effect, Got { name, host, machine, price });
             }
             Event::AcquireFailed { effect, code, message } => self.on_acquire_failed(effect, code, message),
-            Event::NodeUp { node, effect, boot, facts, inventory } => self.on_up(node, effect, boot, facts, inventory),
+            Event::NodeUp { node, effect, boot, facts, inventory } => self.on_up(node, effect, boot, *facts, inventory),
             Event::NodeDown { node, why, retry_in } => self.on_down(node, why, retry_in),
             Event::LogsKept { effect, kept: _ } => self.on_logs_kept(effect),
             Event::NodeReleased { effect } => self.on_released(effect),

@@ -247,7 +247,7 @@ impl Dispatch {
         match report {
             Report::Up { facts, inventory, .. } => {
                 self.root.clone_from(&facts.root);
-                self.facts = Some((facts, inventory));
+                self.facts = Some((*facts, inventory));
                 (self.up, self.failures) = (false, 0);
                 self.starts.clear();
                 self.acks.clear();
@@ -500,7 +500,7 @@ impl Dispatch {
         for (key, flight) in &self.flights {
             self.report(Report::Told { key: *key, away: flight.away.clone() }).await?;
         }
-        self.report(Report::Up { boot: BootId(format!("slurm-{}", self.whose)), facts, inventory }).await?;
+        self.report(Report::Up { boot: BootId(format!("slurm-{}", self.whose)), facts: Box::new(facts), inventory }).await?;
         self.told_all(&heard, true);
         self.pause(began.elapsed(), true);
         Ok(())

@@ -94,7 +94,7 @@ pub enum Order {
 #[serde(rename_all = "camelCase")]
 pub enum Report {
     /// The agent runs, has taken our epoch, and this is all there is in its spool.
-    Up { boot: BootId, facts: Facts, inventory: BTreeMap<RankKey, Seen> },
+    Up { boot: BootId, facts: Box<Facts>, inventory: BTreeMap<RankKey, Seen> },
     /// The link is not there. The link task tries again by itself after `retry_in`; `None` means that it waits to be
     /// asked (refused key, changed host key).
     Down { why: Unusable, retry_in: Option<Millis> },

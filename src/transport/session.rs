@@ -117,7 +117,7 @@ impl Coming {
         let told = inventory.iter().filter(|(_, seen)| matches!(seen, Seen::Gone(_))).map(|(key, _)| *key).collect();
         let mut session = Session { told, boot: boot.clone(), ..Session::new(boot.clone()) };
         let later: Vec<Report> = std::mem::take(&mut self.later).into_iter().flat_map(|said| session.hear(said)).collect();
-        session.first = Some(Report::Up { boot, facts, inventory });
+        session.first = Some(Report::Up { boot, facts: Box::new(facts), inventory });
         session.waiting = later;
         Ok(session)
     }

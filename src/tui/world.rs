@@ -180,10 +180,10 @@ impl World {
                 self.index(change);
                 continue;
             };
-            if group.0 != Some(job.experiment) {
-                if let Some(experiment) = group.0.replace(job.experiment) {
-                    self.jobs.entry(experiment).or_default().append(&mut group.1);
-                }
+            if group.0 != Some(job.experiment)
+                && let Some(experiment) = group.0.replace(job.experiment)
+            {
+                self.jobs.entry(experiment).or_default().append(&mut group.1);
             }
             group.1.push(job.id);
             if job.state == ExecutionState::Queued {

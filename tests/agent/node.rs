@@ -184,7 +184,7 @@ impl Node {
     pub async fn wait_up(&mut self) {
         let up = self.expect("up", |report| matches!(report, Report::Up { .. })).await;
         if let Report::Up { boot, facts, inventory } = up {
-            (self.boot, self.facts, self.inventory) = (boot, facts, inventory);
+            (self.boot, self.facts, self.inventory) = (boot, *facts, inventory);
         }
     }
 

@@ -151,7 +151,13 @@ impl World {
 
 fn up(node: NodeId, effect: EffectId) -> Event {
     let facts = Facts { root: "/spool".into(), shell: "/bin/sh".into(), ..Facts::default() };
-    Event::NodeUp { node, effect: Some(effect), boot: BootId("boot".into()), facts, inventory: BTreeMap::new() }
+    Event::NodeUp {
+        node,
+        effect: Some(effect),
+        boot: BootId("boot".into()),
+        facts: Box::new(facts),
+        inventory: BTreeMap::new(),
+    }
 }
 
 fn spec() -> JobSpec {

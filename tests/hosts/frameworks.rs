@@ -335,7 +335,7 @@ fn frameworks_with_launchers_of_their_own() {
     let line = |kind: &str, processes: u32| format!("python3 /opt/check/check.py {}", args(kind, "one", 2, processes));
     let deepspeed = json!({"pythonScriptFilePath": "/opt/check/check.py", "processesPerNode": 2,
         "commandLineArgs": args("deepspeed", "rank", 2, 4)});
-    ostler.submit_file("deepspeed", with("deepspeedSettings", deepspeed));
+    ostler.submit_file("deepspeed", with("deepSpeedSettings", deepspeed));
     let ray = json!({"commandLine": line("ray", 2), "headArgs": "--num-cpus 1", "workerArgs": "--num-cpus 3"});
     ostler.submit_file("ray", with("raySettings", ray));
     ostler.submit_file("dask", with("daskSettings", json!({"commandLine": line("dask", 4), "processesPerNode": 2})));

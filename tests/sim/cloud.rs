@@ -146,7 +146,7 @@ pub fn say(world: &mut World, life: u64, word: Word) {
         return;
     }
     world.told(match word {
-        Word::Fact(event) => Input::Fact(*event),
+        Word::Fact(event) => Input::Fact(event),
         Word::Has(cluster, found) => Input::Listed(cluster, Ok(found)),
         Word::Nothing(cluster) => Input::Listed(cluster, Err(none("throttled"))),
     });

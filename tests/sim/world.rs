@@ -231,7 +231,7 @@ impl World {
             Happening::Kept { life, effect } => {
                 if life == self.life {
                     let kept = ostler::model::kept::Kept::default();
-                    self.turn(vec![Input::Fact(ostler::sched::Event::LogsKept { effect, kept })]);
+                    self.turn(vec![Input::Fact(Box::new(ostler::sched::Event::LogsKept { effect, kept }))]);
                 }
             }
             Happening::Person if self.calm => {}
@@ -420,10 +420,10 @@ impl World {
             Out::Server(effect, _) => {
                 let outcome =
                     ostler::model::state::file_server::ServerOutcome::Failed { message: "no host is simulated".to_owned() };
-                self.turn(vec![Input::Fact(ostler::sched::Event::FileServerAnswered { effect, outcome })]);
+                self.turn(vec![Input::Fact(Box::new(ostler::sched::Event::FileServerAnswered { effect, outcome }))]);
             }
             Out::Notify(effect, _) => {
-                self.turn(vec![Input::Fact(ostler::sched::Event::EffectDone { effect })]);
+                self.turn(vec![Input::Fact(Box::new(ostler::sched::Event::EffectDone { effect }))]);
             }
             Out::Keep(effect, _) => {
                 let took = self.rng.range(KEEPING.0, KEEPING.1);
@@ -491,7 +491,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(&name) else { return };
         assert!(epoch >= host.epoch, "I15: a core of {epoch} reached a node that has seen {}", host.epoch);
         host.epoch = epoch;
-        let up = Report::Up { boot: host.boot_id(), facts: host.facts(&name), inventory: host.inventory(node) };
+        let up = Report::Up { boot: host.boot_id(), facts: Box::new(host.facts(&name)), inventory: host.inventory(node) };
         self.report(node, session, up);
     }
 

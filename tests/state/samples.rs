@@ -316,7 +316,7 @@ pub fn events() -> Vec<Event> {
             node: NodeId(1),
             effect: Some(EffectId(2)),
             boot: BootId("b".to_owned()),
-            facts: Facts::default(),
+            facts: Box::default(),
             inventory: BTreeMap::from([
                 ("1.2.m0".parse().unwrap(), Sighting::Alive),
                 ("1.1.p3".parse().unwrap(), Sighting::Gone(Proof::Lost { why: "spool gone".to_owned() })),

@@ -115,7 +115,7 @@ enum ValuesForm {
     /// These; or maps of values that vary together.
     List(Vec<Value>),
     /// As published, without the name.
-    Fields(FieldsForm),
+    Fields(Box<FieldsForm>),
     /// This one alone.
     Number(Number),
     /// This one alone.

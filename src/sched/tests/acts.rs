@@ -244,7 +244,7 @@ impl World {
         };
         let inventory = machine.spool.iter().map(|(key, record)| (*key, seen(record))).collect();
         let boot = BootId(format!("b{}", machine.boot));
-        self.tell(Event::NodeUp { node, effect, boot, facts: facts(1 + u64::from(at) % 2), inventory });
+        self.tell(Event::NodeUp { node, effect, boot, facts: Box::new(facts(1 + u64::from(at) % 2)), inventory });
     }
 
     fn start(&mut self, effect: EffectId, node: NodeId, boot: &BootId, key: RankKey) -> Option<Event> {
@@ -355,8 +355,8 @@ impl World {
         let Some(node) = node else { return };
         let now = self.now;
         if at % 7 == 3 {
-            let notice =
-                (at % 3 > 0).then(|| Notice { at: now + Millis::from_secs(u64::from(at) % 400), why: String::new() });
+            let notice = (!at.is_multiple_of(3))
+                .then(|| Notice { at: now + Millis::from_secs(u64::from(at) % 400), why: String::new() });
             return self.tell(Event::NodeNoticed { node, notice });
         }
         let bit = |n: u16| at >> n & 1 == 1;

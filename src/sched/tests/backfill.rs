@@ -277,7 +277,7 @@ proptest! {
                 node: node(id),
                 effect: None,
                 boot: BootId("b1".into()),
-                facts: facts(0),
+                facts: Box::new(facts(0)),
                 inventory: BTreeMap::new(),
             };
             clock.rig.on(event);

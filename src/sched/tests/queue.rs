@@ -136,7 +136,7 @@ fn a_part_of_a_node_is_given_only_where_it_is() {
         node: node(2),
         effect: None,
         boot: crate::model::state::BootId("b1".into()),
-        facts: facts(4),
+        facts: Box::new(facts(4)),
         inventory: BTreeMap::new(),
     });
     let mut asks = spec(1);

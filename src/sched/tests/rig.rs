@@ -169,7 +169,7 @@ impl Rig {
             node: node(id),
             effect,
             boot: BootId(boot.into()),
-            facts: facts(0),
+            facts: Box::new(facts(0)),
             inventory: inventory.into_iter().collect(),
         };
         self.on(event);

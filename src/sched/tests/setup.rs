@@ -114,7 +114,7 @@ fn what_is_gone_needs_no_clean_up() {
         node: node(1),
         effect: None,
         boot: BootId("another".into()),
-        facts: facts(1),
+        facts: Box::new(facts(1)),
         inventory: Default::default(),
     };
     rig.on(up);
@@ -188,7 +188,7 @@ fn a_reboot_sets_a_node_up_again() {
     rig.node_up(1, None, "b1", []);
     assert!(rig.starts().is_empty(), "not by a lost link");
     rig.node_down(1);
-    let (facts, inventory) = (facts(1), Default::default());
+    let (facts, inventory) = (Box::new(facts(1)), Default::default());
     rig.on(Event::NodeUp { node: node(1), effect: None, boot: BootId("another".into()), facts, inventory });
     assert_eq!(rig.starts(), [of_node(1, 2)]);
     assert_eq!(rig.nodes(), "preparing idle");

@@ -13,7 +13,7 @@ fn with_gpus(nodes: u32, gpus: u64) -> Rig {
             node: node(id),
             effect: None,
             boot: BootId("b1".into()),
-            facts: facts(gpus),
+            facts: Box::new(facts(gpus)),
             inventory: BTreeMap::new(),
         });
     }

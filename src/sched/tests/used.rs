@@ -31,7 +31,7 @@ fn bring_up_with_gpus(rig: &mut Rig) {
             }
             Act::PrepareNode { node } => {
                 let (boot, inventory) = (BootId("b1".into()), BTreeMap::new());
-                rig.on(Event::NodeUp { node, effect: Some(effect.id), boot, facts: facts(2), inventory });
+                rig.on(Event::NodeUp { node, effect: Some(effect.id), boot, facts: Box::new(facts(2)), inventory });
             }
             _ => unreachable!("looked for these two"),
         }
