@@ -544,6 +544,11 @@ impl World {
         for sweep in self.sched.sweeps().keys().copied().collect::<Vec<_>>() {
             self.tell(Event::SweepHeld { sweep, held: false });
         }
+        // Strangers go, or a job of all nodes waits for them, and rightly so.
+        let taken = self.sched.nodes().values().filter(|node| !node.observed.strangers.is_empty());
+        for (node, observed) in taken.map(|node| (node.id, node.observed.clone())).collect::<Vec<_>>() {
+            self.tell(Event::NodeMeasured { node, observed: Observed { strangers: BTreeMap::new(), ..observed } });
+        }
         for _ in 0..ROUNDS_MAX {
             for node in self.sched.nodes().values().filter(|n| n.drained).map(|n| n.id).collect::<Vec<_>>() {
                 self.tell(Event::UndrainAsked { node });
