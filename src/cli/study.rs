@@ -273,15 +273,7 @@ fn row(entry: &Entry, found: &Found, parameters: &[String], metrics: &[String]) 
 
 fn value_of(entry: &Entry) -> Value {
     let parameters: Map<String, Value> = entry.parameters.iter().cloned().collect();
-    let stat = |stat: &Stat| {
-        let number =
-            |value: f64| serde_json::Number::from_f64(value).map_or(Value::String(value.to_string()), Value::Number);
-        let body = json!({
-            "last": number(stat.last), "step": number(stat.step), "min": number(stat.min), "max": number(stat.max),
-            "mean": number(stat.mean()), "count": stat.count,
-        });
-        (stat.name.clone(), body)
-    };
+    let stat = |stat: &Stat| (stat.name.clone(), stat.value());
     let metrics: Map<String, Value> = entry.stats.iter().map(stat).collect();
     json!({"name": entry.name, "id": entry.job.to_string(), "executionState": entry.state, "parameters": parameters, "metrics": metrics})
 }

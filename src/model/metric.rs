@@ -167,7 +167,21 @@ pub struct Stat {
     pub sum: f64,
 }
 
+/// Returns a reading as JSON; one that JSON has no word for (a NaN, an infinity) is a text there.
+pub fn number(value: f64) -> serde_json::Value {
+    serde_json::Number::from_f64(value)
+        .map_or_else(|| serde_json::Value::String(value.to_string()), serde_json::Value::Number)
+}
+
 impl Stat {
+    /// Returns all that is known of it, as JSON.
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::json!({
+            "last": number(self.last), "step": number(self.step), "min": number(self.min), "max": number(self.max),
+            "mean": number(self.mean()), "count": self.count,
+        })
+    }
+
     /// Returns what there is before the first reading.
     pub fn new(name: &str) -> Self {
         let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);

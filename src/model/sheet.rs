@@ -74,13 +74,7 @@ impl Line<'_> {
     }
 
     fn value(&self) -> Value {
-        let stat = |stat: &Stat| {
-            let body = json!({
-                "last": number(stat.last), "step": number(stat.step), "min": number(stat.min), "max": number(stat.max),
-                "mean": number(stat.mean()), "count": stat.count,
-            });
-            (stat.name.clone(), body)
-        };
+        let stat = |stat: &Stat| (stat.name.clone(), stat.value());
         let job = self.job;
         json!({
             "name": job.name, "id": job.id.to_string(), "experiment": self.experiment, "cluster": self.cluster,
@@ -90,11 +84,6 @@ impl Line<'_> {
             "metrics": self.stats.iter().map(stat).collect::<Map<_, _>>(),
         })
     }
-}
-
-/// A number that JSON has no word for is a text there.
-fn number(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or_else(|| Value::String(value.to_string()), Value::Number)
 }
 
 /// Says whether a value is a number that a DOUBLE holds as it is.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::condition::Condition;
 use super::ids::JobId;
-use super::metric::Stat;
+use super::metric::{self, Stat};
 use super::spec::token;
 
 /// One job of an experiment.
@@ -73,10 +73,7 @@ impl Entry {
             return condition.fits(value);
         }
         let metric = self.metric(&condition.name, Take::Last, false);
-        metric.is_some_and(|value| {
-            let value = serde_json::Number::from_f64(value).map_or(Value::String(value.to_string()), Value::Number);
-            condition.fits(&value)
-        })
+        metric.is_some_and(|value| condition.fits(&metric::number(value)))
     }
 }
 

@@ -446,3 +446,12 @@ fn marked_jobs_are_exported() {
     export(&mut screen, "d.txt");
     assert!(screen.text().contains("ends in .csv, .json, .yaml or .parquet"), "{}", screen.text());
 }
+
+#[test]
+fn a_filter_that_hides_all_is_no_first_start() {
+    let mut screen = study(120, 40, false);
+    screen.keys("shift-tab / z q x z q");
+    let text = screen.text();
+    assert!(text.contains("nothing passes the filter") && text.contains("nothing is selected"), "{text}");
+    assert!(!text.contains("How do you want to begin"), "{text}");
+}

@@ -14,7 +14,8 @@ use crate::model::state::Job;
 pub(super) struct Export {
     file: String,
     form: Form,
-    jobs: Vec<JobId>,
+    /// Those whose metrics were not asked for yet.
+    left: Vec<JobId>,
     found: Vec<(JobId, JobMetrics)>,
 }
 
@@ -49,26 +50,27 @@ impl App {
         let Some(form) = Form::of(file) else {
             return say(ToastKind::Bad, format!("the name of the file ends in {}", Form::ENDS));
         };
-        let jobs = self.cx.marks.iter().copied().collect();
-        let export = Export { file: file.clone(), form, jobs, found: Vec::new() };
+        let left = self.cx.marks.iter().copied().collect();
+        let export = Export { file: file.clone(), form, left, found: Vec::new() };
         vec![self.ask_for_export(export)]
     }
 
-    fn ask_for_export(&mut self, export: Export) -> UiEffect {
-        let jobs = export.jobs.iter().skip(export.found.len()).take(PAGE_MAX as usize).copied().collect();
+    fn ask_for_export(&mut self, mut export: Export) -> UiEffect {
+        let page = export.left.len().min(PAGE_MAX as usize);
+        let jobs = export.left.drain(..page).collect();
         self.ask(Purpose::Export(export), Request::Metrics { jobs, curves: Vec::new() })
     }
 
     pub(super) fn on_export(&mut self, mut export: Export, reply: Result<Reply, Fault>) -> Vec<UiEffect> {
         match reply {
-            Ok(Reply::Metrics(found)) if !found.is_empty() => {
+            Ok(Reply::Metrics(found)) => {
                 self.cx.world.metrics.learn(&found);
                 export.found.extend(found);
             }
             Ok(_) => return say(ToastKind::Bad, "the core answered something else"),
             Err(fault) => return vec![UiEffect::Toast(fault_toast(&fault))],
         }
-        if export.found.len() < export.jobs.len() {
+        if !export.left.is_empty() {
             return vec![self.ask_for_export(export)];
         }
         let job = |(id, metrics): &'_ (JobId, JobMetrics)| Some((self.cx.world.job(*id)?.clone(), metrics.stats.clone()));

@@ -31,6 +31,10 @@ pub fn welcome(width: u16, cx: &Cx) -> Vec<Line<'static>> {
         facts.prose("waiting for the core", muted);
         return facts.done();
     }
+    if !cx.world.snapshot.workspaces.is_empty() {
+        facts.prose("nothing is selected", muted);
+        return facts.done();
+    }
     facts.gap();
     facts.prose("Nothing here yet. How do you want to begin?", strong);
     facts.gap();
