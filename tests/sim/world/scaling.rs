@@ -141,10 +141,12 @@ impl Account {
             asked.is_empty() || staying <= most,
             "never outside min..max: {asked:?} were asked for and there are {staying}, {most} may be"
         );
-        // What its provider takes away, and what a budget gives back, goes all the same.
+        // What its provider takes away, what a budget gives back and what a person declares dead (its boot is over with that)
+        // goes all the same.
         let chosen = |node: &&Arc<Node>| {
             let was_idle = before.get(&node.id).is_some_and(|old| old.state == NodeState::Idle);
-            node.state == NodeState::Leaving && was_idle && node.notice.is_none() && node.expires.is_none()
+            let taken = node.notice.is_some() || node.expires.is_some() || node.boot.is_none();
+            node.state == NodeState::Leaving && was_idle && !taken
         };
         let went = self.nodes.values().find(chosen)?;
         let least = least.filter(|_| cluster.brake < Brake::Zero)?;
