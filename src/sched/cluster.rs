@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Sched;
+use super::cost::held;
 use super::effect::Act;
 use super::pool::{Standing, standing};
 use crate::model::cost::Brake;
@@ -362,7 +363,13 @@ impl Sched {
 
     fn plan_of(&self, id: ClusterId, target: u32) -> Plan {
         let started = |job| self.jobs.get(&job).and_then(|job| job.started);
-        plan_scale(self.nodes_of(id).map(|node| &**node), started, target)
+        let mut plan = plan_scale(self.nodes_of(id).map(|node| &**node), started, target);
+        // What is there or asked for is in the forecast until it is given back, so that keeping it takes nothing above a limit;
+        // once one is used up, what goes helps, and what stayed could take no job.
+        if self.clusters.get(&id).is_some_and(|cluster| held(cluster)) {
+            plan.acquire += std::mem::take(&mut plan.come_back).len() as u32;
+        }
+        plan
     }
 
     fn ask_for_node(&mut self, cluster: ClusterId) {

@@ -193,6 +193,9 @@ const PROBES: &[&str] = &[
     "a budget was used up",
     "auto-scale sent an idle node away",
     "nodes with work stayed although fewer were wanted",
+    "a job ended because it used none of its GPUs",
+    "a job began beside a stranger's",
+    "a token was said again",
     "a sweep was submitted",
     "something was done to a whole sweep",
 ];

@@ -94,12 +94,12 @@ pub fn act(world: &mut World) {
 }
 
 fn submit(world: &mut World) {
-    let repeat = world.rng.chance(100) && !world.accepted.is_empty();
-    if repeat {
-        return;
+    if world.rng.chance(100) {
+        return say_again(world);
     }
     let nodes = if world.rng.chance(700) { 1 } else { world.rng.range(2, 4) as u32 };
-    let duration = world.rng.range(1, 40_000);
+    // Some are long enough to be minded when they use nothing.
+    let duration = if world.rng.chance(900) { world.rng.range(1, 40_000) } else { world.rng.range(120_000, 300_000) };
     let code = if world.rng.chance(800) { 0 } else { world.rng.range(1, 128) };
     let limit = if world.rng.chance(900) { Millis::from_days(1) } else { Millis(world.rng.range(1_000, 30_000)) };
     let preparation = world.rng.chance(200).then(|| {
@@ -126,6 +126,17 @@ fn submit(world: &mut World) {
     };
     let submit =
         Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: Some(token.clone()) };
+    world.said.insert(token.clone(), submit.clone());
+    world.ask(Request::Submit(Box::new(submit)), Some(token));
+}
+
+/// Somebody whose answer did not come says the same again; whoever got one may do so too.
+fn say_again(world: &mut World) {
+    let there = |token: &&String| world.accepted.get(*token).is_none_or(|job| world.disk.row(*job).is_some());
+    let tokens: Vec<String> = world.said.keys().filter(there).cloned().collect();
+    let Some(token) = world.rng.pick(&tokens).cloned() else { return };
+    let Some(submit) = world.said.get(&token).cloned() else { return };
+    world.reach("a token was said again");
     world.ask(Request::Submit(Box::new(submit)), Some(token));
 }
 

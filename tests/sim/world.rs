@@ -5,12 +5,13 @@
 mod nodes;
 mod rules;
 mod scaling;
+mod used;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ostler::model::ids::{JobId, NodeId, RankKey};
-use ostler::model::request::{Reply, Request};
+use ostler::model::request::{Reply, Request, Submit};
 use ostler::model::settings::Settings;
 use ostler::model::state::{ExecutionState, StopWhy, Unusable};
 use ostler::model::units::{Millis, UnixMillis};
@@ -63,6 +64,8 @@ pub enum Happening {
     Person,
     /// Something breaks, or is mended.
     Fault,
+    /// Nodes are measured.
+    Measure,
 }
 
 /// The core's side of a node's link.
@@ -116,12 +119,16 @@ pub struct World {
     ended: BTreeMap<JobId, (u32, ExecutionState, Option<i32>)>,
     /// Requests under way and the token they carry.
     asked: BTreeMap<u64, String>,
+    /// What was asked for under each token.
+    pub said: BTreeMap<String, Submit>,
     /// Tokens that were answered with a job.
     pub accepted: BTreeMap<String, JobId>,
     /// Jobs that a person retried or deleted since they ended.
     pub reopened: BTreeSet<JobId>,
     /// What machines cost and what was decided about them.
     account: scaling::Account,
+    /// How machines are used and what was decided about it.
+    used: used::Used,
     /// What was reached, for the probes.
     pub reached: BTreeMap<&'static str, u64>,
     trace: DefaultHasher,
@@ -156,14 +163,17 @@ impl World {
             exits: BTreeMap::new(),
             ended: BTreeMap::new(),
             asked: BTreeMap::new(),
+            said: BTreeMap::new(),
             accepted: BTreeMap::new(),
             reopened: BTreeSet::new(),
             account: scaling::Account::default(),
+            used: used::Used::default(),
             reached: BTreeMap::new(),
             trace: DefaultHasher::new(),
             verbose: std::env::var_os("SEED").is_some(),
         };
         world.at(0, Happening::Start);
+        world.at(0, Happening::Measure);
         world
     }
 
@@ -237,6 +247,7 @@ impl World {
             Happening::Person if self.calm => {}
             Happening::Fault if self.calm => {}
             Happening::Person => crate::people::act(self),
+            Happening::Measure => self.measure(),
             Happening::Fault => crate::faults::strike(self),
         }
     }
@@ -255,7 +266,7 @@ impl World {
         let opened = Engine::open(self.disk.clone(), Settings::default(), around, self.now, draw);
         match opened {
             Ok((engine, turn)) => {
-                self.check_scaling(&engine);
+                self.check_decisions(&engine);
                 self.engine = Some(engine);
                 self.check_durable();
                 self.carry_out(turn);
@@ -294,7 +305,7 @@ impl World {
         let taken = engine.turn(self.now, inputs);
         self.disk.with(|disk| disk.fail_next = false);
         if taken.is_ok() {
-            self.check_scaling(&engine);
+            self.check_decisions(&engine);
         }
         match taken {
             Err(_) => {
@@ -313,8 +324,10 @@ impl World {
         }
     }
 
-    fn check_scaling(&mut self, engine: &Engine<Disk>) {
-        for what in self.account.check(engine.sched(), self.now) {
+    fn check_decisions(&mut self, engine: &Engine<Disk>) {
+        let mut reached = self.account.check(engine.sched(), self.now);
+        reached.extend(self.used.check(engine.sched(), self.now));
+        for what in reached {
             self.reach(what);
         }
     }

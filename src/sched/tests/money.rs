@@ -238,6 +238,27 @@ fn auto_scale_neither_flaps_nor_asks_while_money_is_short() {
     assert_eq!(rig.nodes(), "running running", "the next day the others run; {spent} was spent");
 }
 
+#[test]
+fn a_node_that_goes_stays_again_unless_a_budget_is_used_up() {
+    // Two for an hour and one hour more are eight: the forecast is above each of these, but only the smaller one is used up.
+    for (most, comes_back) in [(5, true), (3, false)] {
+        let mut rig = priced(2);
+        let jobs = ["a", "b"].map(|name| rig.submit(name, 1));
+        for job in jobs {
+            rig.started(main_of(job.0, 1, 0));
+        }
+        rig.pass(HOUR);
+        scale(&mut rig, GPU, 1);
+        assert_eq!(rig.nodes(), "running leaving");
+        limit(&mut rig, true, money(most), Period::Total, Brake::Hold);
+        let preview = rig.sched.preview_scale(GPU, NodeCount(2), None, None);
+        assert_eq!(preview.affordable.is_none(), comes_back, "{}", preview.line);
+        scale(&mut rig, GPU, 2);
+        assert_eq!(rig.nodes(), if comes_back { "running running" } else { "running leaving" }, "a limit of {most}");
+        assert_eq!(rig.cluster().short_of_money, !comes_back);
+    }
+}
+
 /// Found by the simulation: the number wanted went up for the useless node and down for the lack of money, without end.
 #[test]
 fn a_node_that_is_of_no_use_and_cannot_be_replaced_for_money_is_borne() {

@@ -65,6 +65,8 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     for line in node_map(cluster.id, width, cx) {
         facts.spans("", line);
     }
+    // Before whatever may be long: money is to be seen on small screens too.
+    cost(cluster, &mut facts, cx);
     errors(cluster, &mut facts, cx);
     for (id, how) in strangers(cx.world.nodes_of(cluster.id).iter().filter_map(|id| cx.world.node(*id)).map(|node| &**node))
     {
@@ -88,7 +90,6 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         ProviderSpec::Http { api } => facts.text("hosts", &format!("by {}", shown(&api.url)), text),
     }
     taken_away(cluster, &mut facts, cx);
-    cost(cluster, &mut facts, cx);
     if let Some(size) = &cluster.spec.vm_size {
         facts.text("class", &shown(size), text);
     }

@@ -43,6 +43,7 @@ impl Account {
         let mut reached = Vec::new();
         reached.extend(self.money(cluster, &asked, now));
         reached.extend(self.starts(sched, now));
+        self.returns(&before, now);
         reached.extend(self.bounds(cluster, &before, &asked));
         reached.extend(self.work(cluster, &before));
         reached
@@ -118,12 +119,24 @@ impl Account {
         let begun: BTreeMap<JobId, Attempt> = runs.map(|job| (job.id, job.attempt)).collect();
         let new = begun.iter().find(|(id, attempt)| self.begun.get(id) != Some(attempt)).map(|(id, _)| *id);
         self.begun = begun;
-        let used_up = |(budget, before): &&(Budget, Money)| {
-            budget.then >= Brake::Hold && self.total(now) - *before > budget.limit + self.slack()
-        };
-        let full = self.budgets.iter().flatten().find(used_up);
+        let full = self.used_up(now);
         assert!(new.is_none() || full.is_none(), "never starts when the budget is used up: {new:?} began, {full:?}");
         full.map(|_| "a budget was used up")
+    }
+
+    /// Nodes that were to go stay again only while there is money for them.
+    fn returns(&self, before: &BTreeMap<NodeId, Arc<Node>>, now: UnixMillis) {
+        let went = |node: &Node| before.get(&node.id).is_some_and(|old| old.state == NodeState::Leaving);
+        let back = self.nodes.values().find(|node| went(node) && node.state != NodeState::Leaving);
+        let full = self.used_up(now);
+        assert!(back.is_none() || full.is_none(), "never keeps what goes when the budget is used up: {back:#?}, {full:?}");
+    }
+
+    /// Returns a budget that is used up, by the world's account.
+    fn used_up(&self, now: UnixMillis) -> Option<&(Budget, Money)> {
+        self.budgets.iter().flatten().find(|(budget, before)| {
+            budget.then >= Brake::Hold && self.total(now) - *before > budget.limit + self.slack()
+        })
     }
 
     fn bounds(&self, cluster: &Cluster, before: &BTreeMap<NodeId, Arc<Node>>, asked: &[NodeId]) -> Option<&'static str> {
