@@ -18,6 +18,8 @@ pub enum CommandId {
     Scale,
     /// Lets a cluster's number of nodes follow the work, within bounds.
     AutoScale,
+    /// Says what a cluster or a workspace may spend.
+    Budget,
     /// Prepares an unusable node again.
     Prepare,
     /// Shows the logs of a node's set-up task.
@@ -321,6 +323,16 @@ pub const ALL: &[Command] = &[
         keys: &["a"],
         scopes: &[Scope::Tree, Scope::Detail],
         args: "MINIMUM MAXIMUM IDLE-MINUTES",
+        danger: Danger::Acts,
+    },
+    Command {
+        id: CommandId::Budget,
+        name: "budget",
+        sentence: "says what a cluster or a workspace may spend, and what happens then",
+        hint: "budget",
+        keys: &["$"],
+        scopes: &[Scope::Tree, Scope::Detail],
+        args: "AMOUNT PERIOD THEN",
         danger: Danger::Acts,
     },
     Command {

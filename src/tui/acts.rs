@@ -6,13 +6,14 @@ mod many;
 use std::sync::Arc;
 
 use crate::commands::{Cmd, CommandId};
+use crate::model::cost::{BRAKES, Budget, PERIODS};
 use crate::model::fault::Fault;
 use crate::model::ids::{ClusterId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::names;
 use crate::model::request::{JobAct, JobRef, NodeAct, NodeRef, Place, Reply, Request, Submit};
 use crate::model::spec::{ClusterSpec, Deallocation, Export, FileServerSpec, Priority, ProviderSpec, ScaleSettings};
 use crate::model::state::{ExecutionState, Job, NodeState};
-use crate::model::units::{Millis, NodeCount};
+use crate::model::units::{Millis, Money, NodeCount};
 use crate::tui::app::fault_toast;
 use crate::tui::cx::Cx;
 use crate::tui::equivalent;
@@ -40,6 +41,7 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
         C::ScaleIdle => return let_idle_go(subject, cx),
         C::Scale => return scale_named(cmd, subject, cx),
         C::AutoScale => auto_scale(cmd, subject, cx),
+        C::Budget => budget(cmd, subject, cx),
         C::SetUpLogs => set_up_logs(subject, cx),
         C::Plan => plan(subject, cx),
         C::Prepare => node_act(subject, cx, &NodeAct::Prepare),
@@ -72,6 +74,9 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
     };
     Acted::Effects(effects)
 }
+
+/// How a budget is typed.
+const BUDGET_FORM: &str = "the form is `budget AMOUNT [day|week|month|total [warn|hold|zero]]`, or `budget none`";
 
 fn say(text: impl Into<String>) -> Vec<UiEffect> {
     vec![UiEffect::Toast(Toast { kind: ToastKind::Info, text: text.into() })]
@@ -158,6 +163,32 @@ fn auto_scale(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         })],
         Some(_) | None => refuse("the form is `auto-scale MINIMUM MAXIMUM [IDLE-MINUTES]`"),
     }
+}
+
+/// Without arguments in a window; `:budget AMOUNT [PERIOD [WHAT]]` at once, of the cluster or the workspace that is selected.
+fn budget(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let of_workspace = |id| (Subject::Workspace(id), None, workspace_name(id, cx));
+    let (subject, cluster, workspace) = match (cluster_of(subject, cx), subject) {
+        (Some(id), _) => (Subject::Cluster(id), Some(cluster_place(id, cx)), None),
+        (None, Some(Subject::Workspace(id) | Subject::Clusters(id))) => of_workspace(id),
+        (None, _) => return say("select a cluster or a workspace to say what it may spend"),
+    };
+    let words: Vec<&str> = cmd.args.iter().map(String::as_str).collect();
+    let budget = match words.as_slice() {
+        [] => return vec![UiEffect::Open(Overlay::Budget(subject, cluster, workspace))],
+        ["none"] => None,
+        [amount, rest @ ..] if rest.len() < 3 => {
+            let period = PERIODS.iter().find(|(word, _)| *word == rest.first().copied().unwrap_or("month"));
+            let then = BRAKES.iter().find(|(word, _)| *word == rest.get(1).copied().unwrap_or("hold"));
+            match (Money::parse(amount), period, then) {
+                (Ok(limit), Some((_, period)), Some((_, then))) => Some(Budget::new(limit, *period, *then)),
+                (Err(why), ..) => return refuse(why),
+                (Ok(_), ..) => return refuse(BUDGET_FORM),
+            }
+        }
+        _ => return refuse(BUDGET_FORM),
+    };
+    vec![UiEffect::Send(Request::SetBudget { cluster, workspace, budget })]
 }
 
 /// Of the node that is selected; of a cluster, its first unusable node, else its first.

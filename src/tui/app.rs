@@ -174,7 +174,7 @@ pub fn handler(id: CommandId) -> Handler {
         | C::Drain
         | C::Undrain
         | C::DeclareDead => Handler::Acts,
-        C::AutoScale | C::SetUpLogs | C::Plan => Handler::Acts,
+        C::AutoScale | C::Budget | C::SetUpLogs | C::Plan => Handler::Acts,
         C::NewJob | C::Rerun | C::RerunWith | C::NewSweep | C::Retry | C::Stop | C::Undo | C::Delete | C::Why => {
             Handler::Acts
         }

@@ -33,8 +33,19 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             named(words(&["cluster", "keep-awake"]), cluster, &["--for", &format!("{}ms", span.0)])
         }
         Request::ResumeScaling { cluster } => named(words(&["cluster", "resume"]), cluster, &[]),
-        // The screen sets none.
-        Request::SetBudget { .. } => return None,
+        Request::SetBudget { cluster, workspace, budget } => {
+            let mut words = match budget {
+                None => words(&["budget", "clear"]),
+                Some(budget) => {
+                    let (limit, per, then) = (budget.limit.to_string(), budget.period.word(), budget.then.word());
+                    words(&["budget", "set", &limit, "--per", per, "--then", then])
+                }
+            };
+            if let Some(place) = cluster {
+                words.extend(place.name.iter().flat_map(|name| ["-c".to_owned(), name.clone()]));
+            }
+            in_workspace(words, cluster.as_ref().map_or(workspace, |place| &place.workspace))
+        }
         Request::ChangeHosts { cluster, add, remove } => {
             let (verb, hosts) = if add.is_empty() { ("remove", remove) } else { ("add", add) };
             let list = hosts.join(",");

@@ -29,18 +29,37 @@ esac
 exit 0
 "#;
 
+/// What the other maker's tool says of a machine with two cards.
+const ROCM: &str = r#"#!/bin/sh
+case $* in
+*--showuse*)
+    echo '{"card0": {"GPU use (%)": "37", "VRAM Total Memory (B)": "206141652992", "VRAM Total Used Memory (B)": "1073741824", "Current Socket Graphics Package Power (W)": "142.0", "Card Series": "AMD Instinct MI300X"}, "card1": {"GPU use (%)": "0", "VRAM Total Memory (B)": "206141652992", "VRAM Total Used Memory (B)": "0", "Average Graphics Package Power (W)": "90.0", "Card Series": "AMD Instinct MI300X"}, "system": {"Driver version": "6.8.5"}}' ;;
+*--showproductname*)
+    echo '{"card0": {"Card Series": "AMD Instinct MI300X", "Card Vendor": "AMD"}, "card1": {"Card Series": "AMD Instinct MI300X", "Card Vendor": "AMD"}, "system": {"Driver version": "6.8.5"}}' ;;
+esac
+"#;
+
 /// A user on whose machine `nvidia-smi` is this script.
 fn with_tool(script: &str) -> User {
+    with("nvidia-smi", script)
+}
+
+/// A user on whose machine this tool is this script.
+fn with(tool: &str, script: &str) -> User {
     let user = User::new();
     let folder = user.home().join("bin");
     std::fs::create_dir(&folder).unwrap();
-    let tool = user.file("bin/nvidia-smi", script);
-    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&user, &format!("bin/{tool}"), script);
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let user = user.with("PATH", &path);
     done(&user, "workspace create lab");
     done(&user, "experiment create first");
     user
+}
+
+fn executable(user: &User, path: &str, script: &str) {
+    let file = user.file(path, script);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn done(user: &User, line: &str) -> String {
@@ -100,6 +119,29 @@ fn gpus_have_names_and_those_of_strangers_are_given_to_nobody() {
 }
 
 #[test]
+fn gpus_of_the_other_maker_are_found_given_and_measured() {
+    let user = with("rocm-smi", ROCM);
+    done(&user, "cluster create gpu --provider local --target 1");
+    until("the node is up", SOON, || node(&user)["state"] == "idle");
+    let there = node(&user);
+    assert_eq!(there["gpuCount"], 2.0, "{there:#}");
+    assert_eq!(there["gpuNames"], json!(["AMD Instinct MI300X", "AMD Instinct MI300X"]), "{there:#}");
+    done(&user, "job create -c gpu -n one --gpus 1 -- 'echo gpu $ROCR_VISIBLE_DEVICES of $AZ_BATCHAI_NUM_GPUS_PER_NODE'");
+    done(&user, "job wait one");
+    assert_eq!(done(&user, "job logs one"), "gpu 0 of 1\n");
+    let mut samples = Vec::new();
+    until("it is measured", SOON, || {
+        let ran = user.run("cluster node history -c gpu -o json");
+        samples = serde_json::from_str::<Vec<Value>>(&ran.stdout).unwrap_or_default();
+        !samples.is_empty()
+    });
+    let cards = &samples[samples.len() - 1]["gpus"];
+    assert_eq!((&cards[0]["busyMilli"], &cards[0]["powerMilliwatt"]), (&json!(370), &json!(142_000)), "{cards:#}");
+    assert_eq!((&cards[1]["busyMilli"], &cards[1]["powerMilliwatt"]), (&json!(0), &json!(90_000)), "{cards:#}");
+    end(&user);
+}
+
+#[test]
 fn a_tool_that_hangs_or_fails_keeps_no_node_from_coming_up() {
     for (name, script) in [
         ("hangs", "#!/bin/sh\nexec sleep 3600\n"),
@@ -123,8 +165,10 @@ fn a_tool_that_hangs_or_fails_keeps_no_node_from_coming_up() {
 }
 
 #[test]
-fn a_job_that_holds_gpus_and_uses_none_is_reported() {
+fn a_job_that_holds_gpus_and_uses_none_is_reported_or_ends() {
     let user = with_tool(TOOL);
+    // Whoever runs the tests may be at a terminal of this machine.
+    executable(&user, "bin/find", "#!/bin/sh\ncase $1 in /dev/pts) exit ;; esac\nexec /usr/bin/find \"$@\"\n");
     done(&user, "cluster create gpu --provider local --target 1");
     for (line, words) in [
         ("cluster auto-scale gpu --min 1 --max 1 --gpu-idle 1m", "is minded after 2m00s at least"),
@@ -151,5 +195,11 @@ fn a_job_that_holds_gpus_and_uses_none_is_reported() {
     done(&user, "cluster auto-scale gpu --min 1 --max 1 --gpu-idle 0s");
     assert!(!done(&user, "cluster show gpu").contains("is reported"));
     assert!(node(&user)["gpusNotUsedSince"].is_null());
+    // Where the rule says so the job ends, once nobody has used a terminal of the node for a while.
+    done(&user, "cluster auto-scale gpu --min 1 --max 1 --gpu-idle 2m --gpu-idle-then stop");
+    until("it ends", LATE, || json_of(&user, "job show still")["executionState"] == "failed");
+    let shown = json_of(&user, "job show still");
+    let why = "Job was terminated because it had not used its GPUs for ";
+    assert!(shown["executionInfo"]["errors"].to_string().contains(why), "{shown:#}");
     end(&user);
 }

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use ostler::cli::args::Cli;
+use ostler::model::cost::{Brake, Budget, Period};
 use ostler::model::ids::*;
 use ostler::model::request::*;
 use ostler::model::spec::{Deallocation, GpuIdle, GpuIdleThen, Priority};
@@ -47,6 +48,12 @@ fn what_is_shown_for_an_act_is_understood() {
             deallocation: Some(Deallocation::WaitForJobCompletion),
             seen: None,
         }),
+        Request::SetBudget {
+            cluster: Some(cluster.clone()),
+            workspace: None,
+            budget: Some(Budget::new(Money(99_500_000), Period::Week, Brake::Zero)),
+        },
+        Request::SetBudget { cluster: None, workspace: Some("vision/prod".into()), budget: None },
         Request::AutoScale {
             cluster: cluster.clone(),
             minimum: NodeCount(1),

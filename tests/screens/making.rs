@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use ostler::model::cost::{Brake, Budget, Period};
 use ostler::model::fault::Fault;
 use ostler::model::plan::{Estimate, JobPlan};
 use ostler::model::request::{Reply, Request, Scale, SweepPlan};
 use ostler::model::snapshot::Change;
 use ostler::model::spec::sweep::Search;
-use ostler::model::spec::{Deallocation, Export, ProviderSpec, ScaleSettings};
+use ostler::model::spec::{Deallocation, Export, GpuIdle, GpuIdleThen, ProviderSpec, ScaleSettings};
 use ostler::model::state::NodeState;
-use ostler::model::units::{Money, NodeCount};
+use ostler::model::units::{Millis, Money, NodeCount};
 use ostler::tui::here::{Found, Wanted};
 use ostler::tui::msg::{Msg, Ticket};
 use ostler::tui::pane::UiEffect;
@@ -200,6 +201,24 @@ fn a_form_begins_with_one_that_is_there_a_recipe_or_a_file() {
     let text = "name = \"two\"\nhosts = \"node[1-2]\"\n[scaleSettings.manual]\ntargetNodeCount = 2\n".to_owned();
     screen.tell(Msg::Here(ticket, Box::new(Ok(Found::File { path: "./cluster.toml".into(), text }))));
     shows(&screen, &["node1,node2", "two"]);
+    // What has no field of its own, a budget, comes along, and what has one is in it: the rule about GPUs.
+    screen.keys("ctrl-t \"./cluster.yaml\" enter");
+    let (ticket, _) = here(&mut screen).pop().expect("asked");
+    let text = "name: three\nhosts: [node1, node2]\npricePerNodeHour: 2\nbudget: {limit: 250, per: week, then: zero}\n\
+                scaleSettings: {autoScale: {minimumNodeCount: 0, maximumNodeCount: 2, gpuIdle: {after: PT30M, then: stop}}}\n";
+    screen.tell(Msg::Here(ticket, Box::new(Ok(Found::File { path: "./cluster.yaml".into(), text: text.to_owned() }))));
+    shows(&screen, &["three", "30m stop"]);
+    screen.asked.clear();
+    screen.keys("ctrl-s");
+    let (ticket, request) = last(&mut screen, |r| matches!(r, Request::CreateCluster { .. }));
+    let Request::CreateCluster { spec, .. } = request else { panic!("{request:?}") };
+    let ScaleSettings::AutoScale(auto) = &spec.scale_settings else { panic!("{spec:?}") };
+    assert_eq!(auto.gpu_idle, Some(GpuIdle { after: Millis::from_mins(30), then: GpuIdleThen::Stop }));
+    answer(&mut screen, ticket, Ok(Reply::Cluster(Arc::new(world::cluster(9, "three", 0)))));
+    let (_, request) = last(&mut screen, |r| matches!(r, Request::SetBudget { .. }));
+    let Request::SetBudget { cluster: Some(place), budget: Some(budget), .. } = request else { panic!("{request:?}") };
+    let expected = Budget::new(Money(250_000_000), Period::Week, Brake::Zero);
+    assert_eq!((place.name.as_deref(), budget), (Some("three"), expected));
     // A job begins with recipes too; its experiment and cluster stay.
     let mut screen = Screen::at_work(120, 40, |_| {});
     screen.keys("1 6 j n ctrl-t \"recipe_pytorch\" enter");

@@ -34,3 +34,12 @@ fn the_least_screen_is_of_use() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn the_windows_of_scaling_say_what_they_do_in_any_size() {
+    for (keys, window) in [("j j j a", "auto-scale"), ("j j j $", "budget")] {
+        let mut screen = Screen::at_work(40, 12, |_| {});
+        screen.keys(keys);
+        insta::assert_snapshot!(format!("small_{window}"), screen.text());
+    }
+}

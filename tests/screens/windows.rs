@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ostler::model::cost::{Brake, Budget, Period};
 use ostler::model::fault::Fault;
 use ostler::model::launch::Launch;
 use ostler::model::plan::{JobPlan, PlanNode, PlanProcess};
@@ -9,7 +10,7 @@ use ostler::model::request::{FileEntry, GpuRule, Listing, Reply, Request, Window
 use ostler::model::snapshot::Change;
 use ostler::model::spec::{AutoScale, GpuIdle, GpuIdleThen, NodeSetup, ScaleSettings};
 use ostler::model::state::NodeState;
-use ostler::model::units::{Millis, NodeCount, UnixMillis};
+use ostler::model::units::{Millis, Money, NodeCount, UnixMillis};
 use ostler::tui::msg::{Msg, Ticket};
 use ostler::tui::pane::UiEffect;
 
@@ -101,6 +102,26 @@ fn bounds_are_typed_in_a_window() {
     shows(&screen, &["minimum   2", "maximum   8", "GPU idle minutes   15", "the next target set by hand ends it"]);
     screen.keys("esc");
     assert!(screen.asked.iter().all(|effect| !matches!(effect, UiEffect::Ask(_, Request::AutoScale { .. }))));
+    // What it may spend is in the same place, and is sent only when it is another one.
+    screen.asked.clear();
+    screen.keys("a shift-tab shift-tab shift-tab shift-tab \"40.5\" tab + tab -");
+    shows(&screen, &["budget   40.5", "per   total", "when used up   warn", "of 40.50 in all, then warn"]);
+    screen.keys("enter");
+    let budgets = |screen: &Screen| -> Vec<Option<Budget>> {
+        let all = screen.asked.iter().filter_map(|effect| match effect {
+            UiEffect::Ask(_, Request::SetBudget { cluster: Some(place), workspace: None, budget }) => {
+                assert_eq!(place.name.as_deref(), Some("gpu-a100"));
+                Some(*budget)
+            }
+            _ => None,
+        });
+        all.collect()
+    };
+    let wanted = Budget::new(Money(40_500_000), Period::Total, Brake::Warn);
+    assert_eq!(budgets(&screen), [Some(wanted)]);
+    screen.asked.clear();
+    screen.keys("a enter");
+    assert_eq!(budgets(&screen), []);
     // By its name, with the numbers behind it.
     screen.keys(": \"auto-scale_0_3_5\" enter");
     let (_, request) = asked(&screen);
@@ -109,6 +130,41 @@ fn bounds_are_typed_in_a_window() {
         matches!(request, Request::AutoScale { minimum, maximum, idle, .. } if (minimum, maximum, idle) == expected),
         "{request:?}"
     );
+}
+
+#[test]
+fn what_may_be_spent_is_said_in_a_window_or_in_a_line() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    let budget = |screen: &mut Screen| {
+        let (_, request) = asked(screen);
+        let Request::SetBudget { cluster, workspace, budget } = request else { panic!("{request:?}") };
+        screen.asked.clear();
+        (cluster.and_then(|place| place.name), workspace, budget)
+    };
+    // Of the workspace that is selected first.
+    screen.keys("$");
+    shows(&screen, &["prod · budget", "per   month", "when used up   hold", "no limit on what is spent"]);
+    screen.keys("\"250\" tab space space tab + enter");
+    let expected = Budget::new(Money(250_000_000), Period::Day, Brake::Zero);
+    assert_eq!(budget(&mut screen), (None, Some("prod".to_owned()), Some(expected)));
+    // Of a cluster, in a line; a word that is none is refused with the form.
+    screen.keys("j j j : \"budget_9.75_week_warn\" enter");
+    let expected = Budget::new(Money(9_750_000), Period::Week, Brake::Warn);
+    assert_eq!(budget(&mut screen), (Some("gpu-a100".to_owned()), None, Some(expected)));
+    screen.keys(": \"budget_9_year\" enter");
+    shows(&screen, &["the form is `budget AMOUNT [day|week|month|total"]);
+    screen.keys(": \"budget_much\" enter : \"budget_none\" enter");
+    assert_eq!(budget(&mut screen), (Some("gpu-a100".to_owned()), None, None));
+    // What is there is where one begins; an empty amount takes it away.
+    let mut limited = world::cluster(1, "gpu-a100", 4);
+    limited.budget = Some(Budget::new(Money(30_000_000), Period::Month, Brake::Hold));
+    screen.tell(world::update(2, false, vec![Change::Cluster(Arc::new(limited))]));
+    screen.keys("$");
+    shows(&screen, &["budget   30.00", "0.00 of 30.00 a month, then hold"]);
+    screen.keys("enter $");
+    assert!(screen.asked.iter().all(|effect| !matches!(effect, UiEffect::Ask(_, Request::SetBudget { .. }))));
+    screen.keys("backspace backspace backspace backspace backspace enter");
+    assert_eq!(budget(&mut screen), (Some("gpu-a100".to_owned()), None, None));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Windows above the panes; one file each. The one on top has all keys.
 
 pub mod auto_scale;
+pub mod budget;
 pub mod compare;
 pub mod doctor;
 pub mod failures;
+mod fields;
 pub mod form;
 pub mod help;
 pub mod hosts;
@@ -48,6 +50,8 @@ pub enum Overlay {
     Why(JobId),
     /// The bounds between which a cluster follows the work; the place names it for the core.
     AutoScale(ClusterId, Place),
+    /// What a cluster or a workspace may spend; the place or the name is for the core.
+    Budget(Subject, Option<Place>, Option<String>),
     /// What a job would run where.
     Plan(Box<Submit>),
     /// The logs of a node's set-up task.
@@ -123,6 +127,9 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
             (Box::new(why), effects)
         }
         Overlay::AutoScale(cluster, place) => (Box::new(auto_scale::AutoScaleForm::new(cluster, place, cx)), Vec::new()),
+        Overlay::Budget(subject, cluster, workspace) => {
+            (Box::new(budget::BudgetForm::new(subject, cluster, workspace, cx)), Vec::new())
+        }
         Overlay::Plan(submit) => {
             let (plan, effects) = plan::PlanView::new(*submit, number);
             (Box::new(plan), effects)

@@ -142,7 +142,7 @@ fn cost(workspace: &Workspace, facts: &mut Facts<'_>, cx: &Cx) {
     }
     match &workspace.budget {
         Some(budget) => budget_bar("budget", budget, total, rate, facts, cx),
-        None => facts.text("budget", "none; `ostler budget set AMOUNT` sets one", muted),
+        None => facts.text("budget", &format!("none; {} sets one", cx.key_of(CommandId::Budget)), muted),
     }
     facts.heading("Clusters");
     let mut any = false;

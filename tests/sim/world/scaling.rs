@@ -134,9 +134,10 @@ impl Account {
 
     /// Returns a budget that is used up, by the world's account.
     fn used_up(&self, now: UnixMillis) -> Option<&(Budget, Money)> {
-        self.budgets.iter().flatten().find(|(budget, before)| {
-            budget.then >= Brake::Hold && self.total(now) - *before > budget.limit + self.slack()
-        })
+        self.budgets
+            .iter()
+            .flatten()
+            .find(|(budget, before)| budget.then >= Brake::Hold && self.total(now) - *before > budget.limit + self.slack())
     }
 
     fn bounds(&self, cluster: &Cluster, before: &BTreeMap<NodeId, Arc<Node>>, asked: &[NodeId]) -> Option<&'static str> {

@@ -1,0 +1,167 @@
+//! What a cluster or a workspace may spend: how much, in which time, and what happens then. The window of auto-scale has the same
+//! three values.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::fields::{Field, Fields, Typed};
+use crate::commands::{Cmd, CommandId, Key, Scope};
+use crate::model::cost::{BRAKES, Brake, Budget, PERIODS, Period, Standing};
+use crate::model::request::{Place, Request};
+use crate::model::units::Money;
+use crate::tui::cx::Cx;
+use crate::tui::pane::{Pane, UiEffect};
+use crate::tui::panes::about_cluster::standing;
+use crate::tui::shown::shown;
+use crate::tui::subject::Subject;
+use crate::tui::theme::Role;
+
+/// Lines below the values.
+const OUTCOME_LINES: u16 = 2;
+
+/// The limit of something as it is, and what was spent there.
+#[derive(Clone, Debug, Default)]
+pub struct Limited {
+    budget: Option<Budget>,
+    total: Money,
+    rate: Money,
+}
+
+impl Limited {
+    /// Returns how a cluster or a workspace stands.
+    pub fn of(subject: Subject, cx: &Cx) -> Option<Self> {
+        let of_cluster = |standing: &Standing| (standing.spent.total(), standing.rate);
+        match subject {
+            Subject::Cluster(id) => {
+                let cluster = cx.world.cluster(id)?;
+                let (total, rate) = of_cluster(&standing(cluster, cx));
+                Some(Self { budget: cluster.budget, total, rate })
+            }
+            Subject::Workspace(id) => {
+                let workspace = cx.world.workspace(id)?;
+                let clusters = cx.world.clusters_of(id).filter_map(|id| cx.world.cluster(id));
+                let each = clusters.map(|cluster| of_cluster(&standing(cluster, cx)));
+                let start = (workspace.spent.total(), Money(0));
+                let (total, rate) = each.fold(start, |all, one| (all.0 + one.0, all.1 + one.1));
+                Some(Self { budget: workspace.budget, total, rate })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the values to type.
+    pub fn fields(&self) -> [Field; 3] {
+        let amount = self.budget.map(|budget| budget.limit.to_string()).unwrap_or_default();
+        let (period, then) = self.budget.map_or((Period::Month, Brake::Hold), |budget| (budget.period, budget.then));
+        let at_period = PERIODS.iter().position(|(_, of)| *of == period).unwrap_or(0);
+        let at_then = BRAKES.iter().position(|(_, of)| *of == then).unwrap_or(0);
+        [
+            Field::amount("budget", amount),
+            Field::word("per", PERIODS.map(|(word, _)| word).to_vec(), at_period),
+            Field::word("when used up", BRAKES.map(|(word, _)| word).to_vec(), at_then),
+        ]
+    }
+
+    /// Reads what was typed into the three values from this one on; no amount is no limit.
+    pub fn read(&self, fields: &Fields, from: usize) -> Result<Option<Budget>, String> {
+        let text = fields.text(from);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let limit = Money::parse(text).map_err(|why| format!("budget: {why}"))?;
+        let period = PERIODS.get(fields.chosen(from + 1)).map(|(_, period)| *period).unwrap_or_default();
+        let then = BRAKES.get(fields.chosen(from + 2)).map_or(Brake::Hold, |(_, then)| *then);
+        Ok(Some(Budget::new(limit, period, then)))
+    }
+
+    /// Says whether this is another limit than there is.
+    pub fn changes(&self, new: Option<Budget>) -> bool {
+        let key = |budget: Budget| (budget.limit, budget.period, budget.then);
+        self.budget.map(key) != new.map(key)
+    }
+
+    /// Returns what the limit means, in words.
+    pub fn words(&self, new: Option<Budget>) -> String {
+        match new {
+            None => "no limit on what is spent".to_owned(),
+            Some(mut new) => {
+                // A limit for a period counts from when it is set.
+                match self.budget.filter(|_| !self.changes(Some(new))) {
+                    Some(now) => new = now,
+                    None => new.before = if new.period == Period::Total { Money(0) } else { self.total },
+                }
+                let lasts = new.left(self.total).lasts(self.rate).map(|span| format!("; lasts {span}")).unwrap_or_default();
+                format!("{}{lasts}", new.words(self.total))
+            }
+        }
+    }
+}
+
+/// The window.
+#[derive(Debug)]
+pub struct BudgetForm {
+    name: String,
+    cluster: Option<Place>,
+    workspace: Option<String>,
+    limited: Limited,
+    fields: Fields,
+}
+
+impl BudgetForm {
+    /// Returns the window for a cluster or a workspace, with the place or the name by which the core knows it.
+    pub fn new(subject: Subject, cluster: Option<Place>, workspace: Option<String>, cx: &Cx) -> Self {
+        let limited = Limited::of(subject, cx).unwrap_or_default();
+        let name = cluster.as_ref().and_then(|place| place.name.clone()).or(workspace.clone()).unwrap_or_default();
+        let fields = Fields::new(limited.fields().to_vec(), 0);
+        Self { name: shown(&name), cluster, workspace, limited, fields }
+    }
+
+    fn apply(&self) -> Vec<UiEffect> {
+        let Ok(budget) = self.limited.read(&self.fields, 0) else { return Vec::new() };
+        let request = Request::SetBudget { cluster: self.cluster.clone(), workspace: self.workspace.clone(), budget };
+        let send = self.limited.changes(budget).then_some(UiEffect::Send(request));
+        [UiEffect::Close].into_iter().chain(send).collect()
+    }
+}
+
+impl Pane for BudgetForm {
+    fn on(&mut self, cmd: &Cmd, _cx: &Cx) -> Vec<UiEffect> {
+        match cmd.id {
+            CommandId::Cancel => vec![UiEffect::Close],
+            CommandId::FormSubmit => self.apply(),
+            _ => {
+                self.fields.step(cmd);
+                Vec::new()
+            }
+        }
+    }
+
+    fn key(&mut self, key: Key, _cx: &Cx) -> Option<Vec<UiEffect>> {
+        match self.fields.key(key) {
+            Typed::Submit => Some(self.apply()),
+            Typed::Taken => Some(Vec::new()),
+            Typed::Other => None,
+        }
+    }
+
+    fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
+        let (role, words) = match self.limited.read(&self.fields, 0) {
+            Err(why) => (Role::Bad, why),
+            Ok(budget) => (Role::Text, self.limited.words(budget)),
+        };
+        let outcome = vec![
+            Line::from(Span::styled(words, cx.style(role))),
+            Line::from(Span::styled("an empty amount takes the limit away; space chooses a word", cx.style(Role::Muted))),
+        ];
+        self.fields.draw(format!(" {} · budget ", self.name), outcome, OUTCOME_LINES, cx, area, buf);
+    }
+
+    fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
+        vec![CommandId::FormNext, CommandId::FormSubmit, CommandId::Cancel]
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Form
+    }
+}
