@@ -174,6 +174,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::ChangeHosts { .. }
         | Request::KeepAwake { .. }
         | Request::ResumeScaling { .. }
+        | Request::TakeScaleBack { .. }
         | Request::SetBudget { .. }
         | Request::Node { .. }
         | Request::Job { .. }

@@ -169,8 +169,11 @@ pub struct Pool {
 #[derive(Args, Clone, Debug)]
 pub struct Resize {
     /// The cluster, which may be left out, and the number of nodes wanted
-    #[arg(value_name = "[NAME] N", num_args = 1..=2, required = true, add = names::clusters())]
+    #[arg(value_name = "[NAME] N", num_args = 0..=2, required_unless_present = "undo", add = names::clusters())]
     words: Vec<String>,
+    /// Take the last change back, while nodes still come or go for it
+    #[arg(long, conflicts_with = "deallocate")]
+    undo: bool,
     /// What becomes of jobs on nodes that go; the cluster's own option when absent
     #[arg(long, value_name = "OPTION", value_parser = DEALLOCATIONS.map(|(word, _)| word))]
     deallocate: Option<String>,
@@ -225,6 +228,13 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::Create(create) => return cluster_create::run(session, create).await,
         Verb::Scale(resize) => {
+            if resize.undo {
+                if resize.words.len() > 1 {
+                    return Err(Fault::config("--undo takes a cluster and no number").into());
+                }
+                let request = Request::TakeScaleBack { cluster: session.cluster(resize.words.first()) };
+                return simple(session, "take the last scaling back", request).await;
+            }
             let (name, target) = match resize.words.as_slice() {
                 [name, target] => (Some(name), target),
                 [target] => (None, target),

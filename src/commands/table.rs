@@ -479,8 +479,8 @@ pub const ALL: &[Command] = &[
     Command {
         id: CommandId::Undo,
         name: "undo",
-        sentence: "takes a held stop back",
-        hint: "undo stop",
+        sentence: "takes a held stop back, or the scaling that is under way",
+        hint: "undo",
         keys: &["u"],
         scopes: &[Scope::Everywhere],
         args: "",

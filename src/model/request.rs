@@ -123,6 +123,8 @@ pub enum Request {
     /// Lets auto-scale that paused after failures try again.
     #[serde(rename_all = "camelCase")]
     ResumeScaling { cluster: Place },
+    /// Scales a cluster as before the last change, while nodes still come or go for that.
+    TakeScaleBack { cluster: Place },
     /// Sets what a cluster may spend, or with no cluster what all clusters of a workspace may; `None` takes the limit away.
     #[serde(rename_all = "camelCase")]
     SetBudget { cluster: Option<Place>, workspace: Option<String>, budget: Option<Budget> },

@@ -12,7 +12,7 @@ use crate::model::ids::ClusterId;
 use crate::model::names::{HOSTS_MAX, check_host};
 use crate::model::request::Place;
 use crate::model::snapshot::Change;
-use crate::model::spec::{ClusterSpec, ProviderSpec, ScaleSettings};
+use crate::model::spec::{ClusterSpec, Deallocation, ProviderSpec, ScaleSettings};
 use crate::model::state::Cluster;
 use crate::model::units::{Millis, UnixMillis};
 use crate::providers::watch;
@@ -118,6 +118,37 @@ pub(super) fn resume<S: Store>(engine: &Engine<S>, place: &Place) -> Result<Chec
         return Err(Fault::user(format!("cluster `{}` is not paused", cluster.name)).into());
     }
     done(Event::ResumeAsked { cluster: cluster.id }, After::Accepted(Some("nodes are asked for again".to_owned())))
+}
+
+/// Takes the last change of how a cluster is scaled back, unless that stopped jobs: then it is a change to be looked at.
+pub(super) fn take_scale_back<S: Store>(engine: &Engine<S>, place: &Place) -> Result<Checked, Refusal> {
+    let cluster = resolve::cluster(&engine.sched, place)?;
+    refuse_deleting("cluster", &cluster.name, cluster.deleting)?;
+    let name = &cluster.name;
+    let Some(before) = &cluster.before else {
+        return Err(Fault::user(format!("no scaling of `{name}` is under way that could be taken back"))
+            .hint(format!("`ostler cluster scale {name} N` scales it"))
+            .into());
+    };
+    let (target, deallocation) = match &**before {
+        ScaleSettings::Manual { target_node_count, node_deallocation_option } => {
+            (*target_node_count, *node_deallocation_option)
+        }
+        ScaleSettings::AutoScale(auto) => (auto.current, Deallocation::WaitForJobCompletion),
+    };
+    let preview = engine.sched.preview_scale(cluster.id, target, Some(deallocation), None);
+    if !preview.release_busy.is_empty() && deallocation != Deallocation::WaitForJobCompletion {
+        return Err(Fault::user(format!("jobs run by now on nodes that would go: {}", preview.line))
+            .code(FaultCode::Conflict)
+            .target(name)
+            .hint(format!("`ostler cluster scale {name} {target}` asks what becomes of them"))
+            .into());
+    }
+    let note = match &**before {
+        ScaleSettings::Manual { .. } => format!("taken back: {}", preview.line),
+        ScaleSettings::AutoScale(_) => "taken back: the number of nodes follows the work again".to_owned(),
+    };
+    done(Event::ScaleTakenBack { cluster: cluster.id }, After::Accepted(Some(note)))
 }
 
 /// Sets or clears a budget.

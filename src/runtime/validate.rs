@@ -204,6 +204,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::CreateCluster { workspace, name, spec } => create_cluster(engine, workspace, name, *spec),
         Request::DeleteCluster { cluster, force } => delete_cluster(engine, &cluster, force),
         Request::Scale(scale) => rescale(engine, &scale),
+        Request::TakeScaleBack { cluster } => pools::take_scale_back(engine, &cluster),
         Request::KeepAwake { cluster, span } => pools::keep_awake(engine, now, &cluster, span),
         Request::ResumeScaling { cluster } => pools::resume(engine, &cluster),
         Request::SetBudget { cluster, workspace, budget } => pools::set_budget(engine, cluster, workspace, budget),

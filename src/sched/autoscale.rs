@@ -38,15 +38,16 @@ struct Demand {
 impl Sched {
     pub(super) fn on_auto_scale(&mut self, id: ClusterId, asked: AutoScale) {
         let Some(cluster) = self.clusters.get(&id).filter(|cluster| !cluster.deleting) else { return self.ignore() };
-        let current = asked.clamp(cluster.spec.scale_settings.target());
+        let before = cluster.spec.scale_settings.clone();
+        let current = asked.clamp(before.target());
         self.edit_cluster(id, |cluster| {
             cluster.spec.scale_settings = ScaleSettings::AutoScale(AutoScale { current, ..asked });
             cluster.auto.failures = 0;
             cluster.auto.paused = false;
             cluster.auto.retry_at = None;
         });
+        self.remember_scaling(id, before);
         self.try_cluster_again(id);
-        self.disturb(id);
     }
 
     /// Decides the number of nodes of an auto-scaled cluster, and sends nodes away that were idle for long enough.

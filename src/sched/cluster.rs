@@ -147,6 +147,7 @@ impl Sched {
             budget: None,
             brake: Default::default(),
             short_of_money: false,
+            before: None,
             lost: 0,
             noticed: 0,
             created: now,
@@ -168,10 +169,30 @@ impl Sched {
     }
 
     pub(super) fn on_scale(&mut self, id: ClusterId, target: NodeCount, option: Option<Deallocation>) {
-        if self.clusters.get(&id).is_none_or(|cluster| cluster.deleting) {
-            return self.ignore();
-        }
+        let Some(cluster) = self.clusters.get(&id).filter(|cluster| !cluster.deleting) else { return self.ignore() };
+        let before = cluster.spec.scale_settings.clone();
         self.set_target(id, target, option);
+        self.remember_scaling(id, before);
+    }
+
+    /// Keeps how a cluster was scaled, so that a change can be taken back; [`Self::show_allocation`] forgets it.
+    pub(super) fn remember_scaling(&mut self, id: ClusterId, before: ScaleSettings) {
+        if self.clusters.get(&id).is_some_and(|cluster| cluster.spec.scale_settings != before) {
+            self.edit_cluster(id, |cluster| cluster.before = Some(Box::new(before)));
+        }
+    }
+
+    /// Scales as before; doing so again goes forth.
+    pub(super) fn on_scale_taken_back(&mut self, id: ClusterId) {
+        let Some(before) = self.clusters.get(&id).filter(|cluster| !cluster.deleting).and_then(|c| c.before.clone()) else {
+            return self.ignore();
+        };
+        self.edit_cluster(id, |cluster| {
+            let now = std::mem::replace(&mut cluster.spec.scale_settings, *before);
+            cluster.before = Some(Box::new(now));
+            cluster.auto = AutoState::default();
+        });
+        self.try_cluster_again(id);
     }
 
     /// Hosts came or went. A node on a host that went goes when nothing is on it; until then it takes no new work.
@@ -428,6 +449,9 @@ impl Sched {
                 cluster.allocation = state;
                 cluster.allocation_since = now;
             });
+        }
+        if state == AllocationState::Steady && self.clusters.get(&id).is_some_and(|cluster| cluster.before.is_some()) {
+            self.edit_cluster(id, |cluster| cluster.before = None);
         }
     }
 

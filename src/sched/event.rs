@@ -155,6 +155,10 @@ pub enum Event {
         target: NodeCount,
         deallocation: Option<Deallocation>,
     },
+    /// Scaled as before the last change, while that is under way.
+    ScaleTakenBack {
+        cluster: ClusterId,
+    },
     /// From now on the number of nodes follows the work.
     AutoScaleAsked {
         cluster: ClusterId,

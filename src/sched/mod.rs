@@ -225,6 +225,7 @@ impl Sched {
             Event::ClusterCreated { workspace, name, uuid, spec } => self.on_cluster_created(workspace, name, uuid, spec),
             Event::ClusterDeleteAsked { cluster } => self.on_cluster_delete(cluster),
             Event::ScaleAsked { cluster, target, deallocation } => self.on_scale(cluster, target, deallocation),
+            Event::ScaleTakenBack { cluster } => self.on_scale_taken_back(cluster),
             Event::AutoScaleAsked { cluster, auto } => self.on_auto_scale(cluster, auto),
             Event::JobsSubmitted { jobs } => self.on_submitted(jobs),
             Event::SweepCreated { sweep } => self.on_sweep_created(sweep),

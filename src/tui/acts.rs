@@ -57,7 +57,7 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
         C::NewSweep => new_sweep(subject, cx),
         C::Retry => on_jobs(subject, cx, JobAct::Retry, "retry", |job| job.state == ExecutionState::Failed),
         C::Stop => stop(subject, cx),
-        C::Undo => undo(cx),
+        C::Undo => undo(subject, cx),
         C::Delete => delete(subject, cx),
         C::Why => why(subject, cx),
         C::Hold => on_jobs(subject, cx, JobAct::Hold, "hold", |job| job.state == ExecutionState::Queued && !job.is_held()),
@@ -497,13 +497,26 @@ fn stop_many(jobs: &[Arc<Job>]) -> Vec<UiEffect> {
 }
 
 /// Takes back the latest held stop; one that was asked for a moment ago counts even before the picture shows it.
-fn undo(cx: &Cx) -> Vec<UiEffect> {
+/// A stop that waits comes first, since it does not wait for long; then the scaling of the cluster that is selected, or of the only
+/// one that is being scaled.
+fn undo(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     let asked = cx.stop_asked.filter(|(_, until)| *until > cx.now).map(|(job, until)| (until, job));
     let held = cx.world.stopping().filter_map(|job| job.stop_at.map(|until| (until, job.id))).max();
     match asked.max(held) {
         Some((_, job)) => vec![job_request(job, JobAct::TakeBack)],
-        None => say("no stop is waiting to be taken back"),
+        None => match scaled(subject, cx) {
+            Some(id) => vec![UiEffect::Send(Request::TakeScaleBack { cluster: cluster_place(id, cx) })],
+            None => say("no stop waits and no scaling is under way that could be taken back"),
+        },
     }
+}
+
+fn scaled(subject: Option<Subject>, cx: &Cx) -> Option<ClusterId> {
+    let mut all = cx.world.snapshot.clusters.values().filter(|cluster| cluster.before.is_some()).map(|cluster| cluster.id);
+    let selected =
+        cluster_of(subject, cx).filter(|id| cx.world.cluster(*id).is_some_and(|cluster| cluster.before.is_some()));
+    let only = all.next().filter(|_| all.next().is_none());
+    selected.or(only)
 }
 
 fn why(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {

@@ -32,6 +32,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         Request::KeepAwake { cluster, span } => {
             named(words(&["cluster", "keep-awake"]), cluster, &["--for", &format!("{}ms", span.0)])
         }
+        Request::TakeScaleBack { cluster } => named(words(&["cluster", "scale"]), cluster, &["--undo"]),
         Request::ResumeScaling { cluster } => named(words(&["cluster", "resume"]), cluster, &[]),
         Request::SetBudget { cluster, workspace, budget } => {
             let mut words = match budget {

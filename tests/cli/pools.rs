@@ -156,6 +156,27 @@ fn what_a_pool_costs_is_shown_and_limited() {
 }
 
 #[test]
+fn a_scaling_is_taken_back_while_it_is_under_way() {
+    let user = user();
+    done(&user, "workspace create lab");
+    done(&user, "experiment create first");
+    done(&user, "cluster create gpu --provider local --target 1");
+    let ran = user.run("cluster scale gpu --undo");
+    assert!(ran.code == 1 && ran.stderr.contains("no scaling of `gpu` is under way"), "{}", ran.shown());
+    let ran = user.run("cluster scale gpu 2 --undo");
+    assert!(ran.code != 0 && ran.stderr.contains("--undo takes a cluster and no number"), "{}", ran.shown());
+    done(&user, "job create -c gpu -n long -- 'sleep 600'");
+    until("it runs", || (json(&user, "job show long")["executionState"] == "running").then_some(()));
+    done(&user, "cluster scale gpu 0 --deallocate waitforjobcompletion");
+    let target = || json(&user, "cluster show gpu")["scaleSettings"]["manual"]["targetNodeCount"].clone();
+    assert_eq!(target(), 0);
+    let ran = user.run("cluster scale gpu --undo");
+    assert!(ran.code == 0 && ran.stderr.contains("taken back"), "{}", ran.shown());
+    assert_eq!((target(), &json(&user, "job show long")["executionState"]), (1.into(), &"running".into()));
+    done(&user, "job terminate long -y");
+}
+
+#[test]
 fn what_a_node_did_is_measured() {
     let user = user();
     done(&user, "workspace create lab");

@@ -77,6 +77,7 @@ fn what_is_shown_for_an_act_is_understood() {
         },
         Request::KeepAwake { cluster: cluster.clone(), span: Millis::from_mins(120) },
         Request::ResumeScaling { cluster: cluster.clone() },
+        Request::TakeScaleBack { cluster: cluster.clone() },
         Request::ChangeHosts { cluster: cluster.clone(), add: vec!["a".into()], remove: vec![] },
         Request::DeleteCluster { cluster: cluster.clone(), force: true },
         Request::CreateExperiment { workspace: Some("prod".into()), name: "new".into() },

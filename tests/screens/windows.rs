@@ -168,6 +168,24 @@ fn what_may_be_spent_is_said_in_a_window_or_in_a_line() {
 }
 
 #[test]
+fn a_scaling_is_taken_back_with_the_key_of_stops() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    screen.keys("j j j u");
+    shows(&screen, &["no stop waits and no scaling is under way"]);
+    let mut scaled = world::cluster(1, "gpu-a100", 1);
+    scaled.before = Some(Box::new(world::cluster(1, "gpu-a100", 4).spec.scale_settings));
+    screen.tell(world::update(2, false, vec![Change::Cluster(Arc::new(scaled))]));
+    shows(&screen, &["u goes back to 4"]);
+    // From anywhere, when it is the only one.
+    screen.keys("g g u");
+    let (_, request) = asked(&screen);
+    assert!(
+        matches!(&request, Request::TakeScaleBack { cluster } if cluster.name.as_deref() == Some("gpu-a100")),
+        "{request:?}"
+    );
+}
+
+#[test]
 fn what_costs_and_does_nothing_goes_with_one_key() {
     let mut screen = Screen::at_work(120, 40, |_| {});
     // Two of its four nodes run jobs; one is made ready and one cannot be used.

@@ -71,6 +71,7 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
         budget: None,
         brake: Default::default(),
         short_of_money: false,
+        before: None,
         lost: 0,
         noticed: 0,
         created: ago(80_000),

@@ -218,6 +218,10 @@ fn scale(world: &mut World) {
 }
 
 fn auto_scale(world: &mut World) {
+    if world.rng.chance(150) {
+        world.reach("somebody took a scaling back");
+        return world.ask(Request::TakeScaleBack { cluster: Place::default() }, None);
+    }
     let minimum = world.rng.range(0, 3) as u32;
     let maximum = minimum.max(1) + world.rng.range(0, u64::from(HOSTS)) as u32;
     let idle = Some(Millis(world.rng.range(1_000, 60_000)));

@@ -153,6 +153,7 @@ pub fn cluster(id: u64) -> Arc<Cluster> {
         budget: None,
         brake: Default::default(),
         short_of_money: false,
+        before: None,
         lost: 0,
         noticed: 1,
         created: UnixMillis(4),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::model::cost::{Brake, Budget, Spent};
 use crate::model::ids::{ClusterId, ExperimentId, JobId, SweepId, WorkspaceId};
-use crate::model::spec::{ClusterSpec, Priority};
+use crate::model::spec::{ClusterSpec, Priority, ScaleSettings};
 use crate::model::units::UnixMillis;
 
 /// Whether nodes are being added or removed (published names).
@@ -141,6 +141,9 @@ pub struct Cluster {
     /// How auto-scale stands; nothing where a person scales.
     #[serde(default)]
     pub auto: AutoState,
+    /// How it was scaled before somebody changed that, while nodes still come or go for the change: it can be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<ScaleSettings>>,
     /// What its nodes cost that are gone.
     #[serde(default, skip_serializing_if = "Spent::is_nothing")]
     pub spent: Spent,

@@ -371,6 +371,9 @@ impl World {
     }
 
     fn auto_scale(&mut self, at: u16) {
+        if at % 11 == 0 {
+            return self.tell(Event::ScaleTakenBack { cluster: GPU });
+        }
         let (minimum, maximum) = (u32::from(at) % 3, 1 + u32::from(at) % 3 + u32::from(at / 8) % 4);
         let auto = AutoScale::new(NodeCount(minimum), NodeCount(maximum), NodeCount(minimum));
         let then = if at % 4 < 2 { GpuIdleThen::Stop } else { GpuIdleThen::Say };

@@ -3,7 +3,7 @@
 use super::rig::*;
 use super::*;
 use crate::model::kept::Kept;
-use crate::model::spec::Deallocation;
+use crate::model::spec::{AutoScale, Deallocation, ScaleSettings};
 use crate::model::state::{AllocationState, ExecutionState, NodeState, Proof, Reach, StopWhy, Unusable};
 use crate::model::units::{Millis, NodeCount};
 
@@ -108,6 +108,42 @@ fn what_becomes_of_running_jobs_is_the_option() {
         assert_eq!((rig.nodes().as_str(), rig.cluster().allocation), ("", AllocationState::Steady), "{option:?}");
         assert_eq!(rig.state(b), ExecutionState::Queued, "{option:?}");
     }
+}
+
+#[test]
+fn a_change_is_taken_back_while_nodes_still_go_or_come() {
+    let mut rig = Rig::up(3);
+    let a = rig.submit("a", 2);
+    scale(&mut rig, 1, Some(Deallocation::Requeue));
+    assert_eq!(rig.nodes(), "running leaving leaving", "one of the job's nodes and the idle one go");
+    rig.on(Event::ScaleTakenBack { cluster: GPU });
+    // The idle one is on its way back to the provider and another one is asked for; the job's own stays.
+    assert_eq!(rig.cluster().spec.scale_settings.target(), NodeCount(3));
+    assert_eq!(rig.nodes(), "running running leaving allocating");
+    for index in 0..2 {
+        rig.gone(main_of(a.0, 1, index), stopped(StopWhy::Scale));
+    }
+    rig.release_all();
+    rig.bring_up();
+    assert_eq!((rig.state(a), rig.cluster().allocation), (ExecutionState::Running, AllocationState::Steady));
+    assert_eq!(rig.cluster().before, None, "what has been done cannot be taken back");
+    // From auto-scale to a number and back.
+    let auto = AutoScale::new(NodeCount(1), NodeCount(3), NodeCount(1));
+    rig.on(Event::AutoScaleAsked { cluster: GPU, auto });
+    rig.on(Event::ScaleAsked { cluster: GPU, target: NodeCount(1), deallocation: Some(Deallocation::WaitForJobCompletion) });
+    rig.on(Event::ScaleTakenBack { cluster: GPU });
+    assert!(matches!(rig.cluster().spec.scale_settings, ScaleSettings::AutoScale(_)), "{:?}", rig.cluster().spec);
+    // Back and forth.
+    let mut rig = Rig::up(1);
+    for target in [4, 1, 4] {
+        match target {
+            4 if rig.cluster().before.is_none() => scale(&mut rig, 4, None),
+            _ => drop(rig.on(Event::ScaleTakenBack { cluster: GPU })),
+        }
+        assert_eq!(rig.cluster().spec.scale_settings.target(), NodeCount(target));
+    }
+    rig.bring_up();
+    assert_eq!(rig.nodes(), "idle idle idle idle");
 }
 
 #[test]

@@ -187,7 +187,14 @@ fn target(cluster: &Cluster, counts: NodeCounts, facts: &mut Facts<'_>, cx: &Cx)
         }
         Some(_) | None if !cx.look.readonly => {
             let (up, down) = (cx.key_of(CommandId::ScaleUp), cx.key_of(CommandId::ScaleDown));
-            facts.text("", &format!("{up} {down} or a number proposes another one"), muted);
+            let back = match cluster.before.as_deref() {
+                None => String::new(),
+                Some(ScaleSettings::Manual { target_node_count, .. }) => {
+                    format!("; {} goes back to {target_node_count}", cx.key_of(CommandId::Undo))
+                }
+                Some(ScaleSettings::AutoScale(_)) => format!("; {} goes back to auto-scale", cx.key_of(CommandId::Undo)),
+            };
+            facts.text("", &format!("{up} {down} or a number proposes another one{back}"), muted);
         }
         Some(_) | None => {}
     }
