@@ -89,7 +89,7 @@ wipe() {
 within() {
     case $1 in
     */../* | */.. | */./* | *//*) return 1 ;;
-    "$ROOT"/jobs/* | "$ROOT"/done/* | "$ROOT"/kill/* | "$ROOT"/run/* | "$ROOT"/bin/* | "$ROOT"/ask/* | "$ROOT"/setup/* | "$ROOT"/mounts/*) return 1 ;;
+    "$ROOT"/jobs/* | "$ROOT"/done/* | "$ROOT"/kill/* | "$ROOT"/run/* | "$ROOT"/bin/* | "$ROOT"/ask/* | "$ROOT"/setup/* | "$ROOT"/mounts/* | "$ROOT"/code | "$ROOT"/code/*) return 1 ;;
     "$ROOT"/?*) ;;
     *) return 1 ;;
     esac

@@ -135,6 +135,8 @@ async fn read(session: &Session, named: &[String]) -> Result<Tree, Failure> {
         }
         faults.sort();
         source.judge(session.out, faults, &[])?;
+        let experiments = tree.workspaces.iter_mut().flat_map(|workspace| &mut workspace.experiments);
+        experiments.flat_map(|(_, jobs)| jobs).for_each(|(_, spec)| super::code::root(&mut spec.code, &file));
     }
     if tree.workspaces.is_empty() {
         return Err(Fault::user("the files say nothing").hint("`ostler export WORKSPACE` writes such a file").into());

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::code::CodeOptions;
 use super::job_create::set_variables;
 use super::resources::Resources;
 use super::workspace::pair;
@@ -22,6 +23,8 @@ pub struct Changes {
     time: Option<String>,
     #[command(flatten)]
     resources: Resources,
+    #[command(flatten)]
+    code: CodeOptions,
     /// A variable with another value, as NAME=VALUE; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
     variables: Vec<(String, String)>,
@@ -37,6 +40,7 @@ impl Changes {
         self.nodes.is_none()
             && options.iter().all(|option| option.is_none())
             && self.resources.is_empty()
+            && self.code.is_empty()
             && self.variables.is_empty()
     }
 
@@ -60,6 +64,7 @@ impl Changes {
             doc.put_property(&["schedulingPriority"], text(priority));
         }
         self.resources.put(&mut doc);
+        self.code.put(&mut doc)?;
         set_variables(&mut doc, &self.variables);
         let mut faults = Faults::default();
         let read = JobFile::read(&doc, &mut faults);

@@ -52,6 +52,8 @@ pub enum Verb {
     Rerun(Rerun),
     /// Submit one job again under another name, on another cluster or in another experiment, with changes
     Clone(job_acts::CloneJob),
+    /// Show the code that a job ran with: its files, how they differed from git's commit, or unpack them
+    Code(super::code::ShowCode),
     /// Say in what two jobs differ: parameters, body, code, image, nodes, metrics, result
     Diff(job_diff::Diff),
     /// Keep waiting jobs from starting
@@ -169,6 +171,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         Verb::Retry(which) => job_acts::run(session, which.gathered(), "retry", JobAct::Retry).await,
         Verb::Rerun(rerun) => job_acts::rerun(session, rerun.which.gathered(), &rerun.changes).await,
+        Verb::Code(show) => super::code::show(session, show).await,
         Verb::Clone(clone) => job_acts::clone(session, clone).await,
         Verb::Diff(diff) => job_diff::run(session, diff).await,
         Verb::Hold(which) => job_acts::run(session, which.gathered(), "hold", JobAct::Hold).await,

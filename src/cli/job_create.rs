@@ -4,6 +4,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
 
+use super::code::{self, CodeOptions};
 use super::failure::Failure;
 use super::fetch::Source;
 use super::logs;
@@ -97,6 +98,8 @@ pub struct What {
     /// Let its nodes come to one another by ssh without a password, with a key that is made for it and gone after it
     #[arg(long)]
     ssh_among_nodes: bool,
+    #[command(flatten)]
+    code: CodeOptions,
     #[command(flatten)]
     when: When,
     #[command(flatten)]
@@ -327,6 +330,8 @@ pub fn overlay(doc: &mut Doc, create: &What) -> Result<(), Fault> {
     if create.ssh_among_nodes {
         doc.put_property(&["sshAmongNodes"], Value::Bool(true, "true".to_owned()));
     }
+    code::root_in(doc, create.file());
+    create.code.put(doc)?;
     put_toolkit(doc, create)?;
     create.resources.put(doc);
     create.when.overlay(doc)?;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::output::{Column, Look, Row};
-use super::select;
+use super::{code, select};
 use super::session::{Session, unexpected};
 use crate::model::compare;
 use crate::model::fault::Fault;
@@ -49,7 +49,10 @@ pub async fn run(session: &Session, diff: Diff) -> Result<i32, Failure> {
     };
     let jobs: Vec<(&Job, &[Stat])> =
         views.iter().zip(&metrics).map(|(view, (_, metrics))| (&*view.job, metrics.stats.as_slice())).collect();
-    let found = if diff.same { compare::rows(&jobs) } else { compare::differences(&jobs) };
+    let mut found = if diff.same { compare::rows(&jobs) } else { compare::differences(&jobs) };
+    let rows: Vec<&Job> = views.iter().map(|view| &*view.job).collect();
+    found.extend(code::differences(session, &rows));
+    found.sort_by_key(|row| row.part);
     let differ = found.iter().any(compare::Row::differs);
     if found.is_empty() {
         session.out.note("they are the same in everything that is known of them");

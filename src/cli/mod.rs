@@ -15,6 +15,7 @@ mod cluster_file;
 mod cluster_host;
 mod cluster_pool;
 mod cluster_slurm;
+mod code;
 mod completions;
 mod config;
 mod context;

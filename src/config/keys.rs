@@ -111,6 +111,20 @@ pub const ALL: &[Key] = &[
         show: |config| quoted_size(config.settings.log_keep_bytes),
     },
     Key {
+        name: "code_file_max_bytes",
+        about: "The largest file that goes along with a job's code: a script or a small checkpoint; data belong on a mount.",
+        by_environment: true,
+        read: |field, config, faults| size(field, faults, &mut config.settings.code_file_max_bytes),
+        show: |config| quoted_size(config.settings.code_file_max_bytes),
+    },
+    Key {
+        name: "code_max_bytes",
+        about: "How much the code of a job may be together: it goes once to each node over ssh.",
+        by_environment: true,
+        read: |field, config, faults| size(field, faults, &mut config.settings.code_max_bytes),
+        show: |config| quoted_size(config.settings.code_max_bytes),
+    },
+    Key {
         name: "clusters_max",
         about: "How many clusters there may be: a bound against slips, as many as the published service gave at most.",
         by_environment: true,

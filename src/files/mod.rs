@@ -12,6 +12,7 @@ mod haul;
 mod list;
 mod path;
 mod search;
+pub mod ship;
 mod talk;
 pub mod window;
 

@@ -9,6 +9,7 @@ use crate::model::ids::{Rank, RankRole};
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::request::{STDOUTERR, TEMP};
 use crate::model::spec::JobSpec;
+use crate::model::spec::code::{CODE_DIR, Digest};
 use crate::model::spec::job::{InputDirectory, OutputDirectory};
 use crate::model::state::Job;
 use crate::model::state::job::{ARRAY_INDEX, Daemon};
@@ -19,6 +20,11 @@ pub(super) const MOUNT_ROOTS: [&str; 2] = ["AZ_BATCHAI_MOUNT_ROOT", "AZ_BATCHAI_
 /// Returns where a node has the program that launchers of frameworks call instead of ssh.
 pub(super) fn launcher(node: &NodePlace) -> String {
     format!("{}/bin/ostler-launch", node.root)
+}
+
+/// Returns where a node has a snapshot of code.
+fn code_dir(node: &NodePlace, digest: &Digest) -> String {
+    format!("{}/code/{digest}", node.root)
 }
 
 /// One attempt of a job as one of its nodes sees it.
@@ -187,6 +193,11 @@ impl Plan<'_> {
             scope.put(ARRAY_INDEX, member.index.to_string());
             scope.put("OSTLER_ARRAY_COUNT", member.count.to_string());
             scope.put("OSTLER_ARRAY_NAME", &member.name);
+        }
+        if let Some(digest) = self.job.spec.code.as_ref().and_then(|code| code.digest()) {
+            scope.put(CODE_DIR, code_dir(node, digest));
+            // What Python would write beside the code, which nobody may change.
+            scope.put("PYTHONPYCACHEPREFIX", format!("{}/pycache", paths.job_temp));
         }
         for (name, value) in visible_gpus(node) {
             scope.put(name, value);

@@ -1,14 +1,16 @@
 //! What jobs have in common and in what they differ: parameters, body, code, image, nodes, metrics, result. Pure; the command line
 //! and the screen draw what comes out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::metric::Stat;
+use super::spec::code::CodeKept;
 use super::spec::{body, token};
 use super::state::Job;
 use super::study::short;
+use super::units::Bytes;
 
 /// Of what something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +84,42 @@ pub fn rows(jobs: &[(&Job, &[Stat])]) -> Vec<Row> {
 /// Returns that in which jobs differ.
 pub fn differences(jobs: &[(&Job, &[Stat])]) -> Vec<Row> {
     rows(jobs).into_iter().filter(Row::differs).collect()
+}
+
+/// Returns the files in which kept code differs, at most so many; then how many more, and a line for each side of what differs
+/// in the differences from their commits.
+pub fn files(kept: &[CodeKept], most: usize) -> Vec<Row> {
+    let mut paths: BTreeMap<&str, Vec<Option<String>>> = BTreeMap::new();
+    for (at, code) in kept.iter().enumerate() {
+        for file in &code.files {
+            let values = paths.entry(&file.path).or_insert_with(|| vec![None; kept.len()]);
+            values[at] = Some(format!("{} {} {}", file.digest.short(), file.mode, Bytes(file.bytes)));
+        }
+    }
+    let row = |name: String, values| Row { part: Part::Code, name, values };
+    let mut found: Vec<Row> = paths.into_iter().map(|(path, values)| row(format!("file {path}"), values)).collect();
+    found.retain(Row::differs);
+    if found.len() > most {
+        let more = found.len() - most;
+        found.truncate(most);
+        found.push(row("files".to_owned(), kept.iter().map(|_| Some(format!("{more} more differ"))).collect()));
+    }
+    let patches: Vec<BTreeSet<&str>> = kept.iter().map(|code| changed_lines(&code.diff).collect()).collect();
+    let own = |at: usize| {
+        let others = patches.iter().enumerate().filter(|(other, _)| *other != at);
+        let lines = patches[at].iter().filter(|line| others.clone().any(|(_, other)| !other.contains(*line)));
+        lines.count()
+    };
+    let counts: Vec<Option<String>> =
+        (0..kept.len()).map(|at| Some(own(at)).filter(|n| *n > 0).map(|n| format!("{n} changed lines of its own"))).collect();
+    found.extend(Some(row("git diff".to_owned(), counts)).filter(|row| row.values.iter().any(Option::is_some)));
+    found
+}
+
+/// The lines of a unified difference that are taken away or come.
+fn changed_lines(diff: &str) -> impl Iterator<Item = &str> {
+    let heads = ["+++ ", "--- "];
+    diff.lines().filter(move |line| line.starts_with(['+', '-']) && !heads.iter().any(|head| line.starts_with(head)))
 }
 
 fn said(job: &Job, stats: &[Stat]) -> Vec<(Part, String, String)> {
@@ -168,6 +206,35 @@ mod tests {
             "created": 0,
         }))
         .expect("a job")
+    }
+
+    #[test]
+    fn code_differs_file_by_file_and_in_what_was_not_committed() {
+        use crate::model::spec::code::{CodeFile, Digest};
+        let file = |path: &str, byte: u8| CodeFile {
+            path: path.into(),
+            bytes: 3,
+            mode: "644".into(),
+            digest: Digest::of(&[byte; 32]),
+        };
+        let diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
+        let one = CodeKept { files: vec![file("a", 1), file("b", 1), file("c", 1)], diff: diff.into() };
+        let other = CodeKept { files: vec![file("a", 1), file("b", 2)], diff: diff.replace("+b", "+c\n+d") };
+        let words = |rows: Vec<Row>| {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+            let line = |row: Row| format!("{}: {} | {}", row.name, value(&row.values[0]), value(&row.values[1]));
+            rows.into_iter().map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            words(files(&[one.clone(), other.clone()], 9)),
+            [
+                "file b: 010101010101 644 3 B | 020202020202 644 3 B",
+                "file c: 010101010101 644 3 B | -",
+                "git diff: 1 changed lines of its own | 2 changed lines of its own",
+            ]
+        );
+        assert_eq!(words(files(&[one.clone(), other], 1))[1], "files: 1 more differ | 1 more differ");
+        assert_eq!(files(&[one.clone(), one], 9), []);
     }
 
     #[test]

@@ -69,6 +69,10 @@ pub struct Settings {
     /// How much of a job's logs is copied here before its node is given back: a week of ten lines a second is 60 MB, so
     /// that nearly every log is whole, and the copies of three hundred such jobs fit into `log_max_bytes`.
     pub log_keep_bytes: Bytes,
+    /// The largest file that goes along with a job's code: a script or a small checkpoint; data belong on a mount.
+    pub code_file_max_bytes: Bytes,
+    /// How much the code of a job may be together: it goes once to each node over ssh.
+    pub code_max_bytes: Bytes,
     /// How many clusters there may be (what the published service gave at most).
     pub clusters_max: u32,
     /// How many nodes a cluster may be asked to have (published limit; ten times that is measured).
@@ -111,6 +115,8 @@ impl Default for Settings {
             log_retention: Millis::from_days(30),
             log_max_bytes: Bytes(20 << 30),
             log_keep_bytes: Bytes(64 << 20),
+            code_file_max_bytes: Bytes(50 << 20),
+            code_max_bytes: Bytes(500 << 20),
             clusters_max: 200,
             nodes_per_cluster_max: 100,
             workspaces_per_group_max: 800,

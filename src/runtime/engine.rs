@@ -19,6 +19,7 @@ use crate::model::rule::{Act as RuleAct, Fired, RULE_ATTEMPTS_MAX};
 use crate::model::settings::Settings;
 use crate::model::site::{Site, SiteAct};
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
+use crate::model::spec::code::Digest;
 use crate::model::state::{ExecutionState, Job, Unusable};
 use crate::model::task::{Copy, Task};
 use crate::model::units::{Millis, UnixMillis};
@@ -26,7 +27,7 @@ use crate::providers::{Found, NoMachine};
 use crate::runtime::export::ServerWork;
 use crate::runtime::keep::KeepWork;
 use crate::runtime::secrets::Vault;
-use crate::runtime::{depend, locate, perform, points, pools, provide, sweeps, validate, views};
+use crate::runtime::{code, depend, locate, perform, points, pools, provide, sweeps, validate, views};
 use crate::sched::{Act, Effect, Event, Sched};
 use crate::store::crash_point;
 use crate::store::{Batch, Store, StoreError};
@@ -40,6 +41,10 @@ pub type CallId = u64;
 pub enum Input {
     /// A front end asks.
     Request(CallId, Box<Request>),
+    /// What a front end asks cannot be done: it was found before the engine had to look at it.
+    Refused(CallId, Fault),
+    /// What became of a job's code that was to be brought to a node.
+    Delivered(NodeId, Digest, code::Delivered),
     /// A node, or the link to it, says something.
     Report(NodeId, Report),
     /// A fact that was found while performing.
@@ -95,6 +100,8 @@ pub enum Out {
     Located(CallId, Result<Located, Fault>),
     /// What is to be done for `Input::Task`.
     Task(CallId, Result<TaskWork, Fault>),
+    /// Bring a job's code to a node; `Delivered` comes back.
+    Deliver(Box<code::Delivery>),
     /// Ask a provider; a `Fact`, `Listed` or `Woken` comes back.
     Provide(Box<provide::Work>),
 }
@@ -198,6 +205,8 @@ pub struct Engine<S> {
     outbox: BTreeMap<EffectId, Effect>,
     /// The same by node, for what is sent again when its link comes up.
     outbox_of: BTreeMap<NodeId, BTreeSet<EffectId>>,
+    /// Which code is on which node.
+    pub(super) code: code::Places,
     /// Nodes whose agent answers.
     pub(super) up: BTreeSet<NodeId>,
     /// Live jobs by experiment and name in lower case, and by token.
@@ -253,6 +262,7 @@ impl<S: Store> Engine<S> {
             seq: loaded.seq,
             outbox: BTreeMap::new(),
             outbox_of: BTreeMap::new(),
+            code: code::Places::default(),
             up: BTreeSet::new(),
             names: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -351,6 +361,15 @@ impl<S: Store> Engine<S> {
     fn take(&mut self, input: Input, work: &mut Work) -> Result<(), StoreError> {
         match input {
             Input::Request(call, request) => self.take_request(call, *request, work),
+            Input::Refused(call, fault) => {
+                work.replies.push((call, validate::Then::Say(Reply::Refused(fault))));
+                Ok(())
+            }
+            Input::Delivered(node, digest, how) => {
+                work.told.insert(node);
+                work.freed.extend(self.code.delivered(node, digest, how));
+                Ok(())
+            }
             Input::Report(_, Report::Site(site)) => {
                 if self.sched.clusters().contains_key(&site.cluster) {
                     work.sites.push(Site { at: work.at, ..Arc::unwrap_or_clone(site) });
@@ -560,6 +579,12 @@ impl<S: Store> Engine<S> {
             }
         }
         self.resend(&work.resend, &work.issued, &mut turn.outs);
+        for id in work.freed.iter().filter(|id| !work.issued.contains(id)) {
+            if let Some(effect) = self.outbox.get(id).cloned() {
+                self.perform(&effect, &mut turn.outs);
+            }
+        }
+        work.told.iter().for_each(|node| self.code.told(*node));
         turn.outs.extend(work.looks);
         for id in self.sched.retire() {
             self.waiting.remove(&id);
@@ -585,6 +610,19 @@ impl<S: Store> Engine<S> {
     }
 
     fn perform(&mut self, effect: &Effect, outs: &mut Vec<Out>) {
+        match code::gate(self, effect) {
+            code::Gate::Open => {}
+            code::Gate::Shut => return self.code.holds(effect, false),
+            code::Gate::Bring(delivery) => {
+                self.code.holds(effect, true);
+                outs.push(Out::Deliver(delivery));
+                return;
+            }
+            code::Gate::Failed(order) => {
+                outs.push(*order);
+                return;
+            }
+        }
         match perform::perform(self, effect) {
             // A provider that is asked already is not asked a second time.
             perform::Done::Out(Out::Provide(work)) => {
@@ -798,4 +836,8 @@ struct Work {
     resend: BTreeSet<NodeId>,
     looks: Vec<Out>,
     sites: Vec<Site>,
+    /// Starts whose code is on its node now, or will not come.
+    freed: Vec<EffectId>,
+    /// The nodes that they are for.
+    told: BTreeSet<NodeId>,
 }

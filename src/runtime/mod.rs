@@ -5,6 +5,7 @@
 mod among;
 pub mod call;
 pub mod clock;
+pub mod code;
 mod depend;
 pub mod engine;
 pub mod export;
@@ -171,6 +172,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             state_dir,
             looks: Arc::new(Semaphore::new(source::LOOKS_AT_ONCE)),
             calls_of_providers: Arc::new(Semaphore::new(provide::CALLS_AT_ONCE)),
+            sends_of_code: Arc::new(Semaphore::new(code::SENT_AT_ONCE)),
             look_at: Instant::now() + PROVIDERS_FIRST,
             host_files,
             sampler,
@@ -243,6 +245,8 @@ struct Loop {
     looks: Arc<Semaphore>,
     /// Calls providers, a few at a time.
     calls_of_providers: Arc<Semaphore>,
+    /// Sends code to nodes, a few at a time.
+    sends_of_code: Arc<Semaphore>,
     /// When providers are looked at next.
     look_at: Instant,
     host_files: pools::HostFiles,
@@ -368,7 +372,10 @@ impl Loop {
                 let stop = request == Request::Stop;
                 self.next_call += 1;
                 self.replies.insert(self.next_call, reply);
-                taken.push(Input::Request(self.next_call, Box::new(request)));
+                match code::is_asked(&request) {
+                    true => self.take_code(self.next_call, request),
+                    false => taken.push(Input::Request(self.next_call, Box::new(request))),
+                }
                 if stop { Going::Last } else { Going::On }
             }
             Call::Subscribe(updates) => {
@@ -393,6 +400,18 @@ impl Loop {
                 Going::On
             }
         }
+    }
+
+    /// Takes the code of a request beside the loop; then it comes in.
+    fn take_code(&self, call: CallId, request: Request) {
+        let (inputs, state_dir) = (self.inputs.clone(), self.state_dir.clone());
+        let settings = self.engine.settings.clone();
+        self.tokio.spawn_blocking(move || {
+            let _ = inputs.blocking_send(match code::take(request, &state_dir, &settings) {
+                Ok(request) => Input::Request(call, Box::new(request)),
+                Err(fault) => Input::Refused(call, fault),
+            });
+        });
     }
 
     fn carry_out(&mut self, turn: Turn) {
@@ -508,6 +527,7 @@ impl Loop {
             }
             Out::Metrics(call, jobs, curves) => self.metrics(call, jobs, curves),
             Out::Provide(work) => self.provide(*work),
+            Out::Deliver(delivery) => self.deliver(*delivery),
             Out::Task(call, work) => self.begin_task(call, work),
         }
     }
@@ -618,7 +638,12 @@ impl Loop {
         self.sweeping = Some(self.tokio.spawn(async move {
             retention::sweep_copies(&keeper, now).await;
             let settings = keeper.settings.clone();
-            let spools = move || retention::sweep_spools(&state_dir, &live, &settings, std::time::SystemTime::now());
+            let reader = keeper.reader.clone();
+            let spools = move || {
+                let now = std::time::SystemTime::now();
+                retention::sweep_spools(&state_dir, &live, &settings, now);
+                code::sweep(&state_dir, reader.as_ref(), now)
+            };
             let _ = tokio::task::spawn_blocking(spools).await;
             for (root, way) in roots {
                 // A node that does not answer is looked at the next time.
@@ -710,6 +735,15 @@ impl Loop {
             if let Some(input) = provide::run(work).await {
                 let _ = inputs.send(input).await;
             }
+        });
+    }
+
+    fn deliver(&mut self, delivery: code::Delivery) {
+        let (node, way) = (delivery.link.node, way::Way::to(&delivery.link, &self.agents));
+        let (inputs, state_dir, turns) = (self.inputs.clone(), self.state_dir.clone(), self.sends_of_code.clone());
+        self.tokio.spawn(async move {
+            let (digest, how) = code::deliver(delivery, way, state_dir, turns).await;
+            let _ = inputs.send(Input::Delivered(node, digest, how)).await;
         });
     }
 

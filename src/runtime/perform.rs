@@ -146,6 +146,7 @@ pub fn event_of<S: Store>(
     match report {
         Report::Up { boot, facts, inventory } => {
             engine.up.insert(node);
+            engine.code.forget(node);
             resend.insert(node);
             let effect = engine.outbox().values().find_map(|e| match e.act {
                 Act::PrepareNode { node: of } if of == node => Some(e.id),

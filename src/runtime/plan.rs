@@ -52,6 +52,9 @@ pub fn check<S: Store>(
         }
         Err(refusal) => return Err(refusal),
     }
+    if let Some(code) = &submit.spec.code {
+        notes.push(format!("its code: {}", code.words()));
+    }
     let names = names_of(engine, &submit, &mut notes);
     let job = job_of(&submit, &names, cluster.as_deref(), now);
     if let Some(cluster) = cluster.as_ref().filter(|cluster| cluster.spec.slurm.is_some()) {

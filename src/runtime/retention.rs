@@ -150,6 +150,7 @@ pub fn sweep_spools(state_dir: &Path, live: &BTreeSet<String>, settings: &Settin
             let age = now.duration_since(newest(&spool)).unwrap_or_default();
             let used = live.contains(name) || (name == SHARED && folders(&cluster).len() > 1);
             if !used && age > settings.log_retention.to_std() {
+                crate::code::loosen(&spool.join("code"));
                 // What cannot be removed now is tried again.
                 let _ = remove(&spool);
             }

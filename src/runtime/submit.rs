@@ -224,6 +224,9 @@ pub fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluste
     if spec.node_count.0 == 0 {
         return Err(Fault::user("nodeCount: a job has at least 1 node"));
     }
+    if let Some(code) = spec.code.as_ref().filter(|code| code.snapshot.is_none()) {
+        return Err(Fault::user(format!("code: nothing was kept of `{}`", code.directory)));
+    }
     let mounted = cluster.spec.mounts();
     let mut faults = frameworks::check(spec, shares(&engine.sched, cluster, spec));
     if cluster.spec.slurm.is_some() {

@@ -150,6 +150,24 @@ impl Reader {
         })
     }
 
+    /// Returns those of some texts, which no body holds by chance, that a job or a sweep has in what was asked for.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn mentioned(&self, texts: &[&str]) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM job WHERE instr(body, ?1)) OR EXISTS (SELECT 1 FROM sweep WHERE instr(spec, ?1))";
+        self.with(|conn| {
+            let mut select = conn.prepare_cached(sql)?;
+            let mut found = Vec::new();
+            for text in texts {
+                if select.query_row([text], |row| row.get::<_, bool>(0))? {
+                    found.push((*text).to_owned());
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// Reads a sealed value.
     ///
     /// # Errors

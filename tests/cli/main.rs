@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod classes;
+mod code;
 mod containers;
 mod declare;
 mod files;

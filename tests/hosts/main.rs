@@ -2,6 +2,7 @@
 //! state directory of its own. They need root and are therefore ignored by `cargo test`; `tests/run` runs them.
 
 mod among;
+mod code;
 mod containers;
 mod faults;
 mod files;

@@ -4,5 +4,6 @@ mod copies;
 mod follows;
 mod looks;
 mod shells;
+mod ships;
 mod ssh;
 mod sshd;

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 pub struct Shell {
     pub name: &'static str,
     pub link: Link,
+    /// Its program and what comes before `-c`.
+    pub words: Vec<String>,
     _tools: Option<TempDir>,
 }
 
@@ -23,10 +25,14 @@ pub fn all() -> Vec<Shell> {
         ("busybox", &["/usr/bin/busybox", "ash"]),
     ];
     let here = plain.into_iter().filter(|(_, words)| Path::new(words[0]).exists());
-    let mut shells: Vec<Shell> =
-        here.map(|(name, words)| Shell { name, link: Link::Local(LocalLink::with_shell(words)), _tools: None }).collect();
+    let mut shells: Vec<Shell> = here.map(|(name, words)| shell(name, words, None)).collect();
     shells.extend(bare());
     shells
+}
+
+fn shell(name: &'static str, words: &[&str], tools: Option<TempDir>) -> Shell {
+    let link = Link::Local(LocalLink::with_shell(words));
+    Shell { name, link, words: words.iter().map(|word| (*word).to_owned()).collect(), _tools: tools }
 }
 
 /// A machine that has busybox and nothing else.
@@ -38,11 +44,11 @@ fn bare() -> Option<Shell> {
     let tools = TempDir::new().unwrap();
     for tool in [
         "ls", "dd", "tail", "head", "stat", "grep", "awk", "find", "sleep", "cat", "tr", "sh", "sed", "cksum", "mv", "rm",
-        "mkdir", "chmod",
+        "mkdir", "chmod", "tar", "touch", "wc", "sha256sum",
     ] {
         symlink(busybox, tools.path().join(tool)).unwrap();
     }
     let path = format!("PATH={}", tools.path().display());
     let words = ["/usr/bin/env", path.as_str(), "/usr/bin/busybox", "ash"];
-    Some(Shell { name: "busybox alone", link: Link::Local(LocalLink::with_shell(&words)), _tools: Some(tools) })
+    Some(shell("busybox alone", &words, Some(tools)))
 }

@@ -110,6 +110,7 @@ const VERBS: &[(&str, On)] = &[
     ("job release", Act(&["release"])),
     ("job priority", Act(&["priority"])),
     ("job clone", Act(&["rerun-with"])),
+    ("job code", Typed("what was kept is a list of files and a difference; the Overview tab names it")),
     ("job diff", Typed("it compares any two jobs, also of other experiments")),
     ("job delete", Act(&["delete"])),
     ("sweep create", Act(&["sweep"])),

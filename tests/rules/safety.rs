@@ -9,7 +9,7 @@ use crate::model::is_test;
 use crate::tree::root;
 
 /// File, letter and number of rows.
-const TABLES: &[(&str, &str, usize)] = &[("SECURITY", "T", 58), ("PROMISES", "P", 25), ("FAULTS", "F", 91)];
+const TABLES: &[(&str, &str, usize)] = &[("SECURITY", "T", 59), ("PROMISES", "P", 25), ("FAULTS", "F", 92)];
 
 /// A row: its id and what shows it.
 fn rows(file: &str, letter: &str) -> Vec<(String, String)> {

@@ -318,6 +318,27 @@ fn a_job_shows_what_it_reports() {
 }
 
 #[test]
+fn a_job_shows_its_code_and_a_form_like_it_keeps_it() {
+    let mut screen = study(120, 40, false);
+    let mut job = member(3);
+    let code = json!({"directory": "/home/ada/proj", "snapshot": {
+        "digest": "ab".repeat(32), "files": 7, "bytes": 3072,
+        "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "branch": "main", "changed": 2},
+    }});
+    let mut spec = (*job.spec).clone();
+    spec.code = serde_json::from_value(code).expect("code");
+    job.spec = Arc::new(spec);
+    screen.tell(update(2, false, vec![Change::Job(Arc::new(job))]));
+    screen.keys(": \"run-003\" enter alt-1");
+    let text = screen.text();
+    for said in ["abababababab of /home/ada/proj", "7 files, 3 KiB", "git main", "0123456789ab, 2 files changed)"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    screen.keys("R ctrl-e");
+    assert!(screen.text().contains(&"ab".repeat(20)), "{}", screen.text());
+}
+
+#[test]
 fn what_is_complete_is_asked_for_once() {
     let mut screen = study(120, 40, false);
     screen.now = screen.now + Millis::from_secs(30);

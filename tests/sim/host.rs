@@ -37,6 +37,8 @@ pub struct Host {
     pub owner: BTreeMap<RankKey, NodeId>,
     /// Proofs that the controller has on its disk; only then may a record go.
     pub acked: std::collections::BTreeSet<RankKey>,
+    /// The code that came to it, by the node that it is or was.
+    pub code: std::collections::BTreeSet<(NodeId, ostler::model::spec::code::Digest)>,
 }
 
 impl Host {
@@ -49,6 +51,7 @@ impl Host {
             spool: BTreeMap::new(),
             owner: BTreeMap::new(),
             acked: std::collections::BTreeSet::new(),
+            code: std::collections::BTreeSet::new(),
         }
     }
 

@@ -198,6 +198,8 @@ const PROBES: &[&str] = &[
     "a token was said again",
     "a sweep was submitted",
     "something was done to a whole sweep",
+    "a process was started with its code",
+    "a start was refused for its code",
 ];
 
 #[test]

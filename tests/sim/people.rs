@@ -7,6 +7,7 @@ use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{
     GpuRule, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, Submit, SubmitSweep, SweepAct, SweepRef,
 };
+use ostler::model::spec::code::{Code, Digest, Taken};
 use ostler::model::spec::job::{Constraints, JobPreparation};
 use ostler::model::spec::sweep::{Part, Search};
 use ostler::model::spec::{
@@ -14,7 +15,7 @@ use ostler::model::spec::{
     ProviderSpec, Resources, Retry, ScaleSettings, Scheduling, SweepSpec, sweep_file,
 };
 use ostler::model::state::{Job, Reach};
-use ostler::model::units::{Millis, Money, NodeCount};
+use ostler::model::units::{Bytes, Millis, Money, NodeCount};
 
 use crate::world::{Happening, World};
 
@@ -115,7 +116,10 @@ fn submit(world: &mut World) {
         Demand::WholeNode
     };
     let scheduling = Box::new(scheduling(world));
+    let snapshot = |byte: u64| Taken { digest: Digest::of(&[byte as u8; 32]), files: 1, bytes: Bytes(1), git: None };
+    let code_of = world.rng.chance(250).then(|| snapshot(world.rng.range(1, 4)));
     let spec = JobSpec {
+        code: code_of.map(|taken| Box::new(Code { snapshot: Some(taken), ..Code::of("/code") })),
         scheduling_priority: priority,
         demand,
         scheduling,

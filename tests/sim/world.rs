@@ -13,8 +13,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use ostler::model::ids::{JobId, NodeId, RankKey};
 use ostler::model::request::{Reply, Request, Submit};
 use ostler::model::settings::Settings;
+use ostler::model::spec::code::Digest;
 use ostler::model::state::{ExecutionState, StopWhy, Unusable};
 use ostler::model::units::{Millis, UnixMillis};
+use ostler::runtime::code::Delivered;
 use ostler::runtime::engine::{Engine, Input, Out, Surroundings, Turn};
 use ostler::transport::{Address, NodeLink, Order, Report};
 
@@ -60,6 +62,8 @@ pub enum Happening {
     Start,
     /// The logs of a node are copied, or it was given up.
     Kept { life: u64, effect: ostler::model::ids::EffectId },
+    /// Code has come to a node, or was given up.
+    Delivered { life: u64, node: NodeId, digest: Digest },
     /// Somebody does something.
     Person,
     /// Something breaks, or is mended.
@@ -242,6 +246,12 @@ impl World {
                 if life == self.life {
                     let kept = ostler::model::kept::Kept::default();
                     self.turn(vec![Input::Fact(Box::new(ostler::sched::Event::LogsKept { effect, kept }))]);
+                }
+            }
+            Happening::Delivered { life, node, digest } => {
+                if life == self.life {
+                    let how = self.deliver(node, &digest);
+                    self.turn(vec![Input::Delivered(node, digest, how)]);
                 }
             }
             Happening::Person if self.calm => {}
@@ -443,6 +453,11 @@ impl World {
                 self.at(took, Happening::Kept { life, effect });
             }
             Out::Provide(work) => crate::cloud::call(self, *work),
+            Out::Deliver(delivery) => {
+                let took = self.rng.range(KEEPING.0, KEEPING.1);
+                let (node, digest) = (delivery.link.node, delivery.digest);
+                self.at(took, Happening::Delivered { life, node, digest });
+            }
             Out::History(..)
             | Out::ActAtSite(..)
             | Out::Loads(..)
@@ -452,6 +467,21 @@ impl World {
             | Out::Located(..)
             | Out::TellRule(..)
             | Out::Task(..) => {}
+        }
+    }
+
+    /// A machine has what was sent to it when its link held so long; now and then it has no room.
+    fn deliver(&mut self, node: NodeId, digest: &Digest) -> Delivered {
+        let full = !self.calm && self.rng.chance(20);
+        let host = self.wires.get(&node).filter(|wire| wire.up).map(|wire| wire.host.clone());
+        let host = host.filter(|host| self.reachable(host)).and_then(|host| self.hosts.get_mut(&host));
+        match host {
+            _ if full => Delivered::Failed("no room".to_owned()),
+            None => Delivered::Failed("the link was lost".to_owned()),
+            Some(host) => {
+                host.code.insert((node, digest.clone()));
+                Delivered::There(host.code.iter().filter(|(of, _)| *of == node).map(|(_, digest)| digest.clone()).collect())
+            }
         }
     }
 

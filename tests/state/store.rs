@@ -84,6 +84,35 @@ fn jobs_are_found_by_identity_name_and_token() {
 }
 
 #[test]
+fn code_that_no_job_and_no_sweep_refers_to_goes_and_other_code_stays() {
+    use ostler::model::spec::code::{Code, Digest, Taken};
+    let place = Place::new();
+    let mut db = place.open();
+    let digest = |byte: u8| Digest::of(&[byte; 32]);
+    let code = |byte| Code {
+        snapshot: Some(Taken { digest: digest(byte), files: 1, bytes: ostler::model::units::Bytes(1), git: None }),
+        ..Code::of("/code")
+    };
+    let mut of_job = job(4, 1, ExecutionState::Succeeded);
+    Arc::make_mut(&mut of_job.spec).code = Some(Box::new(code(1)));
+    let mut of_sweep = Arc::unwrap_or_clone(sweep(1));
+    Arc::make_mut(&mut of_sweep.spec).template = serde_json::json!({"nodeCount": 1, "code": code(2)});
+    db.commit(&rows_turn(1, vec![Change::Job(Arc::new(of_job)), Change::Sweep(Arc::new(of_sweep))])).unwrap();
+    let state = place.file().parent().unwrap().to_owned();
+    std::fs::create_dir_all(state.join("code")).unwrap();
+    let file = |byte: u8| state.join(format!("code/{}.tar", digest(byte)));
+    (1..=3).for_each(|byte| std::fs::write(file(byte), "x").unwrap());
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(7200);
+    let reader = db.reader().unwrap();
+    assert_eq!(ostler::runtime::code::sweep(&state, None, later), 0, "without knowing whose it is none goes");
+    assert_eq!(ostler::runtime::code::sweep(&state, Some(&reader), later), 1);
+    assert!(file(1).exists() && file(2).exists() && !file(3).exists());
+    db.commit(&rows_turn(2, vec![Change::Gone(RowKey::Job(JobId(4)))])).unwrap();
+    assert_eq!(ostler::runtime::code::sweep(&state, Some(&reader), later), 1);
+    assert!(!file(1).exists() && file(2).exists());
+}
+
+#[test]
 fn a_batch_is_taken_as_a_whole_or_not_at_all() {
     let place = Place::new();
     let mut db = place.open();

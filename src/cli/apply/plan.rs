@@ -356,10 +356,15 @@ fn own_name(job: &Job) -> &str {
 }
 
 fn job_differences(view: &JobView, wish: &JobSpec) -> Vec<String> {
+    // A file that names a directory means what was taken of it then: code that changes makes no other job.
+    let taken = wish.code.as_ref().is_some_and(|code| code.snapshot.is_some());
     let plain = |spec: &JobSpec| {
         let mut spec = spec.clone();
         spec.resolve();
         spec.cluster = None;
+        if let Some(code) = spec.code.as_mut().filter(|_| !taken) {
+            code.snapshot = None;
+        }
         sources_of_job(&mut spec).into_iter().for_each(|(_, source)| forget(source));
         object(&spec)
     };

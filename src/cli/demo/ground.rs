@@ -64,6 +64,7 @@ impl Ground {
     /// # Errors
     /// That something in it cannot be removed.
     pub fn remove(self) -> Result<(), Fault> {
+        crate::code::loosen(&self.state_dir().join("nodes"));
         match fs::remove_dir_all(&self.dir) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 Err(Fault::user(format!("cannot remove `{}`", self.dir.display())).because(&e))

@@ -65,7 +65,7 @@ impl Outcome {
         match job.errors.first().map(|error| error.code.as_str()) {
             Some("JobTerminated") => Self::Terminated,
             Some("WallClockTimeExceeded") => Self::TimeLimit,
-            Some("LaunchFailed" | "SecretUnavailable" | "FailedStartingContainer") => Self::NeverLaunched,
+            Some("LaunchFailed" | "SecretUnavailable" | "CodeUndelivered" | "FailedStartingContainer") => Self::NeverLaunched,
             Some("AttemptLost") => Self::Lost,
             Some(_) | None => match job.exit_code {
                 Some(code) if code != 0 => Self::Exited(code),
@@ -313,6 +313,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("nodes", node_names(job).join(" ")),
         ("slurm job", job.away.as_ref().map(|away| slurm_words(away)).unwrap_or_default()),
         ("priority", body::priority_word(job.priority).to_owned()),
+        ("code", job.spec.code.as_ref().map(|code| code.words()).unwrap_or_default()),
         ("time limit", job.spec.constraints.max_wall_clock_time.to_string()),
         (
             "environment",

@@ -6,11 +6,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::code::Code;
 use super::container::ContainerSettings;
 use super::kept::Kept;
 use super::mounts::MountVolumes;
 use super::scheduling::Scheduling;
-use super::schema::{RefForm, ResourcesForm, SecretForm, SpanForm};
+use super::schema::{CodeForm, RefForm, ResourcesForm, SecretForm, SpanForm};
 use super::secret::Secret;
 use super::toolkit::Toolkit;
 use crate::model::metric::Metrics;
@@ -169,6 +170,10 @@ pub struct JobSpec {
     /// The number of nodes; all are given at once or none.
     #[schemars(range(min = 1, max = 10000))]
     pub node_count: NodeCount,
+    /// The code that goes with it, as it is at submission; ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<CodeForm>")]
+    pub code: Option<Box<Code>>,
     /// What is mounted on the job's nodes before it, and unmounted after it.
     #[serde(default, skip_serializing_if = "MountVolumes::is_empty")]
     pub mount_volumes: MountVolumes,
@@ -226,6 +231,7 @@ impl JobSpec {
             cluster: None,
             scheduling_priority: Priority::Normal,
             node_count: NodeCount(1),
+            code: None,
             mount_volumes: MountVolumes::default(),
             container_settings: None,
             toolkit,

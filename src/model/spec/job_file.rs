@@ -16,7 +16,7 @@ use crate::model::spec::job::{
     Constraints, Demand, EnvironmentVariable, InputDirectory, JobPreparation, JobSpec, OutputDirectory, Priority, Resources,
 };
 use crate::model::spec::kept::Kept;
-use crate::model::spec::{container_file, metrics_file, mounts_file, scheduling_file, secret_file, toolkit_file};
+use crate::model::spec::{code_file, container_file, metrics_file, mounts_file, scheduling_file, secret_file, toolkit_file};
 use crate::model::units::{Millis, NodeCount};
 
 /// The most nodes one job may ask for: ten times the largest fleet that is measured.
@@ -156,6 +156,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let cluster = fields.take("cluster").and_then(|field| cluster_name(&field, faults));
     let node_count = fields.need(faults, "nodeCount").and_then(|field| field.count(faults, 1, JOB_NODES_MAX));
     let toolkit = toolkit_file::read(&mut fields, node_count, faults);
+    let code = fields.take("code").and_then(|field| code_file::read(&field, faults)).map(Box::new);
     let mount_volumes = fields.take("mountVolumes").map(|field| mounts_file::read(&field, faults)).unwrap_or_default();
     let container_settings = fields.take("containerSettings").and_then(|field| container_file::read(&field, faults));
     let job_preparation = fields.take("jobPreparation").and_then(|field| {
@@ -194,6 +195,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         cluster,
         scheduling_priority: scheduling_priority.unwrap_or_default(),
         node_count: NodeCount(node_count?),
+        code,
         mount_volumes,
         container_settings,
         toolkit: toolkit?,

@@ -8,6 +8,8 @@ pub mod body;
 pub mod budget_file;
 pub mod cluster;
 pub mod cluster_file;
+pub mod code;
+mod code_file;
 pub mod container;
 mod container_file;
 pub mod doc;
@@ -46,6 +48,7 @@ pub mod tree_file;
 
 pub use cluster::{AutoScale, ClusterSpec, Deallocation, GpuIdle, GpuIdleThen, ProviderSpec, ScaleSettings};
 pub use cluster_file::ClusterFile;
+pub use code::Code;
 pub use container::ContainerSettings;
 pub use file_server::{Export, FileServerSpec};
 pub use file_server_file::FileServerFile;

@@ -39,6 +39,16 @@ pub(super) enum RefForm {
     },
 }
 
+/// A directory by itself, or with what is said of it.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+pub(super) enum CodeForm {
+    /// A directory of this machine, as seen from the file.
+    Directory(String),
+    /// With what is said of it.
+    Said(super::code::Code),
+}
+
 /// A span of time: `7.00:00:00`, `P7D`, `2h30m`, `7 days, 0:00:00`.
 #[derive(JsonSchema)]
 #[serde(transparent)]

@@ -82,6 +82,9 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     facts.pieces("params", pieces, &format!(" {} ", cx.glyph(Glyph::Dot)));
     metrics(job, &mut facts, cx);
     facts.text("command", &shown(&job.spec.toolkit.command_line()), cx.style(Role::Text));
+    if let Some(code) = &job.spec.code {
+        facts.text("code", &shown(&code.words()), muted);
+    }
     let ago = |at| format!("{} ago", cx.now.since(at));
     let mut times = vec![format!("submitted {}", ago(job.created))];
     times.extend(job.started.map(|at| format!("started {}", ago(at))));

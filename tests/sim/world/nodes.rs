@@ -1,6 +1,7 @@
 //! What the agent of a simulated machine does with an order, and what happens to processes there.
 
 use ostler::model::ids::{EffectId, NodeId, RankKey};
+use ostler::model::spec::code::CODE_DIR;
 use ostler::model::state::{Proof, RankState, StopWhy};
 use ostler::model::units::Millis;
 use ostler::transport::{Order, Report};
@@ -17,10 +18,14 @@ impl World {
         }
         match order {
             Order::Start { effect, key, boot, limit, launch, .. } => {
+                self.check_code(&name, node, key, &launch.env);
                 let report = self.node_starts(&name, effect, key, &boot.0, limit, &launch.command);
                 self.report(node, session, report);
             }
-            Order::Refuse { key, .. } => unreachable!("the simulation has no secrets: {key}"),
+            Order::Refuse { effect, key, code, why } => {
+                let report = self.node_refuses(&name, effect, key, code, why);
+                self.report(node, session, report);
+            }
             Order::Stop { effect, key, why, .. } => self.node_stops(node, session, &name, effect, key, why),
             Order::Ack { effect, key } => {
                 if let Some(host) = self.hosts.get_mut(&name) {
@@ -38,6 +43,30 @@ impl World {
                 self.report(node, session, Report::Done { effect });
             }
             Order::AnswerDaemon { effect, .. } => self.report(node, session, Report::Done { effect }),
+        }
+    }
+
+    /// A process is never started where its code is not.
+    fn check_code(&mut self, name: &str, node: NodeId, key: RankKey, env: &[(String, String)]) {
+        let Some((_, path)) = env.iter().find(|(name, _)| name == CODE_DIR) else { return };
+        let digest = path.rsplit('/').next().unwrap_or_default();
+        let there = self.hosts.get(name).is_some_and(|host| {
+            host.code.iter().any(|(of, kept)| *of == node && kept.as_str() == digest)
+        });
+        assert!(there, "{key} was started on {node} without its code");
+        self.reach("a process was started with its code");
+    }
+
+    fn node_refuses(&mut self, name: &str, effect: EffectId, key: RankKey, code: String, why: String) -> Report {
+        let Some(host) = self.hosts.get_mut(name) else { unreachable!("an order reached a machine that is not there") };
+        match host.spool.get(&key).cloned() {
+            Some(Folder::Alive { boot, .. }) if boot == host.boot => Report::Started { effect, key },
+            Some(folder) => Report::Gone { key, effect: Some(effect), proof: host.proof(&folder) },
+            None => {
+                host.spool.insert(key, Folder::Fenced);
+                self.reach("a start was refused for its code");
+                Report::Gone { key, effect: Some(effect), proof: Proof::Refused { why, code: Some(code) } }
+            }
         }
     }
 

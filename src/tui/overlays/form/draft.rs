@@ -7,7 +7,7 @@ use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::toolkit::{Counting, PROCESSES_PER_NODE_MAX};
-use crate::model::spec::{ContainerSettings, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit};
+use crate::model::spec::{Code, ContainerSettings, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit};
 use crate::model::units::{Millis, NodeCount};
 
 /// A field of the form, in the order in which it stands there.
@@ -180,6 +180,8 @@ pub struct Draft {
 pub struct Rest {
     /// The settings of the framework, when they say more than the line and the number of processes.
     pub toolkit: Option<Toolkit>,
+    /// See [`JobSpec::code`].
+    pub code: Option<Box<Code>>,
     /// See [`JobSpec::mount_volumes`].
     pub mount_volumes: MountVolumes,
     /// See [`JobSpec::container_settings`].
@@ -201,6 +203,7 @@ impl Rest {
     pub fn names(&self) -> Vec<&'static str> {
         let set = [
             (self.toolkit.is_some(), self.toolkit.as_ref().map_or("", |toolkit| toolkit.kind().key())),
+            (self.code.is_some(), "code"),
             (!self.mount_volumes.is_empty(), "mountVolumes"),
             (!self.secrets.is_empty(), "secrets"),
             (self.scheduling.array.is_some(), "array"),
@@ -286,6 +289,7 @@ impl Draft {
             priority: spec.scheduling_priority,
             rest: Rest {
                 toolkit: (typed != spec.toolkit).then(|| spec.toolkit.clone()),
+                code: spec.code.clone(),
                 mount_volumes: MountVolumes {
                     file_servers: if more.mounts.is_empty() { spec.mount_volumes.file_servers.clone() } else { Vec::new() },
                     ..spec.mount_volumes.clone()
@@ -390,6 +394,7 @@ impl Draft {
         let rest = &self.rest;
         JobSpec {
             ssh_among_nodes: rest.ssh_among_nodes,
+            code: rest.code.clone(),
             mount_volumes: rest.mount_volumes.clone(),
             container_settings: rest.container_settings.clone(),
             secrets: rest.secrets.clone(),
