@@ -170,7 +170,8 @@ fn print_difference(text: &str) {
 
 /// Unpacks it by `tar`, as nodes do.
 fn unpack(shelf: &Shelf, taken: &Taken, to: &Path) -> Result<(), Fault> {
-    let gone = |e: &std::io::Error| Fault::user(format!("the code {} is not kept here any more", taken.digest.short())).because(e);
+    let gone =
+        |e: &std::io::Error| Fault::user(format!("the code {} is not kept here any more", taken.digest.short())).because(e);
     let archive = std::fs::File::open(shelf.archive(&taken.digest)).map_err(|e| gone(&e))?;
     let failed = |what: String| Fault::user(format!("cannot unpack into `{}`: {what}", to.display()));
     std::fs::create_dir(to).map_err(|e| failed(e.to_string()))?;

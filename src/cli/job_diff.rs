@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::output::{Column, Look, Row};
-use super::{code, select};
 use super::session::{Session, unexpected};
+use super::{code, select};
 use crate::model::compare;
 use crate::model::fault::Fault;
 use crate::model::metric::Stat;

@@ -61,7 +61,12 @@ pub(super) fn stand(directory: &Path) -> Result<Option<Stand>, Fault> {
 ///
 /// # Errors
 /// Git does not answer.
-pub(super) fn difference(directory: &Path, changed: &[&String], untracked: &[&String], most: usize) -> Result<String, Fault> {
+pub(super) fn difference(
+    directory: &Path,
+    changed: &[&String],
+    untracked: &[&String],
+    most: usize,
+) -> Result<String, Fault> {
     let mut text: String = untracked.iter().take(UNTRACKED_NAMED_MAX).map(|path| format!("# untracked: {path}\n")).collect();
     if untracked.len() > UNTRACKED_NAMED_MAX {
         text.push_str(&format!("# and {} untracked files more\n", untracked.len() - UNTRACKED_NAMED_MAX));

@@ -108,7 +108,8 @@ fn glob(text: &str) -> String {
             '/' if rest == "/**" => (3, "/.*".to_owned()),
             '[' => match rest[1..].find(']').filter(|end| *end > 0) {
                 Some(end) => {
-                    let inner = rest[1..=end].replace('\\', r"\\").replace('[', r"\[").replace('&', r"\&").replace('~', r"\~");
+                    let inner =
+                        rest[1..=end].replace('\\', r"\\").replace('[', r"\[").replace('&', r"\&").replace('~', r"\~");
                     let inner = inner.strip_prefix('!').map_or(inner.clone(), |inner| format!("^{inner}"));
                     (end + 2, format!("[{inner}]"))
                 }
@@ -138,9 +139,40 @@ mod tests {
         let lines = "# comment\n*.log\n!keep.log\n/top\nbuild/\ndoc/*.txt\n**/deep\na/**/z\nb/**\nq?x\n[xy]1\n[!k]2\n\\#hash\nsp\\ \ntrail  \nü*\n";
         let below = "!*.log\nown\n";
         let paths = [
-            "x.log", "keep.log", "d/x.log", "d/keep.log", "top", "d/top", "build/f", "d/build/f", "doc/a.txt", "doc/d/a.txt",
-            "deep", "d/deep", "d/e/deep/f", "a/z", "a/b/z", "a/b/c/z", "b/f", "b/c/f", "qax", "qx", "x1", "z1", "k2", "l2", "#hash",
-            "sp ", "trail", "überall", "sub/x.log", "sub/own", "own", "sub/e/y.log", "plain", "d/plain",
+            "x.log",
+            "keep.log",
+            "d/x.log",
+            "d/keep.log",
+            "top",
+            "d/top",
+            "build/f",
+            "d/build/f",
+            "doc/a.txt",
+            "doc/d/a.txt",
+            "deep",
+            "d/deep",
+            "d/e/deep/f",
+            "a/z",
+            "a/b/z",
+            "a/b/c/z",
+            "b/f",
+            "b/c/f",
+            "qax",
+            "qx",
+            "x1",
+            "z1",
+            "k2",
+            "l2",
+            "#hash",
+            "sp ",
+            "trail",
+            "überall",
+            "sub/x.log",
+            "sub/own",
+            "own",
+            "sub/e/y.log",
+            "plain",
+            "d/plain",
         ];
         let git = |args: &[&str]| {
             let mut git = std::process::Command::new("git");

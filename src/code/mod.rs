@@ -147,7 +147,8 @@ impl Shelf {
             let changed = entry.metadata().and_then(|data| data.modified()).unwrap_or(now);
             now.duration_since(changed).is_ok_and(|age| age > YOUNG)
         });
-        let mut found: Vec<Digest> = old.filter_map(|entry| entry.file_name().to_str()?.split('.').next()?.parse().ok()).collect();
+        let mut found: Vec<Digest> =
+            old.filter_map(|entry| entry.file_name().to_str()?.split('.').next()?.parse().ok()).collect();
         found.sort();
         found.dedup();
         found
@@ -160,7 +161,8 @@ impl Shelf {
             let name = entry.file_name().to_string_lossy().into_owned();
             let changed = entry.metadata().and_then(|data| data.modified()).unwrap_or(now);
             let young = now.duration_since(changed).map_or(true, |age| age <= YOUNG);
-            let used = name.split('.').next().and_then(|digest| digest.parse().ok()).is_some_and(|of| referred.contains(&of));
+            let used =
+                name.split('.').next().and_then(|digest| digest.parse().ok()).is_some_and(|of| referred.contains(&of));
             if !young && !used && fs::remove_file(entry.path()).is_ok() {
                 gone += 1;
             }
@@ -367,16 +369,12 @@ fn unreadable(code: &Code, error: &io::Error) -> Fault {
 }
 
 fn unwritable(code: &Code, error: &io::Error) -> Fault {
-    Fault::user(format!("the code of `{}` cannot be kept below the state directory", Shown::new(&code.directory))).because(error)
+    Fault::user(format!("the code of `{}` cannot be kept below the state directory", Shown::new(&code.directory)))
+        .because(error)
 }
 
 /// Writes all files into an archive; those that are refused end it, but all are looked at.
-fn pack(
-    directory: &Path,
-    entries: &[Entry],
-    judge: &mut Judge<'_>,
-    sink: &mut Sink,
-) -> io::Result<(Vec<CodeFile>, Digest)> {
+fn pack(directory: &Path, entries: &[Entry], judge: &mut Judge<'_>, sink: &mut Sink) -> io::Result<(Vec<CodeFile>, Digest)> {
     let mut archive = Archive::new(sink);
     let mut files = Vec::with_capacity(entries.len());
     for entry in entries {

@@ -8,9 +8,31 @@ use regex::bytes::RegexSet;
 
 /// Names in lower case that are secrets.
 const NAMES: &[&str] = &[
-    ".env", ".envrc", ".netrc", "_netrc", ".pgpass", ".pypirc", ".git-credentials", ".htpasswd", ".my.cnf", ".vault-token",
-    ".dockercfg", ".s3cfg", ".boto", "credentials", "credentials.json", "client_secret.json", "kubeconfig", "kaggle.json",
-    "application_default_credentials.json", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ed25519_sk", "id_ecdsa_sk",
+    ".env",
+    ".envrc",
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".pypirc",
+    ".git-credentials",
+    ".htpasswd",
+    ".my.cnf",
+    ".vault-token",
+    ".dockercfg",
+    ".s3cfg",
+    ".boto",
+    "credentials",
+    "credentials.json",
+    "client_secret.json",
+    "kubeconfig",
+    "kaggle.json",
+    "application_default_credentials.json",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "id_ed25519_sk",
+    "id_ecdsa_sk",
 ];
 /// Ends of names that are secrets.
 const ENDS: &[&str] = &[".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".ovpn"];
@@ -63,13 +85,33 @@ mod tests {
     #[test]
     fn names_of_secrets_are_known() {
         for secret in [
-            ".env", "a/.env", "a/.env.local", ".ENV", "server.pem", "a/b/tls.key", "id_rsa", ".ssh/id_ed25519", ".aws/credentials",
-            "secrets.yaml", "secret.prod.json", "service-account-7.json", ".netrc", "x.p12",
+            ".env",
+            "a/.env",
+            "a/.env.local",
+            ".ENV",
+            "server.pem",
+            "a/b/tls.key",
+            "id_rsa",
+            ".ssh/id_ed25519",
+            ".aws/credentials",
+            "secrets.yaml",
+            "secret.prod.json",
+            "service-account-7.json",
+            ".netrc",
+            "x.p12",
         ] {
             assert!(by_name(secret).is_some(), "{secret}");
         }
         for plain in [
-            "env", "environment.yml", ".env.example", "id_rsa.pub", "keys.py", "pem.py", "secrets.py", "secretary.json", "README.md",
+            "env",
+            "environment.yml",
+            ".env.example",
+            "id_rsa.pub",
+            "keys.py",
+            "pem.py",
+            "secrets.py",
+            "secretary.json",
+            "README.md",
             "credentials.py",
         ] {
             assert!(by_name(plain).is_none(), "{plain}");
@@ -92,7 +134,9 @@ mod tests {
         for case in &cases {
             assert!(by_content(case.as_bytes()).is_some(), "{case}");
         }
-        for plain in ["-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "hf_hub_download", "gh_token = $GH", "AKIA"] {
+        for plain in
+            ["-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "hf_hub_download", "gh_token = $GH", "AKIA"]
+        {
             assert!(by_content(plain.as_bytes()).is_none(), "{plain}");
         }
         let mut binary = vec![0xff, 0, 1, 2];

@@ -80,17 +80,17 @@ fn a_plan_writes_nothing() {
 #[test]
 fn all_secrets_and_big_files_are_refused_at_once_with_name_size_and_remedy() {
     let key = format!("-----BEGIN RSA PRIVATE{}-----", " KEY");
-    let place = Place::new(&[
-        ("train.py", "x"),
-        (".env", "A=1"),
-        ("conf/deploy.txt", &key),
-        ("data.bin", &"d".repeat(1001)),
-    ]);
+    let place =
+        Place::new(&[("train.py", "x"), (".env", "A=1"), ("conf/deploy.txt", &key), ("data.bin", &"d".repeat(1001))]);
     let fault = place.take().unwrap_err();
     assert!(fault.message.ends_with("is not taken: 3 files are not to go along"), "{fault:?}");
     let causes = fault.causes.join("\n");
-    for said in ["`.env` (3 B) is a secret by its name", "`data.bin` (1001 B) is larger than 1000 B", "`conf/deploy.txt`", "private key"]
-    {
+    for said in [
+        "`.env` (3 B) is a secret by its name",
+        "`data.bin` (1001 B) is larger than 1000 B",
+        "`conf/deploy.txt`",
+        "private key",
+    ] {
         assert!(causes.contains(said), "{said}: {causes}");
     }
     let hints = fault.hints.join("\n");
@@ -134,7 +134,13 @@ fn a_link_is_kept_and_never_followed() {
 
 #[test]
 fn git_decides_what_goes_and_its_commit_branch_and_difference_are_kept() {
-    let place = Place::new(&[("a.py", "one\n"), ("gone.py", "1\n"), (".gitignore", "*.ckpt\n.env\n"), ("w.ckpt", "9"), (".env", "K=1")]);
+    let place = Place::new(&[
+        ("a.py", "one\n"),
+        ("gone.py", "1\n"),
+        (".gitignore", "*.ckpt\n.env\n"),
+        ("w.ckpt", "9"),
+        (".env", "K=1"),
+    ]);
     place.git(&["init", "-q"]);
     place.git(&["add", "-A"]);
     let before = place.take().unwrap();

@@ -110,8 +110,9 @@ pub fn files(kept: &[CodeKept], most: usize) -> Vec<Row> {
         let lines = patches[at].iter().filter(|line| others.clone().any(|(_, other)| !other.contains(*line)));
         lines.count()
     };
-    let counts: Vec<Option<String>> =
-        (0..kept.len()).map(|at| Some(own(at)).filter(|n| *n > 0).map(|n| format!("{n} changed lines of its own"))).collect();
+    let counts: Vec<Option<String>> = (0..kept.len())
+        .map(|at| Some(own(at)).filter(|n| *n > 0).map(|n| format!("{n} changed lines of its own")))
+        .collect();
     found.extend(Some(row("git diff".to_owned(), counts)).filter(|row| row.values.iter().any(Option::is_some)));
     found
 }

@@ -155,7 +155,8 @@ impl Reader {
     /// # Errors
     /// As [`Reader::load`].
     pub fn mentioned(&self, texts: &[&str]) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM job WHERE instr(body, ?1)) OR EXISTS (SELECT 1 FROM sweep WHERE instr(spec, ?1))";
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM job WHERE instr(body, ?1)) OR EXISTS (SELECT 1 FROM sweep WHERE instr(spec, ?1))";
         self.with(|conn| {
             let mut select = conn.prepare_cached(sql)?;
             let mut found = Vec::new();

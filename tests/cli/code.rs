@@ -33,7 +33,11 @@ fn git(lab: &Lab, args: &[&str]) {
 #[test]
 fn a_job_runs_the_code_as_it_was_and_the_next_one_does_not_send_it_again() {
     let lab = Lab::new();
-    put(&lab, "train.sh", ". $OSTLER_CODE_DIR/lib/said.sh; echo $said; pwd | grep -c temp; touch $OSTLER_CODE_DIR/x || echo kept\n");
+    put(
+        &lab,
+        "train.sh",
+        ". $OSTLER_CODE_DIR/lib/said.sh; echo $said; pwd | grep -c temp; touch $OSTLER_CODE_DIR/x || echo kept\n",
+    );
     put(&lab, "lib/said.sh", "said=first\n");
     put(&lab, "data/huge", "left out");
     put(&lab, ".ostlerignore", "data/\n");
@@ -101,8 +105,12 @@ fn where_it_stood_in_git_is_kept_and_compared() {
     git(&lab, &["add", "-A"]);
     git(&lab, &["commit", "-qm", "first"]);
     // Seen from where the file is.
-    put(&lab, "job.json", r#"{"name": "clean", "properties": {"nodeCount": 1, "code": ".",
-        "customToolkitSettings": {"commandLine": "ls $OSTLER_CODE_DIR"}}}"#);
+    put(
+        &lab,
+        "job.json",
+        r#"{"name": "clean", "properties": {"nodeCount": 1, "code": ".",
+        "customToolkitSettings": {"commandLine": "ls $OSTLER_CODE_DIR"}}}"#,
+    );
     lab.file(".gitconfig", "[core]\nexcludesFile = /dev/null\n");
     lab.ok("job create -f proj/job.json");
     put(&lab, "a.py", "a = 2\n");
@@ -144,10 +152,21 @@ fn secrets_and_big_files_are_refused_with_the_remedy() {
     put(&lab, ".env", "TOKEN=1\n");
     put(&lab, "keys/id_rsa", "k");
     put(&lab, "notes.txt", &format!("-----BEGIN OPENSSH PRIVATE{}-----\n", " KEY"));
-    for line in ["job create -n no --code proj -- true", "job plan -n no --code proj -- true", "sweep create --code proj -p a=1,2 -- echo PARAM_A"] {
+    for line in [
+        "job create -n no --code proj -- true",
+        "job plan -n no --code proj -- true",
+        "sweep create --code proj -p a=1,2 -- echo PARAM_A",
+    ] {
         let ran = lab.run(line);
         assert_eq!(ran.code, 1, "{}", ran.shown());
-        for said in ["3 files are not to go along", "`.env` (8 B)", "`keys/id_rsa` (1 B)", "`notes.txt`", ".ostlerignore", "--code-allow"] {
+        for said in [
+            "3 files are not to go along",
+            "`.env` (8 B)",
+            "`keys/id_rsa` (1 B)",
+            "`notes.txt`",
+            ".ostlerignore",
+            "--code-allow",
+        ] {
             assert!(ran.stderr.contains(said), "{said}: {}", ran.shown());
         }
     }

@@ -13,7 +13,8 @@ fn code_goes_once_to_each_node_and_a_cut_link_leaves_nothing_half() {
     ostler.await_ready(2);
     let code = lab.dir().join("proj");
     fs::create_dir_all(&code).unwrap();
-    fs::write(code.join("run.sh"), "echo $(uname -n) $(cat $OSTLER_CODE_DIR/said) $(wc -c <$OSTLER_CODE_DIR/big)\n").unwrap();
+    fs::write(code.join("run.sh"), "echo $(uname -n) $(cat $OSTLER_CODE_DIR/said) $(wc -c <$OSTLER_CODE_DIR/big)\n")
+        .unwrap();
     fs::write(code.join("said"), "first").unwrap();
     // So much that it is under way for a while on a bad line.
     let big: Vec<u8> = (0..40_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();

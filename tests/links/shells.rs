@@ -43,8 +43,28 @@ fn bare() -> Option<Shell> {
     }
     let tools = TempDir::new().unwrap();
     for tool in [
-        "ls", "dd", "tail", "head", "stat", "grep", "awk", "find", "sleep", "cat", "tr", "sh", "sed", "cksum", "mv", "rm",
-        "mkdir", "chmod", "tar", "touch", "wc", "sha256sum",
+        "ls",
+        "dd",
+        "tail",
+        "head",
+        "stat",
+        "grep",
+        "awk",
+        "find",
+        "sleep",
+        "cat",
+        "tr",
+        "sh",
+        "sed",
+        "cksum",
+        "mv",
+        "rm",
+        "mkdir",
+        "chmod",
+        "tar",
+        "touch",
+        "wc",
+        "sha256sum",
     ] {
         symlink(busybox, tools.path().join(tool)).unwrap();
     }

@@ -48,7 +48,11 @@ impl Place {
     }
 
     fn names(&self) -> BTreeSet<String> {
-        fs::read_dir(self.path("node/code")).into_iter().flatten().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+        fs::read_dir(self.path("node/code"))
+            .into_iter()
+            .flatten()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 }
 

@@ -65,7 +65,9 @@ impl Outcome {
         match job.errors.first().map(|error| error.code.as_str()) {
             Some("JobTerminated") => Self::Terminated,
             Some("WallClockTimeExceeded") => Self::TimeLimit,
-            Some("LaunchFailed" | "SecretUnavailable" | "CodeUndelivered" | "FailedStartingContainer") => Self::NeverLaunched,
+            Some("LaunchFailed" | "SecretUnavailable" | "CodeUndelivered" | "FailedStartingContainer") => {
+                Self::NeverLaunched
+            }
             Some("AttemptLost") => Self::Lost,
             Some(_) | None => match job.exit_code {
                 Some(code) if code != 0 => Self::Exited(code),

@@ -216,7 +216,13 @@ mod tests {
     #[test]
     fn a_directory_is_seen_from_where_its_file_is() {
         for (named, rooted) in [
-            (".", "/b"), ("./x/", "/b/x"), ("x/y", "/b/x/y"), ("../x", "/b/../x"), ("/a/", "/a"), ("/", "/"), ("~", "/h"),
+            (".", "/b"),
+            ("./x/", "/b/x"),
+            ("x/y", "/b/x/y"),
+            ("../x", "/b/../x"),
+            ("/a/", "/a"),
+            ("/", "/"),
+            ("~", "/h"),
             ("~/x", "/h/x"),
         ] {
             let mut code = Code::of(named);

@@ -50,9 +50,10 @@ impl World {
     fn check_code(&mut self, name: &str, node: NodeId, key: RankKey, env: &[(String, String)]) {
         let Some((_, path)) = env.iter().find(|(name, _)| name == CODE_DIR) else { return };
         let digest = path.rsplit('/').next().unwrap_or_default();
-        let there = self.hosts.get(name).is_some_and(|host| {
-            host.code.iter().any(|(of, kept)| *of == node && kept.as_str() == digest)
-        });
+        let there = self
+            .hosts
+            .get(name)
+            .is_some_and(|host| host.code.iter().any(|(of, kept)| *of == node && kept.as_str() == digest));
         assert!(there, "{key} was started on {node} without its code");
         self.reach("a process was started with its code");
     }

@@ -7,7 +7,9 @@ use crate::model::names::{check_name, check_variable, same_name};
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::toolkit::{Counting, PROCESSES_PER_NODE_MAX};
-use crate::model::spec::{Code, ContainerSettings, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit};
+use crate::model::spec::{
+    Code, ContainerSettings, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit,
+};
 use crate::model::units::{Millis, NodeCount};
 
 /// A field of the form, in the order in which it stands there.
