@@ -9,6 +9,11 @@
 //!   the first, and a sweep that goes on after a restart goes on as it was.
 //! - Values are rounded to [`DIGITS`] significant digits, so that a step of 0.1 gives 0.3 and not 0.30000000000000004.
 //! - Whole numbers that rounding makes equal are one value of a grid.
+//! - No suggestions from what members reported: the values of all members follow from the sweep alone. The crate `tpe` (0.3.1) finds
+//!   more than random draws do (200 seeds, 60 evaluations: better in 155 for Branin's function, in 173 for Hartmann's with six
+//!   parameters), but it brings four crates beside itself, of which three only make random numbers, and four too many for
+//!   the limit that `tests/rules` keeps. `smartcore`, for random forests, brings more and suggests nothing by itself. A `tpe` that takes
+//!   its numbers from us, or room for four crates, would change our mind; `extend` is where suggestions would come in.
 
 use std::sync::OnceLock;
 
