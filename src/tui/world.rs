@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::model::cost::Use;
 use crate::model::ids::{ClusterId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::names::same_name;
+use crate::model::rule::Fired;
 use crate::model::snapshot::{Change, RowKey, Snapshot, Update};
 use crate::model::spec::Priority;
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Workspace};
@@ -120,6 +121,8 @@ pub struct Applied {
     pub jobs: Vec<JobId>,
     /// Jobs that ended with this update.
     pub ended: Vec<Arc<Job>>,
+    /// Rules of jobs that came true with it: the name of the job, and what was seen.
+    pub fired: Vec<(String, Fired)>,
 }
 
 fn insert<T: Ord + Copy>(list: &mut Vec<T>, id: T) {
@@ -156,6 +159,10 @@ impl World {
                 let was_live = self.snapshot.jobs.get(&job.id).is_some_and(|old| !old.state.ended());
                 if was_live && job.state.ended() {
                     applied.ended.push(job.clone());
+                }
+                if let Some(old) = self.snapshot.jobs.get(&job.id) {
+                    let new = job.fired.iter().filter(|fired| !old.fired.contains(fired));
+                    applied.fired.extend(new.map(|fired| (job.name.clone(), fired.clone())));
                 }
                 applied.jobs.push(job.id);
             }

@@ -339,6 +339,32 @@ fn a_job_shows_its_code_and_a_form_like_it_keeps_it() {
 }
 
 #[test]
+fn a_rule_that_comes_true_is_told() {
+    let mut screen = study(120, 40, false);
+    let fired = |why: &str, act: &str, at: i64| {
+        serde_json::from_value::<ostler::model::rule::Fired>(
+            json!({"at": NOW.0 + at, "rule": format!("loss < 0.1 -> {act}"), "why": why, "act": act, "attempt": 1}),
+        )
+        .expect("a rule that fired")
+    };
+    let mut job = member(12);
+    job.fired.push(fired("loss 0.07 at step 40", "notify", 1));
+    screen.tell(update(2, false, vec![Change::Job(Arc::new(job.clone()))]));
+    let text = screen.text();
+    assert!(text.contains("run-012: loss 0.07 at step 40"), "{text}");
+    // What was told is not told again, and many are one line.
+    screen.now = screen.now + Millis::from_secs(60);
+    screen.tell(Msg::Tick);
+    job.attempt = Attempt(1);
+    screen.tell(update(3, false, vec![Change::Job(Arc::new(job.clone()))]));
+    assert!(!screen.text().contains("loss 0.07"), "{}", screen.text());
+    (2..=9).for_each(|at| job.fired.push(fired(&format!("loss 0.0{at}"), "stop", at)));
+    screen.tell(update(4, false, vec![Change::Job(Arc::new(job))]));
+    let text = screen.text();
+    assert!(text.contains("rules came true 8 times") && text.contains("loss 0.09"), "{text}");
+}
+
+#[test]
 fn what_is_complete_is_asked_for_once() {
     let mut screen = study(120, 40, false);
     screen.now = screen.now + Millis::from_secs(30);

@@ -1,6 +1,10 @@
 //! What comes from outside: the core's updates and answers, time, and what follows from another selection.
 
 use super::*;
+use crate::model::rule::{Act, Fired};
+
+/// More rules than these that come true at once are told by their number.
+const RULES_TOLD_MAX: usize = 3;
 
 impl App {
     pub(super) fn on_leaving(&mut self, reply: Result<Reply, Fault>) -> Vec<UiEffect> {
@@ -37,6 +41,7 @@ impl App {
         self.tree.applied(&applied, &self.cx);
         self.detail.applied(&applied, &self.cx);
         let mut effects = self.ended(&applied.ended);
+        effects.extend(self.fired(&applied.fired));
         effects.extend(self.reopen_ports());
         effects.extend(self.detail.hear(&News::Changed, &self.cx));
         effects.extend(self.log.hear(&News::Changed, &self.cx));
@@ -64,6 +69,18 @@ impl App {
             effects.push(UiEffect::Bell(text));
         }
         effects
+    }
+
+    /// Tells of rules that came true: each of a few, many by number.
+    fn fired(&self, all: &[(String, Fired)]) -> Vec<UiEffect> {
+        let line = |(name, fired): &(String, Fired)| format!("{}: {} ({})", shown(name), shown(&fired.why), shown(&fired.rule));
+        let texts: Vec<String> = match all {
+            few if few.len() <= RULES_TOLD_MAX => few.iter().map(line).collect(),
+            many => vec![format!("rules came true {} times; the last: {}", many.len(), line(&many[many.len() - 1]))],
+        };
+        let kind = if all.iter().all(|(_, fired)| fired.act == Act::Notify) { ToastKind::Info } else { ToastKind::Bad };
+        let bell = texts.last().filter(|_| self.cx.look.bell && !self.front).cloned().map(UiEffect::Bell);
+        texts.into_iter().map(|text| UiEffect::Toast(Toast { kind, text })).chain(bell).collect()
     }
 
     pub(super) fn on_core_lost(&mut self, why: String) -> Vec<UiEffect> {
