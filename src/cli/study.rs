@@ -16,7 +16,7 @@ use crate::model::chart::series;
 use crate::model::fault::Fault;
 use crate::model::metric::{JobMetrics, Point, Stat};
 use crate::model::request::{JobQuery, JobView, Reply, Request};
-use crate::model::sheet::{self, Form, Line};
+use crate::model::sheet::{self, Form, Line, Pick};
 use crate::model::spec::token;
 use crate::model::study::{self, Entry, Take};
 use crate::model::units::UnixMillis;
@@ -55,7 +55,7 @@ pub struct Table {
     /// At most so many
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
-    /// Write it as CSV
+    /// Write it as CSV, with the columns that `export` has
     #[arg(long)]
     csv: bool,
 }
@@ -250,7 +250,11 @@ pub async fn table(session: &Session, table: Table) -> Result<i32, Failure> {
     parameters.retain(|name| !table.hide.contains(name));
     metrics.retain(|name| !table.hide.contains(name));
     if table.csv {
-        return csv(&found, &parameters, &metrics);
+        let pick = Pick { take: found.take, maximize: found.maximize, hide: table.hide };
+        let bytes = sheet::write(&lines(&found), Form::Csv, &pick)
+            .map_err(|why| Fault::internal(format!("the jobs cannot be written: {why}")))?;
+        std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?;
+        return Ok(0);
     }
     let mut columns = vec![Column { title: "NAME", look: Look::Text }, Column { title: "STATE", look: Look::State }];
     for name in parameters.iter().chain(&metrics) {
@@ -278,20 +282,20 @@ fn value_of(entry: &Entry) -> Value {
     json!({"name": entry.name, "id": entry.job.to_string(), "executionState": entry.state, "parameters": parameters, "metrics": metrics})
 }
 
-fn csv(found: &Found, parameters: &[String], metrics: &[String]) -> Result<i32, Failure> {
-    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-    let bad = |error: csv::Error| Failure::from(Fault::user("the table cannot be written").because(&error));
-    let head = ["name", "id", "state"].map(str::to_owned);
-    writer.write_record(head.iter().chain(parameters).chain(metrics)).map_err(bad)?;
-    for entry in &found.entries {
-        let mut cells = vec![entry.name.clone(), entry.job.to_string(), entry.state.to_owned()];
-        cells.extend(parameters.iter().map(|name| entry.parameter(name).map(token::text).unwrap_or_default()));
-        let metric = |name: &String| entry.metric(name, found.take, found.maximize).map(|value| value.to_string());
-        cells.extend(metrics.iter().map(|name| metric(name).unwrap_or_default()));
-        writer.write_record(&cells).map_err(bad)?;
-    }
-    writer.flush()?;
-    Ok(0)
+/// Returns the jobs of what was found as lines of a sheet.
+fn lines(found: &Found) -> Vec<Line<'_>> {
+    let now = UnixMillis(jiff::Timestamp::now().as_millisecond());
+    let views = found.entries.iter().filter_map(|entry| Some((entry, found.views.get(&entry.job)?)));
+    views
+        .map(|(entry, view)| Line {
+            job: &view.job,
+            experiment: view.experiment.clone(),
+            cluster: view.cluster.clone(),
+            parameters: entry.parameters.clone(),
+            stats: &entry.stats,
+            now,
+        })
+        .collect()
 }
 
 /// Writes jobs into a file.
@@ -306,19 +310,9 @@ pub async fn export(session: &Session, export: Export) -> Result<i32, Failure> {
     };
     let core = session.core().await?;
     let found = find(session, &core, &export.of).await?;
-    let now = UnixMillis(jiff::Timestamp::now().as_millisecond());
-    let views = found.entries.iter().filter_map(|entry| Some((entry, found.views.get(&entry.job)?)));
-    let lines: Vec<Line<'_>> = views
-        .map(|(entry, view)| Line {
-            job: &view.job,
-            experiment: view.experiment.clone(),
-            cluster: view.cluster.clone(),
-            parameters: entry.parameters.clone(),
-            stats: &entry.stats,
-            now,
-        })
-        .collect();
-    let bytes = sheet::write(&lines, form).map_err(|why| Fault::internal(format!("the jobs cannot be written: {why}")))?;
+    let lines = lines(&found);
+    let pick = Pick { take: found.take, maximize: found.maximize, hide: Vec::new() };
+    let bytes = sheet::write(&lines, form, &pick).map_err(|why| Fault::internal(format!("the jobs cannot be written: {why}")))?;
     if !core.may(&format!("write `{name}`"))? {
         return Ok(0);
     }

@@ -1,7 +1,8 @@
 //! Jobs as one sheet for other programs: a line for each, with its parameters and metrics, as CSV, JSON, YAML or Parquet. The
 //! command line and the screen write the same.
 //!
-//! CSV and Parquet are tables: of a metric they have the last reading, under the metric's name, behind the parameters. A name
+//! CSV and Parquet are tables: of a metric they have one reading (the last, unless another is asked for), under the metric's name,
+//! behind the parameters. A name
 //! that is there already gets `_2`, `_3` … . In Parquet a parameter whose values are all numbers is a column of DOUBLE, as
 //! metrics are, and any other one of STRING; what a job has not is null. JSON and YAML have all that is known of a metric.
 
@@ -19,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::metric::Stat;
 use super::spec::token;
 use super::state::Job;
+use super::study::Take;
 use super::units::UnixMillis;
 
 /// How a file is written.
@@ -92,11 +94,22 @@ fn is_exact(value: &Value) -> bool {
     value.as_f64().is_some_and(|number| number.abs() <= WHOLE_MAX)
 }
 
+/// What of the jobs is written, in the forms that are tables.
+#[derive(Clone, Debug, Default)]
+pub struct Pick {
+    /// What is taken of the readings of a metric.
+    pub take: Take,
+    /// Whether larger is better.
+    pub maximize: bool,
+    /// Columns that are left out.
+    pub hide: Vec<String>,
+}
+
 /// Writes jobs.
 ///
 /// # Errors
 /// What the writer of the form refuses, in its words.
-pub fn write(lines: &[Line<'_>], form: Form) -> Result<Vec<u8>, String> {
+pub fn write(lines: &[Line<'_>], form: Form, pick: &Pick) -> Result<Vec<u8>, String> {
     match form {
         Form::Json => {
             let values: Vec<Value> = lines.iter().map(Line::value).collect();
@@ -108,8 +121,8 @@ pub fn write(lines: &[Line<'_>], form: Form) -> Result<Vec<u8>, String> {
             let values: Vec<Value> = lines.iter().map(Line::value).collect();
             serde_saphyr::to_string(&values).map(String::into_bytes).map_err(|error| error.to_string())
         }
-        Form::Csv => csv(&columns(lines), lines.len()).map_err(|error| error.to_string()),
-        Form::Parquet => parquet(columns(lines), lines.len()).map_err(|error| error.to_string()),
+        Form::Csv => csv(&columns(lines, pick), lines.len()).map_err(|error| error.to_string()),
+        Form::Parquet => parquet(columns(lines, pick), lines.len()).map_err(|error| error.to_string()),
     }
 }
 
@@ -120,7 +133,7 @@ enum Cells {
     Counts(Vec<Option<i64>>),
 }
 
-fn columns(lines: &[Line<'_>]) -> Vec<(String, Cells)> {
+fn columns(lines: &[Line<'_>], pick: &Pick) -> Vec<(String, Cells)> {
     let text = |of: &dyn Fn(&Line<'_>) -> String| Cells::Texts(lines.iter().map(|line| Some(of(line))).collect());
     let count = |of: &dyn Fn(&Line<'_>) -> Option<i64>| Cells::Counts(lines.iter().map(of).collect());
     let mut all: Vec<(String, Cells)> = [
@@ -147,9 +160,12 @@ fn columns(lines: &[Line<'_>]) -> Vec<(String, Cells)> {
         all.push((name.clone(), cells));
     }
     for name in in_order(lines.iter().flat_map(|line| line.stats).map(|stat| &stat.name)) {
-        let last = |line: &Line<'_>| line.stats.iter().find(|stat| stat.name == *name).map(|stat| stat.last);
-        all.push((name.clone(), Cells::Numbers(lines.iter().map(last).collect())));
+        let stat = |line: &Line<'_>| {
+            line.stats.iter().find(|stat| stat.name == *name).map(|stat| pick.take.of(stat, pick.maximize))
+        };
+        all.push((name.clone(), Cells::Numbers(lines.iter().map(stat).collect())));
     }
+    all.retain(|(name, _)| !pick.hide.contains(name));
     let mut taken = BTreeSet::new();
     for (name, _) in &mut all {
         let first = name.clone();

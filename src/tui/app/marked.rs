@@ -76,7 +76,7 @@ impl App {
         let job = |(id, metrics): &'_ (JobId, JobMetrics)| Some((self.cx.world.job(*id)?.clone(), metrics.stats.clone()));
         let jobs: Vec<_> = export.found.iter().filter_map(job).collect();
         let lines: Vec<Line<'_>> = jobs.iter().map(|(job, stats)| sheet_line(job, stats, &self.cx)).collect();
-        match sheet::write(&lines, export.form) {
+        match sheet::write(&lines, export.form, &sheet::Pick::default()) {
             Ok(bytes) => vec![UiEffect::Write(export.file, bytes)],
             Err(why) => say(ToastKind::Bad, format!("the jobs cannot be written: {why}")),
         }
