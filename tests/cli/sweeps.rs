@@ -230,11 +230,19 @@ fn metrics_are_picked_out_and_jobs_are_ranked() {
     let shown = lab.ok("experiment table --where 'lr<3 loss<0.5' --hide opt");
     assert!(shown.lines().count() == 2 && shown.contains("s-1") && !shown.contains("sgd"), "{shown}");
     let csv = lab.ok("experiment table --sweep s --sort lr --hide acc --csv");
-    assert_eq!(
-        csv.lines().take(2).collect::<Vec<_>>(),
-        ["name,id,state,lr,opt,loss", "s-1,job-1,succeeded,1,sgd,0.3"],
-        "{csv}"
-    );
+    let head = "name,id,experiment,cluster,state,exitCode,attempt,nodes,seconds,lr,opt,loss";
+    let first = csv.lines().nth(1).unwrap_or_default();
+    assert_eq!(csv.lines().next(), Some(head), "{csv}");
+    assert!(first.starts_with("s-1,job-1,first,pool,succeeded,0,1,local-") && first.ends_with(",1,sgd,0.3"), "{csv}");
+    // What is written into a file is the same, with the reading that is asked for.
+    for take in ["last", "min", "mean"] {
+        lab.ok(&format!("experiment export --sweep s --take {take} --to same.csv"));
+        let file = std::fs::read_to_string(lab.home().join("same.csv")).unwrap();
+        assert_eq!(lab.ok(&format!("experiment table --sweep s --take {take} --csv")), file);
+        let losses = file.lines().skip(1).map(|line| line.split(',').nth(11).unwrap_or_default()).collect::<Vec<_>>();
+        assert_eq!(losses.len(), 3, "{file}");
+        assert!(take == "last" || losses != ["0.3", "0.6", "0.9"], "{take}: {file}");
+    }
     let best = read(&lab.run("experiment best -o json"));
     assert_eq!((&best["metric"], &best["jobs"][0]["name"]), (&json!("loss"), &json!("s-1")));
     assert_eq!(best["parameters"][0], json!({"parameter": "lr", "strength": 1.0, "jobs": 3}));
@@ -518,4 +526,58 @@ fn many_submissions_say_how_far_they_are_and_none_is_doubled() {
     );
     assert_eq!(user.run("sweep list -o name").stdout, "s\n");
     assert_eq!(user.run("job list -e first --query 'length(@)'").stdout, "513\n");
+}
+
+#[test]
+fn what_a_sweep_costs_is_said_and_a_budget_holds_its_members_back() {
+    let lab = Lab::new();
+    lab.ok("cluster create paid --provider local --price 2.50 --target 1");
+    let line = "-n s -c paid --nodes 1 --time 2h -p a=1,2,3,4 -- 'echo PARAM_A'";
+    // Four members of one node for two hours each at most.
+    let plan = read(&lab.run(&format!("sweep plan -o json {line}")));
+    assert_eq!((&plan["jobCount"], &plan["costMost"]), (&json!(4), &json!("20.00")), "{plan}");
+    lab.ok("budget set 0 --per day --then hold -c paid");
+    let made = lab.run(&format!("sweep create {line}"));
+    assert!(made.code == 0 && made.stderr.contains("at most 20.00"), "{}", made.shown());
+    let waits = lab.until("job show s-1 -o json", |ran| read(ran)["reason"].as_str().is_some_and(|why| why.contains("budget")));
+    assert_eq!(read(&waits)["executionState"], "queued", "{}", waits.shown());
+    lab.ok("budget clear -c paid");
+    lab.ok("job wait s-1 s-2 s-3 s-4 --timeout 100s");
+}
+
+#[test]
+fn a_secret_that_a_sweep_asks_for_reaches_all_members_and_is_stored_nowhere() {
+    use std::io::Write as _;
+    let lab = Lab::new();
+    let line = [
+        "sweep", "create", "-n", "s", "--secret", "KEY", "-p", "a=1,2,3", "--",
+        "printf %s \"$KEY-PARAM_A\" | cksum; printf %s \"canary-of-a-sweep-PARAM_A\" | wc -c",
+    ];
+    let mut command = lab.0.command(&line);
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"canary-of-a-sweeq\n").unwrap();
+    let ran = lab.0.ran("sweep create", child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+    lab.ok("job wait s-1 s-2 s-3 --timeout 100s");
+    for member in 1..=3 {
+        let sum = std::process::Command::new("sh").args(["-c", &format!("printf %s canary-of-a-sweeq-{member} | cksum")]).output();
+        let sum = String::from_utf8(sum.unwrap().stdout).unwrap();
+        let said = lab.ok(&format!("job logs s-{member}"));
+        assert!(said.starts_with(&sum), "{said} {sum}");
+    }
+    // Neither in what is shown nor in what is kept, and a member that is run again still has it.
+    for line in ["sweep show s -o json", "job show s-1 -o json", "export lab"] {
+        let ran = lab.run(line);
+        assert!(ran.code == 0 && !ran.stdout.contains("canary-of-a-sweeq"), "{}", ran.shown());
+    }
+    let kept = std::process::Command::new("grep").args(["-rl", "canary-of-a-sweeq"]).arg(lab.home()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&kept.stdout), "", "it is kept in the clear");
+    lab.ok("job rerun s-2");
+    lab.ok("job wait last --timeout 60s");
+    assert_eq!(lab.ok("job logs last"), lab.ok("job logs s-2"));
 }
