@@ -312,7 +312,8 @@ pub async fn export(session: &Session, export: Export) -> Result<i32, Failure> {
     let found = find(session, &core, &export.of).await?;
     let lines = lines(&found);
     let pick = Pick { take: found.take, maximize: found.maximize, hide: Vec::new() };
-    let bytes = sheet::write(&lines, form, &pick).map_err(|why| Fault::internal(format!("the jobs cannot be written: {why}")))?;
+    let bytes =
+        sheet::write(&lines, form, &pick).map_err(|why| Fault::internal(format!("the jobs cannot be written: {why}")))?;
     if !core.may(&format!("write `{name}`"))? {
         return Ok(0);
     }

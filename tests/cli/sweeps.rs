@@ -539,7 +539,8 @@ fn what_a_sweep_costs_is_said_and_a_budget_holds_its_members_back() {
     lab.ok("budget set 0 --per day --then hold -c paid");
     let made = lab.run(&format!("sweep create {line}"));
     assert!(made.code == 0 && made.stderr.contains("at most 20.00"), "{}", made.shown());
-    let waits = lab.until("job show s-1 -o json", |ran| read(ran)["reason"].as_str().is_some_and(|why| why.contains("budget")));
+    let waits =
+        lab.until("job show s-1 -o json", |ran| read(ran)["reason"].as_str().is_some_and(|why| why.contains("budget")));
     assert_eq!(read(&waits)["executionState"], "queued", "{}", waits.shown());
     lab.ok("budget clear -c paid");
     lab.ok("job wait s-1 s-2 s-3 s-4 --timeout 100s");
@@ -550,7 +551,15 @@ fn a_secret_that_a_sweep_asks_for_reaches_all_members_and_is_stored_nowhere() {
     use std::io::Write as _;
     let lab = Lab::new();
     let line = [
-        "sweep", "create", "-n", "s", "--secret", "KEY", "-p", "a=1,2,3", "--",
+        "sweep",
+        "create",
+        "-n",
+        "s",
+        "--secret",
+        "KEY",
+        "-p",
+        "a=1,2,3",
+        "--",
         "printf %s \"$KEY-PARAM_A\" | cksum; printf %s \"canary-of-a-sweep-PARAM_A\" | wc -c",
     ];
     let mut command = lab.0.command(&line);
@@ -565,7 +574,8 @@ fn a_secret_that_a_sweep_asks_for_reaches_all_members_and_is_stored_nowhere() {
     assert_eq!(ran.code, 0, "{}", ran.shown());
     lab.ok("job wait s-1 s-2 s-3 --timeout 100s");
     for member in 1..=3 {
-        let sum = std::process::Command::new("sh").args(["-c", &format!("printf %s canary-of-a-sweeq-{member} | cksum")]).output();
+        let sum =
+            std::process::Command::new("sh").args(["-c", &format!("printf %s canary-of-a-sweeq-{member} | cksum")]).output();
         let sum = String::from_utf8(sum.unwrap().stdout).unwrap();
         let said = lab.ok(&format!("job logs s-{member}"));
         assert!(said.starts_with(&sum), "{said} {sum}");

@@ -73,7 +73,8 @@ impl App {
 
     /// Tells of rules that came true: each of a few, many by number.
     fn fired(&self, all: &[(String, Fired)]) -> Vec<UiEffect> {
-        let line = |(name, fired): &(String, Fired)| format!("{}: {} ({})", shown(name), shown(&fired.why), shown(&fired.rule));
+        let line =
+            |(name, fired): &(String, Fired)| format!("{}: {} ({})", shown(name), shown(&fired.why), shown(&fired.rule));
         let texts: Vec<String> = match all {
             few if few.len() <= RULES_TOLD_MAX => few.iter().map(line).collect(),
             many => vec![format!("rules came true {} times; the last: {}", many.len(), line(&many[many.len() - 1]))],
