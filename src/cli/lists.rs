@@ -1,12 +1,14 @@
 //! Everything but jobs, as the core has it, and finding one thing in it by name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::failure::Failure;
 use super::session::{Core, unexpected};
 use super::workspace::missing;
+use crate::model::cost::AtWork;
 use crate::model::fault::{Fault, FaultCode};
-use crate::model::ids::{GroupId, WorkspaceId};
+use crate::model::ids::{ExperimentId, GroupId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::request::{Reply, Request};
 use crate::model::resource_id::{Child, ResourceId};
@@ -44,6 +46,8 @@ pub struct Lists {
     pub file_servers: Vec<Arc<FileServer>>,
     /// All sweeps.
     pub sweeps: Vec<Arc<Sweep>>,
+    /// What the jobs of experiments have of nodes now.
+    pub at_work: BTreeMap<ExperimentId, AtWork>,
 }
 
 impl Lists {
@@ -53,8 +57,8 @@ impl Lists {
     /// The core's refusal.
     pub async fn read(core: &Core, workspace: Option<&String>) -> Result<Self, Failure> {
         match core.ask(Request::ListAll { workspace: workspace.cloned() }).await? {
-            Reply::Lists { workspaces, clusters, nodes, experiments, groups, file_servers, sweeps } => {
-                Ok(Self { workspaces, clusters, nodes, experiments, groups, file_servers, sweeps })
+            Reply::Lists { workspaces, clusters, nodes, experiments, groups, file_servers, sweeps, at_work } => {
+                Ok(Self { workspaces, clusters, nodes, experiments, groups, file_servers, sweeps, at_work })
             }
             other => Err(unexpected(&other)),
         }

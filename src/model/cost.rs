@@ -4,8 +4,11 @@
 //! is fixed when it is got. A clock that jumps forwards is believed, as a machine that slept was paid for; one that jumps
 //! backwards adds nothing.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::model::ids::{ExperimentId, JobId};
 use crate::model::state::{Cluster, Node, NodeState, Reach};
 use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
 
@@ -118,6 +121,37 @@ impl Spent {
     pub fn and(self, other: Self) -> Self {
         let Self { busy, idle, unusable } = other;
         Self { busy: self.busy + busy, idle: self.idle + idle, unusable: self.unusable + unusable }
+    }
+}
+
+/// What the jobs of an experiment have of nodes now, and is not charged to it yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AtWork {
+    /// What that has cost since it was charged last.
+    pub cost: Money,
+    /// What it costs in an hour.
+    pub rate: Money,
+}
+
+impl AtWork {
+    /// Adds up nodes by the experiments of the jobs that hold them; those that share a node share its price.
+    pub fn by_experiment<'a>(
+        nodes: impl Iterator<Item = &'a Node>,
+        experiment_of: impl Fn(JobId) -> Option<ExperimentId>,
+        now: UnixMillis,
+    ) -> BTreeMap<ExperimentId, Self> {
+        let mut all: BTreeMap<ExperimentId, Self> = BTreeMap::new();
+        for node in nodes.filter(|node| node.is_held() && node.price > Money(0)) {
+            let count = i64::try_from(node.holders.len()).unwrap_or(i64::MAX);
+            let cost = node.price.over(now.since(node.meter.held_since));
+            for experiment in node.holders.iter().filter_map(|(job, _)| experiment_of(*job)) {
+                let one = all.entry(experiment).or_default();
+                one.cost = one.cost + Money(cost.0 / count);
+                one.rate = one.rate + Money(node.price.0 / count);
+            }
+        }
+        all
     }
 }
 

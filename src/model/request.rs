@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::cost::Budget;
+use crate::model::cost::{AtWork, Budget};
 use crate::model::fault::Fault;
-use crate::model::ids::{Epoch, JobId, NodeId, SweepId};
+use crate::model::ids::{Epoch, ExperimentId, JobId, NodeId, SweepId};
 use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
@@ -748,6 +748,8 @@ pub enum Reply {
         file_servers: Vec<Arc<FileServer>>,
         #[serde(default)]
         sweeps: Vec<Arc<Sweep>>,
+        #[serde(default)]
+        at_work: BTreeMap<ExperimentId, AtWork>,
     },
     /// To [`Request::ShowSite`].
     Site(Arc<Site>),

@@ -113,11 +113,11 @@ impl Spool {
     }
 }
 
-/// Copies what it can, and says what became of the rest.
-pub async fn keep(work: &KeepWork, links: impl LinkSource, keeper: &Keeper, now: UnixMillis) -> Kept {
-    let desk = Desk::new(links);
+/// Copies what it can, and says what became of the rest. The desk is the one at which the node is looked at: another one would
+/// wait for the channel that its last conversation still has.
+pub async fn keep<L: LinkSource>(work: &KeepWork, desk: &Desk<L>, keeper: &Keeper, now: UnixMillis) -> Kept {
     let until = Instant::now() + COPY_TIME_MAX;
-    let planned = match timeout_at(until, plan(work, &desk, keeper)).await {
+    let planned = match timeout_at(until, plan(work, desk, keeper)).await {
         Ok(Ok(planned)) => planned,
         Ok(Err(why)) => return Kept { failed: Some(why), ..Kept::default() },
         Err(_) => {

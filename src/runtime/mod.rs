@@ -47,6 +47,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::files::LinkSource as _;
 use crate::model::fault::Fault;
 use crate::model::ids::{EffectId, NodeId};
 use crate::model::request::{From, LogDelta, Reply, Request};
@@ -605,9 +606,12 @@ impl Loop {
 
     fn keep(&mut self, effect: EffectId, work: KeepWork) {
         let way = way::Waiting(way::Way::to(&work.link, &self.agents), keep::LINK_TIME_MAX);
+        let desk = self.desks.at(&work.link, &self.agents);
         let (keeper, inputs, now) = (self.keeper(), self.inputs.clone(), self.clock.now());
         self.tokio.spawn(async move {
-            let kept = keep::keep(&work, way, &keeper, now).await;
+            // Looks give a link up sooner than a release should.
+            let _ = way.link().await;
+            let kept = keep::keep(&work, &desk, &keeper, now).await;
             if kept.failed.is_some() || kept.left_count > 0 {
                 tracing::warn!(node = %work.name, ?kept, "logs stayed behind on a node that is given back");
             }

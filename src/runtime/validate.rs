@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::cost::AtWork;
 use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{JobId, NodeId, SweepId, WorkspaceId};
 use crate::model::names::check_name;
@@ -241,7 +242,7 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
             Ok(Checked::Await { job: job.id, until: timeout.map(|span| now + span) })
         }
         Request::ListJobs(query) => list_jobs(engine, now, &query),
-        Request::ListAll { workspace } => list_all(engine, workspace.as_deref()),
+        Request::ListAll { workspace } => list_all(engine, now, workspace.as_deref()),
         Request::ReadFile(window) => {
             let located = locate::file(engine, &window.file)?;
             Ok(Checked::Outside(FileWork::Read { located, from: window.from, bytes: window.bytes }))
@@ -847,11 +848,12 @@ fn listed<S: Store>(
     Ok((jobs, more))
 }
 
-fn list_all<S: Store>(engine: &Engine<S>, workspace: Option<&str>) -> Result<Checked, Refusal> {
+fn list_all<S: Store>(engine: &Engine<S>, now: UnixMillis, workspace: Option<&str>) -> Result<Checked, Refusal> {
     let sched = &engine.sched;
     let only: BTreeSet<_> = resolve::workspaces(sched, workspace)?.into_iter().collect();
     let fits = |id| only.contains(&id);
     let clusters: Vec<_> = sched.clusters().values().filter(|c| fits(c.workspace)).cloned().collect();
+    let experiment_of = |job| sched.jobs().get(&job).map(|job| job.experiment);
     Ok(Checked::Reply(Reply::Lists {
         workspaces: sched.workspaces().values().filter(|w| fits(w.id)).cloned().collect(),
         nodes: sched.nodes().values().filter(|n| clusters.iter().any(|c| c.id == n.cluster)).cloned().collect(),
@@ -859,6 +861,7 @@ fn list_all<S: Store>(engine: &Engine<S>, workspace: Option<&str>) -> Result<Che
         groups: sched.groups().values().cloned().collect(),
         file_servers: sched.file_servers().values().filter(|s| fits(s.workspace)).cloned().collect(),
         sweeps: sched.sweeps().values().filter(|s| fits(s.workspace)).cloned().collect(),
+        at_work: AtWork::by_experiment(sched.nodes().values().map(|node| &**node), experiment_of, now),
         clusters,
     }))
 }

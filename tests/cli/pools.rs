@@ -136,6 +136,20 @@ fn what_a_pool_costs_is_shown_and_limited() {
     assert_eq!(of("cluster gpu")["budget"]["limit"], 9000.0);
     assert!(of("workspace lab")["spent"].as_f64().unwrap() > 1.0);
     assert!(done(&user, "usage").contains("cost of cluster gpu"));
+    // An experiment costs what its jobs have, while they run as well.
+    done(&user, "experiment create first");
+    done(&user, "job create -c gpu -n long -- 'sleep 600'");
+    let of_first = |key: &str| {
+        let all = json(&user, "budget show");
+        let found = all.as_array().unwrap().iter().find(|row| row["of"] == "experiment first").cloned();
+        found.map_or(0.0, |row| row[key].as_f64().unwrap())
+    };
+    until("its job costs", || (of_first("spent") > 1.0).then_some(()));
+    assert_eq!(of_first("ratePerHour"), 3600.0);
+    assert!(of_first("forecast") > 3600.0);
+    done(&user, "job terminate long -y");
+    until("it has ended", || (json(&user, "job show long")["executionState"] == "failed").then_some(()));
+    assert!(of_first("spent") > 1.0 && of_first("ratePerHour") == 0.0, "what is charged stays");
     // One that is used up at once lets all go.
     done(&user, "budget set 0 --per day --then zero -c gpu");
     until("no node is left", || (json(&user, "cluster show gpu")["currentNodeCount"] == 0).then_some(()));

@@ -1,4 +1,5 @@
-//! Machines of a cloud, through the recipe that is shipped and the cloud's real command line, against an emulator.
+//! Machines of a cloud, through the recipe that is shipped and the cloud's real command line, against an emulator; and hosts of
+//! a lab that a program and an interface over http sell as machines.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::lab::until;
+use crate::lab::{Lab, until};
+use crate::ostler::Ostler;
 
 /// The command line of the cloud takes a second for a call, and a machine needs half a dozen.
 const SOON: Duration = Duration::from_secs(120);
+
+/// How long it takes until a machine is given back that nothing uses for five seconds.
+const AWAY: Duration = Duration::from_secs(20);
 
 struct Emulator {
     server: Child,
@@ -120,4 +125,99 @@ fn machines_of_an_auto_scaling_group() {
     }
     aws.ostler(&["cluster", "scale", "c", "0", "-y"]);
     until("all are given back", SOON, || (nodes().is_empty() && aws.machines().is_empty()).then_some(()));
+}
+
+/// A program that gives hosts of a lab as machines, and the same as an interface over http: what it has sold lies in a folder.
+const SELLER: &str = r#"
+import http.server, json, os, sys
+folder, hosts = sys.argv[1], sys.argv[2].split(",")
+def do(verb, ask):
+    if verb == "acquire":
+        for host in hosts:
+            try:
+                with open(os.path.join(folder, host), "x") as file:
+                    file.write(ask["tag"])
+            except FileExistsError:
+                continue
+            with open(folder + ".ledger", "a") as ledger:
+                ledger.write(host + "\n")
+            return {"machine": {"id": host, "host": host, "pricePerHour": 36}}
+        raise SystemError("no machine is left")
+    if verb == "release":
+        os.remove(os.path.join(folder, ask["machine"]["id"]))
+        return {}
+    sold = [host for host in hosts if os.path.exists(os.path.join(folder, host))]
+    return {"machines": [{"id": host, "host": host, "tag": open(os.path.join(folder, host)).read()} for host in sold]}
+class Interface(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        ask = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        right = self.headers["Authorization"] == "Bearer t0ken" and self.headers["Idempotency-Key"]
+        answer = json.dumps(do(self.path.rpartition("/")[2], ask) if right else {}).encode()
+        self.send_response(200 if right else 401)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+    def log_message(self, *_):
+        pass
+if sys.argv[3] == "serve":
+    server = http.server.HTTPServer(("127.0.0.1", 0), Interface)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+print(json.dumps(do(sys.argv[3], json.load(sys.stdin))))
+"#;
+
+#[test]
+#[ignore = "needs root and sshd: tests/run"]
+fn machines_of_a_program_and_of_an_interface_come_for_jobs_and_go_after_them() {
+    let lab = Lab::up(4);
+    let ostler = Ostler::new(&lab);
+    let seller = lab.dir().join("seller.py");
+    std::fs::write(&seller, SELLER).unwrap();
+    std::fs::write(lab.dir().join("token"), "t0ken\n").unwrap();
+    let folder = |name: &str| {
+        let folder = lab.dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    };
+    let (own, theirs) = (folder("own"), folder("theirs"));
+    let mut serving = Command::new("python3")
+        .args([&seller, &theirs])
+        .args(["h3,h4", "serve"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3");
+    let mut port = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(serving.stdout.take().unwrap()), &mut port).unwrap();
+    let interface = format!("http://127.0.0.1:{}", port.trim());
+    let hooks = format!("python3 {} {} h1,h2", seller.display(), own.display());
+    let token = format!("cat {}", lab.dir().join("token").display());
+    let common = ["--min", "0", "--max", "2", "--idle", "5s"];
+    ostler.ok(&[&["cluster", "create", "bought", "--hooks", &hooks], &common[..]].concat());
+    let api = ["cluster", "create", "lent", "--api", &interface, "--api-token-command", &token];
+    ostler.ok(&[&api[..], &common[..]].concat());
+    let sold = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
+    for (cluster, folder, hosts) in [("bought", &own, ["h1", "h2"]), ("lent", &theirs, ["h3", "h4"])] {
+        assert_eq!(sold(folder), 0, "{cluster}: nothing is bought before there is work");
+        for index in 0..4 {
+            let name = format!("{cluster}-{index}");
+            ostler.ok(&["job", "create", "-c", cluster, "--name", &name, "--", "hostname; sleep 1"]);
+        }
+        let ran: std::collections::BTreeSet<String> = (0..4)
+            .map(|index| {
+                let job = ostler.await_end(&format!("{cluster}-{index}"));
+                assert_eq!(job["executionState"], "succeeded", "{job:#}");
+                ostler.ok(&["job", "logs", job["name"].as_str().unwrap()]).trim().to_owned()
+            })
+            .collect();
+        assert!(ran.iter().all(|host| hosts.contains(&host.as_str())), "{cluster}: {ran:?}");
+        let empty = || (sold(folder) == 0).then_some(());
+        // Also from under somebody who has just read its logs.
+        until("what nothing uses goes", AWAY, empty);
+        let ledger = std::fs::read_to_string(folder.with_extension("ledger")).unwrap();
+        assert!(ledger.lines().count() <= 2, "{cluster}: no machine is bought twice: {ledger}");
+        let shown = ostler.json(&["cluster", "show", cluster]);
+        assert!(shown["cost"]["spent"].as_f64().unwrap() > 0.0, "the price is the seller's: {shown:#}");
+    }
+    let _ = serving.kill();
+    let _ = serving.wait();
 }

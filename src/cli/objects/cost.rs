@@ -108,9 +108,10 @@ pub fn rows(lists: &Lists) -> Vec<Row> {
             rows.push(row(of, standing.spent, standing.rate, cluster.budget.as_ref(), hint.as_deref()));
         }
         for experiment in lists.experiments.iter().filter(|experiment| experiment.workspace == workspace.id) {
-            // Of an experiment the time of its jobs counts, up to when nodes were given back.
-            let spent = Spent { busy: experiment.spent, ..Spent::default() };
-            rows.push(row(format!("experiment {}", experiment.name), spent, Money(0), None, None));
+            // Of an experiment the time counts for which its jobs have nodes.
+            let now = lists.at_work.get(&experiment.id).copied().unwrap_or_default();
+            let spent = Spent { busy: experiment.spent + now.cost, ..Spent::default() };
+            rows.push(row(format!("experiment {}", experiment.name), spent, now.rate, None, None));
         }
     }
     rows

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use super::about::{self, Content, Rows, Tab, TableContent};
 use super::about_cluster;
 use crate::commands::CommandId;
-use crate::model::cost::{Budget, Spent};
+use crate::model::cost::{AtWork, Budget, Spent};
 use crate::model::ids::{ClusterId, ExperimentId, WorkspaceId};
 use crate::model::request::Usage;
 use crate::model::state::{AllocationState, Workspace};
@@ -166,8 +166,12 @@ fn cost(workspace: &Workspace, facts: &mut Facts<'_>, cx: &Cx) {
         facts.prose(&format!("none; {palette}new-cluster NAME HOSTS makes one"), muted);
     }
     facts.heading("Experiments");
+    let nodes = cx.world.snapshot.nodes.values().map(|node| &**node);
+    let at_work = AtWork::by_experiment(nodes, |id| cx.world.job(id).map(|job| job.experiment), cx.now);
     for experiment in cx.world.experiments_of(workspace.id).filter_map(|id| cx.world.experiment(id)) {
-        facts.text(&shown(&experiment.name), &experiment.spent.to_string(), text);
+        let now = at_work.get(&experiment.id).copied().unwrap_or_default();
+        let words = format!("{} so far, {}/h now", experiment.spent + now.cost, now.rate);
+        facts.text(&shown(&experiment.name), &words, text);
     }
 }
 
