@@ -9,7 +9,7 @@ use ostler::model::plan::{JobPlan, PlanNode, PlanProcess};
 use ostler::model::request::{FileEntry, GpuRule, Listing, Reply, Request, Window};
 use ostler::model::snapshot::Change;
 use ostler::model::spec::{AutoScale, GpuIdle, GpuIdleThen, NodeSetup, ScaleSettings};
-use ostler::model::state::NodeState;
+use ostler::model::state::{ClusterError, NodeState};
 use ostler::model::units::{Millis, Money, NodeCount, UnixMillis};
 use ostler::tui::msg::{Msg, Ticket};
 use ostler::tui::pane::UiEffect;
@@ -165,6 +165,26 @@ fn what_may_be_spent_is_said_in_a_window_or_in_a_line() {
     assert!(screen.asked.iter().all(|effect| !matches!(effect, UiEffect::Ask(_, Request::SetBudget { .. }))));
     screen.keys("backspace backspace backspace backspace backspace enter");
     assert_eq!(budget(&mut screen), (Some("gpu-a100".to_owned()), None, None));
+}
+
+#[test]
+fn a_pool_that_paused_says_why_and_which_key_goes_on() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    let mut paused = world::cluster(1, "gpu-a100", 4);
+    let auto = AutoScale::new(NodeCount(0), NodeCount(8), NodeCount(4));
+    paused.spec.scale_settings = ScaleSettings::AutoScale(auto);
+    (paused.auto.failures, paused.auto.paused) = (5, true);
+    let message = "hook `acquire`: no quota".to_owned();
+    paused.errors = vec![ClusterError { code: "HookFailed".into(), message, details: Vec::new() }];
+    screen.tell(world::update(2, false, vec![Change::Cluster(Arc::new(paused))]));
+    screen.keys("j j j");
+    shows(&screen, &["paused after 5 failures in a row: A asks for nodes again", "HookFailed: hook `acquire`: no quota"]);
+    screen.keys("A");
+    let (_, request) = asked(&screen);
+    assert!(matches!(&request, Request::ResumeScaling { .. }), "{request:?}");
+    screen.keys("K");
+    let (_, request) = asked(&screen);
+    assert!(matches!(&request, Request::KeepAwake { span, .. } if *span == Millis::from_mins(120)), "{request:?}");
 }
 
 #[test]

@@ -236,6 +236,16 @@ fn node_map(id: ClusterId, width: u16, cx: &Cx) -> Vec<Vec<Span<'static>>> {
 }
 
 fn errors(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
+    // What a provider did not do counts for the cluster, and what a node met for the node alone.
+    let waits = cluster.auto.retry_at.is_some() || cluster.auto.paused;
+    if waits && !cx.look.readonly {
+        let key = cx.key_of(CommandId::ResumeScaling);
+        let when = match cluster.auto.retry_at {
+            Some(at) => format!("nodes are asked for again in {}; {key} does it now", at.since(cx.now)),
+            None => format!("paused after {} failures in a row: {key} asks for nodes again", cluster.auto.failures),
+        };
+        facts.text("nodes", &when, cx.style(Role::Warning));
+    }
     for error in &cluster.errors {
         facts.text("error", &format!("{}: {}", shown(&error.code), shown(&error.message)), cx.style(Role::Bad));
         for (name, value) in &error.details {
