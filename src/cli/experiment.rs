@@ -55,7 +55,7 @@ pub enum Verb {
     Table(study::Table),
     /// Print the best jobs by a metric, and which parameters go with it
     Best(study::Best),
-    /// Draw the curves of a metric
+    /// Draw a metric: its curves, a parameter against it, or all parameters beside it
     Plot(study::Plot),
     /// Write a report: one page with table, curves and parameters
     Report(study::Report),

@@ -84,16 +84,25 @@ pub struct Plot {
     /// Over steps, or over the time since a job's first reading
     #[arg(long, value_name = "AXIS", default_value = "step", value_parser = ["step", "time"])]
     over: String,
+    /// In the place of curves: this parameter against the metric, a dot for each job
+    #[arg(long, value_name = "PARAMETER", conflicts_with = "parallel")]
+    against: Option<String>,
+    /// In the place of curves: parallel coordinates, an axis for each parameter and one for the metric, a line for each job
+    #[arg(long)]
+    parallel: bool,
     /// Draw the logarithm of the metric
     #[arg(long)]
     log: bool,
     /// Smooth curves: the weight of what came before, from 0 to 1
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
     smooth: f64,
-    /// At most so many curves, the best jobs
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 6)]
-    limit: usize,
+    /// At most so many jobs, the best: 6 curves, or all dots and lines, when absent
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
 }
+
+/// How many curves are told apart.
+const CURVES_DRAWN: usize = 6;
 
 /// Options of `report`.
 #[derive(Args, Clone, Debug)]
@@ -389,16 +398,49 @@ pub async fn plot(session: &Session, plot: Plot) -> Result<i32, Failure> {
     let metric = found.metric(plot.metric.as_deref())?;
     found.sort_by(&metric);
     found.entries.retain(|entry| entry.stats.iter().any(|stat| stat.name == metric));
-    found.entries.truncate(plot.limit);
+    if plot.parallel || plot.against.is_some() {
+        found.entries.truncate(plot.limit.unwrap_or(usize::MAX));
+        return plot_parameters(session, &plot, &found, &metric);
+    }
+    found.entries.truncate(plot.limit.unwrap_or(CURVES_DRAWN));
     let curves = curves(&core, &found.entries, &metric).await?;
     let over_time = plot.over == "time";
     let drawn: Vec<(String, Vec<(f64, f64)>)> =
         curves.iter().map(|(name, points)| (name.clone(), series(points, over_time, plot.smooth))).collect();
     let value: Vec<Value> = curves.iter().map(|(name, points)| json!({"name": name, "points": points})).collect();
-    let size = chart::Size { width: session.out.columns.unwrap_or(100).clamp(40, 200), height: 20 };
+    let size = size_of(session);
     let picture = chart::draw(&drawn, size, plot.log);
     let head = format!("{metric} over {}{}", plot.over, if plot.log { ", log" } else { "" });
     session.out.one(&metric, &[("curves", head), ("", picture)], &json!({"metric": metric, "curves": value}))?;
+    Ok(0)
+}
+
+fn size_of(session: &Session) -> chart::Size {
+    chart::Size { width: session.out.columns.unwrap_or(100).clamp(40, 200), height: 20 }
+}
+
+/// Draws what parameters have to do with a metric: one of them, or all.
+fn plot_parameters(session: &Session, plot: &Plot, found: &Found, metric: &str) -> Result<i32, Failure> {
+    let value = |entry: &Entry| entry.metric(metric, found.take, found.maximize).filter(|value| value.is_finite());
+    let log = if plot.log { ", log" } else { "" };
+    let Some(parameter) = &plot.against else {
+        let names = study::varying(&found.entries);
+        let picture = chart::parallel(&found.entries, &names, (metric, value), size_of(session), plot.log);
+        let jobs: Vec<Value> = found.entries.iter().map(value_of).collect();
+        let all = json!({"metric": metric, "parameters": names, "jobs": jobs});
+        session.out.one(metric, &[("parallel", format!("{} jobs{log}", jobs.len())), ("", picture)], &all)?;
+        return Ok(0);
+    };
+    let (parameters, _) = study::columns(&found.entries);
+    if !parameters.contains(parameter) {
+        let fault = Fault::config(format!("no job has a parameter `{}`", parameter.escape_debug()));
+        return Err(fault.hint(format!("--against {}", parameters.join(" | "))).into());
+    }
+    let picture = chart::scatter(&found.entries, parameter, value, size_of(session), plot.log);
+    let point = |entry: &Entry| json!({"name": entry.name, "parameter": entry.parameter(parameter), "metric": value(entry)});
+    let all: Vec<Value> = found.entries.iter().map(point).collect();
+    let head = format!("{metric} against {parameter}{log}");
+    session.out.one(metric, &[("dots", head), ("", picture)], &json!({"metric": metric, "parameter": parameter, "points": all}))?;
     Ok(0)
 }
 

@@ -4,8 +4,11 @@
 //! A metric that a job does not have, or that never was a finite number, ranks behind all that have one (as published, a
 //! missing file counts as infinitely bad).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::chart::Axis;
 use super::condition::Condition;
 use super::ids::JobId;
 use super::metric::{self, Stat};
@@ -24,6 +27,69 @@ pub struct Entry {
     pub parameters: Vec<(String, Value)>,
     /// Its metrics.
     pub stats: Vec<Stat>,
+}
+
+/// Numbers that lie this far apart are drawn by their logarithm.
+const LOG_FROM: f64 = 50.0;
+
+/// The values of a parameter as places on an axis: numbers by their size, words side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Places {
+    /// Numbers.
+    Numbers(Axis),
+    /// Words, in order.
+    Words(Vec<String>),
+}
+
+impl Places {
+    /// Returns the places of a parameter's values among entries.
+    pub fn of(entries: &[Entry], name: &str, log: bool) -> Option<Self> {
+        let values = || entries.iter().filter_map(|entry| entry.parameter(name));
+        if values().all(|value| value.as_f64().is_some()) {
+            return Axis::of(values().filter_map(Value::as_f64), log).map(Self::Numbers);
+        }
+        let words: BTreeSet<String> = values().map(token::text).collect();
+        (!words.is_empty()).then(|| Self::Words(words.into_iter().collect()))
+    }
+
+    /// Returns where an entry stands, from 0 to 1.
+    pub fn share(&self, entry: &Entry, name: &str) -> Option<f64> {
+        let value = entry.parameter(name)?;
+        match self {
+            Self::Numbers(axis) => axis.share(value.as_f64()?),
+            Self::Words(words) => {
+                let at = words.binary_search(&token::text(value)).ok()?;
+                Some((at as f64 + 0.5) / words.len() as f64)
+            }
+        }
+    }
+
+    /// Returns what stands at its ends, as it was typed.
+    pub fn ends(&self) -> (String, String) {
+        match self {
+            Self::Numbers(axis) => (short(axis.at(0.0)), short(axis.at(1.0))),
+            Self::Words(words) => {
+                let word = |word: Option<&String>| word.cloned().unwrap_or_default();
+                (word(words.first()), word(words.last()))
+            }
+        }
+    }
+}
+
+/// Says whether the numbers of a parameter are better drawn by their logarithm.
+pub fn spreads(entries: &[Entry], name: &str) -> bool {
+    let values = || entries.iter().filter_map(|entry| entry.parameter(name)?.as_f64());
+    let low = values().fold(f64::INFINITY, f64::min);
+    low > 0.0 && values().fold(0.0, f64::max) / low >= LOG_FROM
+}
+
+/// Returns the parameters in which entries differ, in their order.
+pub fn varying(entries: &[Entry]) -> Vec<String> {
+    let differs = |name: &String| {
+        let mut values = entries.iter().filter_map(|entry| entry.parameter(name));
+        values.next().is_some_and(|first| values.any(|value| value != first))
+    };
+    columns(entries).0.into_iter().filter(differs).collect()
 }
 
 /// What is taken of all readings of a metric.

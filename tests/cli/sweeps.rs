@@ -250,6 +250,14 @@ fn metrics_are_picked_out_and_jobs_are_ranked() {
     let plot = lab.ok("experiment plot");
     assert!(plot.contains("a s-1 0.3") && plot.contains("loss over step"), "{plot}");
     assert!(!plot.contains("<2800>"), "every cell of it is text that is shown: {plot}");
+    let dots = lab.ok("experiment plot --sweep s --against lr");
+    assert!(dots.contains("loss against lr") && dots.matches('∘').count() == 3, "{dots}");
+    let points = read(&lab.run("experiment plot --sweep s --against lr -o json"));
+    assert_eq!(points["points"][0], json!({"name": "s-1", "parameter": 1, "metric": 0.3}), "{points}");
+    let beside = lab.ok("experiment plot --sweep s --parallel");
+    assert!(beside.contains("3 jobs") && beside.contains("lr ") && beside.contains("loss"), "{beside}");
+    let none = lab.run("experiment plot --against nope");
+    assert!(none.code == 2 && none.stderr.contains("no job has a parameter `nope`"), "{}", none.shown());
     lab.ok("experiment report --to report.html");
     let html = std::fs::read_to_string(lab.home().join("report.html")).unwrap();
     assert!(html.contains("Best: <b>s-1</b>, loss 0.3") && html.matches("<polyline stroke=\"hsl").count() == 3, "{html}");

@@ -7,11 +7,11 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::options::Options;
-use super::scatter::{Places, chosen_line};
+use super::scatter::chosen_line;
 use super::summary::Summary;
 use crate::model::chart::{Axis, Canvas};
 use crate::model::ids::JobId;
-use crate::model::study::{Entry, short};
+use crate::model::study::{Entry, Places, short, spreads};
 use crate::tui::cx::Cx;
 use crate::tui::shown::shown;
 use crate::tui::theme::Role;
@@ -21,8 +21,6 @@ use crate::tui::widgets::picture::Picture;
 const LINES_MAX: usize = 400;
 /// An axis needs so many columns for its numbers.
 const AXIS_WIDTH: usize = 11;
-/// Numbers that lie this far apart are drawn by their logarithm.
-const LOG_FROM: f64 = 50.0;
 
 /// The numbers of the curves: what is drawn later lies above.
 const REST: usize = 0;
@@ -95,7 +93,7 @@ pub fn lines(summary: &Summary, options: &Options, (width, height): (u16, u16), 
     };
     let titles: Vec<String> = axes.iter().map(|(name, _)| shown(name)).chain([shown(metric)]).collect();
     let ends: Vec<(String, String)> =
-        axes.iter().map(|(_, places)| places.ends()).chain([(short(up.at(0.0)), short(up.at(1.0)))]).collect();
+        axes.iter().map(|(_, places)| { let (low, high) = places.ends(); (shown(&low), shown(&high)) }).chain([(short(up.at(0.0)), short(up.at(1.0)))]).collect();
     let mut lines = vec![spread(&titles, columns, Role::Head, cx)];
     lines.push(spread(&ends.iter().map(|(_, high)| high.clone()).collect::<Vec<_>>(), columns, Role::Muted, cx));
     let picture =
@@ -104,13 +102,6 @@ pub fn lines(summary: &Summary, options: &Options, (width, height): (u16, u16), 
     lines.push(spread(&ends.iter().map(|(low, _)| low.clone()).collect::<Vec<_>>(), columns, Role::Muted, cx));
     lines.push(chosen_line(chosen.map(|entry| entry.job), summary, options, cx));
     lines
-}
-
-/// Says whether the numbers of a parameter are better drawn by their logarithm.
-fn spreads(entries: &[Entry], name: &str) -> bool {
-    let values = || entries.iter().filter_map(|entry| entry.parameter(name)?.as_f64());
-    let low = values().fold(f64::INFINITY, f64::min);
-    low > 0.0 && values().fold(0.0, f64::max) / low >= LOG_FROM
 }
 
 /// Returns texts at the places of the axes: the first from the left end, the last up to the right one, others around theirs.

@@ -1,6 +1,6 @@
 //! A parameter against the metric: one dot for each job, one of which is chosen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ratatui::text::{Line, Span};
 
@@ -10,55 +10,11 @@ use super::table::{matters, parameters};
 use crate::commands::CommandId;
 use crate::model::chart::{Axis, Canvas, DOTS};
 use crate::model::ids::JobId;
-use crate::model::spec::token;
-use crate::model::study::{Entry, short};
+use crate::model::study::{Entry, Places, short};
 use crate::tui::cx::Cx;
 use crate::tui::shown::shown;
 use crate::tui::theme::Role;
 use crate::tui::widgets::picture::{self, LABEL_WIDTH, Picture};
-
-/// The values of a parameter as places: numbers on an axis, words side by side.
-pub enum Places {
-    /// Numbers.
-    Numbers(Axis),
-    /// Words, in order.
-    Words(Vec<String>),
-}
-
-impl Places {
-    /// Returns the places of a parameter's values among entries.
-    pub fn of(entries: &[Entry], name: &str, log: bool) -> Option<Self> {
-        let values = || entries.iter().filter_map(|entry| entry.parameter(name));
-        if values().all(|value| value.as_f64().is_some()) {
-            return Axis::of(values().filter_map(serde_json::Value::as_f64), log).map(Self::Numbers);
-        }
-        let words: BTreeSet<String> = values().map(token::text).collect();
-        (!words.is_empty()).then(|| Self::Words(words.into_iter().collect()))
-    }
-
-    /// Returns where an entry stands, from 0 to 1.
-    pub fn share(&self, entry: &Entry, name: &str) -> Option<f64> {
-        let value = entry.parameter(name)?;
-        match self {
-            Self::Numbers(axis) => axis.share(value.as_f64()?),
-            Self::Words(words) => {
-                let at = words.binary_search(&token::text(value)).ok()?;
-                Some((at as f64 + 0.5) / words.len() as f64)
-            }
-        }
-    }
-
-    /// Returns what stands at its ends.
-    pub fn ends(&self) -> (String, String) {
-        match self {
-            Self::Numbers(axis) => (short(axis.at(0.0)), short(axis.at(1.0))),
-            Self::Words(words) => {
-                let word = |word: Option<&String>| word.map(|word| shown(word)).unwrap_or_default();
-                (word(words.first()), word(words.last()))
-            }
-        }
-    }
-}
 
 /// The parameter that is drawn.
 fn parameter<'a>(summary: &'a Summary, options: &'a Options) -> Option<&'a String> {
@@ -144,6 +100,7 @@ pub fn lines(summary: &Summary, options: &Options, (width, height): (u16, u16), 
         Picture { canvas: &canvas, size: (columns, rows), up: Some(up), signs: &signs, cursor: None, role: &role }.lines(cx),
     );
     let (left, right) = places.ends();
+    let (left, right) = (shown(&left), shown(&right));
     lines.push(picture::floor(&left, &shown(name), &right, columns, cx));
     lines.push(chosen_line(chosen, summary, options, cx));
     lines.extend(matter);
