@@ -166,8 +166,12 @@ mod tests {
 
     #[test]
     fn a_parameter_against_a_metric_and_all_of_them_beside_each_other() {
-        let entries =
-            [entry(1, 0.001, "sgd", 4.0), entry(2, 0.01, "sgd", 2.0), entry(3, 0.1, "adam", 0.5), entry(4, 0.1, "adam", 0.5)];
+        let entries = [
+            entry(1, 0.001, "sgd", 4.0),
+            entry(2, 0.01, "sgd", 2.0),
+            entry(3, 0.1, "adam", 0.5),
+            entry(4, 0.1, "adam", 0.5),
+        ];
         let value = |entry: &Entry| entry.metric("loss", crate::model::study::Take::Last, false);
         let size = Size { width: 48, height: 6 };
         let drawn = scatter(&entries, "lr", value, size, false);

@@ -440,7 +440,11 @@ fn plot_parameters(session: &Session, plot: &Plot, found: &Found, metric: &str) 
     let point = |entry: &Entry| json!({"name": entry.name, "parameter": entry.parameter(parameter), "metric": value(entry)});
     let all: Vec<Value> = found.entries.iter().map(point).collect();
     let head = format!("{metric} against {parameter}{log}");
-    session.out.one(metric, &[("dots", head), ("", picture)], &json!({"metric": metric, "parameter": parameter, "points": all}))?;
+    session.out.one(
+        metric,
+        &[("dots", head), ("", picture)],
+        &json!({"metric": metric, "parameter": parameter, "points": all}),
+    )?;
     Ok(0)
 }
 

@@ -92,8 +92,14 @@ pub fn lines(summary: &Summary, options: &Options, (width, height): (u16, u16), 
         line
     };
     let titles: Vec<String> = axes.iter().map(|(name, _)| shown(name)).chain([shown(metric)]).collect();
-    let ends: Vec<(String, String)> =
-        axes.iter().map(|(_, places)| { let (low, high) = places.ends(); (shown(&low), shown(&high)) }).chain([(short(up.at(0.0)), short(up.at(1.0)))]).collect();
+    let ends: Vec<(String, String)> = axes
+        .iter()
+        .map(|(_, places)| {
+            let (low, high) = places.ends();
+            (shown(&low), shown(&high))
+        })
+        .chain([(short(up.at(0.0)), short(up.at(1.0)))])
+        .collect();
     let mut lines = vec![spread(&titles, columns, Role::Head, cx)];
     lines.push(spread(&ends.iter().map(|(_, high)| high.clone()).collect::<Vec<_>>(), columns, Role::Muted, cx));
     let picture =
