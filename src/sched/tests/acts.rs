@@ -371,7 +371,7 @@ impl World {
     }
 
     fn auto_scale(&mut self, at: u16) {
-        if at % 11 == 0 {
+        if at.is_multiple_of(11) {
             return self.tell(Event::ScaleTakenBack { cluster: GPU });
         }
         let (minimum, maximum) = (u32::from(at) % 3, 1 + u32::from(at) % 3 + u32::from(at / 8) % 4);

@@ -194,7 +194,7 @@ fn target(cluster: &Cluster, counts: NodeCounts, facts: &mut Facts<'_>, cx: &Cx)
                 }
                 Some(ScaleSettings::AutoScale(_)) => format!("; {} goes back to auto-scale", cx.key_of(CommandId::Undo)),
             };
-            facts.text("", &format!("{up} {down} or a number proposes another one{back}"), muted);
+            facts.text("", &format!("{up} {down} or a number changes it{back}"), muted);
         }
         Some(_) | None => {}
     }
