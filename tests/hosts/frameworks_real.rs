@@ -13,7 +13,7 @@ use crate::ostler::Ostler;
 fn python(lab: &Lab, of: &str, modules: &str) -> Option<String> {
     let own = format!("{}/target/frameworks/{of}/bin/python", env!("CARGO_MANIFEST_DIR"));
     let found = [own, "/usr/bin/python3".to_owned()].into_iter().find(|python| {
-        lab.on("h1", &format!("cd / && {python} -c 'import {modules}' 2>/dev/null && echo yes")).trim() == "yes"
+        lab.on("h1", &format!("cd / && {python} -c 'import {modules}' >/dev/null 2>&1 && echo yes")).trim() == "yes"
     });
     if found.is_none() {
         // The line that tests/run looks for.
