@@ -1,7 +1,8 @@
 //! What git says of a directory: commit, branch, which files are its, and how they differ from the commit. By the program
 //! `git`, because only it knows all of its own rules.
 //!
-//! Nothing that a repository's configuration names is run: no file system monitor, no pager, no external diff.
+//! No file system monitor, pager or external diff that a repository's configuration names is run; filters of its attributes are,
+//! since without them a difference is not what git means.
 
 use std::io::Read as _;
 use std::path::Path;

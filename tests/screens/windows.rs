@@ -157,7 +157,8 @@ fn what_may_be_spent_is_said_in_a_window_or_in_a_line() {
     assert_eq!(budget(&mut screen), (Some("gpu-a100".to_owned()), None, None));
     // What is there is where one begins; an empty amount takes it away.
     let mut limited = world::cluster(1, "gpu-a100", 4);
-    limited.budget = Some(Budget::new(Money(30_000_000), Period::Month, Brake::Hold));
+    // Shown with two digits, and not changed by that.
+    limited.budget = Some(Budget::new(Money(30_001_000), Period::Month, Brake::Hold));
     screen.tell(world::update(2, false, vec![Change::Cluster(Arc::new(limited))]));
     screen.keys("$");
     shows(&screen, &["budget   30.00", "0.00 of 30.00 a month, then hold"]);

@@ -1,13 +1,10 @@
 //! The bounds between which a cluster's number of nodes follows the work: minimum, maximum, minutes without use; what becomes of
 //! jobs that hold GPUs without using them; and what all of that may cost. What Enter would do stands below while it is typed.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::budget::Limited;
-use super::fields::{Field, Fields, Typed};
-use crate::commands::{Cmd, CommandId, Key, Scope};
+use super::fields::{Field, Fields, FieldsWindow, Of};
 use crate::model::cost::Budget;
 use crate::model::ids::ClusterId;
 use crate::model::request::{GpuRule, Place, Request};
@@ -15,13 +12,10 @@ use crate::model::spec::cluster::{GPU_IDLE_MIN, GPU_IDLE_THEN};
 use crate::model::spec::{AutoScale, GpuIdle, ScaleSettings};
 use crate::model::units::{Millis, NodeCount};
 use crate::tui::cx::Cx;
-use crate::tui::pane::{Pane, UiEffect};
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
 use crate::tui::theme::Role;
 
-/// Lines below the values: the number of nodes, the rule about GPUs, the budget, and what ends.
-const OUTCOME_LINES: u16 = 4;
 /// The values, in order.
 const MINIMUM: usize = 0;
 const MAXIMUM: usize = 1;
@@ -39,50 +33,49 @@ struct Wanted {
     budget: Option<Budget>,
 }
 
-/// The window.
+/// How a cluster is to follow its work.
 #[derive(Debug)]
-pub struct AutoScaleForm {
+pub struct AutoScaleOf {
     name: String,
     place: Place,
     /// The target that a person has set, which this ends.
     by_hand: Option<NodeCount>,
     limited: Option<Limited>,
-    fields: Fields,
 }
 
-impl AutoScaleForm {
-    /// Returns the window, filled from what the cluster is.
-    pub fn new(id: ClusterId, place: Place, cx: &Cx) -> Self {
-        let cluster = cx.world.cluster(id);
-        let (by_hand, auto) = match cluster.map(|cluster| &cluster.spec.scale_settings) {
-            Some(ScaleSettings::AutoScale(auto)) => (None, *auto),
-            Some(ScaleSettings::Manual { target_node_count, .. }) => {
-                let most = (*target_node_count).max(NodeCount(1));
-                (Some(*target_node_count), AutoScale::new(NodeCount(0), most, *target_node_count))
-            }
-            None => (None, AutoScale::new(NodeCount(0), NodeCount(1), NodeCount(0))),
-        };
-        let then = auto.gpu_idle.map(|rule| rule.then).unwrap_or_default();
-        let at = GPU_IDLE_THEN.iter().position(|(_, of)| *of == then).unwrap_or(0);
-        let limited = Limited::of(Subject::Cluster(id), cx);
-        let mut fields = vec![
-            Field::number("minimum", auto.minimum_node_count),
-            Field::number("maximum", auto.maximum_node_count),
-            Field::number("idle minutes", auto.idle.0.div_ceil(60_000)),
-            Field::number("GPU idle minutes", auto.gpu_idle.map_or(0, |rule| rule.after.0.div_ceil(60_000))),
-            Field::word("then", GPU_IDLE_THEN.iter().map(|(word, _)| *word).collect(), at),
-        ];
-        fields.extend(limited.iter().flat_map(Limited::fields));
-        let name = cluster.map(|cluster| shown(&cluster.name)).unwrap_or_default();
-        Self { name, place, by_hand, limited, fields: Fields::new(fields, MAXIMUM) }
-    }
+/// Returns the window, filled from what the cluster is.
+pub fn window(id: ClusterId, place: Place, cx: &Cx) -> FieldsWindow<AutoScaleOf> {
+    let cluster = cx.world.cluster(id);
+    let (by_hand, auto) = match cluster.map(|cluster| &cluster.spec.scale_settings) {
+        Some(ScaleSettings::AutoScale(auto)) => (None, *auto),
+        Some(ScaleSettings::Manual { target_node_count, .. }) => {
+            let most = (*target_node_count).max(NodeCount(1));
+            (Some(*target_node_count), AutoScale::new(NodeCount(0), most, *target_node_count))
+        }
+        None => (None, AutoScale::new(NodeCount(0), NodeCount(1), NodeCount(0))),
+    };
+    let then = auto.gpu_idle.map(|rule| rule.then).unwrap_or_default();
+    let at = GPU_IDLE_THEN.iter().position(|(_, of)| *of == then).unwrap_or(0);
+    let limited = Limited::of(Subject::Cluster(id), cx);
+    let mut fields = vec![
+        Field::number("minimum", auto.minimum_node_count),
+        Field::number("maximum", auto.maximum_node_count),
+        Field::number("idle minutes", auto.idle.0.div_ceil(60_000)),
+        Field::number("GPU idle minutes", auto.gpu_idle.map_or(0, |rule| rule.after.0.div_ceil(60_000))),
+        Field::word("then", GPU_IDLE_THEN.iter().map(|(word, _)| *word).collect(), at),
+    ];
+    fields.extend(limited.iter().flat_map(Limited::fields));
+    let name = cluster.map(|cluster| shown(&cluster.name)).unwrap_or_default();
+    FieldsWindow::new(AutoScaleOf { name, place, by_hand, limited }, Fields::new(fields, MAXIMUM))
+}
 
+impl AutoScaleOf {
     /// Returns what is typed, or what is wrong with it.
-    fn read(&self) -> Result<Wanted, String> {
-        let number = |at| self.fields.number(at);
+    fn read(&self, fields: &Fields) -> Result<Wanted, String> {
+        let number = |at| fields.number(at);
         let (minimum, maximum, minutes, gpu) = (number(MINIMUM)?, number(MAXIMUM)?, number(IDLE)?, number(GPU_IDLE)?);
         let (idle, after) = (Millis::from_mins(u64::from(minutes)), Millis::from_mins(u64::from(gpu)));
-        let then = GPU_IDLE_THEN.get(self.fields.chosen(THEN)).map(|(_, then)| *then).unwrap_or_default();
+        let then = GPU_IDLE_THEN.get(fields.chosen(THEN)).map(|(_, then)| *then).unwrap_or_default();
         let rule = (gpu > 0).then_some(GpuIdle { after, then });
         match () {
             () if maximum == 0 => Err("the maximum is at least 1".to_owned()),
@@ -91,28 +84,37 @@ impl AutoScaleForm {
                 Err(format!("unused GPUs are minded after {GPU_IDLE_MIN} at least; 0 minds none"))
             }
             () => {
-                let budget = self.limited.as_ref().map(|limited| limited.read(&self.fields, BUDGET)).transpose()?.flatten();
+                let budget = self.limited.as_ref().map(|limited| limited.read(fields, BUDGET)).transpose()?.flatten();
                 Ok(Wanted { minimum: NodeCount(minimum), maximum: NodeCount(maximum), idle, rule, budget })
             }
         }
     }
+}
 
-    fn apply(&self) -> Vec<UiEffect> {
-        let Ok(Wanted { minimum, maximum, idle, rule, budget }) = self.read() else { return Vec::new() };
-        let gpu_idle = Some(rule.map_or(GpuRule::Off, GpuRule::On));
-        let cluster = self.place.clone();
-        let mut effects = vec![UiEffect::Close];
-        // First what may be spent: the other asks for nodes.
-        if self.limited.as_ref().is_some_and(|limited| limited.changes(budget)) {
-            effects.push(UiEffect::Send(Request::SetBudget { cluster: Some(cluster.clone()), workspace: None, budget }));
-        }
-        effects.push(UiEffect::Send(Request::AutoScale { cluster, minimum, maximum, idle: Some(idle), gpu_idle }));
-        effects
+impl Of for AutoScaleOf {
+    /// The number of nodes, the rule about GPUs, the budget, and what ends.
+    const OUTCOME_LINES: u16 = 4;
+
+    fn title(&self) -> String {
+        format!(" {} · auto-scale ", self.name)
     }
 
-    fn outcome(&self, cx: &Cx) -> Vec<Line<'static>> {
+    fn requests(&self, fields: &Fields) -> Option<Vec<Request>> {
+        let Wanted { minimum, maximum, idle, rule, budget } = self.read(fields).ok()?;
+        let gpu_idle = Some(rule.map_or(GpuRule::Off, GpuRule::On));
+        let cluster = self.place.clone();
+        let mut requests = Vec::new();
+        // First what may be spent: the other asks for nodes.
+        if self.limited.as_ref().is_some_and(|limited| limited.changes(budget)) {
+            requests.push(Request::SetBudget { cluster: Some(cluster.clone()), workspace: None, budget });
+        }
+        requests.push(Request::AutoScale { cluster, minimum, maximum, idle: Some(idle), gpu_idle });
+        Some(requests)
+    }
+
+    fn outcome(&self, fields: &Fields, cx: &Cx) -> Vec<Line<'static>> {
         let line = |role, text: String| Line::from(Span::styled(text, cx.style(role)));
-        match self.read() {
+        match self.read(fields) {
             Err(why) => vec![line(Role::Bad, why)],
             Ok(Wanted { minimum, maximum, idle, rule, budget }) => {
                 let nodes = format!("{minimum} to {maximum} nodes as the work needs; one goes after {idle} unused");
@@ -127,38 +129,5 @@ impl AutoScaleForm {
                 first.chain(minds).chain(costs).chain([line(Role::Muted, ends)]).collect()
             }
         }
-    }
-}
-
-impl Pane for AutoScaleForm {
-    fn on(&mut self, cmd: &Cmd, _cx: &Cx) -> Vec<UiEffect> {
-        match cmd.id {
-            CommandId::Cancel => vec![UiEffect::Close],
-            CommandId::FormSubmit => self.apply(),
-            _ => {
-                self.fields.step(cmd);
-                Vec::new()
-            }
-        }
-    }
-
-    fn key(&mut self, key: Key, _cx: &Cx) -> Option<Vec<UiEffect>> {
-        match self.fields.key(key) {
-            Typed::Submit => Some(self.apply()),
-            Typed::Taken => Some(Vec::new()),
-            Typed::Other => None,
-        }
-    }
-
-    fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
-        self.fields.draw(format!(" {} · auto-scale ", self.name), self.outcome(cx), OUTCOME_LINES, cx, area, buf);
-    }
-
-    fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
-        vec![CommandId::FormNext, CommandId::FormSubmit, CommandId::Cancel]
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Form
     }
 }

@@ -1,24 +1,17 @@
 //! What a cluster or a workspace may spend: how much, in which time, and what happens then. The window of auto-scale has the same
 //! three values.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::fields::{Field, Fields, Typed};
-use crate::commands::{Cmd, CommandId, Key, Scope};
+use super::fields::{Field, Fields, FieldsWindow, Of};
 use crate::model::cost::{BRAKES, Brake, Budget, PERIODS, Period, Standing};
 use crate::model::request::{Place, Request};
 use crate::model::units::Money;
 use crate::tui::cx::Cx;
-use crate::tui::pane::{Pane, UiEffect};
 use crate::tui::panes::about_cluster::standing;
 use crate::tui::shown::shown;
 use crate::tui::subject::Subject;
 use crate::tui::theme::Role;
-
-/// Lines below the values.
-const OUTCOME_LINES: u16 = 2;
 
 /// The limit of something as it is, and what was spent there.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +62,9 @@ impl Limited {
         if text.is_empty() {
             return Ok(None);
         }
-        let limit = Money::parse(text).map_err(|why| format!("budget: {why}"))?;
+        // As it is shown, an amount may have lost its last digits: what nobody typed over stays what it is.
+        let untouched = self.budget.map(|budget| budget.limit).filter(|limit| limit.to_string() == text);
+        let limit = untouched.map_or_else(|| Money::parse(text), Ok).map_err(|why| format!("budget: {why}"))?;
         let period = PERIODS.get(fields.chosen(from + 1)).map(|(_, period)| *period).unwrap_or_default();
         let then = BRAKES.get(fields.chosen(from + 2)).map_or(Brake::Hold, |(_, then)| *then);
         Ok(Some(Budget::new(limit, period, then)))
@@ -98,70 +93,43 @@ impl Limited {
     }
 }
 
-/// The window.
+/// A budget in a window of its own.
 #[derive(Debug)]
-pub struct BudgetForm {
+pub struct BudgetOf {
     name: String,
     cluster: Option<Place>,
     workspace: Option<String>,
     limited: Limited,
-    fields: Fields,
 }
 
-impl BudgetForm {
-    /// Returns the window for a cluster or a workspace, with the place or the name by which the core knows it.
-    pub fn new(subject: Subject, cluster: Option<Place>, workspace: Option<String>, cx: &Cx) -> Self {
-        let limited = Limited::of(subject, cx).unwrap_or_default();
-        let name = cluster.as_ref().and_then(|place| place.name.clone()).or(workspace.clone()).unwrap_or_default();
-        let fields = Fields::new(limited.fields().to_vec(), 0);
-        Self { name: shown(&name), cluster, workspace, limited, fields }
-    }
-
-    fn apply(&self) -> Vec<UiEffect> {
-        let Ok(budget) = self.limited.read(&self.fields, 0) else { return Vec::new() };
-        let request = Request::SetBudget { cluster: self.cluster.clone(), workspace: self.workspace.clone(), budget };
-        let send = self.limited.changes(budget).then_some(UiEffect::Send(request));
-        [UiEffect::Close].into_iter().chain(send).collect()
-    }
+/// Returns the window for a cluster or a workspace, with the place or the name by which the core knows it.
+pub fn window(subject: Subject, cluster: Option<Place>, workspace: Option<String>, cx: &Cx) -> FieldsWindow<BudgetOf> {
+    let limited = Limited::of(subject, cx).unwrap_or_default();
+    let name = cluster.as_ref().and_then(|place| place.name.clone()).or(workspace.clone()).unwrap_or_default();
+    let fields = Fields::new(limited.fields().to_vec(), 0);
+    FieldsWindow::new(BudgetOf { name: shown(&name), cluster, workspace, limited }, fields)
 }
 
-impl Pane for BudgetForm {
-    fn on(&mut self, cmd: &Cmd, _cx: &Cx) -> Vec<UiEffect> {
-        match cmd.id {
-            CommandId::Cancel => vec![UiEffect::Close],
-            CommandId::FormSubmit => self.apply(),
-            _ => {
-                self.fields.step(cmd);
-                Vec::new()
-            }
-        }
+impl Of for BudgetOf {
+    const OUTCOME_LINES: u16 = 2;
+
+    fn title(&self) -> String {
+        format!(" {} · budget ", self.name)
     }
 
-    fn key(&mut self, key: Key, _cx: &Cx) -> Option<Vec<UiEffect>> {
-        match self.fields.key(key) {
-            Typed::Submit => Some(self.apply()),
-            Typed::Taken => Some(Vec::new()),
-            Typed::Other => None,
-        }
+    fn requests(&self, fields: &Fields) -> Option<Vec<Request>> {
+        let budget = self.limited.read(fields, 0).ok()?;
+        let (cluster, workspace) = (self.cluster.clone(), self.workspace.clone());
+        let request = self.limited.changes(budget).then_some(Request::SetBudget { cluster, workspace, budget });
+        Some(request.into_iter().collect())
     }
 
-    fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
-        let (role, words) = match self.limited.read(&self.fields, 0) {
+    fn outcome(&self, fields: &Fields, cx: &Cx) -> Vec<Line<'static>> {
+        let (role, words) = match self.limited.read(fields, 0) {
             Err(why) => (Role::Bad, why),
             Ok(budget) => (Role::Text, self.limited.words(budget)),
         };
-        let outcome = vec![
-            Line::from(Span::styled(words, cx.style(role))),
-            Line::from(Span::styled("an empty amount takes the limit away; space chooses a word", cx.style(Role::Muted))),
-        ];
-        self.fields.draw(format!(" {} · budget ", self.name), outcome, OUTCOME_LINES, cx, area, buf);
-    }
-
-    fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
-        vec![CommandId::FormNext, CommandId::FormSubmit, CommandId::Cancel]
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Form
+        let how = "an empty amount takes the limit away; space chooses a word";
+        vec![Line::from(Span::styled(words, cx.style(role))), Line::from(Span::styled(how, cx.style(Role::Muted)))]
     }
 }

@@ -1,12 +1,15 @@
-//! A few values in a small window, a line each: numbers, amounts of money, and words to choose from.
+//! A small window of a few values, a line each (numbers, amounts of money, words to choose from), with what Enter would do below
+//! them. What the values are of is an [`Of`].
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::panel;
-use crate::commands::{Cmd, Code, CommandId, Key};
+use crate::commands::{Cmd, Code, CommandId, Key, Scope};
+use crate::model::request::Request;
 use crate::tui::cx::Cx;
+use crate::tui::pane::{Pane, UiEffect};
 use crate::tui::theme::Role;
 
 /// Digits of a number; more nodes or minutes than that are a slip.
@@ -54,15 +57,72 @@ impl Field {
     }
 }
 
-/// What a key did to the values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Typed {
-    /// It was for them.
-    Taken,
-    /// Enter: what stands there is meant.
-    Submit,
-    /// It is for somebody else.
-    Other,
+/// What the values of a window are of.
+pub trait Of: std::fmt::Debug + Send {
+    /// The most lines that [`Of::outcome`] has.
+    const OUTCOME_LINES: u16;
+
+    /// What stands above them.
+    fn title(&self) -> String;
+
+    /// What is asked for by what stands there; nothing while something is wrong with it.
+    fn requests(&self, fields: &Fields) -> Option<Vec<Request>>;
+
+    /// What that would do, or what is wrong with it.
+    fn outcome(&self, fields: &Fields, cx: &Cx) -> Vec<Line<'static>>;
+}
+
+/// The window.
+#[derive(Debug)]
+pub struct FieldsWindow<K> {
+    of: K,
+    fields: Fields,
+}
+
+impl<K: Of> FieldsWindow<K> {
+    /// Returns the window of these values.
+    pub fn new(of: K, fields: Fields) -> Self {
+        Self { of, fields }
+    }
+
+    fn submit(&self) -> Vec<UiEffect> {
+        let requests = self.of.requests(&self.fields);
+        let close = requests.is_some().then_some(UiEffect::Close);
+        close.into_iter().chain(requests.unwrap_or_default().into_iter().map(UiEffect::Send)).collect()
+    }
+}
+
+impl<K: Of> Pane for FieldsWindow<K> {
+    fn on(&mut self, cmd: &Cmd, _cx: &Cx) -> Vec<UiEffect> {
+        match cmd.id {
+            CommandId::Cancel => return vec![UiEffect::Close],
+            CommandId::FormSubmit => return self.submit(),
+            CommandId::FormNext => self.fields.step(1),
+            CommandId::FormPrev => self.fields.step(-1),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn key(&mut self, key: Key, _cx: &Cx) -> Option<Vec<UiEffect>> {
+        match key.code {
+            Code::Enter => Some(self.submit()),
+            _ => self.fields.key(key).then(Vec::new),
+        }
+    }
+
+    fn draw(&self, cx: &Cx, area: Rect, buf: &mut Buffer) {
+        let outcome = self.of.outcome(&self.fields, cx);
+        self.fields.draw(self.of.title(), outcome, K::OUTCOME_LINES, cx, area, buf);
+    }
+
+    fn commands(&self, _cx: &Cx) -> Vec<CommandId> {
+        vec![CommandId::FormNext, CommandId::FormSubmit, CommandId::Cancel]
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Form
+    }
 }
 
 /// The values of a window, and which one is being typed.
@@ -99,22 +159,15 @@ impl Fields {
         }
     }
 
-    /// Goes on to the next or back to the one before.
-    pub fn step(&mut self, cmd: &Cmd) {
-        let by = match cmd.id {
-            CommandId::FormNext => 1,
-            CommandId::FormPrev => -1,
-            _ => return,
-        };
+    fn step(&mut self, by: isize) {
         self.at = (self.at as isize + by).rem_euclid(self.all.len().max(1) as isize) as usize;
         self.fresh = true;
     }
 
-    /// Takes a key in.
-    pub fn key(&mut self, key: Key) -> Typed {
-        let Some(field) = self.all.get_mut(self.at) else { return Typed::Other };
+    /// Types; says whether the key was for the values.
+    fn key(&mut self, key: Key) -> bool {
+        let Some(field) = self.all.get_mut(self.at) else { return false };
         match (key.code, key.types(), &mut field.kind) {
-            (Code::Enter, ..) => return Typed::Submit,
             (Code::Backspace, _, Kind::Number(text) | Kind::Amount(text)) => {
                 self.fresh = false;
                 text.pop();
@@ -134,13 +187,13 @@ impl Fields {
                 self.fresh = type_into(text, digit, AMOUNT_MAX, self.fresh);
             }
             (Code::Backspace, ..) | (_, Some(_), _) => {}
-            (_, None, _) => return Typed::Other,
+            (_, None, _) => return false,
         }
-        Typed::Taken
+        true
     }
 
-    /// Draws the window: the values, and below them what Enter would do, which is to be seen in any size.
-    pub fn draw(&self, title: String, outcome: Vec<Line<'static>>, most: u16, cx: &Cx, area: Rect, buf: &mut Buffer) {
+    /// The values, and below them what Enter would do, which is to be seen in any size.
+    fn draw(&self, title: String, outcome: Vec<Line<'static>>, most: u16, cx: &Cx, area: Rect, buf: &mut Buffer) {
         let width = WIDTH.min(area.width.saturating_sub(6));
         let height = self.all.len() as u16 + 1 + most;
         let inside = panel(Line::from(title), (width, height), area, cx, buf);

@@ -126,9 +126,9 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
             let (why, effects) = why::WhyView::new(job, number, cx);
             (Box::new(why), effects)
         }
-        Overlay::AutoScale(cluster, place) => (Box::new(auto_scale::AutoScaleForm::new(cluster, place, cx)), Vec::new()),
+        Overlay::AutoScale(cluster, place) => (Box::new(auto_scale::window(cluster, place, cx)), Vec::new()),
         Overlay::Budget(subject, cluster, workspace) => {
-            (Box::new(budget::BudgetForm::new(subject, cluster, workspace, cx)), Vec::new())
+            (Box::new(budget::window(subject, cluster, workspace, cx)), Vec::new())
         }
         Overlay::Plan(submit) => {
             let (plan, effects) = plan::PlanView::new(*submit, number);
