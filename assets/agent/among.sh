@@ -103,8 +103,10 @@ among_close() {
             [ "$AC_SIGNAL" = TERM ] || { echo "what was started by ssh does not end: $AC_PIDS" >&2 && AC_RC=1 && break; }
             AC_SIGNAL=KILL AC_LEFT=$AM_GRACE
         fi
+        # One TERM, so that whoever hears it can end in peace. KILL until nothing is left: the end of a child can wake a
+        # parent that has not had its own yet, and that starts another.
         # shellcheck disable=SC2086
-        [ "$AC_LEFT" != "$AM_GRACE" ] || am_signal $AC_SIGNAL $AC_PIDS
+        [ "$AC_SIGNAL" = TERM ] && [ "$AC_LEFT" != "$AM_GRACE" ] || am_signal "$AC_SIGNAL" $AC_PIDS
         AC_LEFT=$((AC_LEFT - 1))
         sleep 0.2 2>/dev/null || sleep 1
     done

@@ -142,7 +142,7 @@ fn asha_over_four_hosts_keeps_the_best() {
         "-n",
         "s",
         "-p",
-        "lr=0.0001,0.0002,0.0003,0.5",
+        "lr=0.0001,0.0002,0.0003,0.5,0.0004,0.0005,0.0006,0.0007",
         "--stop",
         "asha",
         "--metric",
@@ -154,7 +154,8 @@ fn asha_over_four_hosts_keeps_the_best() {
         "--",
         line,
     ]);
-    // The rung at step 20 is five epochs in; of four, three stop there at the latest.
+    // The rung at step 20 is five epochs in. Whoever comes there among the first three is not held up, so of the first four
+    // perhaps nobody stops, in whatever order they come; of the second four, at most one is better than enough others.
     let jobs = until("all have ended", Duration::from_secs(240), || {
         let jobs = ostler.jobs();
         jobs.iter().all(|job| matches!(job["executionState"].as_str(), Some("succeeded" | "failed"))).then_some(jobs)
@@ -164,7 +165,7 @@ fn asha_over_four_hosts_keeps_the_best() {
         .filter(|job| job["executionInfo"]["errors"][0]["code"] == "StoppedEarly")
         .filter_map(|job| job["name"].as_str())
         .collect();
-    assert!(!early.is_empty() && !early.contains(&"s-4"), "{early:?}: {jobs:#?}");
+    assert!(early.len() >= 3 && !early.contains(&"s-4"), "{early:?}: {jobs:#?}");
     let best = ostler.json(&["experiment", "best", "--metric", "loss"]);
     assert_eq!(best["jobs"][0]["name"], "s-4", "{best:#}");
     assert_eq!(ostler.job("s-4")["executionState"], "succeeded");
