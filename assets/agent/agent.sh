@@ -482,14 +482,21 @@ ack() {
     say "k $AC_SEQ"
 }
 
-# sweep: KILL for all that carries the cookie of one of AC_KEYS.
+# sweep: KILL for all that carries the cookie of one of AC_KEYS, until a look finds nothing: the end of a child can wake a parent
+# that has not had its own yet, and that starts another. What the kernel holds (a dead file server) is left after some looks.
 sweep() {
     set --
     for SW_KEY in $AC_KEYS; do set -- "$@" -e "OSTLER_RANK=${SW_KEY#jobs/}:$ROOT:"; done
-    for SW_FILE in $(grep -lsFz "$@" /proc/[0-9]*/environ 2>/dev/null); do
-        SW_FILE=${SW_FILE#/proc/}
-        SW_FILE=${SW_FILE%/environ}
-        if is_pid "$SW_FILE" && [ "$SW_FILE" != $$ ]; then kill -s KILL "$SW_FILE" 2>/dev/null; fi
+    SW_LOOKS=20
+    while [ $SW_LOOKS -gt 0 ]; do
+        SW_LOOKS=$((SW_LOOKS - 1))
+        SW_HIT=
+        for SW_FILE in $(grep -lsFz "$@" /proc/[0-9]*/environ 2>/dev/null); do
+            SW_FILE=${SW_FILE#/proc/}
+            SW_FILE=${SW_FILE%/environ}
+            if is_pid "$SW_FILE" && [ "$SW_FILE" != $$ ] && kill -s KILL "$SW_FILE" 2>/dev/null; then SW_HIT=1; fi
+        done
+        [ -n "$SW_HIT" ] || break
     done
 }
 
