@@ -1,16 +1,13 @@
-//! An archive that every `tar` unpacks, of the same bytes for the same content: POSIX's ustar form, with GNU's entries for names
-//! that are longer than it has room for, which busybox and BSD read too.
+//! An archive that every `tar` unpacks, of the same bytes for the same content: no times, no owners, and GNU's entries for names
+//! that are longer than a header has room for, which busybox and BSD read too.
 
 use std::io::{self, Write};
 
 use ring::digest::{Context, SHA256};
+use tar::{Builder, EntryType, Header};
 
 use crate::model::spec::code::Digest;
 
-/// Entries begin at multiples of this.
-const BLOCK: usize = 512;
-/// How long a name the header has room for.
-const NAME_BYTES: usize = 100;
 /// The time of every file: the first second of 2000. Some tools take 0 for none.
 const TIME: u64 = 946_684_800;
 
@@ -20,73 +17,58 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
 }
 
 /// An archive that is being written, and the digest of what was.
-pub(super) struct Archive<W> {
+pub(super) struct Archive<W: Write>(Builder<Hashed<W>>);
+
+/// What is written, and its digest so far.
+struct Hashed<W> {
     into: W,
     hash: Context,
 }
 
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let took = self.into.write(bytes)?;
+        self.hash.update(&bytes[..took]);
+        Ok(took)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.into.flush()
+    }
+}
+
 impl<W: Write> Archive<W> {
     pub(super) fn new(into: W) -> Self {
-        Self { into, hash: Context::new(&SHA256) }
+        Self(Builder::new(Hashed { into, hash: Context::new(&SHA256) }))
     }
 
     pub(super) fn file(&mut self, path: &str, content: &[u8], executable: bool) -> io::Result<()> {
-        self.long(b'L', path)?;
-        self.head(path, "", b'0', if executable { 0o755 } else { 0o644 }, content.len() as u64)?;
-        self.body(content)
+        let mut head = head(EntryType::Regular, if executable { 0o755 } else { 0o644 }, content.len());
+        self.0.append_data(&mut head, path, content)
     }
 
     pub(super) fn link(&mut self, path: &str, target: &str) -> io::Result<()> {
-        self.long(b'K', target)?;
-        self.long(b'L', path)?;
-        self.head(path, target, b'2', 0o777, 0)
+        self.0.append_link(&mut head(EntryType::Symlink, 0o777, 0), path, target)
     }
 
     /// Writes the end; returns the digest of all.
-    pub(super) fn end(mut self) -> io::Result<Digest> {
-        self.put(&[0; 2 * BLOCK])?;
-        self.into.flush()?;
-        Ok(Digest::of(self.hash.finish().as_ref()))
+    pub(super) fn end(self) -> io::Result<Digest> {
+        let mut whole = self.0.into_inner()?;
+        whole.flush()?;
+        Ok(Digest::of(whole.hash.finish().as_ref()))
     }
+}
 
-    fn long(&mut self, kind: u8, text: &str) -> io::Result<()> {
-        if text.len() <= NAME_BYTES {
-            return Ok(());
-        }
-        self.head("././@LongLink", "", kind, 0o644, text.len() as u64 + 1)?;
-        self.body(&[text.as_bytes(), &[0]].concat())
-    }
-
-    fn head(&mut self, path: &str, target: &str, kind: u8, mode: u32, bytes: u64) -> io::Result<()> {
-        let mut head = [0_u8; BLOCK];
-        let mut put = |at: usize, text: &[u8]| head[at..at + text.len()].copy_from_slice(text);
-        let fits = |text: &str| text.as_bytes()[..text.len().min(NAME_BYTES)].to_vec();
-        put(0, &fits(path));
-        put(100, format!("{mode:07o}\0").as_bytes());
-        // Owner and group: nobody in particular.
-        put(108, b"0000000\x000000000\0");
-        put(124, format!("{bytes:011o}\0").as_bytes());
-        put(136, format!("{TIME:011o}\0").as_bytes());
-        // The sum is made as if its own field were blank.
-        put(148, b"        ");
-        put(156, &[kind]);
-        put(157, &fits(target));
-        put(257, b"ustar  \0");
-        let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
-        head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        self.put(&head)
-    }
-
-    fn body(&mut self, content: &[u8]) -> io::Result<()> {
-        self.put(content)?;
-        let over = content.len() % BLOCK;
-        if over > 0 { self.put(&[0; BLOCK][over..]) } else { Ok(()) }
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hash.update(bytes);
-        self.into.write_all(bytes)
-    }
+fn head(kind: EntryType, mode: u32, bytes: usize) -> Header {
+    let mut head = Header::new_gnu();
+    head.set_entry_type(kind);
+    head.set_mode(mode);
+    head.set_size(bytes as u64);
+    head.set_mtime(TIME);
+    // Owner and group: nobody in particular.
+    head.set_uid(0);
+    head.set_gid(0);
+    head
 }
 
 #[cfg(test)]
@@ -107,7 +89,7 @@ mod tests {
         archive.link("m", &target).unwrap();
         let whole = archive.end().unwrap();
         assert_eq!(whole, digest(&bytes));
-        assert_eq!(bytes.len() % BLOCK, 0);
+        assert_eq!(bytes.len() % 512, 0);
         let mut tar = Command::new("tar").arg("-xf").arg("-").current_dir(&there).stdin(Stdio::piped()).spawn().unwrap();
         tar.stdin.take().unwrap().write_all(&bytes).unwrap();
         assert!(tar.wait().unwrap().success());

@@ -1,27 +1,21 @@
-//! The language of `.gitignore`, for `.ostlerignore`: which paths are left out. One file in a directory speaks of what lies below
-//! it; the last line that fits counts; below a directory that is left out nothing comes back.
+//! Which paths `.ostlerignore` leaves out, in the language of `.gitignore`. One file in a directory speaks of what lies below it;
+//! the last line that fits counts; below a directory that is left out nothing comes back.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use regex::Regex;
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 /// The name of the files that take away.
 pub(super) const OWN: &str = ".ostlerignore";
 /// What is never code: what version control and Python keep for themselves.
 const NEVER: &[&str] = &[".git", ".hg", ".svn", "__pycache__"];
 
-/// One line.
-struct Line {
-    fits: Regex,
-    back: bool,
-    folders: bool,
-}
-
 /// All lines of the files below one directory, read as they are needed.
 pub(super) struct Ignored<'a> {
     directory: &'a Path,
-    files: HashMap<String, Vec<Line>>,
+    files: HashMap<String, Gitignore>,
     folders: HashMap<String, bool>,
 }
 
@@ -58,73 +52,24 @@ impl<'a> Ignored<'a> {
         for end in ends.collect::<Vec<_>>() {
             let above = path[..end].trim_end_matches('/').to_owned();
             let directory = self.directory;
-            let lines = self.files.entry(above).or_insert_with_key(|above| read(&directory.join(above).join(OWN)));
-            for line in lines.iter().filter(|line| folder || !line.folders) {
-                if line.fits.is_match(&path[end..]) {
-                    out = !line.back;
-                }
+            let lines = self.files.entry(above).or_insert_with_key(|above| read(&directory.join(above)));
+            match lines.matched(&path[end..], folder) {
+                Match::Ignore(_) => out = true,
+                Match::Whitelist(_) => out = false,
+                Match::None => {}
             }
         }
         out
     }
 }
 
-fn read(path: &Path) -> Vec<Line> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().filter_map(line).collect()
-}
-
-/// Reads one line; nothing for a comment, an empty one, or one that fits nothing.
-fn line(text: &str) -> Option<Line> {
-    let text = text.trim_end_matches('\r');
-    let mut text = match text.trim_end_matches(' ') {
-        // An escaped blank stays.
-        cut if cut.ends_with('\\') && cut.len() < text.len() => &text[..=cut.len()],
-        cut => cut,
-    };
-    if text.is_empty() || text.starts_with('#') {
-        return None;
+/// Reads the file of one directory. A line that cannot be understood fits nothing, as with git.
+fn read(directory: &Path) -> Gitignore {
+    let mut lines = GitignoreBuilder::new("");
+    for line in std::fs::read_to_string(directory.join(OWN)).unwrap_or_default().lines() {
+        let _ = lines.add_line(None, line);
     }
-    let back = text.starts_with('!');
-    text = text.strip_prefix('!').unwrap_or(text);
-    let folders = text.ends_with('/');
-    text = text.trim_end_matches('/');
-    let anchored = text.contains('/');
-    let pattern = glob(text.strip_prefix('/').unwrap_or(text));
-    let pattern = if anchored { format!("^{pattern}$") } else { format!("^(?:.*/)?{pattern}$") };
-    Some(Line { fits: Regex::new(&pattern).ok()?, back, folders })
-}
-
-/// Turns a pattern of git's into a regular expression.
-fn glob(text: &str) -> String {
-    let mut out = String::from("(?s-u:");
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let (took, piece) = match c {
-            '*' if rest.starts_with("**/") => (3, "(?:.*/)?".to_owned()),
-            '*' if rest == "**" => (2, ".*".to_owned()),
-            '*' => (rest.len() - rest.trim_start_matches('*').len(), "[^/]*".to_owned()),
-            '?' => (1, "[^/]".to_owned()),
-            '/' if rest == "/**" => (3, "/.*".to_owned()),
-            '[' => match rest[1..].find(']').filter(|end| *end > 0) {
-                Some(end) => {
-                    let inner =
-                        rest[1..=end].replace('\\', r"\\").replace('[', r"\[").replace('&', r"\&").replace('~', r"\~");
-                    let inner = inner.strip_prefix('!').map_or(inner.clone(), |inner| format!("^{inner}"));
-                    (end + 2, format!("[{inner}]"))
-                }
-                None => (1, r"\[".to_owned()),
-            },
-            '\\' if rest.len() > 1 => {
-                let next = rest[1..].chars().next().map_or_else(String::new, |next| next.to_string());
-                (1 + next.len(), regex::escape(&next))
-            }
-            other => (other.len_utf8(), regex::escape(&other.to_string())),
-        };
-        out.push_str(&piece);
-        rest = &rest[took..];
-    }
-    out.replace("(?s-u:", "(?s:") + ")"
+    lines.build().unwrap_or_else(|_| Gitignore::empty())
 }
 
 #[cfg(test)]

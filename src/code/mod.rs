@@ -8,8 +8,7 @@
 //! - *The content decides, not the names of versions*: two directories with the same files are one snapshot, kept once and
 //!   sent once, whatever git says of them. Times and owners are left out, so nothing else can make a difference.
 //! - *Git says what goes* where there is a work tree (tracked files, and those that it does not ignore); elsewhere everything. In
-//!   both cases `.ostlerignore` takes away, in the language of `.gitignore`. The crate `ignore` would bring six crates more
-//!   for less than git itself knows; the crate `tar`, two for a hundred lines.
+//!   both cases `.ostlerignore` takes away, in the language of `.gitignore`.
 //! - *What looks like a secret is refused* and not left out: a job that lacks a file without a word is worse than one
 //!   that is not accepted, and what is copied to nodes and kept cannot be called back. The same for what is too big.
 //! - *A link is kept as it is.* It is never followed, so nothing outside of the directory comes along.

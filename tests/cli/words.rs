@@ -96,17 +96,9 @@ fn pages_of_the_manual() {
     let user = User::new();
     let page = user.run("man");
     assert_eq!(page.code, 0, "{}", page.shown());
-    assert!(
-        page.stdout.contains(".TH \"ostler\" 1") && page.stdout.contains(".SH \"KEYS OF THE SCREEN\""),
-        "{}",
-        page.shown()
-    );
+    assert!(page.stdout.contains(".TH ostler 1 ") && page.stdout.contains(".SH \"KEYS OF THE SCREEN\""), "{}", page.shown());
     let page = user.run("man job create");
-    assert!(
-        page.stdout.contains(".TH \"ostler\\-job\\-create\" 1") && page.stdout.contains("\\-\\-gpus"),
-        "{}",
-        page.shown()
-    );
+    assert!(page.stdout.contains(".TH ostler-job-create 1 ") && page.stdout.contains("\\-\\-gpus"), "{}", page.shown());
     let wrong = user.run("man job make");
     assert_eq!((wrong.code, wrong.stdout.as_str()), (1, ""), "{}", wrong.shown());
     assert!(wrong.stderr.contains("there is no command `job make`"), "{}", wrong.shown());

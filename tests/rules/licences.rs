@@ -20,7 +20,7 @@ const ALLOWED: &[&str] = &[
     "Zlib",
 ];
 /// The most crates, ours not counted: each is a risk that somebody has to look at.
-const CRATES_MAX: usize = 320;
+const CRATES_MAX: usize = 340;
 
 #[test]
 fn licences_of_all_dependencies_are_allowed() {
