@@ -85,6 +85,8 @@ pub enum Verb {
         its: together::ItsSweep,
         #[command(flatten)]
         values: Box<super::sweep::NewValues>,
+        #[command(flatten)]
+        suggest: Box<super::sweep::Suggest>,
     },
     /// Take members of its sweep away that have not come up
     Trim {
@@ -134,7 +136,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let (whole, each) = (SweepAct::Priority { priority }, JobAct::Priority { priority });
             return together::act(session, those, "change the priority of", whole, each).await;
         }
-        Verb::Extend { its, values } => return together::extend(session, its, *values).await,
+        Verb::Extend { its, values, suggest } => return together::extend(session, its, *values, *suggest).await,
         Verb::Trim { its, to } => return together::trim(session, its, to).await,
         Verb::Delete { name, named, leave: _, conditions: Some(conditions) } => {
             let those = Those { name: named.or(name)?, sweep: None, conditions: Some(conditions) };

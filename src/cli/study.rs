@@ -15,7 +15,7 @@ use super::{chart, report};
 use crate::model::chart::series;
 use crate::model::fault::Fault;
 use crate::model::metric::{JobMetrics, Point, Stat};
-use crate::model::request::{JobQuery, JobView, Reply, Request};
+use crate::model::request::{JobQuery, JobView, Reply, Request, SweepView};
 use crate::model::sheet::{self, Form, Line, Pick};
 use crate::model::spec::token;
 use crate::model::study::{self, Entry, Take};
@@ -143,7 +143,7 @@ impl Found {
         let goal = self.goal.as_ref().map(|(name, _)| name.as_str());
         study::deciding(named, goal, &metrics).map_err(|there| {
             let fault = match (named, there.is_empty()) {
-                (_, true) => Fault::user("no job of the experiment has a metric yet")
+                (_, true) => Fault::user("none of the jobs has a metric yet")
                     .hint("a job of a sweep has its log read; `metrics` in a job's file says where they are elsewhere"),
                 (Some(named), false) => Fault::config(format!("no job has a metric `{}`", named.escape_debug())),
                 (None, false) => Fault::config("there are several metrics, and none of them is a loss"),
@@ -214,9 +214,6 @@ pub(super) async fn find(session: &Session, core: &Core, of: &Of) -> Result<Foun
     let place = session.experiment(of.name.as_ref());
     let query =
         JobQuery { workspace: place.workspace, experiment: place.name, sweep: of.sweep.clone(), ..JobQuery::default() };
-    let all = jobs(core, query).await?;
-    let mut entries = entries(core, &all).await?;
-    let goal = all.iter().find_map(|view| view.job.spec.metrics.as_ref()?.goal.clone());
     let take = match of.take.as_str() {
         "best" => Take::Best,
         "mean" => Take::Mean,
@@ -224,18 +221,64 @@ pub(super) async fn find(session: &Session, core: &Core, of: &Of) -> Result<Foun
         "max" => Take::Max,
         _ => Take::Last,
     };
+    let mut found = compared(core, jobs(core, query).await?, take, of.maximize).await?;
     if let Some(conditions) = &of.conditions {
-        entries.retain(|entry| conditions.fits_entry(entry));
+        found.entries.retain(|entry| conditions.fits_entry(entry));
     }
-    let name = all.first().map(|view| view.experiment.clone()).or(of.name.clone()).unwrap_or_default();
+    if found.views.is_empty() {
+        found.name = of.name.clone().unwrap_or_default();
+    }
+    Ok(found)
+}
+
+/// Reads the metrics of some jobs, and what they aim at.
+async fn compared(core: &Core, all: Vec<Arc<JobView>>, take: Take, maximize: bool) -> Result<Found, Failure> {
+    let entries = entries(core, &all).await?;
+    let goal = all.iter().find_map(|view| view.job.spec.metrics.as_ref()?.goal.clone());
     Ok(Found {
-        name,
+        name: all.first().map(|view| view.experiment.clone()).unwrap_or_default(),
         entries,
         views: all.into_iter().map(|view| (view.job.id, view)).collect(),
-        maximize: of.maximize || goal.as_ref().is_some_and(|goal| goal.maximize),
+        maximize: maximize || goal.as_ref().is_some_and(|goal| goal.maximize),
         goal: goal.map(|goal| (goal.metric, goal.maximize)),
         take,
     })
+}
+
+/// What the members of a sweep have come to.
+pub(super) struct Reported {
+    /// The metric that was looked at.
+    pub metric: String,
+    /// Whether larger is better.
+    pub maximize: bool,
+    /// The values of each member, and the best that it has reported.
+    pub members: Vec<(Vec<(String, Value)>, Option<f64>)>,
+}
+
+/// Reads what the members of a sweep have come to: the metric that is named, or the one that decides otherwise. Who still runs
+/// has said nothing yet.
+///
+/// # Errors
+/// As for every command; no member has the metric.
+pub(super) async fn reported(
+    core: &Core,
+    view: &SweepView,
+    metric: Option<&str>,
+    maximize: bool,
+) -> Result<Reported, Failure> {
+    let query = JobQuery {
+        workspace: Some(view.workspace.clone()),
+        experiment: Some(view.experiment.clone()),
+        sweep: Some(view.sweep.name.clone()),
+        ..JobQuery::default()
+    };
+    let found = compared(core, jobs(core, query).await?, Take::Best, maximize).await?;
+    let metric = found.metric(metric)?;
+    let members = found.entries.iter().map(|entry| {
+        let ended = found.views.get(&entry.job).is_some_and(|view| view.job.state.ended());
+        (entry.parameters.clone(), entry.metric(&metric, Take::Best, found.maximize).filter(|_| ended))
+    });
+    Ok(Reported { members: members.collect(), maximize: found.maximize, metric })
 }
 
 /// Prints one line for each job, with a column for each parameter and metric.

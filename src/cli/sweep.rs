@@ -24,7 +24,7 @@ use crate::model::spec::doc::{Doc, Value};
 use crate::model::spec::fields::{Faults, Field};
 use crate::model::spec::patch::Whose;
 use crate::model::spec::secret::{SecretText, sources_of_job};
-use crate::model::spec::sweep::{Naming, Parameter, Part, SWEEP_MEMBERS_MAX, Search, Values};
+use crate::model::spec::sweep::{Naming, Parameter, Part, SWEEP_MEMBERS_MAX, Search, SweepSpec, Values};
 use crate::model::spec::{JobFile, SweepFile, sweep_file, token};
 use crate::model::state::{ExecutionState, Sweep};
 use crate::model::stopping::{Rule, Stopping};
@@ -186,7 +186,29 @@ pub struct Extend {
     pub(super) named: Named,
     #[command(flatten)]
     pub(super) values: NewValues,
+    #[command(flatten)]
+    pub(super) suggest: Suggest,
 }
+
+/// Values that follow from what members reported.
+#[derive(Args, Clone, Debug)]
+pub struct Suggest {
+    /// So many members more with values that are likely to be better, by what members have reported (tree-structured
+    /// Parzen estimator)
+    #[arg(long = "suggest", value_name = "N", conflicts_with_all = ["parameters", "params_file", "random", "latin", "include", "exclude", "files"], value_parser = clap::value_parser!(u32).range(1..=SUGGESTED_MAX))]
+    jobs: Option<u32>,
+    /// The metric that decides; that of --stop, the goal of the jobs, their only metric or their loss when absent
+    #[arg(long, value_name = "METRIC", requires = "jobs")]
+    metric: Option<String>,
+    /// Larger is better
+    #[arg(long, requires = "jobs")]
+    maximize: bool,
+}
+
+/// The most suggestions at once: the later ones of a batch know little more than the first.
+const SUGGESTED_MAX: i64 = 1_000;
+/// How many suggestions are shown line by line.
+const SUGGESTED_SHOWN: usize = 20;
 
 /// Does it.
 ///
@@ -486,6 +508,10 @@ fn files(directory: &Path, prefix: &str, filter: Option<&str>) -> Result<Vec<ser
 pub(super) async fn extend(session: &Session, extend: Extend) -> Result<i32, Failure> {
     let core = session.core().await?;
     let view = one(session, &core, &extend.named).await?;
+    if let Some(jobs) = extend.suggest.jobs {
+        let part = suggested(session, &core, &view, jobs, &extend).await?;
+        return give(&core, &view, part).await;
+    }
     let mut file = SweepFile::default();
     add_values(session, &mut file, &extend.values).await?;
     let before = view.spec.parts.iter().find(|part| !matches!(part.search, Search::Grid));
@@ -519,11 +545,41 @@ pub(super) async fn extend(session: &Session, extend: Extend) -> Result<i32, Fai
         }
     }
     for Part { parameters, search, exclude } in file.sweep(serde_json::Value::Null).parts {
-        let part = Part { parameters, search, exclude };
-        let request = Request::Sweep { sweep: SweepRef::Id(view.sweep.id), act: SweepAct::Extend { part } };
-        core.act(&format!("extend sweep {}", view.sweep.name), request).await?;
+        give(&core, &view, Part { parameters, search, exclude }).await?;
     }
     Ok(0)
+}
+
+async fn give(core: &Core, view: &SweepView, part: Part) -> Result<i32, Failure> {
+    let request = Request::Sweep { sweep: SweepRef::Id(view.sweep.id), act: SweepAct::Extend { part } };
+    core.act(&format!("extend sweep {}", view.sweep.name), request).await?;
+    Ok(0)
+}
+
+/// Chooses values by what the members have reported, and says which.
+async fn suggested(session: &Session, core: &Core, view: &SweepView, jobs: u32, extend: &Extend) -> Result<Part, Failure> {
+    let stopping = view.spec.stopping.as_ref();
+    let metric = extend.suggest.metric.clone().or_else(|| stopping.and_then(|stopping| stopping.metric.clone()));
+    let maximize = extend.suggest.maximize || stopping.is_some_and(|stopping| stopping.maximize);
+    let reported = study::reported(core, view, metric.as_deref(), maximize).await?;
+    // Each time something was reported, other draws.
+    let seed = extend.values.seed.unwrap_or(u64::from(view.sweep.count()));
+    let part = view.spec.suggest(&reported.members, reported.maximize, jobs, seed).map_err(|why| {
+        Fault::user(format!("nothing is suggested for sweep {}: {why}", view.sweep.name))
+            .hint("members that have run report their metric; other values come by -p lr=0.5,0.7 or --random 10")
+    })?;
+    let better = if reported.maximize { "larger" } else { "smaller" };
+    let by = reported.members.iter().filter(|(_, value)| value.is_some()).count();
+    let picks = SweepSpec::new(serde_json::Value::Null, vec![part.clone()]);
+    session.out.note(&format!("{} by {} of {by} members ({better} is better):", picks.count(), reported.metric));
+    for point in (0..picks.count()).take(SUGGESTED_SHOWN).filter_map(|index| picks.point(index)) {
+        let values: Vec<String> = point.iter().map(|(name, value)| format!("{name}={}", token::text(value))).collect();
+        session.out.note(&format!("  {}", values.join(" ")));
+    }
+    if picks.count() as usize > SUGGESTED_SHOWN {
+        session.out.note(&format!("  and {} more", picks.count() as usize - SUGGESTED_SHOWN));
+    }
+    Ok(part)
 }
 
 /// Finds the sweep that is meant.

@@ -131,9 +131,14 @@ impl ItsSweep {
 ///
 /// # Errors
 /// As for `sweep extend`.
-pub async fn extend(session: &Session, its: ItsSweep, values: sweep::NewValues) -> Result<i32, Failure> {
+pub async fn extend(
+    session: &Session,
+    its: ItsSweep,
+    values: sweep::NewValues,
+    suggest: sweep::Suggest,
+) -> Result<i32, Failure> {
     let named = its.one(session).await?;
-    sweep::extend(session, sweep::Extend { named, values }).await
+    sweep::extend(session, sweep::Extend { named, values, suggest }).await
 }
 
 /// Takes members of the sweep of an experiment away that have not come up.

@@ -210,6 +210,78 @@ fn the_members_of_a_sweep_run_and_see_their_values() {
 }
 
 #[test]
+fn members_more_are_suggested_by_what_was_reported() {
+    let lab = Lab::new();
+    // The best of it is at 10^-2.
+    let script = "awk -v x=PARAM_LR \"BEGIN { d = log(x) / log(10) + 2; print \\\"loss=\\\" d * d + (PARAM_B == 3) }\"";
+    lab.ok(&format!("sweep create -c pool -n s -p lr=log:1e-6..1e-0 -p b=1,2,3 --random 12 --seed 4 -- '{script}'"));
+    let reported = |count: usize| {
+        let all = |ran: &crate::rig::Ran| {
+            let table = read(ran);
+            let done = |job: &&Value| job["metrics"]["loss"]["count"] == 1 && job["executionState"] == "succeeded";
+            table.as_array().unwrap().iter().filter(done).count() >= count
+        };
+        lab.until("experiment table --sweep s -o json", all)
+    };
+    reported(12);
+    let before = lab.ok("experiment table --sweep s -o json");
+    // What is only asked for changes nothing.
+    let dry = lab.run("sweep extend s --suggest 4 --metric loss --dry-run");
+    assert!(dry.code == 0 && dry.stderr.contains("4 by loss of 12 members (smaller is better)"), "{}", dry.shown());
+    assert_eq!(lab.ok("experiment table --sweep s -o json"), before);
+    let given = lab.run("experiment extend first --suggest 4");
+    assert!(given.code == 0 && given.stderr.contains("4 members more"), "{}", given.shown());
+    let lines =
+        |ran: &crate::rig::Ran| ran.stderr.lines().filter(|l| l.starts_with("  lr=")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&given), lines(&dry), "the same reports give the same suggestions");
+    reported(16);
+    let table = read(&lab.run("experiment table --sweep s -o json"));
+    let losses: Vec<f64> =
+        table.as_array().unwrap().iter().map(|job| job["metrics"]["loss"]["last"].as_f64().unwrap()).collect();
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    assert!(mean(&losses[12..]) < mean(&losses[..12]) / 2.0, "{losses:?}");
+    lab.ok("sweep create -c pool -n silent -p a=1,2 -- true");
+    let silent = lab.run("sweep extend silent --suggest 2");
+    assert!(silent.code == 1 && silent.stderr.contains("has a metric yet"), "{}", silent.shown());
+    for (line, words) in [
+        ("sweep extend s --suggest 2 --metric nope", "no job has a metric `nope`"),
+        ("sweep extend s --suggest 2 --random 3", "cannot be used with"),
+        ("sweep extend s --metric loss", "--suggest"),
+        ("sweep extend s --suggest 0", "0"),
+    ] {
+        let wrong = lab.run(line);
+        assert!(wrong.code == 2 && wrong.stderr.contains(words), "{line}: {}", wrong.shown());
+    }
+}
+
+#[test]
+fn metrics_of_a_job_that_starts_again_and_goes_back_are_read_right() {
+    let lab = Lab::new();
+    // The first attempt comes to step 4 and fails; the second begins at its checkpoint of step 2, and its lines are not in order.
+    let was = lab.home().join("was").display().to_string();
+    let script = format!(
+        "if [ -e {was} ]; then for s in 3 2 5 4; do echo step=$s loss=0.$s; done; echo step=6 loss=nan; \
+         else touch {was}; for s in 1 2 3 4; do echo step=$s loss=$s; done; exit 1; fi"
+    );
+    lab.ok(&format!("sweep create -c pool -n s -p a=1 --attempts 2 -- '{script}'"));
+    let all = |ran: &crate::rig::Ran| read(ran)[0]["metrics"]["loss"]["count"] == 9;
+    lab.until("experiment table -o json", all);
+    let job = read(&lab.run("experiment table -o json"))[0].clone();
+    let loss = &job["metrics"]["loss"];
+    assert_eq!((&loss["step"], &loss["min"], &loss["max"]), (&json!(6.0), &json!(0.2), &json!(4.0)), "{job}");
+    let curve = read(&lab.run("experiment plot --metric loss -o json"))["curves"][0]["points"].clone();
+    let points: Vec<(f64, f64)> = curve
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|point| Some((point["step"].as_f64()?, point["value"].as_f64()?)))
+        .collect();
+    let first = [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0), (4.0, 4.0)];
+    let second = [(3.0, 0.3), (2.0, 0.2), (5.0, 0.5), (4.0, 0.4)];
+    assert_eq!(points, [first, second].concat(), "as they were told; what is drawn has each step once: {curve}");
+}
+
+#[test]
 fn metrics_are_picked_out_and_jobs_are_ranked() {
     let lab = Lab::new();
     let script = "for i in 1 2 3; do echo step=$i loss=0.$((PARAM_LR * i)); done; echo port: 8080; ostler metric acc=0.PARAM_LR step=3";

@@ -9,11 +9,10 @@
 //!   the first, and a sweep that goes on after a restart goes on as it was.
 //! - Values are rounded to [`DIGITS`] significant digits, so that a step of 0.1 gives 0.3 and not 0.30000000000000004.
 //! - Whole numbers that rounding makes equal are one value of a grid.
-//! - No suggestions from what members reported: the values of all members follow from the sweep alone. The crate `tpe` (0.3.1) finds
-//!   more than random draws do (200 seeds, 60 evaluations: better in 155 for Branin's function, in 173 for Hartmann's with six
-//!   parameters), but it brings four crates beside itself, of which three only make random numbers, and four too many for
-//!   the limit that `tests/rules` keeps. `smartcore`, for random forests, brings more and suggests nothing by itself. A `tpe` that takes
-//!   its numbers from us, or room for four crates, would change our mind; `extend` is where suggestions would come in.
+//! - Suggestions (`suggest`) are members like others: a table of values that extends the sweep. So the values of all members
+//!   follow from the sweep alone, whatever was reported later, and nothing that decides about a member has to be kept.
+
+mod suggest;
 
 use std::sync::OnceLock;
 
@@ -505,7 +504,9 @@ impl Parameter {
                 if let Some(other) = sets.iter().position(|set| !same(set)) {
                     return Some(format!("has other keys in its set {} than in the first", other + 1));
                 }
-                if let Some(key) = keys.iter().find(|key| !fits(key)) {
+                // A column of a table may be that of a set's key.
+                let known = |key: &str| fits(key) || (table && key.split_once('.').is_some_and(|(a, b)| fits(a) && fits(b)));
+                if let Some(key) = keys.iter().find(|key| !known(key)) {
                     return Some(format!("has the key {}, which is no name of a parameter", quoted(key)));
                 }
                 let deep = sets.iter().flat_map(|set| set.values()).find(|v| v.is_array() || v.is_object() || v.is_null());

@@ -160,3 +160,88 @@ proptest! {
         prop_assert_eq!(spec.count() as usize, all.len());
     }
 }
+
+/// Plays a study: `first` random members, then batches of suggestions; returns the best of all.
+fn study(spec: &SweepSpec, batches: usize, batch: u32, seed: u64, loss: impl Fn(&Point) -> f64) -> f64 {
+    let mut spec = spec.clone();
+    let mut tried: Vec<(Point, Option<f64>)> = Vec::new();
+    for round in 0..=batches {
+        for index in tried.len() as u32..spec.count() {
+            let point = spec.point(index).unwrap();
+            tried.push((point.clone(), Some(loss(&point))));
+        }
+        if round < batches {
+            let part = spec.suggest(&tried, false, batch, seed + round as u64).unwrap();
+            assert_eq!(part.faults(), Vec::<String>::new());
+            spec = spec.extended(part);
+        }
+    }
+    tried.iter().filter_map(|(_, value)| *value).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn suggestions_find_more_than_draws_do() {
+    // The best learning rate of a log scale, the best width of some, and one of three words.
+    let loss = |point: &Point| {
+        let (lr, width) = (point[0].1.as_f64().unwrap(), point[1].1.as_f64().unwrap());
+        let word = if point[2].1 == "adam" { 0.0 } else { 1.0 };
+        (lr.log10() + 2.5).powi(2) + ((width - 96.0) / 64.0).powi(2) + word
+    };
+    let of =
+        |jobs, seed| search(&["lr=log:1e-6..1e-0", "width=int:8..256", "opt=sgd,adam,lamb"], Search::Random { jobs, seed });
+    let better = (0..40)
+        .filter(|seed| {
+            let suggested = study(&of(10, *seed), 10, 3, *seed, loss);
+            let drawn = values(&of(40, *seed + 1_000));
+            let names = ["lr", "width", "opt"].map(str::to_owned);
+            let drawn = drawn.into_iter().map(|values| loss(&names.iter().cloned().zip(values).collect()));
+            suggested < drawn.fold(f64::INFINITY, f64::min)
+        })
+        .count();
+    // As likely as not, it were 20; 28 or more by chance in one of a hundred.
+    assert!(better >= 28, "in {better} of 40");
+}
+
+#[test]
+fn suggestions_are_the_sweep_s_own_values_and_each_is_new() {
+    let spec = grid(&["a=1,2,3", "b=x,y"]);
+    let point = |index| spec.point(index).unwrap();
+    let tried: Vec<_> = (0..4).map(|index| (point(index), Some(f64::from(index)))).collect();
+    let part = spec.suggest(&tried, true, 10, 1).unwrap();
+    let more = spec.extended(part.clone());
+    assert_eq!(part, spec.suggest(&tried, true, 10, 1).unwrap(), "the same again");
+    let points: BTreeSet<String> = (0..more.count()).map(|index| format!("{:?}", more.point(index))).collect();
+    assert_eq!((points.len(), more.count()), (6, 8), "two were untried: {points:?}");
+    assert_eq!(
+        spec.suggest(&[], false, 1, 1).unwrap_err(),
+        "no member has reported a number that values could be suggested by"
+    );
+    let all = |value: Option<f64>| (0..6).map(|index| (point(index), value)).collect::<Vec<_>>();
+    assert!(spec.suggest(&all(None), false, 1, 1).is_err() && spec.suggest(&all(Some(f64::NAN)), false, 1, 1).is_err());
+    assert_eq!(spec.suggest(&all(Some(1.0)), false, 1, 1).unwrap_err(), "all of its values were tried");
+    // Who waits is not suggested again.
+    let waiting = [tried, vec![(point(4), None)]].concat();
+    assert_eq!(spec.suggest(&waiting, true, 10, 1).unwrap().raw_count(), 1);
+}
+
+#[test]
+fn suggestions_of_sets_keep_them_together() {
+    let sets = json!([{"name": "sgd", "lr": 0.1}, {"name": "adam", "lr": 0.001}]);
+    let sets = sets.as_array().unwrap().iter().map(|set| set.as_object().unwrap().clone()).collect();
+    let parameters = vec![
+        Parameter { name: "opt".to_owned(), values: Values::Together(sets) },
+        sweep_file::option("x=0.0..1.0").unwrap(),
+    ];
+    let spec =
+        SweepSpec::new(json!({}), vec![Part { parameters, search: Search::Random { jobs: 6, seed: 1 }, exclude: vec![] }]);
+    let tried: Vec<_> = (0..6).map(|index| (spec.point(index).unwrap(), Some(f64::from(index)))).collect();
+    let part = spec.suggest(&tried, false, 5, 1).unwrap();
+    assert_eq!(part.faults(), Vec::<String>::new());
+    let more = spec.extended(part);
+    assert_eq!((more.count(), more.names()), (11, spec.names()));
+    for index in 6..11 {
+        let point = more.point(index).unwrap();
+        let lr = if point[0].1 == "sgd" { 0.1 } else { 0.001 };
+        assert_eq!((point[0].0.as_str(), point[1].0.as_str(), point[1].1.as_f64()), ("opt.name", "opt.lr", Some(lr)));
+    }
+}
