@@ -96,6 +96,18 @@ pub fn look(wanted: Wanted, machine: &Machine) -> Result<Found, Fault> {
     }
 }
 
+/// Returns a path as it is from the root on: `~` as the shell has it, others from where the program was started. Whether it is
+/// there is not asked.
+///
+/// # Errors
+/// There is no directory that we are in.
+pub fn path(typed: &str) -> std::io::Result<String> {
+    let typed = if typed == "~" { "~/" } else { typed };
+    let mut path = std::path::absolute(home(typed))?.to_string_lossy().into_owned();
+    path.truncate(path.trim_end_matches('/').len().max(1));
+    Ok(path)
+}
+
 /// Returns the path with `~` as the shell has it.
 fn home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), directories::BaseDirs::new()) {

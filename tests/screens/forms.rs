@@ -73,12 +73,23 @@ fn it_is_filled_from_the_last_job() {
 fn what_is_wrong_is_said_as_it_is_typed() {
     let mut screen = open(80, 24);
     screen.keys("shift-tab shift-tab");
-    screen.keys("shift-tab backspace \"x\" tab tab tab tab tab tab backspace backspace");
+    screen.keys("shift-tab backspace \"x\" tab tab tab tab tab tab tab backspace backspace");
     let text = screen.text();
     assert!(text.contains("`x` is no number of nodes") && text.contains("`` is no duration"), "{text}");
     screen.keys("ctrl-s");
     assert!(asked(&mut screen).is_empty(), "a faulty form is not sent");
     insta::assert_snapshot!("form_with_faults_80x24", window(&screen));
+}
+
+#[test]
+fn a_directory_of_code_is_typed_and_goes_along() {
+    let mut screen = open(120, 40);
+    screen.keys("tab tab tab \"/home/ada/proj\"");
+    let text = screen.text();
+    assert!(text.contains("code         /home/ada/proj") && text.contains("$OSTLER_CODE_DIR"), "{text}");
+    screen.keys("ctrl-s");
+    let (_, submit) = submitted(&mut screen);
+    assert_eq!(submit.spec.code.map(|code| (code.directory, code.snapshot)), Some(("/home/ada/proj".to_owned(), None)));
 }
 
 #[test]

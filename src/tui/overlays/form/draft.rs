@@ -43,6 +43,8 @@ pub enum Field {
     Mounts,
     /// The image of its container.
     Image,
+    /// The directory of this machine that goes along.
+    Code,
     /// Directories to read from.
     Inputs,
     /// Directories to write to.
@@ -59,7 +61,7 @@ pub enum Field {
 
 impl Field {
     /// All fields, in order.
-    pub const ALL: [Field; 20] = [
+    pub const ALL: [Field; 21] = [
         Self::Experiment,
         Self::Name,
         Self::Cluster,
@@ -70,6 +72,7 @@ impl Field {
         Self::Command,
         Self::Preparation,
         Self::Environment,
+        Self::Code,
         Self::Limit,
         Self::Priority,
         Self::Mounts,
@@ -99,6 +102,7 @@ impl Field {
             Self::Resources => "resources",
             Self::Mounts => "mounts",
             Self::Image => "image",
+            Self::Code => "code",
             Self::Inputs => "inputs",
             Self::Outputs => "outputs",
             Self::Logs => "logs to",
@@ -127,6 +131,7 @@ impl Field {
             Self::Resources => "of each node: gpus=1 cpus=4 memory=16G; empty: the whole node",
             Self::Mounts => "one FILE-SERVER [PATH] a line, below $AZ_BATCHAI_JOB_MOUNT_ROOT",
             Self::Image => "of a container; empty: the node itself",
+            Self::Code => "a directory here, sent as it is now; on the node it is $OSTLER_CODE_DIR",
             Self::Inputs => "one ID=path a line; the job has it as $AZ_BATCHAI_INPUT_ID",
             Self::Outputs => "one ID=path a line; the job has it as $AZ_BATCHAI_OUTPUT_ID",
             Self::Logs => "a directory, absolute or with a variable; empty: on its node, where ostler finds them",
@@ -182,7 +187,7 @@ pub struct Draft {
 pub struct Rest {
     /// The settings of the framework, when they say more than the line and the number of processes.
     pub toolkit: Option<Toolkit>,
-    /// See [`JobSpec::code`].
+    /// See [`JobSpec::code`]; what the field names is put over it.
     pub code: Option<Box<Code>>,
     /// See [`JobSpec::mount_volumes`].
     pub mount_volumes: MountVolumes,
@@ -205,7 +210,6 @@ impl Rest {
     pub fn names(&self) -> Vec<&'static str> {
         let set = [
             (self.toolkit.is_some(), self.toolkit.as_ref().map_or("", |toolkit| toolkit.kind().key())),
-            (self.code.is_some(), "code"),
             (!self.mount_volumes.is_empty(), "mountVolumes"),
             (!self.secrets.is_empty(), "secrets"),
             (self.scheduling.array.is_some(), "array"),
@@ -241,7 +245,8 @@ impl Surroundings<'_> {
             Field::Resources => vec!["gpus=", "cpus=", "memory="],
             Field::Name | Field::Nodes | Field::Kind | Field::Processes | Field::Command => Vec::new(),
             Field::Preparation | Field::Environment | Field::Limit | Field::Priority => Vec::new(),
-            Field::Image | Field::Inputs | Field::Outputs | Field::Logs | Field::Begin | Field::Attempts => Vec::new(),
+            Field::Image | Field::Code | Field::Inputs | Field::Outputs | Field::Logs => Vec::new(),
+            Field::Begin | Field::Attempts => Vec::new(),
         }
     }
 
@@ -430,7 +435,7 @@ impl Draft {
             }
             Field::Experiment | Field::Name | Field::Cluster | Field::Kind | Field::Processes => None,
             Field::Command | Field::Preparation | Field::Environment | Field::Limit | Field::Priority => None,
-            Field::Resources | Field::Mounts | Field::Image | Field::Inputs | Field::Outputs => None,
+            Field::Resources | Field::Mounts | Field::Image | Field::Code | Field::Inputs | Field::Outputs => None,
             Field::Logs | Field::After | Field::Begin | Field::Attempts => None,
         }
     }

@@ -73,6 +73,7 @@ impl JobKind {
                 resources: text(Field::Resources),
                 mounts: text(Field::Mounts),
                 image: text(Field::Image),
+                code: text(Field::Code),
                 inputs: text(Field::Inputs),
                 outputs: text(Field::Outputs),
                 logs: text(Field::Logs),
@@ -198,6 +199,7 @@ impl JobKind {
             (Field::Priority, word),
             (Field::Mounts, &more.mounts),
             (Field::Image, &more.image),
+            (Field::Code, &more.code),
             (Field::Inputs, &more.inputs),
             (Field::Outputs, &more.outputs),
             (Field::Logs, &more.logs),
@@ -255,8 +257,11 @@ impl Kind for JobKind {
                 _ => Shape::Line,
             },
             hint: field.hint(kind).to_owned(),
-            paths: matches!(field, Field::Command | Field::Preparation | Field::Inputs | Field::Outputs | Field::Logs)
-                .then_some(Side::Node),
+            paths: match field {
+                Field::Command | Field::Preparation | Field::Inputs | Field::Outputs | Field::Logs => Some(Side::Node),
+                Field::Code => Some(Side::Here),
+                _ => None,
+            },
         };
         let fields = Field::ALL.into_iter().filter(|field| *field != Field::Processes || kind.counting() != Counting::Fixed);
         let mut rows: Vec<Row> = fields.map(row).collect();

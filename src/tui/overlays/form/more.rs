@@ -12,8 +12,9 @@ use crate::model::spec::container::{ContainerSettings, ImageSourceRegistry};
 use crate::model::spec::job::{InputDirectory, OutputDirectory};
 use crate::model::spec::mounts::FileServerMount;
 use crate::model::spec::scheduling::{ATTEMPTS_MAX, Begin, Retry};
-use crate::model::spec::{Demand, JobSpec, Resources, body};
+use crate::model::spec::{Code, Demand, JobSpec, Resources, body};
 use crate::model::units::Bytes;
+use crate::tui::here;
 
 /// What is typed there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct More {
     pub mounts: String,
     /// The image of its container.
     pub image: String,
+    /// `DIRECTORY`, or `DIRECTORY @DIGEST` for what was kept of it already.
+    pub code: String,
     /// `ID=PATH` a line.
     pub inputs: String,
     /// `ID=PREFIX`, or `ID=PREFIX > FOLDER`, a line.
@@ -61,6 +64,7 @@ impl More {
             resources: spec.demand.part().map(words_of).unwrap_or_default(),
             mounts: take_mounts(&mut volumes),
             image: spec.container_settings.as_ref().map(|c| c.image_source_registry.image.clone()).unwrap_or_default(),
+            code: spec.code.as_deref().map(code_text).unwrap_or_default(),
             inputs: joined(spec.input_directories.iter().map(input).collect()),
             outputs: joined(spec.output_directories.iter().map(output).collect()),
             logs: spec.std_out_err_path_prefix.clone().unwrap_or_default(),
@@ -83,6 +87,8 @@ impl More {
         let faults = spec.mount_volumes.check_places();
         keep(Field::Mounts, faults.into_iter().next().map_or(Ok(()), |(_, what)| Err(what)));
         spec.container_settings = image(self.image.trim(), spec.container_settings.take());
+        let known = spec.code.take();
+        keep(Field::Code, code(self.code.trim(), known.as_deref()).map(|code| spec.code = code.map(Box::new)));
         let inputs = pairs(&self.inputs).map(|pairs| {
             spec.input_directories = pairs.into_iter().map(|(id, path)| InputDirectory { id, path }).collect();
         });
@@ -161,6 +167,12 @@ impl More {
         } else {
             body.remove("retry");
         }
+        let known: Option<Code> = body.remove("code").and_then(|known| serde_json::from_value(known).ok());
+        match code(self.code.trim(), known.as_ref()) {
+            Ok(None) => {}
+            Ok(Some(code)) => drop(body.insert("code".to_owned(), json!(code))),
+            Err(_) => drop(body.insert("code".to_owned(), json!(self.code.trim()))),
+        }
         if let Some(image) = some(&self.image) {
             let settings = body.entry("containerSettings").or_insert_with(|| json!({"imageSourceRegistry": {}}));
             if let Some(registry) = settings.get_mut("imageSourceRegistry").and_then(Value::as_object_mut) {
@@ -228,6 +240,31 @@ fn image(image: &str, known: Option<ContainerSettings>) -> Option<ContainerSetti
     let mut settings = known.unwrap_or(ContainerSettings { image_source_registry: empty, shm_size: None });
     settings.image_source_registry.image = image.to_owned();
     Some(settings)
+}
+
+fn code_text(code: &Code) -> String {
+    match code.digest() {
+        Some(digest) => format!("{} @{}", code.directory, digest.short()),
+        None => code.directory.clone(),
+    }
+}
+
+/// Reads `DIRECTORY` or `DIRECTORY @DIGEST`; `known` is what the job had before, kept while the text says so.
+fn code(text: &str, known: Option<&Code>) -> Result<Option<Code>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Some(known) = known.filter(|known| code_text(known) == text) {
+        return Ok(Some(known.clone()));
+    }
+    let (directory, digest) = text.rsplit_once(" @").map_or((text, None), |(directory, digest)| (directory, Some(digest)));
+    if let Some(digest) = digest {
+        return Err(format!("@{digest} is not what was kept of it; without that, `{directory}` is taken as it is now"));
+    }
+    let directory = here::path(directory).map_err(|error| format!("`{directory}`: {error}"))?;
+    // What was let pass by name is meant for this directory alone.
+    let allow = known.filter(|known| known.directory == directory).map(|known| known.allow.clone()).unwrap_or_default();
+    Ok(Some(Code { allow, ..Code::of(directory) }))
 }
 
 fn attempts(text: &str, known: Option<Retry>) -> Result<Option<Retry>, String> {
@@ -299,6 +336,7 @@ mod tests {
             "containerSettings": {"imageSourceRegistry": {"image": "torch:2"}, "shmSize": 1024},
             "inputDirectories": [{"id": "DATA", "path": "$AZ_BATCHAI_MOUNT_ROOT/in"}],
             "outputDirectories": [{"id": "MODEL", "pathPrefix": "/out", "pathSuffix": "m"}, {"id": "B", "pathPrefix": "/b"}],
+            "code": {"directory": "/home/ada/study", "allow": [".env.example"]},
             "stdOutErrPathPrefix": "/logs", "afterOk": ["run-1"], "afterAny": ["e/run-2"], "after": ["job-7"],
             "beginTime": "PT2H", "retry": {"maxAttempts": 4, "on": ["timeLimit"]},
         }))
@@ -312,8 +350,10 @@ mod tests {
         assert_eq!(more.resources, "gpus=2 cpus=1.5 memory=16G tpu=3");
         assert_eq!(more.outputs, "MODEL=/out > m\nB=/b");
         assert_eq!(more.after, "ok:run-1 any:e/run-2 start:job-7");
-        // From what has no field: the size of shared memory, and after what it is tried again.
+        assert_eq!(more.code, "/home/ada/study");
+        // From what has no field: which files of the code are let pass, the size of shared memory, and after what it is tried again.
         let mut other = JobSpec {
+            code: spec.code.clone(),
             container_settings: spec.container_settings.clone(),
             scheduling: Box::new(crate::model::spec::Scheduling {
                 retry: spec.scheduling.retry.clone(),
@@ -323,6 +363,25 @@ mod tests {
         };
         assert_eq!(more.put(&mut other), []);
         assert_eq!(JobSpec { cluster: spec.cluster.clone(), toolkit: spec.toolkit.clone(), ..other }, spec);
+    }
+
+    #[test]
+    fn code_is_kept_until_another_directory_is_typed() {
+        let kept: Code = serde_json::from_value(json!({
+            "directory": "/p", "allow": ["a.pem"], "snapshot": {"digest": "ab".repeat(32), "files": 1, "bytes": 2},
+        }))
+        .expect("code");
+        let text = code_text(&kept);
+        assert_eq!(text, "/p @abababababab");
+        assert_eq!(code(&text, Some(&kept)), Ok(Some(kept.clone())));
+        assert_eq!(code("", Some(&kept)), Ok(None));
+        let anew = Code { snapshot: None, ..kept.clone() };
+        assert_eq!(code("/p", Some(&kept)), Ok(Some(anew)), "the directory as it is now");
+        assert_eq!(code("/q/", Some(&kept)), Ok(Some(Code::of("/q"))));
+        assert!(code("/p @abab", Some(&kept)).unwrap_err().contains("`/p` is taken as it is now"));
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(code("x/y", None).unwrap().unwrap().directory, here.join("x/y").to_str().unwrap());
+        assert!(!code("~/x", None).unwrap().unwrap().directory.contains('~'));
     }
 
     #[test]
