@@ -454,6 +454,10 @@ impl<S: Store> Engine<S> {
         let again = elsewhere || fired.act == RuleAct::Retry;
         let stopped = job.errors.first().is_some_and(|error| error.code == "JobTerminated");
         let same = job.attempt.0 == fired.attempt && fired.attempt < RULE_ATTEMPTS_MAX;
+        if elsewhere && job.state.ended() && fired.attempt < job.attempt.0 {
+            self.step(Event::DrainAsked { node }, work);
+            return Ok(());
+        }
         if !(again && same && job.state == ExecutionState::Failed && !stopped) {
             self.step(Event::RuleFired { job: id, node, fired }, work);
             return Ok(());

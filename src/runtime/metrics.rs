@@ -39,6 +39,8 @@ const ROUNDS_MAX: usize = 16;
 const LOOK_MAX: Duration = Duration::from_secs(30);
 /// How often a node that does not answer is asked for the end of a job: it may be back in some minutes.
 const TRIES_MAX: u32 = 60;
+/// How many looks at a job wait for one at its former attempt.
+const FORMER_TRIES_MAX: u32 = 2;
 const PROGRAM: &str = include_str!("../../assets/agent/metrics.sh");
 /// How often nodes are looked at on which no first process of a job runs, counted in looks at those on which one does.
 const OTHERS_EVERY: u64 = 6;
@@ -79,6 +81,8 @@ struct Source {
     /// The attempt and the file: what its cursor is kept under.
     name: String,
     path: String,
+    /// Where it is while the folder of its path is not there.
+    otherwise: Option<String>,
     reader: LineReader,
     sent: Sent,
     /// What stands before and behind the names of its metrics.
@@ -110,6 +114,14 @@ pub struct Look {
     sources: Vec<Source>,
     /// Jobs that have ended, each with the number of its nodes: after a look at all of them they are done with.
     ended: Vec<(JobId, usize)>,
+    /// The same for attempts that were followed by another one.
+    former: Vec<(JobId, u32)>,
+}
+
+impl Look {
+    fn at(node: NodeId, link: NodeLink) -> Self {
+        Self { node, link: Box::new(link), sources: Vec::new(), ended: Vec::new(), former: Vec::new() }
+    }
 }
 
 /// Looks at jobs and keeps what comes of it.
@@ -128,18 +140,69 @@ struct Shared {
     looking: BTreeSet<NodeId>,
     /// Of jobs that have ended, the nodes that were looked at since.
     over: BTreeMap<JobId, BTreeSet<NodeId>>,
+    /// Attempts that run, as they were last seen: a job that is tried again does not say where it was before.
+    running: BTreeMap<JobId, Arc<Job>>,
+    /// Attempts that have ended, and whose job has not: what they wrote last was not read yet.
+    former: BTreeMap<(JobId, u32), Former>,
     /// Rules that have come true, by job, attempt and rule, so that each does so once.
     fired: BTreeSet<(JobId, u32, String)>,
     /// How many turns there were.
     turns: u64,
 }
 
+/// An attempt that was followed by another one.
+struct Former {
+    job: Arc<Job>,
+    /// The nodes that were looked at since it ended.
+    over: BTreeSet<NodeId>,
+    /// How often a node could not be.
+    tries: u32,
+}
+
 impl Shared {
     fn done_with(&mut self, job: JobId) {
         self.wanted.remove(&job);
         self.over.remove(&job);
+        self.running.remove(&job);
+        let former: Vec<_> = self.former.range((job, 0)..=(job, u32::MAX)).map(|(key, _)| *key).collect();
+        former.iter().for_each(|key| drop(self.former.remove(key)));
         let own: Vec<_> = self.fired.range((job, 0, String::new())..(JobId(job.0 + 1), 0, String::new())).cloned().collect();
         self.fired.retain(|one| !own.contains(one));
+    }
+
+    /// Keeps the attempt that ran last for one more look, when this row of its job is of a later one.
+    fn keep_former(&mut self, row: &Job) {
+        let later = |ran: &&Arc<Job>| ran.attempt < row.attempt || row.state == ExecutionState::Queued;
+        if self.running.get(&row.id).filter(later).is_some()
+            && let Some(job) = self.running.remove(&row.id)
+        {
+            let former = Former { job: job.clone(), over: BTreeSet::new(), tries: 0 };
+            self.former.insert((job.id, job.attempt.0), former);
+        }
+    }
+
+    /// Says whether a job is looked at only after its former attempt, so that what is read last is what was written last. One
+    /// that cannot be reached is not waited for.
+    fn waits_for_former(&self, job: JobId) -> bool {
+        self.former.range((job, 0)..=(job, u32::MAX)).any(|(_, former)| former.tries < FORMER_TRIES_MAX)
+    }
+
+    /// A node of a former attempt was looked at, or can never be.
+    fn former_over(&mut self, key: (JobId, u32), node: NodeId) {
+        let Some(former) = self.former.get_mut(&key) else { return };
+        former.over.insert(node);
+        if former.job.nodes.iter().all(|node| former.over.contains(node)) {
+            self.former.remove(&key);
+        }
+    }
+
+    /// A node of a former attempt could not be looked at this time.
+    fn former_missed(&mut self, key: (JobId, u32)) {
+        let Some(former) = self.former.get_mut(&key) else { return };
+        former.tries += 1;
+        if former.tries > TRIES_MAX {
+            self.former.remove(&key);
+        }
     }
 
     /// A node of a job that has ended needs no other look.
@@ -164,7 +227,10 @@ impl Gatherer {
     /// The file cannot be read.
     pub fn read(&self, jobs: &[JobId], curves: &[String]) -> Result<Vec<(JobId, JobMetrics)>, MetricError> {
         // Asked first, so that what is said to be complete was read after its end.
-        let wanted: Vec<bool> = jobs.iter().map(|job| self.shared().wanted.contains_key(job)).collect();
+        let more = |shared: &Shared, job: JobId| {
+            shared.wanted.contains_key(&job) || shared.former.range((job, 0)..=(job, u32::MAX)).next().is_some()
+        };
+        let wanted: Vec<bool> = jobs.iter().map(|job| more(&self.shared(), *job)).collect();
         let mut found = self.store.read(jobs, curves)?;
         found.iter_mut().zip(wanted).for_each(|((_, metrics), wanted)| metrics.complete = !wanted);
         Ok(found)
@@ -175,9 +241,15 @@ impl Gatherer {
     }
 
     /// Looks at a job from now on, when it runs and its metrics are wanted.
-    pub fn follow(&self, job: &Job) {
-        if job.is_measured() && matches!(job.state, ExecutionState::Running | ExecutionState::Terminating) {
-            self.shared().wanted.entry(job.id).or_default();
+    pub fn follow(&self, job: &Arc<Job>) {
+        if !job.is_measured() {
+            return;
+        }
+        let mut shared = self.shared();
+        shared.keep_former(job);
+        if matches!(job.state, ExecutionState::Running | ExecutionState::Terminating) {
+            shared.wanted.entry(job.id).or_default();
+            shared.running.insert(job.id, job.clone());
         }
     }
 
@@ -202,7 +274,7 @@ impl Gatherer {
                 shared.done_with(id);
                 continue;
             };
-            if job.state == ExecutionState::Queued {
+            if job.state == ExecutionState::Queued || shared.waits_for_former(id) {
                 continue;
             }
             let (ended, of) = (job.state.ended(), job.nodes.len());
@@ -228,16 +300,30 @@ impl Gatherer {
                     }
                     continue;
                 }
-                let look = looks.entry(node).or_insert_with(|| Look {
-                    node,
-                    link: Box::new(link),
-                    sources: Vec::new(),
-                    ended: Vec::new(),
-                });
-                look.sources.extend(sources(engine, &job, index as u32));
+                let look = looks.entry(node).or_insert_with(|| Look::at(node, link));
+                look.sources.extend(sources(engine, &job, index as u32, ended));
                 if ended {
                     look.ended.push((id, of));
                 }
+            }
+        }
+        let former: Vec<_> = shared.former.iter().map(|(key, former)| (*key, former.job.clone())).collect();
+        for (key, job) in former {
+            for (index, node) in job.nodes.iter().copied().enumerate() {
+                if shared.former.get(&key).is_some_and(|former| former.over.contains(&node)) {
+                    continue;
+                }
+                let Some(link) = perform::link_for(engine, &job, index) else {
+                    shared.former_over(key, node);
+                    continue;
+                };
+                if shared.looking.contains(&node) || !engine.up.contains(&node) {
+                    shared.former_missed(key);
+                    continue;
+                }
+                let look = looks.entry(node).or_insert_with(|| Look::at(node, link));
+                look.sources.extend(former_logs(sources(engine, &job, index as u32, true), key.1));
+                look.former.push(key);
             }
         }
         shared.looking.extend(looks.keys());
@@ -270,6 +356,9 @@ impl Gatherer {
             } else {
                 give_up_in_time(&mut shared, *job);
             }
+        }
+        for key in look.former {
+            if done { shared.former_over(key, look.node) } else { shared.former_missed(key) }
         }
         verdicts
     }
@@ -428,7 +517,8 @@ fn question<'a>(sources: impl Iterator<Item = (&'a Source, u64)>) -> String {
     let mut told = format!("{BYTES_MAX}\n");
     for (at, (source, offset)) in sources.enumerate() {
         let (whole, sent) = (u8::from(source.whole), source.sent.word());
-        told.push_str(&format!("{at}\t{offset}\t{whole}\t{sent}\t{}\n", source.path));
+        let other = source.otherwise.as_deref().unwrap_or_default();
+        told.push_str(&format!("{at}\t{offset}\t{whole}\t{sent}\t{}\t{other}\n", source.path));
     }
     told.push('\n');
     told
@@ -476,14 +566,26 @@ fn give_up_in_time(shared: &mut Shared, job: JobId) {
     }
 }
 
-/// Returns the files of a job that may hold metrics, as they are on one of its nodes.
-fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32) -> Vec<Source> {
+/// Returns the logs of an attempt that another one followed: it moves them when it begins on the same node. What lies in other
+/// directories is the next attempt's to go on with, and is read with that.
+fn former_logs(sources: Vec<Source>, attempt: u32) -> impl Iterator<Item = Source> {
+    let moved = move |source: Source| {
+        let (folder, file) = source.path.rsplit_once('/')?;
+        let path = format!("{folder}/attempt-{attempt}/{file}");
+        // A log is called by its file alone.
+        let is_log = source.name.strip_prefix(&format!("{attempt} ")) == Some(file);
+        is_log.then(|| Source { otherwise: Some(source.path.clone()), path, ..source.clone() })
+    };
+    sources.into_iter().filter_map(moved)
+}
+
+/// Returns the files of a job that may hold metrics, as they are on one of its nodes; `whole`: nothing is added to them any more.
+fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32, whole: bool) -> Vec<Source> {
     let names = perform::job_names(&engine.sched, job);
     let Ok(directories) = frameworks::directories(job, index, &names) else { return Vec::new() };
     let folder = |id: &str| directories.iter().find(|(of, _)| of == id).map(|(_, path)| path.clone());
     let Some(logs) = folder(crate::model::request::STDOUTERR) else { return Vec::new() };
     let wanted = job.spec.metrics.as_deref().cloned().unwrap_or_default();
-    let whole = job.state.ended();
     let sweep = job.sweep.as_ref().and_then(|member| engine.sched.sweeps().get(&member.of)).filter(|_| !whole);
     let judged = sweep.and_then(|sweep| Some((sweep.id, Arc::new(sweep.spec.stopping.clone()?))));
     let of_lines = has_line_rules(&wanted);
@@ -492,6 +594,7 @@ fn sources<S: Store>(engine: &Engine<S>, job: &Job, index: u32) -> Vec<Source> {
         job: job.id,
         name: format!("{} {file}", job.attempt.0),
         path,
+        otherwise: None,
         reader,
         sent,
         around: (String::new(), behind.to_owned()),

@@ -109,10 +109,15 @@ impl Sched {
     /// Ends a job by a person's wish: a waiting one at once, another one when its processes are proven gone. One whose
     /// own end is already decided ends as decided.
     pub(super) fn terminate_now(&mut self, id: JobId, message: &str) {
+        self.terminate_for(id, job_error("JobTerminated", message));
+    }
+
+    /// The same, for another cause.
+    pub(super) fn terminate_for(&mut self, id: JobId, cause: JobError) {
         let Some(job) = self.jobs.get(&id) else { return };
         match job.course() {
             ExecutionState::Queued => {
-                self.edit_job(id, |job| job.errors = vec![job_error("JobTerminated", message)]);
+                self.edit_job(id, |job| job.errors = vec![cause]);
                 self.end_job(id);
             }
             ExecutionState::Running if job.after_stop == Some(AfterStop::End) => {
@@ -123,7 +128,7 @@ impl Sched {
                     job.state = ExecutionState::Terminating;
                     job.stop_at = None;
                     job.exit_code = None;
-                    job.errors = vec![job_error("JobTerminated", message)];
+                    job.errors = vec![cause];
                 });
                 self.stop_attempt(id, StopWhy::Terminate, AfterStop::End);
             }

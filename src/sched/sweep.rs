@@ -177,19 +177,27 @@ impl Sched {
     }
 
     pub(super) fn on_stopped_early(&mut self, job: JobId, why: &str) {
-        let live = self.jobs.get(&job).is_some_and(|job| job.state == ExecutionState::Running && job.after_stop.is_none());
-        if !live {
+        let live = |job: &Arc<Job>| {
+            matches!(job.state, ExecutionState::Running | ExecutionState::Queued) && job.after_stop.is_none()
+        };
+        if !self.jobs.get(&job).is_some_and(live) {
             return self.ignore();
         }
-        self.terminate_now(job, why);
-        self.edit_job(job, |job| job.errors = vec![job_error(STOPPED_EARLY, why)]);
+        self.terminate_for(job, job_error(STOPPED_EARLY, why));
     }
 
-    /// Does what a rule says to a job that runs. One that has ended, or is on its way there, is the runtime's matter.
+    /// Does what a rule says to a job that runs, or that is tried again. One that has ended, or is on its way there, is the
+    /// runtime's matter.
     pub(super) fn on_rule_fired(&mut self, id: JobId, node: NodeId, fired: Fired) {
-        let same = |job: &Arc<Job>| job.attempt.0 == fired.attempt;
-        let live = |job: &Arc<Job>| job.state == ExecutionState::Running && job.after_stop.is_none() && same(job);
-        if !self.jobs.get(&id).is_some_and(live) {
+        let Some(job) = self.jobs.get(&id).filter(|job| job.after_stop.is_none()) else { return self.ignore() };
+        // What its last attempt wrote in the end is often read when it is tried again already.
+        let former = match job.state {
+            ExecutionState::Queued => job.attempt.0 >= fired.attempt,
+            ExecutionState::Running => job.attempt.0 > fired.attempt,
+            ExecutionState::Terminating | ExecutionState::Succeeded | ExecutionState::Failed => false,
+        };
+        let runs = job.state == ExecutionState::Running && job.attempt.0 == fired.attempt;
+        if !(runs || former) {
             return self.ignore();
         }
         let (act, why, last) = (fired.act, format!("{}: {}", fired.rule, fired.why), fired.attempt >= RULE_ATTEMPTS_MAX);
@@ -201,6 +209,9 @@ impl Sched {
         match act {
             RuleAct::Notify => {}
             RuleAct::Stop => self.on_stopped_early(id, &why),
+            // It is tried again anyhow.
+            RuleAct::Retry if former => {}
+            RuleAct::ExcludeNode if former => self.on_drain(node, true),
             // What comes again on every node is no accident of one.
             RuleAct::Retry | RuleAct::ExcludeNode if last => self.on_stopped_early(id, &why),
             RuleAct::Retry => self.stop_attempt(id, StopWhy::Terminate, AfterStop::Retry),

@@ -60,6 +60,20 @@ fn rules_stop_retry_and_tell() {
     breaks("ends", "exit 3");
     // Back in the queue, and no node is left that it would get.
     lab.until("job show ends -o json", |ran| read(ran)["executionState"] == "queued" && drained(&lab) == 2);
+    // One that is tried again by itself, after an attempt that was over before anybody read what it wrote.
+    lab.ok("cluster node undrain local-1 local-2 -c pool");
+    let tried = lab.home().join("tried-again");
+    let line = format!("if [ -e {0} ]; then echo well; else touch {0}; echo loss=inf; exit 4; fi", tried.display());
+    let body = json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": line},
+        "retry": {"maxAttempts": 2, "delay": "PT8S"},
+        "metrics": {"rules": ["loss is inf -> notify", "loss=inf -> exclude node and retry"]}});
+    lab.file("again.json", body.to_string());
+    lab.ok("job create -c pool -n again -f again.json");
+    lab.until("job show again -o json", |ran| read(ran)["executionState"] == "succeeded");
+    let again = job(&lab, "again");
+    let fired: Vec<_> = again["rulesFired"].as_array().unwrap().iter().map(|one| (&one["act"], &one["attempt"])).collect();
+    assert!(fired.contains(&(&json!("notify"), &json!(1))) && fired.len() == 2, "{again}");
+    assert_eq!((&again["attempt"], drained(&lab)), (&json!(2), 1), "its first node gets no new work: {again}");
     let wrong =
         json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": "true"}, "metrics": {"rules": ["loss is nan"]}});
     lab.file("wrong.json", wrong.to_string());
