@@ -4,6 +4,7 @@
 mod core;
 mod figures;
 mod hosts;
+mod metrics;
 mod pool;
 mod screen;
 mod sweep;
@@ -17,6 +18,7 @@ fn main() {
     core::bench(&mut board);
     pool::bench(&mut board);
     hosts::bench(&mut board);
+    metrics::bench(&mut board);
     screen::bench(&mut board);
     sweep::bench(&mut board);
     table::bench(&mut board);
