@@ -89,14 +89,18 @@ fn preparation_job_and_daemons_run_in_the_containers_of_their_nodes() {
     let lab = lab(2);
     lab.on_all("mkdir -p /root/models /root/data; echo data-of-$(uname -n) >/root/data/file");
     let ostler = Ostler::with_cluster(&lab, 2);
-    let line = "cat /marker; cat /prepared; echo \"$GREETING\"; echo \"${#TOKEN}\"; cat $AZ_BATCHAI_INPUT_D/file; \
+    let code = lab.dir().join("proj");
+    std::fs::create_dir_all(&code).unwrap();
+    std::fs::write(code.join("said"), "the code\n").unwrap();
+    let line = "cat /marker; cat /prepared; cat $OSTLER_CODE_DIR/said; echo \"$GREETING\"; echo \"${#TOKEN}\"; cat $AZ_BATCHAI_INPUT_D/file; \
                 echo model >$AZ_BATCHAI_OUTPUT_M/model; echo temp >$AZ_BATCHAI_JOB_TEMP/temp; df /dev/shm | tail -n 1 | tr -s ' ' | head -n 1; \
                 $OMPI_MCA_plm_rsh_agent ${AZ_BATCH_HOST_LIST#*,} 'cat /marker >$AZ_BATCHAI_JOB_TEMP/daemon; uname -n >>$AZ_BATCHAI_JOB_TEMP/daemon; echo ${#TOKEN} >>$AZ_BATCHAI_JOB_TEMP/daemon'; \
                 echo daemon $?; grep -c : /proc/net/dev; exit 7"
         .replace("| tail -n 1 | tr -s ' ' | head -n 1", "| grep -c 32768");
     let job = json!({
         "nodeCount": 2,
-        "jobPreparation": {"commandLine": "cat /marker >/prepared"},
+        "code": code.to_str().unwrap(),
+        "jobPreparation": {"commandLine": "cat /marker >/prepared; cat $OSTLER_CODE_DIR/said >>/prepared"},
         "customToolkitSettings": {"commandLine": line},
         "environmentVariables": [{"name": "GREETING", "value": "hello $AZ_BATCHAI_NUM_GPUS it's $HOME"}],
         "secrets": [{"name": "TOKEN", "value": CANARY}],
@@ -110,7 +114,7 @@ fn preparation_job_and_daemons_run_in_the_containers_of_their_nodes() {
     let (first, second) = (job["nodes"][0].as_str().unwrap(), job["nodes"][1].as_str().unwrap());
     let interfaces = lab.on(first, "grep -c : /proc/net/dev");
     let expected = format!(
-        "canary-image\ncanary-image\nhello 0 it's /root\n{}\ndata-of-{first}\n1\ndaemon 0\n{interfaces}",
+        "canary-image\ncanary-image\nthe code\nthe code\nhello 0 it's /root\n{}\ndata-of-{first}\n1\ndaemon 0\n{interfaces}",
         CANARY.len()
     );
     assert_eq!(logs, expected, "{err}");

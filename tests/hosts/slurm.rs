@@ -56,6 +56,14 @@ fn slurm_runs_jobs_as_any_cluster_does() {
     assert!(shown.contains("ostler-") && !shown.contains("hush"), "{shown}");
     assert_eq!(lab.on("h1", "grep -rl hush /home/ci/.local/state/ostler-node 2>/dev/null"), "", "it is gone with the job");
 
+    // The code of a directory here, by the login node to where the job runs.
+    let code = lab.dir().join("proj");
+    std::fs::create_dir_all(&code).unwrap();
+    std::fs::write(code.join("said"), "the code\n").unwrap();
+    submit("coded", &["--code", code.to_str().unwrap()], &["sh", "-c", "cat $OSTLER_CODE_DIR/said"]);
+    ostler.await_end("coded");
+    assert_eq!(ostler.ok(&["job", "logs", "coded"]), "the code\n");
+
     // Two nodes at once, then one that waits and says why, in words.
     submit(
         "wide",
