@@ -183,7 +183,8 @@ pub(super) fn sockets(options: &HostOptions) -> Result<Vec<PathBuf>, Fault> {
     Ok(paths)
 }
 
-fn now() -> UnixMillis {
+/// Returns the time of the wall clock.
+pub(super) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod background;
+pub mod care;
 mod connection;
 mod dial;
 pub mod embedded;

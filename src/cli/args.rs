@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
-    apply, budget, cluster, completions, config, context, doctor, edit, experiment, export, file_server, job, man, metric,
-    names, resource_group, serve, sweep, theme, usage, workspace,
+    apply, budget, cluster, completions, config, context, db, doctor, edit, experiment, export, file_server, job, man,
+    metric, names, resource_group, serve, sweep, theme, usage, workspace,
 };
 use crate::model::fault::Fault;
 
@@ -182,6 +182,9 @@ pub enum Noun {
     Man(man::Man),
     /// Check this machine: ssh, the state directory, the terminal, what ends at logout
     Doctor(doctor::Doctor),
+    /// Care for the database: check it, copy it, save what can be read of a damaged one
+    #[command(subcommand)]
+    Db(db::Verb),
     /// Host the core in this process, without a screen
     Serve(serve::Serve),
     /// Open the screen on the core that runs; start none

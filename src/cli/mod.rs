@@ -20,6 +20,7 @@ mod completions;
 mod config;
 mod context;
 mod copy;
+mod db;
 pub mod demo;
 mod diary;
 mod doctor;
@@ -147,6 +148,7 @@ fn dispatch(cli: Cli, environment: &Environment, out: Out, screen: &Screen) -> R
         Some(Noun::Theme(verb)) => theme::run(&session, verb, &(screen.themes)()),
         Some(Noun::Completions(completions)) => completions::run(&completions),
         Some(Noun::Man(man)) => man::run(&man),
+        Some(Noun::Db(verb)) => db::run(&session, verb),
         noun => runtime()?.block_on(async {
             let result = act(&session, noun, environment, screen, &cli.recording).await;
             let closed = session.close().await;
@@ -217,6 +219,7 @@ async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result
         | Noun::Theme(_)
         | Noun::Completions(_)
         | Noun::Man(_)
+        | Noun::Db(_)
         | Noun::Metric(_)
         | Noun::Attach
         | Noun::Serve(_)

@@ -90,6 +90,29 @@ pub struct Counters {
     pub sweep: SweepId,
     /// Of effects.
     pub effect: EffectId,
+    /// Jobs with numbers above this one …
+    #[serde(skip_serializing_if = "is_none_yet")]
+    pub left_out_above: JobId,
+    /// … and up to this one may be those of a newer state that was lost: who is not known here is left alone.
+    #[serde(skip_serializing_if = "is_none_yet")]
+    pub left_out_to: JobId,
+}
+
+fn is_none_yet(id: &JobId) -> bool {
+    id.0 == 0
+}
+
+impl Counters {
+    /// Returns the counters after which no job gets a number up to `job`: it may have been given out by a newer state that is lost.
+    pub fn without(self, job: JobId) -> Self {
+        let above = if self.left_out_to.0 == 0 { self.job } else { self.left_out_above.min(self.job) };
+        Self { job: self.job.max(job), left_out_above: above, left_out_to: self.left_out_to.max(job), ..self }
+    }
+
+    /// Says whether a number was left out, so that a job of it may be somebody's.
+    pub fn is_left_out(&self, job: JobId) -> bool {
+        job > self.left_out_above && job <= self.left_out_to
+    }
 }
 
 /// What a process of an attempt is there for.

@@ -301,7 +301,10 @@ impl Loop {
                 }
             }
             patience = None;
-            let turn = self.engine.turn(self.clock.now(), std::mem::take(&mut taken)).map_err(Fault::from)?;
+            let turn = match self.engine.turn(self.clock.now(), std::mem::take(&mut taken)) {
+                Ok(turn) => turn,
+                Err(error) => return Err(self.give_up(error.into())),
+            };
             self.carry_out(turn);
             self.publisher.flush(self.engine.snapshot(), Instant::now());
             if going == Going::Last {
@@ -413,6 +416,16 @@ impl Loop {
                 Err(fault) => Input::Refused(call, fault),
             });
         });
+    }
+
+    /// Tells all who wait why they get no other answer, before the core ends by it.
+    fn give_up(&mut self, fault: Fault) -> Fault {
+        tracing::error!(error = %fault.chain(), "the state cannot be written; nothing more is accepted");
+        for (_, waiting) in std::mem::take(&mut self.replies) {
+            // Who asked may have left.
+            let _ = waiting.send(Reply::Refused(fault.clone()));
+        }
+        fault
     }
 
     fn carry_out(&mut self, turn: Turn) {

@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::frameworks;
 use crate::model::fault::Fault;
-use crate::model::ids::{ClusterId, EffectId, FileServerId, NodeId, RankKey, RankRole};
+use crate::model::ids::{ClusterId, EffectId, Epoch, FileServerId, NodeId, RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::resource_id::ResourceId;
 use crate::model::spec::mounts::NO_MOUNTS;
 use crate::model::state::file_server::ServerOutcome;
-use crate::model::state::{Cluster, Job, Node, NodeState, Proof};
+use crate::model::state::{Cluster, Job, Node, NodeState, Proof, Unusable};
 use crate::model::volume::Volume;
 use crate::providers;
 use crate::runtime::engine::{Engine, Out};
@@ -20,7 +20,7 @@ use crate::runtime::export::{self, Ask};
 use crate::runtime::keep::KeepWork;
 use crate::runtime::{among, handover, provide, resolve, secrets, sweeps, volumes};
 use crate::sched::{Act, DaemonAnswer, Effect, Event, NO_JOB, Sched, Sighting};
-use crate::store::Store;
+use crate::store::{Store, Witness};
 use crate::transport::{Address, NodeLink, Order, Report, Seen};
 
 /// What became of an effect that was to be performed.
@@ -157,6 +157,9 @@ pub fn event_of<S: Store>(
         }
         Report::Down { why, retry_in } => {
             engine.up.remove(&node);
+            if let Some(seen) = seen_epoch(&why) {
+                Witness::note_seen(std::path::Path::new(&engine.around.state_dir), seen);
+            }
             Some(Event::NodeDown { node, why, retry_in })
         }
         Report::Started { effect, key } => on_node(engine, node, key).then_some(Event::RankStarted { effect, key }),
@@ -180,6 +183,13 @@ fn sighting(seen: Seen) -> Sighting {
         Seen::Alive => Sighting::Alive,
         Seen::Gone(proof) => Sighting::Gone(proof),
     }
+}
+
+/// Returns the start of another core that a node has seen, when it refuses ours for being an earlier one (`take_epoch` of the agent).
+fn seen_epoch(why: &Unusable) -> Option<Epoch> {
+    let (_, rest) = (why.code == "epoch").then(|| why.message.split_once("has seen epoch "))??;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok().map(Epoch)
 }
 
 /// A node may speak only of processes that were sent to it: of another's it is not believed.
@@ -320,4 +330,21 @@ pub fn link_for<S: Store>(engine: &Engine<S>, job: &Job, index: usize) -> Option
     };
     let cluster = engine.sched.clusters().get(&job.cluster)?;
     Some(link_to(engine, cluster, *id, &host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_has_seen_a_later_start_is_noted() {
+        let why =
+            |code: &str, message: &str| Unusable { code: code.into(), step: "start agent".into(), message: message.into() };
+        let words = "this node has seen epoch 12, and this controller is at 9";
+        let agent = include_str!("../../assets/agent/agent.sh");
+        assert!(agent.contains("this node has seen epoch $TE_SEEN, and this controller is at $EPOCH"), "the agent's words");
+        assert_eq!(seen_epoch(&why("epoch", words)), Some(Epoch(12)));
+        assert_eq!(seen_epoch(&why("spool", words)), None);
+        assert_eq!(seen_epoch(&why("epoch", "this node has seen epoch")), None);
+    }
 }

@@ -11,6 +11,10 @@ use super::event::Sighting;
 use crate::model::ids::{NodeId, RankKey};
 use crate::model::state::{BootId, Proof, RankState, StopWhy};
 
+/// By how many jobs a node can know more than we do: an older copy of the state is not older than that. What a node says beyond it
+/// is a lie, and numbers are not wasted on it.
+const AHEAD_MAX: u64 = 1_000_000;
+
 impl Sched {
     /// Reconciles a node that has come up.
     pub(super) fn take_inventory(
@@ -65,10 +69,18 @@ impl Sched {
     }
 
     /// A process that should not be there: what is over is ended or cleaned up; what this state directory never ordered
-    /// (it may be an older copy) is left alone.
+    /// (it may be an older copy) is left alone, and its number is not given to anything else.
     fn stray(&mut self, node: NodeId, key: RankKey, sighting: Sighting) {
-        let ahead = self.jobs.get(&key.job).is_some_and(|job| key.attempt > job.attempt);
-        if key.job > self.counters.job || ahead {
+        if key.job > self.counters.job {
+            // Its number is taken on that node: a job of ours with the same one would be taken for that.
+            if key.job.0 - self.counters.job.0 <= AHEAD_MAX {
+                self.counters = self.counters.without(key.job);
+            }
+            return self.ignore();
+        }
+        let known = self.jobs.get(&key.job);
+        let ahead = known.is_some_and(|job| key.attempt > job.attempt);
+        if ahead || (known.is_none() && self.counters.is_left_out(key.job)) {
             return self.ignore();
         }
         match sighting {

@@ -39,6 +39,9 @@ pub(super) fn refused(path: &Path, why: impl Into<String>, hint: impl Into<Strin
 
 /// What to do about a file that is damaged or not ours.
 pub(super) const KEPT_HINT: &str = "the file is untouched; move it away to start with an empty state";
+/// What to do about a file that is damaged.
+pub(super) const CARE_HINT: &str =
+    "the file is untouched; `ostler db check` says what is wrong, `ostler db recover` saves what can be read into a new one";
 
 /// Turns the codes that a person can do something about into sentences.
 pub(super) fn sql(doing: &'static str, path: &Path, source: rusqlite::Error) -> StoreError {
@@ -60,7 +63,7 @@ pub(super) fn sql(doing: &'static str, path: &Path, source: rusqlite::Error) -> 
 
 /// Returns the refusal of a file in which SQLite found damage.
 pub(super) fn damaged(path: &Path, finding: &str) -> StoreError {
-    refused(path, format!("is damaged: {finding}"), format!("{KEPT_HINT}; `sqlite3 FILE .recover` saves what can be read"))
+    refused(path, format!("is damaged: {finding}"), CARE_HINT)
 }
 
 impl From<StoreError> for Fault {

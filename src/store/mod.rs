@@ -11,6 +11,7 @@
 //!   migration. A body is what an older version may still read, so a field is never renamed.
 //! - Only one connection ever writes or checkpoints (the WAL-reset fault of SQLite up to 3.51.2 needs two).
 
+pub mod care;
 mod crash;
 mod events;
 mod fault;
@@ -22,13 +23,16 @@ mod outbox;
 mod place;
 mod query;
 mod rows;
+pub mod salvage;
 mod series;
+mod witness;
 
 pub use crash::crash_point;
 pub use metrics::{Batch as MetricBatch, Cursor, MetricError, MetricStore};
 pub use open::{DATABASE_FILE, Db};
 pub use query::{PastEvent, Reader};
 pub use series::Series;
+pub use witness::{WITNESS_FILE, Witness};
 
 use std::path::PathBuf;
 use std::sync::Arc;

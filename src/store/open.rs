@@ -13,10 +13,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use uuid::Uuid;
 
+use super::care::dir_of;
 use super::fault::{KEPT_HINT, Trouble, damaged, refused, sql};
 use super::migrations::{APPLICATION_ID, MIGRATIONS, SCHEMA, migrate, schema_of};
 use super::query::Reader;
 use super::rows::{int, to_json};
+use super::witness::{Kept, WITNESS_FILE, Witness};
 use super::{Batch, JobPage, Loaded, Store, StoreError, crash_point, events, outbox, place, rows};
 use crate::model::ids::{Counters, Epoch, ExperimentId, JobId};
 use crate::model::state::Job;
@@ -42,6 +44,10 @@ pub struct Db {
     reader: Reader,
     conn: Connection,
     path: PathBuf,
+    /// Which file was opened, by device and number.
+    opened: (u64, u64),
+    /// What is kept beside it, once a start was taken.
+    kept: Option<Kept>,
 }
 
 impl Db {
@@ -50,11 +56,11 @@ impl Db {
     /// # Errors
     /// A refusal says why the file or its place cannot be used; the file is untouched then.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let dir = dir_of(path);
         place::check_local(dir)?;
         place::check_room(dir)?;
         let size = prepare_file(path)?;
-        let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut conn = connect_plain(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let empty = check_ours(&conn, path)? == 0;
         set_up_writer(&conn, path)?;
         let check = match empty {
@@ -67,7 +73,9 @@ impl Db {
         };
         migrate(&mut conn, path, MIGRATIONS)?;
         first_meta(&mut conn).map_err(|trouble| trouble.at("write", path))?;
-        Ok(Self { path: path.to_owned(), conn, reader: Reader::new(path), check })
+        let opened = which(path)
+            .ok_or_else(|| refused(path, "is gone while it is opened", "another program has removed it; start again"))?;
+        Ok(Self { path: path.to_owned(), conn, reader: Reader::new(path), check, opened, kept: None })
     }
 
     /// Checks, without the lock and without changing anything, that this version of the program could open the file;
@@ -79,7 +87,7 @@ impl Db {
         if !path.exists() {
             return Ok(());
         }
-        check_ours(&connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, path).map(drop)
+        check_ours(&connect_plain(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, path).map(drop)
     }
 
     /// Returns the identity that this state directory was given when it was made.
@@ -94,7 +102,36 @@ impl Db {
         text.parse().map_err(why)
     }
 
+    /// Refuses to write into a file that nobody will find again: it was removed, or another one was put in its place.
+    fn still_there(&self) -> Result<(), Trouble> {
+        let (why, hint) = match which(&self.path) {
+            Some(now) if now == self.opened => return Ok(()),
+            Some(_) => ("was replaced while ostler runs on it", "stop ostler before a database is put in place"),
+            None => (
+                "was removed while ostler runs on it",
+                "put it back from a copy (`ostler db backup` makes them) and start ostler again; jobs on nodes go on",
+            ),
+        };
+        Err(Trouble::Refused { why: format!("{why}; nothing more is accepted"), hint: hint.to_owned() })
+    }
+
+    /// Refuses a database that is older than the one that was here.
+    fn not_older(&self) -> Result<(), Trouble> {
+        let Some(witness) = Witness::read(dir_of(&self.path)) else { return Ok(()) };
+        let (install, epoch, seq): (String, i64, i64) =
+            self.conn
+                .query_row("SELECT install, epoch, seq FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        match witness.newer_than(&install, epoch.cast_unsigned(), seq.cast_unsigned()) {
+            None => Ok(()),
+            Some(why) => Err(Trouble::Refused {
+                why,
+                hint: "put the newer one back, or take this one on with its waiting jobs held: ostler db adopt".to_owned(),
+            }),
+        }
+    }
+
     fn write_batch(&mut self, batch: &Batch) -> Result<(), Trouble> {
+        self.still_there()?;
         crash_point("store.commit.begin");
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         take_turn(&tx, batch)?;
@@ -105,19 +142,34 @@ impl Db {
         crash_point("store.commit.before");
         tx.commit()?;
         crash_point("store.commit.after");
+        if let Some(kept) = &self.kept {
+            kept.reached(batch.seq, dir_of(&self.path));
+        }
         Ok(())
     }
 
     fn write_epoch(&mut self, at: UnixMillis) -> Result<Epoch, Trouble> {
+        self.not_older()?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let epoch: i64 = tx.query_row(
-            "UPDATE meta SET epoch = epoch + 1, epoch_at = ?1, version = ?2 RETURNING epoch",
+        let (epoch, seq, install): (i64, i64, String) = tx.query_row(
+            "UPDATE meta SET epoch = epoch + 1, epoch_at = ?1, version = ?2 RETURNING epoch, seq, install",
             params![at.0, env!("CARGO_PKG_VERSION")],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
         tx.commit()?;
-        Ok(Epoch(epoch.cast_unsigned()))
+        let epoch = Epoch(epoch.cast_unsigned());
+        let kept = Kept::begin(dir_of(&self.path), &install, epoch, seq.cast_unsigned()).map_err(|e| Trouble::Refused {
+            why: format!("the file `{WITNESS_FILE}` beside it cannot be written: {e}"),
+            hint: "make room, or check the directory's permissions".to_owned(),
+        })?;
+        self.kept = Some(kept);
+        Ok(epoch)
     }
+}
+
+/// Returns which file has this name, by device and number.
+fn which(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
 
 /// Takes the turn's number and counters, unless another core has come since or the turn is not a new one.
@@ -222,7 +274,8 @@ fn check_file(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+/// Opens a connection with the settings that all have.
+pub(super) fn connect_plain(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let conn =
         Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|e| sql("open", path, e))?;
     let settings = || {
@@ -238,13 +291,13 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
 
 /// Opens one more connection that can only read.
 pub(super) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let conn = connect_plain(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     conn.pragma_update(None, "query_only", true).map_err(|e| sql("open", path, e))?;
     Ok(conn)
 }
 
 /// Checks whose file it is and returns its schema, 0 for an empty one.
-fn check_ours(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
+pub(super) fn check_ours(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
         let id = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let tables = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
@@ -314,7 +367,7 @@ fn first_meta(conn: &mut Connection) -> Result<(), Trouble> {
 }
 
 /// Returns what SQLite's quick check finds wrong first.
-fn quick_check(conn: &Connection) -> rusqlite::Result<Option<String>> {
+pub(super) fn quick_check(conn: &Connection) -> rusqlite::Result<Option<String>> {
     let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((found != "ok").then_some(found))
 }

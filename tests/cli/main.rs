@@ -4,6 +4,7 @@ mod bad_input;
 mod classes;
 mod code;
 mod containers;
+mod db;
 mod declare;
 mod files;
 mod gpus;

@@ -25,6 +25,7 @@ fn help_of_every_noun() {
         "theme",
         "serve",
         "doctor",
+        "db",
         "demo",
     ] {
         let help = user.run(&format!("{noun} --help"));

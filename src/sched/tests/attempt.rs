@@ -373,6 +373,7 @@ fn what_should_not_be_on_a_node_is_ended_or_left_to_its_owner() {
     assert_eq!(rig.state(a), ExecutionState::Running);
     rig.node_up(1, None, "b1", found);
     assert_eq!(rig.stops().len(), 2, "no order is given twice");
+    assert_eq!(rig.submit("b", 1).0, 9, "no job gets a number that a node has seen");
     rig.gone(old, stopped(StopWhy::Finished));
     assert_eq!((rig.state(a), rig.job(a).attempt.0, rig.stops().len()), (ExecutionState::Running, 2, 1));
 }
