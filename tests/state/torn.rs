@@ -91,7 +91,10 @@ fn what_is_saved_of_flipped_bytes_is_a_state_that_opens() {
                 let mut db = Db::open(&to).unwrap();
                 let loaded = db.load().unwrap_or_else(|e| panic!("SEED={seed}: {e}"));
                 let waiting = loaded.rows.iter().filter(|row| matches!(row, Change::Job(_))).count();
-                assert!(loaded.rows.iter().all(|row| !matches!(row, Change::Job(job) if !job.held)), "SEED={seed}: not held");
+                assert!(
+                    loaded.rows.iter().all(|row| !matches!(row, Change::Job(job) if !job.held)),
+                    "SEED={seed}: not held"
+                );
                 let jobs = (waiting + loaded.ended.len()) as u64;
                 let class = recovered.classes.iter().find(|class| class.class == "jobs").unwrap();
                 assert_eq!(jobs, class.saved, "SEED={seed}");
@@ -106,7 +109,10 @@ fn what_is_saved_of_flipped_bytes_is_a_state_that_opens() {
         let left: Vec<String> = left.filter(|name| name.contains("recover")).collect();
         assert!(left.is_empty(), "SEED={seed}: {left:?}");
     }
-    crate::tables::table(&format!("recovery: {} damaged files, {saved} with jobs saved, {nothing} refused", FLIPS_DEFAULT / 10));
+    crate::tables::table(&format!(
+        "recovery: {} damaged files, {saved} with jobs saved, {nothing} refused",
+        FLIPS_DEFAULT / 10
+    ));
     assert!(saved > FLIPS_DEFAULT / 20, "{saved} saved, {nothing} refused");
 }
 
