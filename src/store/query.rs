@@ -150,22 +150,30 @@ impl Reader {
         })
     }
 
-    /// Returns those of some texts, which no body holds by chance, that a job or a sweep has in what was asked for.
+    /// Returns those of some texts, which no body holds by chance, that a job or a sweep has in what was asked for. Reads each
+    /// body once, however many texts there are, and no further than to the last text.
     ///
     /// # Errors
     /// As [`Reader::load`].
     pub fn mentioned(&self, texts: &[&str]) -> Result<Vec<String>, StoreError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM job WHERE instr(body, ?1)) OR EXISTS (SELECT 1 FROM sweep WHERE instr(spec, ?1))";
+        let any: Vec<String> = texts.iter().map(|text| regex::escape(text)).collect();
+        // As many as there are files of snapshots; were they too many for one automaton, all count as mentioned.
+        let Ok(any) = regex::bytes::Regex::new(&any.join("|")) else {
+            return Ok(texts.iter().map(|text| (*text).to_owned()).collect());
+        };
         self.with(|conn| {
-            let mut select = conn.prepare_cached(sql)?;
-            let mut found = Vec::new();
-            for text in texts {
-                if select.query_row([text], |row| row.get::<_, bool>(0))? {
-                    found.push((*text).to_owned());
+            let mut found = std::collections::BTreeSet::new();
+            for sql in ["SELECT body FROM job", "SELECT spec FROM sweep"] {
+                let mut select = conn.prepare_cached(sql)?;
+                let mut rows = select.query([])?;
+                while found.len() < texts.len()
+                    && let Some(row) = rows.next()?
+                {
+                    let body = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?;
+                    found.extend(any.find_iter(body).map(|hit| String::from_utf8_lossy(hit.as_bytes()).into_owned()));
                 }
             }
-            Ok(found)
+            Ok(found.into_iter().collect())
         })
     }
 

@@ -255,9 +255,18 @@ impl Live {
         self.draw()?;
         // Only now, so that a terminal that does not answer keeps nobody from the first picture.
         let choose = self.options.theme.is_none() && !matches!(self.app.depth(), Depth::Ansi16 | Depth::None);
-        if choose && terminal::ground_is_light() == Some(true) {
-            self.take(Msg::Theme(LIGHT.to_owned())).await?;
-            self.draw()?;
+        if choose {
+            let (light, typed) = terminal::ground_is_light();
+            if light == Some(true) {
+                self.take(Msg::Theme(LIGHT.to_owned())).await?;
+                self.draw()?;
+            }
+            for key in typed {
+                if let Some(leave) = self.take(Msg::Key(key)).await? {
+                    return Ok(leave);
+                }
+                self.draw()?;
+            }
         }
         self.keys = Some(EventStream::new());
         let mut signals = Signals::new()?;

@@ -13,6 +13,7 @@ use crossterm::event::{
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{execute, queue};
 
+use crate::commands::{Code, Key};
 use crate::tui::shown::shown;
 
 /// The most bytes that go to the clipboard: what terminals take at least.
@@ -123,7 +124,13 @@ const ANSWER_BYTES_MAX: usize = 256;
 
 /// Asks the terminal, in raw mode and before anything else reads from it, whether its ground is light (OSC 11); `None` when it
 /// does not say. The question for its kind (DA1) goes behind it, which every terminal answers, so that most wait for nothing.
-pub fn ground_is_light() -> Option<bool> {
+/// Returns the keys, too, that a person typed meanwhile.
+pub fn ground_is_light() -> (Option<bool>, Vec<Key>) {
+    let answer = answer_of_the_ground().unwrap_or_default();
+    (is_light(&answer), typed(&answer))
+}
+
+fn answer_of_the_ground() -> Option<Vec<u8>> {
     use rustix::termios::{OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
     let input = io::stdin();
     let former = tcgetattr(&input).ok()?;
@@ -142,7 +149,49 @@ pub fn ground_is_light() -> Option<bool> {
         }
     }
     let _ = tcsetattr(&input, OptionalActions::Now, &former);
-    is_light(&answer)
+    Some(answer)
+}
+
+/// Returns the keys among what came from the terminal; its answers are none.
+fn typed(bytes: &[u8]) -> Vec<Key> {
+    let mut keys = Keys(Vec::new());
+    vte::Parser::new().advance(&mut keys, bytes);
+    keys.0
+}
+
+struct Keys(Vec<Key>);
+
+impl vte::Perform for Keys {
+    fn print(&mut self, c: char) {
+        // What erases to the left comes as a character here.
+        let code = if c == '\x7f' { Code::Backspace } else { Code::Char(c) };
+        self.0.push(Key::plain(code));
+    }
+
+    fn execute(&mut self, byte: u8) {
+        match byte {
+            b'\r' => self.0.push(Key::plain(Code::Enter)),
+            b'\t' => self.0.push(Key::plain(Code::Tab)),
+            b'\x08' => self.0.push(Key::plain(Code::Backspace)),
+            1..=26 => self.0.push(Key { ctrl: true, ..Key::plain(Code::Char(char::from(b'a' + byte - 1))) }),
+            _ => {}
+        }
+    }
+
+    fn csi_dispatch(&mut self, _params: &vte::Params, intermediates: &[u8], _ignore: bool, action: char) {
+        let code = match action {
+            'A' => Code::Up,
+            'B' => Code::Down,
+            'C' => Code::Right,
+            'D' => Code::Left,
+            'H' => Code::Home,
+            'F' => Code::End,
+            _ => return,
+        };
+        if intermediates.is_empty() {
+            self.0.push(Key::plain(code));
+        }
+    }
 }
 
 /// The answer to DA1 has come: `ESC [ ? … c`.
@@ -209,6 +258,14 @@ mod tests {
             assert_eq!(is_light(answer), light, "{answer:?}");
         }
         assert!(ends(b"\x1b[?1;2c") && !ends(b"\x1b]11;rgb:cc/cc/cc"));
+    }
+
+    #[test]
+    fn what_is_typed_before_an_answer_is_no_part_of_it() {
+        let keys = |text: &[u8]| typed(text).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(keys(b"j/ab\r\x1b[B\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;cq"), ["j", "/", "a", "b", "enter", "down", "q"]);
+        assert_eq!(keys("\u{e9}\x7f\x04\t".as_bytes()), ["\u{e9}", "backspace", "ctrl-d", "tab"]);
+        assert!(keys(b"\x1b]11;rgb:1e/1e/2e\x07\x1b[?1;2c").is_empty());
     }
 
     #[test]

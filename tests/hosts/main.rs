@@ -27,3 +27,6 @@ mod shared;
 mod slurm;
 mod smb;
 mod study;
+#[path = "../terminal/tmux.rs"]
+mod tmux;
+mod visit;
