@@ -67,6 +67,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         stop_at: None,
         attempt: Attempt(attempt),
         requeues: 0,
+        requeued_because: None,
         nodes,
         node_names: Vec::new(),
         places: Vec::new(),

@@ -250,6 +250,7 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
         stop_at: None,
         attempt: Attempt(1),
         requeues: 0,
+        requeued_because: None,
         nodes: Vec::new(),
         node_names: Vec::new(),
         places: Vec::new(),

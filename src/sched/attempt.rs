@@ -287,6 +287,7 @@ impl Sched {
     fn put_back(&mut self, id: JobId, error: JobError, why: StopWhy) {
         let Some(job) = self.jobs.get(&id) else { return };
         if job.requeues < self.settings.requeues_max {
+            self.edit_job(id, |job| job.requeued_because = Some(error.message));
             self.stop_ranks(id, why, AfterStop::Requeue);
         } else {
             self.fail_attempt(id, None, error, why);

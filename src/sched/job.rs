@@ -44,6 +44,7 @@ impl NewJob {
             stop_at: None,
             attempt: Attempt(0),
             requeues: 0,
+            requeued_because: None,
             nodes: Vec::new(),
             node_names: Vec::new(),
             places: Vec::new(),
@@ -213,6 +214,7 @@ impl Sched {
             job.state = ExecutionState::Queued;
             job.away = None;
             job.requeues = 0;
+            job.requeued_because = None;
             job.retries = 0;
             job.pause = None;
             job.dependencies = dependencies;

@@ -128,6 +128,7 @@ fn a_boot_without_the_spool_loses_its_jobs_and_says_so() {
     let job = ostler.await_end("lost");
     assert_eq!((exit_code(&job), &job["attempt"]), (Some(5), &2.into()), "{job:#}");
     assert_eq!(job["requeues"], 1, "{job:#}");
+    assert_eq!(job["requeuedBecause"], "Process m0 on node h1 was lost: spool gone", "{job:#}");
 }
 
 /// F40, F41, F42: the disk of a node is full, or out of inodes, before and while a job runs.

@@ -257,6 +257,7 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
         stop_at: Some(UnixMillis(77)),
         attempt: Attempt(2),
         requeues: 1,
+        requeued_because: Some("node n1 was rebooted".to_owned()),
         nodes: vec![NodeId(1), NodeId(2)],
         node_names: vec!["node1".to_owned(), "node2".to_owned()],
         places: vec![NodePlace::default()],

@@ -71,6 +71,48 @@ fn child_opens() {
 }
 
 #[test]
+fn a_network_file_system_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let top = tempfile::tempdir().unwrap();
+    for name in ["far", "here"] {
+        std::fs::create_dir(top.path().join(name)).unwrap();
+    }
+    // A real sshfs with a real server of sftp at its other end, without the ssh between them.
+    let script = "mkfifo pipe && { /usr/lib/openssh/sftp-server <pipe | sshfs -f -o passive :\"$PWD/far\" here >pipe & } &&
+        i=0; until grep -q ' fuse.sshfs ' /proc/self/mountinfo; do i=$((i+1)); [ $i -lt 100 ] || exit 9; sleep 0.1; done
+        \"$0\" \"$@\"; code=$?; umount here; wait; exit $code";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "strangers::child_is_far_away", "--ignored", "--nocapture"])
+        .env(PLACE, top.path())
+        .current_dir(top.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("refused twice"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let left = std::fs::read_dir(top.path().join("far")).unwrap().count();
+    assert_eq!(left, 0, "nothing was made there");
+}
+
+#[test]
+#[ignore = "the other side of `a_network_file_system_is_refused`"]
+fn child_is_far_away() {
+    let Some(place) = std::env::var_os(PLACE) else { return };
+    let here = Path::new(&place).join("here");
+    let words = "is on sshfs; SQLite's locks are not safe there";
+    let error = Db::open(&here.join("ostler.sqlite")).err().expect("it is refused").to_string();
+    assert!(error.contains(words), "{error}");
+    // The lock is refused as well, so the second of two cores gets no further than the first one.
+    let holder = ostler::store::lock::Holder::this_process(ostler::model::units::UnixMillis(1), &here);
+    let error = ostler::store::lock::Lock::take(&here, &holder).unwrap_err().to_string();
+    assert!(error.contains(words), "{error}");
+    println!("refused twice");
+}
+
+#[test]
 fn a_full_disk_is_said_and_got_over() {
     if !is_root() {
         return;

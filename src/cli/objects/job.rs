@@ -140,6 +140,9 @@ pub fn value(view: &JobView) -> Value {
     set("reason", json!(view.reason));
     set("attempt", json!(job.attempt.0));
     set("requeues", json!(job.requeues));
+    if let Some(why) = &job.requeued_because {
+        set("requeuedBecause", json!(why));
+    }
     set("held", json!(job.is_held()));
     set("jobOutputDirectoryPathSegment", json!(job.segment));
     set("estimatedStartTime", maybe_time(view.starts));
@@ -281,6 +284,10 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("cluster", view.cluster.clone()),
         ("state", state(job).to_owned()),
         ("reason", view.reason.clone()),
+        (
+            "put back",
+            job.requeued_because.as_ref().map(|why| format!("{} times, last: {why}", job.requeues)).unwrap_or_default(),
+        ),
         ("starts", view.starts.map(|at| format!("{} at the latest", at.rfc3339())).unwrap_or_default()),
         (
             "comes after",

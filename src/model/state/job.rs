@@ -255,6 +255,9 @@ pub struct Job {
     /// How often it was put back without a planned stop.
     #[serde(default)]
     pub requeues: u32,
+    /// Why that was the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requeued_because: Option<String>,
     /// The nodes of the current or last attempt, in the order of their index.
     #[serde(default)]
     pub nodes: Vec<NodeId>,

@@ -276,6 +276,8 @@ fn a_single_process_out_of_sight_is_left_alone_and_taken_over() {
         }
         assert_eq!((rig.state(a), rig.job(a).attempt.0), (state, attempt), "{name}");
         if attempt == 2 {
+            let why = rig.job(a).requeued_because.clone().unwrap_or_default();
+            assert_eq!(why.contains("was rebooted"), boot == "b2", "{name}: {why}");
             assert_eq!(rig.sched.nodes()[&node(1)].boot, Some(BootId(boot.into())), "{name}");
         }
     }

@@ -142,7 +142,8 @@ fn status(job: &Job, cx: &Cx) -> Vec<Vec<Span<'static>>> {
         pieces.push(fact("attempt", job.attempt.0.to_string()));
     }
     if job.requeues > 0 {
-        pieces.push(fact("put back", format!("{} times", job.requeues)));
+        let why = job.requeued_because.as_ref().map(|why| format!(": {}", shown(why))).unwrap_or_default();
+        pieces.push(fact("put back", format!("{} times{why}", job.requeues)));
     }
     pieces.push(fact("priority", priority_word(job.priority).to_owned()));
     if job.held {

@@ -20,8 +20,8 @@ pub const ELSEWHERE: &[(&str, &str, &str)] = &[
     ),
     (
         "B68",
-        "",
-        "needs a mount of a network file system; `store/place.rs` refuses by the number that statfs(2) gives, and no test mounts one yet",
+        "tests/state/strangers.rs::a_network_file_system_is_refused",
+        "needs a mount of a network file system, so a mount namespace",
     ),
     ("B69", "tests/state/strangers.rs::a_full_disk_is_said_and_got_over", "needs a small disk, so a mount namespace"),
     (

@@ -43,6 +43,7 @@ fn job(state: ExecutionState) -> Job {
         stop_at: None,
         attempt: Attempt(1),
         requeues: 0,
+        requeued_because: None,
         nodes: Vec::new(),
         places: Vec::new(),
         node_names: vec!["n1".to_owned(), "n2".to_owned()],
