@@ -263,7 +263,10 @@ mod tests {
     #[test]
     fn what_is_typed_before_an_answer_is_no_part_of_it() {
         let keys = |text: &[u8]| typed(text).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(keys(b"j/ab\r\x1b[B\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;cq"), ["j", "/", "a", "b", "enter", "down", "q"]);
+        assert_eq!(
+            keys(b"j/ab\r\x1b[B\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;cq"),
+            ["j", "/", "a", "b", "enter", "down", "q"]
+        );
         assert_eq!(keys("\u{e9}\x7f\x04\t".as_bytes()), ["\u{e9}", "backspace", "ctrl-d", "tab"]);
         assert!(keys(b"\x1b]11;rgb:1e/1e/2e\x07\x1b[?1;2c").is_empty());
     }
