@@ -252,7 +252,7 @@ pub(super) struct Reported {
     /// Whether larger is better.
     pub maximize: bool,
     /// The values of each member, and the best that it has reported.
-    pub members: Vec<(Vec<(String, Value)>, Option<f64>)>,
+    pub members: Vec<(crate::model::spec::sweep::Point, Option<f64>)>,
 }
 
 /// Reads what the members of a sweep have come to: the metric that is named, or the one that decides otherwise. Who still runs

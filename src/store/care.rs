@@ -36,7 +36,7 @@ pub(super) struct Class {
     /// All columns, in the order of the layout.
     pub columns: &'static [&'static str],
     /// Columns that hold JSON, each with what reads it.
-    pub bodies: &'static [(usize, fn(&str) -> Result<(), String>)],
+    pub bodies: &'static [(usize, Check)],
     /// An index from which the keys can be read beside the table.
     pub index: Option<&'static str>,
     /// The last number that was given out.
@@ -428,6 +428,9 @@ pub fn present(path: &Path) -> Result<(), StoreError> {
 pub(super) fn application_id() -> u32 {
     u32::try_from(APPLICATION_ID).unwrap_or_default()
 }
+
+/// Says what is wrong with the text of a column.
+pub type Check = fn(&str) -> Result<(), String>;
 
 /// Reads the schema of a file that may be damaged.
 pub(super) fn schema(conn: &Connection) -> Option<i64> {

@@ -142,9 +142,19 @@ impl Metrics {
     pub fn each(&self, jobs: &[JobId], metric: MetricId, mut found: impl FnMut(JobId, Option<&Numbers>)) {
         let Some((first, last)) = jobs.first().zip(jobs.last()) else { return };
         let mut known = self.jobs.range(first..=last).peekable();
+        // Jobs that are alike report in the same order, so it mostly stands where it stood with the one before: a look at one
+        // place of memory for each job in the stead of ten.
+        let mut place = 0;
+        let mut in_place = |numbers: &'_ [(MetricId, Numbers)]| -> Option<usize> {
+            if numbers.get(place).is_none_or(|(id, _)| *id != metric) {
+                place = numbers.iter().position(|(id, _)| *id == metric)?;
+            }
+            Some(place)
+        };
         for job in jobs {
             while known.next_if(|(id, _)| *id < job).is_some() {}
-            let numbers = known.next_if(|(id, _)| *id == job).and_then(|(_, known)| find(&known.numbers, metric));
+            let row = known.next_if(|(id, _)| *id == job).map(|(_, known)| &known.numbers);
+            let numbers = row.and_then(|numbers| Some(&numbers[in_place(numbers)?].1));
             found(*job, numbers);
         }
     }

@@ -179,7 +179,7 @@ fn sweep_that_fails(tmux: &Tmux) {
     tmux.wait(&["╭ Palette ─"]);
     tmux.text("failures");
     tmux.keys("Enter");
-    tmux.until("one cause for seven", |screen| screen.contains("exit 3") && screen.contains("boom"));
+    tmux.wait(&["Failures: first, 7 jobs", "✗ exit 3"]);
     tmux.keys("Escape");
 }
 

@@ -171,6 +171,17 @@ impl Sorting {
     fn by_value(&self, jobs: &[JobId], column: &str, cx: &Cx) -> Arc<[JobId]> {
         let mut valued: Vec<(Value, JobId)> = Vec::with_capacity(jobs.len());
         cx.world.each_job(jobs, |id, job| valued.push((job.map_or(Value::Nothing, |job| Value::of(job, column, cx)), id)));
+        // Numbers alone are sorted as those of metrics are.
+        let number = |value: &Value| match value {
+            Value::Number(number) => Some(if self.turned { !ordered(*number) } else { ordered(*number) }),
+            Value::Nothing => Some(u64::MAX),
+            Value::Words(_) => None,
+        };
+        let numbers: Option<Vec<(u64, JobId)>> = valued.iter().map(|(value, id)| Some((number(value)?, *id))).collect();
+        if let Some(mut numbers) = numbers {
+            numbers.sort_unstable();
+            return numbers.into_iter().map(|(_, id)| id).collect();
+        }
         valued.sort_by(|(a, one), (b, two)| {
             // What has no value stays last, also when turned round.
             let order = match (a, b, self.turned) {
