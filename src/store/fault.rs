@@ -48,6 +48,10 @@ pub(super) fn sql(doing: &'static str, path: &Path, source: rusqlite::Error) -> 
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => refused(path, "is not an ostler database", KEPT_HINT),
         Some(ErrorCode::DatabaseCorrupt) => damaged(path, &source.to_string()),
+        // The number of the form of its tables, in its head, is none that SQLite knows; it has no code of its own.
+        Some(ErrorCode::Unknown) if source.to_string().contains("unsupported file format") => {
+            damaged(path, &source.to_string())
+        }
         Some(ErrorCode::DiskFull) => {
             refused(path, "there is no space left on its disk", "make room; jobs on nodes go on meanwhile")
         }

@@ -163,15 +163,13 @@ impl Reader {
         };
         self.with(|conn| {
             let mut found = std::collections::BTreeSet::new();
-            for sql in ["SELECT body FROM job", "SELECT spec FROM sweep"] {
-                let mut select = conn.prepare_cached(sql)?;
-                let mut rows = select.query([])?;
-                while found.len() < texts.len()
-                    && let Some(row) = rows.next()?
-                {
-                    let body = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?;
-                    found.extend(any.find_iter(body).map(|hit| String::from_utf8_lossy(hit.as_bytes()).into_owned()));
-                }
+            let mut select = conn.prepare_cached("SELECT body FROM job UNION ALL SELECT spec FROM sweep")?;
+            let mut rows = select.query([])?;
+            while found.len() < texts.len()
+                && let Some(row) = rows.next()?
+            {
+                let body = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?;
+                found.extend(any.find_iter(body).map(|hit| String::from_utf8_lossy(hit.as_bytes()).into_owned()));
             }
             Ok(found.into_iter().collect())
         })
