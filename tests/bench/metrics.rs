@@ -18,6 +18,8 @@ const NODES: u32 = 100;
 const LINES: u32 = 100;
 /// How long the first looks and the starts of the jobs are waited for.
 const SETTLE: Duration = Duration::from_secs(15);
+/// How long it may take until all jobs have reported; what comes later is seen in the rate.
+const READY_MAX: Duration = Duration::from_secs(120);
 /// One round: several looks at each node.
 const ROUND: Duration = Duration::from_secs(15);
 const ROUNDS: usize = 3;
@@ -41,6 +43,11 @@ pub fn bench(board: &mut Board) {
         board.row("metrics: 10,000 lines/s that nobody watches", "% of a core", rounds(&core, &loud).await.0);
         core.end(loud).await;
         let watched = core.jobs(&line, Some(Metrics::default())).await;
+        // All of them run and were looked at.
+        let begin = Instant::now();
+        while core.reporting(&watched).await < watched.len() && begin.elapsed() < READY_MAX {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         let (cpu, rates) = rounds(&core, &watched).await;
         board.row("metrics: 10,000 lines/s of 100 nodes picked out", "% of a core", cpu);
         board.row("metrics: readings that were kept meanwhile", "a second", rates);
@@ -87,6 +94,13 @@ impl Core {
         }
         for job in jobs {
             self.ask(Request::AwaitJob { job: JobRef::Id(job), timeout: None }).await;
+        }
+    }
+
+    async fn reporting(&self, jobs: &[JobId]) -> usize {
+        match self.ask(Request::Metrics { jobs: jobs.to_vec(), curves: Vec::new() }).await {
+            Reply::Metrics(found) => found.iter().filter(|(_, metrics)| !metrics.stats.is_empty()).count(),
+            other => panic!("{other:?}"),
         }
     }
 
