@@ -1,7 +1,7 @@
 # Picks the lines that may hold metrics out of files. Standard input: the most bytes of one file, then a line for each file,
 # parted by tabs: a word of the asker's, the offset of the first byte, 1 when the file is whole (its last line counts without a
-# line feed), how it is sent, the path, and where else the file is when there is no such folder; then an empty line. How: 0 all lines, 1 lines that look like metrics, 2 bytes, 3 the path is a
-# pattern and the files that fit it are named.
+# line feed), how it is sent, the path, and where else the file is when there is no such folder; then an empty line. How: 0 all
+# lines, 1 lines that look like metrics, 2 bytes, 3 the path is a pattern and the files that fit it are named.
 # Output: `L WORD LINE` for each line, `B WORD HEX` for sixteen bytes, `O WORD OFFSET SIZE` behind those of a file (of bytes, the offset
 # where they begin), `R WORD` before them when it has become shorter; `F WORD PATH` for a file that fits.
 exec 2>/dev/null

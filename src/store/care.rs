@@ -367,14 +367,19 @@ pub fn back_up(path: &Path, to: &Path, replace: bool) -> Result<Bytes, StoreErro
     copied
 }
 
+/// Says why a file that was named cannot be written.
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull => {
+            refused(path, "there is no space left on its disk", "make room there, or name another place")
+        }
+        _ => refused(path, format!("cannot be written: {error}"), "name a file in a directory of yours"),
+    }
+}
+
 /// Copies into a new file for our eyes only, and looks at the copy.
 fn copy_into(conn: &Connection, path: &Path, part: &Path) -> Result<Bytes, StoreError> {
-    let failed = |e: io::Error| match e.kind() {
-        io::ErrorKind::StorageFull => {
-            refused(part, "there is no space left on its disk", "make room there, or name another place")
-        }
-        _ => refused(part, format!("cannot be written: {e}"), "name a file in a directory of yours"),
-    };
+    let failed = |e| cannot_write(part, &e);
     // SQLite would make it by the umask.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(failed)?;
     let target = part.to_str().ok_or_else(|| refused(part, "is not UTF-8", "name another file"))?;

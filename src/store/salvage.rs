@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params, params_from_iter};
 
-use super::care::{CLASSES, Class, TOLD_MAX, application_id, beside, dir_of, present, schema, shown_key, sync_dir};
+use super::care::{
+    CLASSES, Class, TOLD_MAX, application_id, beside, cannot_write, dir_of, present, schema, shown_key, sync_dir,
+};
 use super::fault::{Trouble, refused, sql};
 use super::migrations::SCHEMA;
 use super::rows::{from_json, int, to_json};
@@ -173,12 +175,7 @@ fn read_copy(path: &Path, copy: &Path) -> Result<Found, StoreError> {
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let failed = |e: io::Error| match e.kind() {
-        io::ErrorKind::StorageFull => {
-            refused(to, "there is no space left on its disk", "make room there, or name another place")
-        }
-        _ => refused(to, format!("cannot be written: {e}"), "name a file in a directory of yours"),
-    };
+    let failed = |e| cannot_write(to, &e);
     let mut source =
         fs::File::open(from).map_err(|e| refused(from, format!("cannot be read: {e}"), "check its permissions"))?;
     let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
