@@ -104,6 +104,8 @@ pub struct App {
     front: bool,
     interrupted: Option<UnixMillis>,
     purposes: BTreeMap<u64, Purpose>,
+    /// The latest order whose answer said where to go.
+    went_for: u64,
     number: u64,
     depth: Depth,
     theme_kept: String,
@@ -246,6 +248,7 @@ impl App {
             front: true,
             interrupted: None,
             purposes: BTreeMap::new(),
+            went_for: 0,
             number: 0,
             depth: start.depth,
             selected_at: UnixMillis::default(),

@@ -11,12 +11,12 @@ use ostler::model::request::{JobAct, NodeAct, Reply, Request, Window};
 use ostler::model::snapshot::Change;
 use ostler::model::state::ExecutionState;
 use ostler::tui::layout::Sizes;
-use ostler::tui::msg::{Called, Mouse, MouseAct, Msg};
+use ostler::tui::msg::{Called, Mouse, MouseAct, Msg, Ticket};
 use ostler::tui::pane::{After, UiEffect};
 use ostler::tui::subject::Subject;
 
 use crate::screen::Screen;
-use crate::world::{ended, job, running, update};
+use crate::world::{self, ended, job, running, update};
 
 fn working() -> Screen {
     Screen::at_work(120, 40, |_| {})
@@ -219,6 +219,46 @@ fn hosts_are_probed_while_they_are_listed() {
         })
         .collect();
     assert_eq!(made, ["workspace lab", "experiment first", "cluster gpu Hosts { hosts: [\"gpu-1\", \"gpu-2\"] } 2"]);
+}
+
+/// Each answer is waited for on its own, so they come in any order, before or after the picture they are about.
+#[test]
+fn what_was_made_last_is_selected_whatever_the_order_of_answers() {
+    let replies = || {
+        let workspace = Arc::new(world::workspace(1, "lab"));
+        let (experiment, cluster) = (Arc::new(world::experiment(1, "first")), Arc::new(world::cluster(1, "hosts", 1)));
+        [Reply::Workspace(workspace), Reply::Experiment(experiment), Reply::Cluster(cluster)]
+    };
+    let change = |reply: &Reply| match reply {
+        Reply::Workspace(row) => Change::Workspace(row.clone()),
+        Reply::Experiment(row) => Change::Experiment(row.clone()),
+        Reply::Cluster(row) => Change::Cluster(row.clone()),
+        _ => unreachable!(),
+    };
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for picture_first in [false, true] {
+            let mut screen = Screen::new(80, 24).all([update(1, true, Vec::new())]);
+            screen.keys("2");
+            let (number, _) = called(&screen).expect("a call");
+            let told = serde_json::json!({"name": "gpu-1", "result": "good", "words": ""}).to_string();
+            screen.tell(Msg::Called(number, Called::Line(told)));
+            screen.keys("enter");
+            let made = |effect: &UiEffect| match effect {
+                UiEffect::Ask(
+                    ticket,
+                    Request::CreateWorkspace { .. } | Request::CreateExperiment { .. } | Request::CreateCluster { .. },
+                ) => Some(*ticket),
+                _ => None,
+            };
+            let tickets: Vec<Ticket> = screen.asked.iter().filter_map(made).collect();
+            let picture = update(2, false, replies().iter().map(change).collect());
+            let answers = order.map(|at| Msg::Reply(tickets[at], Box::new(Ok(replies()[at].clone()))));
+            let mut messages: Vec<Msg> = answers.into();
+            messages.insert(if picture_first { 0 } else { 3 }, picture);
+            let screen = screen.all(messages);
+            assert!(screen.text().contains("lab ▸ clusters ▸ hosts"), "{order:?} {picture_first}\n{}", screen.text());
+        }
+    }
 }
 
 #[test]

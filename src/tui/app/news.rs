@@ -109,7 +109,21 @@ impl App {
                 }
                 Vec::new()
             }
-            Some(Purpose::Order) | None => acts::answered(reply),
+            Some(Purpose::Order) | None => {
+                let mut effects = acts::answered(reply);
+                self.go_by_latest(ticket.number, &mut effects);
+                effects
+            }
+        }
+    }
+
+    /// Answers may come in another order than what was sent: the one to what was sent last says where to go.
+    fn go_by_latest(&mut self, order: u64, effects: &mut Vec<UiEffect>) {
+        let goes = |effect: &UiEffect| matches!(effect, UiEffect::Go(_));
+        if order < self.went_for {
+            effects.retain(|effect| !goes(effect));
+        } else if effects.iter().any(goes) {
+            self.went_for = order;
         }
     }
 
