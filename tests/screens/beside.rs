@@ -10,6 +10,7 @@ use ostler::model::ids::*;
 use ostler::model::request::{JobAct, NodeAct, Reply, Request, Window};
 use ostler::model::snapshot::Change;
 use ostler::model::state::ExecutionState;
+use ostler::model::units::Millis;
 use ostler::tui::layout::Sizes;
 use ostler::tui::msg::{Called, Mouse, MouseAct, Msg, Ticket};
 use ostler::tui::pane::{After, UiEffect};
@@ -157,6 +158,22 @@ fn failures_are_grouped_by_what_they_said_last() {
         })
         .collect();
     assert_eq!(acts, ["drain", "retry Id(JobId(31))", "retry Id(JobId(32))"]);
+}
+
+#[test]
+fn what_fails_while_the_window_is_open_joins() {
+    let mut screen = with_failures();
+    let read = |screen: &Screen| screen.asked.iter().filter(|e| matches!(e, UiEffect::Ask(_, Request::ReadFile(_)))).count();
+    screen.now = screen.now + Millis::from_secs(2);
+    screen.tell(update(3, false, vec![Change::Job(Arc::new(ended(job(35, 1, 1, "bad-35"), 7, 30)))]));
+    assert!(screen.text().contains(", 6 jobs") && screen.text().contains("exit 7"), "{}", screen.text());
+    assert_eq!(read(&screen), 1, "only the new one's log is read");
+    // Another at once waits for the next second.
+    screen.tell(update(4, false, vec![Change::Job(Arc::new(ended(job(36, 1, 1, "bad-36"), 7, 30)))]));
+    assert!(screen.text().contains(", 6 jobs"), "{}", screen.text());
+    screen.now = screen.now + Millis::from_secs(1);
+    screen.tell(Msg::Tick);
+    assert!(screen.text().contains(", 7 jobs"), "{}", screen.text());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Failed jobs by cause. The last lines of their logs are read from the nodes while it is open, a few at a time; until then,
-//! and for the jobs beyond [`READ_MAX`], the recorded error stands for them.
+//! and for the jobs beyond [`READ_MAX`], the recorded error stands for them. Jobs that fail while it is open join.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,9 +11,10 @@ use super::pick::Pick;
 use super::question::{Answer, Question};
 use super::{FormOf, Overlay, panel, panel_inside};
 use crate::commands::{Cmd, CommandId, Scope};
-use crate::model::ids::JobId;
+use crate::model::ids::{Attempt, JobId};
 use crate::model::request::{FileRef, FileWindow, From, JobAct, JobRef, NodeAct, NodeRef, Reply, Request};
 use crate::model::state::ExecutionState;
+use crate::model::units::{Millis, UnixMillis};
 use crate::tui::acts;
 use crate::tui::causes::{Cause, causes, last_words};
 use crate::tui::cx::Cx;
@@ -32,6 +33,8 @@ const READ_MAX: usize = 64;
 const AT_ONCE: usize = 4;
 /// The end of a log that is read.
 const TAIL_BYTES: u32 = 4096;
+/// How long what failed meanwhile waits: all jobs are looked through for it.
+const LOOK_EVERY: Millis = Millis::from_secs(1);
 /// The widest it gets.
 const WIDTH_MAX: u16 = 110;
 /// Rows of one cause: how they ended, and what they said.
@@ -40,14 +43,20 @@ const ROWS_EACH: usize = 2;
 /// The window.
 #[derive(Debug)]
 pub struct Failures {
+    subject: Option<Subject>,
     place: String,
     jobs: Vec<JobId>,
+    looked_at: UnixMillis,
+    /// Something has changed since.
+    stale: bool,
     said: BTreeMap<JobId, String>,
     causes: Vec<Cause>,
     pick: Pick,
     number: u64,
     /// Logs still to be read: the job, and whether its errors or its output.
     waiting: VecDeque<(JobId, &'static str)>,
+    /// What is or was read.
+    to_read: BTreeSet<(JobId, Attempt)>,
     asked: BTreeMap<u64, (JobId, &'static str)>,
     asked_before: u64,
     rows: usize,
@@ -57,24 +66,38 @@ pub struct Failures {
 impl Failures {
     /// Returns the window for what is selected and the first questions to the nodes.
     pub fn new(subject: Option<Subject>, number: u64, cx: &Cx) -> (Self, Vec<UiEffect>) {
-        let (place, jobs) = failed(subject, cx);
-        let waiting = jobs.iter().rev().take(READ_MAX).map(|id| (*id, "stderr")).collect();
         let mut view = Self {
-            place,
-            jobs,
+            subject,
+            place: String::new(),
+            jobs: Vec::new(),
+            looked_at: cx.now,
+            stale: false,
             said: BTreeMap::new(),
             causes: Vec::new(),
             pick: Pick::default(),
             number,
-            waiting,
+            waiting: VecDeque::new(),
+            to_read: BTreeSet::new(),
             asked: BTreeMap::new(),
             asked_before: 0,
             rows: 0,
             screen: Rect::default(),
         };
-        view.group(cx);
-        let effects = view.read(cx);
+        let effects = view.look(cx);
         (view, effects)
+    }
+
+    /// Looks for failed jobs, and asks for the logs of the latest that were not there before.
+    fn look(&mut self, cx: &Cx) -> Vec<UiEffect> {
+        (self.looked_at, self.stale) = (cx.now, false);
+        (self.place, self.jobs) = failed(self.subject, cx);
+        let room = READ_MAX - self.to_read.len();
+        let attempts = self.jobs.iter().rev().filter_map(|id| cx.world.job(*id)).map(|job| (job.id, job.attempt));
+        let new: Vec<_> = attempts.filter(|attempt| !self.to_read.contains(attempt)).take(room).collect();
+        self.waiting.extend(new.iter().map(|(id, _)| (*id, "stderr")));
+        self.to_read.extend(new);
+        self.group(cx);
+        self.read(cx)
     }
 
     fn group(&mut self, cx: &Cx) {
@@ -220,7 +243,19 @@ impl Pane for Failures {
     }
 
     fn hear(&mut self, news: &News<'_>, cx: &Cx) -> Vec<UiEffect> {
-        let News::Reply(number, reply) = news else { return Vec::new() };
+        let (number, reply) = match news {
+            News::Changed | News::Tick => {
+                self.stale |= matches!(news, News::Changed);
+                if !self.stale || cx.now.since(self.looked_at) < LOOK_EVERY {
+                    return Vec::new();
+                }
+                let effects = self.look(cx);
+                self.arrange(self.screen, cx);
+                return effects;
+            }
+            News::Reply(number, reply) => (number, reply),
+            _ => return Vec::new(),
+        };
         let Some((job, stream)) = self.asked.remove(number) else { return Vec::new() };
         let words = match reply {
             Ok(Reply::Window(window)) => last_words(&window.bytes),
