@@ -8,11 +8,10 @@ use super::Sched;
 use super::cluster::gave_up;
 use super::cost::held;
 use super::place::need_of;
-use super::pool::{Standing, standing};
 use super::timers::{Timer, doubled};
 use crate::model::ids::{ClusterId, NodeId};
 use crate::model::spec::{AutoScale, ScaleSettings};
-use crate::model::state::{Cluster, NextStep, Node, NodeState};
+use crate::model::state::{Cluster, NextStep};
 use crate::model::units::{Millis, NodeCount, UnixMillis};
 
 /// The first pause after nodes could not be got: a provider's passing trouble has its own, shorter tries before.
@@ -66,8 +65,7 @@ impl Sched {
             }
             let awake = self.awake_until(id).is_some_and(|until| until > now);
             let surplus = if awake { 0 } else { current.min(staying).saturating_sub(demand.need) as usize };
-            let gone: Vec<_> =
-                self.unused(id).into_iter().filter(|(since, _)| *since + auto.idle <= now).take(surplus).collect();
+            let gone: Vec<_> = self.unused(id).filter(|(since, _)| *since + auto.idle <= now).take(surplus).collect();
             current -= gone.len() as u32;
             for (_, node) in gone {
                 self.send_away(node);
@@ -95,16 +93,9 @@ impl Sched {
     fn demand(&self, id: ClusterId, auto: AutoScale) -> Demand {
         let Some(pool) = self.pools.get(&id) else { return Demand::default() };
         let most = auto.maximum_node_count.0;
-        let (mut work, mut useless) = (0, 0);
-        for node in self.nodes_of(id).filter(|node| node.state != NodeState::Leaving) {
-            match (node.is_held(), standing(node)) {
-                (true, _) => work += 1,
-                (false, Standing::Drained | Standing::Unusable | Standing::OutOfSight) => useless += 1,
-                (false, Standing::Idle) if node.has_strangers() => useless += 1,
-                (false, Standing::Idle | Standing::Preparing | Standing::Running) => {}
-                (false, Standing::Allocating | Standing::Leaving) => {}
-            }
-        }
+        // What nothing uses is loose; the rest, but for what leaves, is at work.
+        let mut work = pool.staying().saturating_sub(pool.loose.len() as u32);
+        let useless = pool.loose.iter().take_while(|(worth, ..)| !worth).count() as u32;
         // Thousandths of nodes: of those that take a part, several go on one.
         let mut parts: u64 = 0;
         let holds = self.clusters.get(&id).is_some_and(|cluster| held(cluster));
@@ -131,15 +122,9 @@ impl Sched {
     }
 
     /// Returns the nodes that nothing uses with since when, those first that are worth least.
-    fn unused(&self, id: ClusterId) -> Vec<(UnixMillis, NodeId)> {
-        let free = self.nodes_of(id).filter(|node| !node.is_held() && node.state != NodeState::Leaving);
-        let mut free: Vec<&Node> = free.map(|node| &**node).collect();
-        let useless = |node: &Node| {
-            let stuck = matches!(standing(node), Standing::Drained | Standing::Unusable | Standing::OutOfSight);
-            !(stuck || node.has_strangers())
-        };
-        free.sort_by_key(|node| (useless(node), node.since, std::cmp::Reverse(node.id)));
-        free.into_iter().map(|node| (node.since, node.id)).collect()
+    fn unused(&self, id: ClusterId) -> impl Iterator<Item = (UnixMillis, NodeId)> {
+        let loose = self.pools.get(&id).into_iter().flat_map(|pool| &pool.loose);
+        loose.map(|(_, since, node)| (*since, node.0))
     }
 
     /// Notes what comes next by itself, and when.
@@ -165,10 +150,11 @@ impl Sched {
         let need = self.demand(id, auto).need;
         let staying = self.pools.get(&id)?.staying();
         let surplus = auto.current.0.min(staying).saturating_sub(need) as usize;
-        let mut unused = self.unused(id);
-        unused.sort();
-        let (since, _) = *unused.first().filter(|_| surplus > 0)?;
-        let count = unused.iter().filter(|(other, _)| *other == since).count().min(surplus);
+        if surplus == 0 {
+            return None;
+        }
+        let since = self.unused(id).map(|(since, _)| since).min()?;
+        let count = self.unused(id).filter(|(other, _)| *other == since).count().min(surplus);
         let what = match count {
             1 => "a node goes if it is not needed by then".to_owned(),
             _ => format!("{count} nodes go if they are not needed by then"),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Sched;
 use super::cost::held;
 use super::effect::Act;
-use super::pool::{Standing, standing};
+use super::pool::Standing;
 use crate::model::cost::Brake;
 use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::request::Preview;
@@ -219,11 +219,10 @@ impl Sched {
     /// Sends nodes away that were drained because their host went from the pool, once nothing is on them.
     fn leave_strangers(&mut self, id: ClusterId) {
         let Some(hosts) = self.clusters.get(&id).and_then(|cluster| cluster.spec.provider.hosts()) else { return };
-        if self.pools.get(&id).is_none_or(|pool| pool.count(Standing::Drained) == 0) {
-            return;
-        }
-        let strange = self.nodes_of(id).filter(|node| standing(node) == Standing::Drained && !node.is_held());
-        let strange: Vec<NodeId> = strange.filter(|node| !hosts.contains(&node.host)).map(|node| node.id).collect();
+        let Some(pool) = self.pools.get(&id) else { return };
+        let drained = pool.these(Standing::Drained).iter().filter_map(|node| self.nodes.get(node));
+        let strange = drained.filter(|node| !node.is_held() && !hosts.contains(&node.host));
+        let strange: Vec<NodeId> = strange.map(|node| node.id).collect();
         for node in strange {
             self.send_away(node);
         }
@@ -376,8 +375,8 @@ impl Sched {
     fn retire_old(&mut self, id: ClusterId) {
         let now = self.turn.now;
         let Some(pool) = self.pools.get(&id) else { return };
-        let old = |id: &&NodeId| self.nodes.get(id).is_some_and(|node| node.expires.is_some_and(|at| at <= now));
-        for node in pool.free.iter().filter(old).copied().collect::<Vec<_>>() {
+        let old = pool.aging.iter().take_while(|(at, _)| *at <= now);
+        for (_, node) in old.copied().collect::<Vec<_>>() {
             self.send_away(node);
         }
     }

@@ -48,7 +48,8 @@ impl Sched {
         let class = size.and_then(|size| node_class::find(&self.settings.node_classes, size));
         let said = cluster.spec.pool.price_per_node_hour.or(class.and_then(|(_, class)| class.price));
         // A provider that says its prices itself says them with a machine: the dearest of those that are there.
-        said.unwrap_or_else(|| self.nodes_of(cluster.id).map(|node| node.price).max().unwrap_or_default())
+        let dearest = || Some(*self.pools.get(&cluster.id)?.prices.last_key_value()?.0);
+        said.or_else(dearest).unwrap_or_default()
     }
 
     fn sum_of_cluster(&self, id: ClusterId) -> Sum {

@@ -10,7 +10,7 @@ use crate::model::ids::{Attempt, ClusterId, JobId, NodeId};
 use crate::model::settings::Settings;
 use crate::model::spec::Priority;
 use crate::model::state::{ExecutionState, Full, Job, Node, NodeState, Reach};
-use crate::model::units::UnixMillis;
+use crate::model::units::{Money, UnixMillis};
 
 /// Pools by cluster.
 pub(super) type Pools = BTreeMap<ClusterId, Pool>;
@@ -30,6 +30,9 @@ pub(super) enum Standing {
     Allocating,
     Leaving,
 }
+
+/// A node that nothing uses: whether it could take a job, since when it is so, and which it is. The first is worth least.
+pub(super) type Loose = (bool, UnixMillis, Reverse<NodeId>);
 
 /// How many ways there are.
 pub(super) const STANDINGS: [Standing; 8] = [
@@ -75,21 +78,71 @@ pub(super) struct Pool {
     pub(super) nodes: BTreeSet<NodeId>,
     /// Those that could be given to a job for itself now.
     pub(super) free: BTreeSet<NodeId>,
+    /// Those of them that are sent away at some age, by when that is.
+    pub(super) aging: BTreeSet<(UnixMillis, NodeId)>,
+    /// Those that nothing uses.
+    pub(super) loose: BTreeSet<Loose>,
+    /// Those with GPUs that stand still.
+    pub(super) still: BTreeSet<NodeId>,
+    /// Those at which it is said that their GPUs are held and not used.
+    pub(super) wasted: BTreeSet<NodeId>,
+    /// What they cost, and how many cost that.
+    pub(super) prices: BTreeMap<Money, u32>,
     /// What each node has to give.
     pub(super) space: Space,
-    /// How many nodes count in which way.
-    pub(super) counts: [u32; STANDINGS.len()],
+    /// Which nodes count in which way.
+    standings: [BTreeSet<NodeId>; STANDINGS.len()],
 }
 
 impl Pool {
     /// Returns how many nodes count in this way.
     pub(super) fn count(&self, standing: Standing) -> u32 {
-        self.counts[standing as usize]
+        self.these(standing).len() as u32
+    }
+
+    /// Returns the nodes that count in this way.
+    pub(super) fn these(&self, standing: Standing) -> &BTreeSet<NodeId> {
+        &self.standings[standing as usize]
     }
 
     /// Returns how many nodes are not on their way out.
     pub(super) fn staying(&self) -> u32 {
-        self.counts.iter().sum::<u32>() - self.count(Standing::Leaving)
+        self.nodes.len() as u32 - self.count(Standing::Leaving)
+    }
+
+    /// Takes a node up.
+    pub(super) fn enter(&mut self, id: NodeId, keys: &NodeKeys) {
+        self.nodes.insert(id);
+        self.standings[keys.standing as usize].insert(id);
+        *self.prices.entry(keys.price).or_default() += 1;
+        for (set, is) in self.marks(keys) {
+            if is {
+                set.insert(id);
+            }
+        }
+        self.aging.extend(keys.expires.map(|at| (at, id)));
+        self.loose.extend(keys.loose.map(|(worth, since)| (worth, since, Reverse(id))));
+    }
+
+    /// Forgets a node, which was taken up with these keys.
+    pub(super) fn leave(&mut self, id: NodeId, keys: &NodeKeys) {
+        self.nodes.remove(&id);
+        self.standings[keys.standing as usize].remove(&id);
+        if let Some(count) = self.prices.get_mut(&keys.price) {
+            *count -= 1;
+            if *count == 0 {
+                self.prices.remove(&keys.price);
+            }
+        }
+        for (set, _) in self.marks(keys) {
+            set.remove(&id);
+        }
+        keys.expires.map(|at| self.aging.remove(&(at, id)));
+        keys.loose.map(|(worth, since)| self.loose.remove(&(worth, since, Reverse(id))));
+    }
+
+    fn marks(&mut self, keys: &NodeKeys) -> [(&mut BTreeSet<NodeId>, bool); 3] {
+        [(&mut self.free, keys.free), (&mut self.still, keys.still), (&mut self.wasted, keys.wasted)]
     }
 }
 
@@ -153,6 +206,13 @@ pub(super) struct NodeKeys {
     pub(super) cluster: ClusterId,
     pub(super) standing: Standing,
     pub(super) free: bool,
+    /// When it is to be sent away, should it be free then.
+    pub(super) expires: Option<UnixMillis>,
+    /// Of one that nothing uses, whether it could take a job and since when it is so.
+    pub(super) loose: Option<(bool, UnixMillis)>,
+    pub(super) still: bool,
+    pub(super) wasted: bool,
+    pub(super) price: Money,
     pub(super) holders: BTreeSet<(JobId, Attempt)>,
     /// Has to be set up before it takes another job.
     pub(super) set_up_first: bool,
@@ -167,10 +227,18 @@ impl NodeKeys {
             Reach::Never | Reach::Seen => None,
         };
         let standing = standing(node);
+        let free = standing == Standing::Idle && !node.is_held() && node.boot.is_some() && !node.has_strangers();
+        let stuck = matches!(standing, Standing::Drained | Standing::Unusable | Standing::OutOfSight);
+        let loose = !node.is_held() && standing != Standing::Leaving;
         Self {
             cluster: node.cluster,
             standing,
-            free: standing == Standing::Idle && !node.is_held() && node.boot.is_some() && !node.has_strangers(),
+            free,
+            expires: node.expires.filter(|_| free),
+            loose: loose.then(|| (!stuck && !node.has_strangers(), node.since)),
+            still: !node.observed.gpus_still.is_empty(),
+            wasted: node.wasted.is_some(),
+            price: node.price,
             holders: node.holders.clone(),
             set_up_first: node.setup.wanted,
             lost_since,

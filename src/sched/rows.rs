@@ -91,18 +91,10 @@ impl Sched {
             return;
         }
         if let Some(keys) = &before {
-            let pool = self.pools.entry(keys.cluster).or_default();
-            pool.counts[keys.standing as usize] -= 1;
-            pool.free.remove(&id);
-            pool.nodes.remove(&id);
+            self.pools.entry(keys.cluster).or_default().leave(id, keys);
         }
         if let Some(keys) = &after {
-            let pool = self.pools.entry(keys.cluster).or_default();
-            pool.counts[keys.standing as usize] += 1;
-            pool.nodes.insert(id);
-            if keys.free {
-                pool.free.insert(id);
-            }
+            self.pools.entry(keys.cluster).or_default().enter(id, keys);
         }
         self.timers.set(Timer::Node(id), after.as_ref().and_then(|keys| keys.deadline));
         let lost = [&before, &after].into_iter().flatten().any(|keys| keys.lost_since.is_some());

@@ -1,7 +1,7 @@
 //! GPUs that are held and not used. A rule of an auto-scaled cluster says after which time that is minded: it is said at the
 //! node, and where the rule says so the job ends, but never while somebody is attached to one of its nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use crate::model::ids::{ClusterId, JobId, NodeId};
@@ -43,8 +43,13 @@ impl Sched {
             None => BTreeMap::new(),
             Some(rule) => self.unused_jobs(id).into_iter().filter(|(_, one)| one.since + rule.after <= now).collect(),
         };
-        let marks: Vec<_> = self
-            .nodes_of(id)
+        // All others stay as they are: without a mark.
+        let held = due.keys().filter_map(|job| self.jobs.get(job)).flat_map(|job| &job.nodes);
+        let minded: BTreeSet<NodeId> =
+            self.pools.get(&id).into_iter().flat_map(|pool| &pool.wasted).chain(held).copied().collect();
+        let marks: Vec<_> = minded
+            .iter()
+            .filter_map(|id| self.nodes.get(id))
             .map(|node| (node, node.holders.iter().filter_map(|(job, _)| Some(due.get(job)?.since)).min()))
             .filter(|(node, mark)| node.wasted != *mark)
             .map(|(node, mark)| (node.id, mark))
@@ -76,9 +81,8 @@ impl Sched {
 
     /// Returns the running jobs of a cluster that hold GPUs and use none.
     fn unused_jobs(&self, id: ClusterId) -> BTreeMap<JobId, Unused> {
-        let still = self.nodes_of(id).filter(|node| !node.observed.gpus_still.is_empty());
-        let jobs: std::collections::BTreeSet<JobId> =
-            still.flat_map(|node| node.holders.iter().map(|(job, _)| *job)).collect();
+        let still = self.pools.get(&id).into_iter().flat_map(|pool| &pool.still).filter_map(|id| self.nodes.get(id));
+        let jobs: BTreeSet<JobId> = still.flat_map(|node| node.holders.iter().map(|(job, _)| *job)).collect();
         let found = jobs.into_iter().filter_map(|id| Some((id, self.unused_by(self.jobs.get(&id)?)?)));
         found.collect()
     }

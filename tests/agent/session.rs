@@ -135,6 +135,8 @@ async fn what_a_node_lacks_is_named(shell: Shell) {
         assert!(mounted.success(), "{options}");
         let why = refused(shell, &at.join("spool"), "").await;
         assert!(why.code == code && why.message.contains(words), "{options}: {why:?}");
+        // What is still mounted could not be cleaned up.
+        assert!(Command::new("umount").arg(&at).status().unwrap().success(), "{options}");
     }
 }
 
