@@ -50,10 +50,34 @@ impl Numbers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MetricId(u16);
 
-#[derive(Clone, Debug, Default)]
+/// Where the numbers of a job are.
+#[derive(Clone, Copy, Debug)]
 struct Known {
-    numbers: Box<[(MetricId, Numbers)]>,
+    block: usize,
+    row: usize,
     complete: bool,
+}
+
+/// Jobs that report the same metrics in the same order, as those of a sweep do. One metric of them all lies together, because
+/// that is what a table is sorted by; a job's own lie apart, because only those in sight are looked at.
+#[derive(Clone, Debug)]
+struct Block {
+    /// In the order in which they were first reported.
+    metrics: Box<[MetricId]>,
+    /// A column for each metric with a row for each job.
+    columns: Vec<Vec<Numbers>>,
+    jobs: Vec<JobId>,
+}
+
+impl Block {
+    fn row(&self, row: usize) -> impl Iterator<Item = (MetricId, Numbers)> {
+        self.metrics.iter().copied().zip(self.columns.iter().map(move |column| column[row]))
+    }
+
+    fn column(&self, metric: MetricId) -> Option<&[Numbers]> {
+        let at = self.metrics.iter().position(|id| *id == metric)?;
+        Some(&self.columns[at])
+    }
 }
 
 /// The metrics that are known.
@@ -61,6 +85,9 @@ struct Known {
 pub struct Metrics {
     names: Vec<String>,
     jobs: BTreeMap<JobId, Known>,
+    blocks: Vec<Block>,
+    /// The blocks by their metrics.
+    shapes: BTreeMap<Box<[MetricId]>, usize>,
     curves: BTreeMap<(JobId, String), Arc<[Point]>>,
     /// The curves by age, the oldest first.
     ages: VecDeque<(JobId, String)>,
@@ -71,15 +98,44 @@ impl Metrics {
     /// Takes what jobs' readings come to.
     pub fn learn(&mut self, found: &[(JobId, JobMetrics)]) {
         for (job, metrics) in found {
-            let numbers =
+            let own: Vec<(MetricId, Numbers)> =
                 metrics.stats.iter().filter_map(|stat| Some((self.name(&stat.name)?, Numbers::of(stat)))).collect();
-            let known = Known { numbers, complete: metrics.complete };
-            let before = self.jobs.insert(*job, known);
-            let now = &self.jobs[job];
             // What is not a number is not the same as itself, and then a version too many is counted.
-            if before.is_none_or(|before| before.numbers != now.numbers) {
-                self.version += 1;
-            }
+            self.version += u64::from(!self.jobs.contains_key(job) || !self.of(*job).eq(own.iter().copied()));
+            self.place(*job, &own, metrics.complete);
+        }
+    }
+
+    fn place(&mut self, job: JobId, own: &[(MetricId, Numbers)], complete: bool) {
+        let shape: Box<[MetricId]> = own.iter().map(|(id, _)| *id).collect();
+        let numbers = own.iter().map(|(_, numbers)| *numbers);
+        let before = self.jobs.get(&job).copied();
+        if let Some(Known { block, row, .. }) = before.filter(|known| self.blocks[known.block].metrics == shape) {
+            self.blocks[block].columns.iter_mut().zip(numbers).for_each(|(column, numbers)| column[row] = numbers);
+            self.jobs.insert(job, Known { block, row, complete });
+            return;
+        }
+        self.displace(job);
+        let block = *self.shapes.entry(shape).or_insert_with_key(|shape| {
+            self.blocks.push(Block { metrics: shape.clone(), columns: vec![Vec::new(); shape.len()], jobs: Vec::new() });
+            self.blocks.len() - 1
+        });
+        let into = &mut self.blocks[block];
+        into.columns.iter_mut().zip(numbers).for_each(|(column, numbers)| column.push(numbers));
+        into.jobs.push(job);
+        self.jobs.insert(job, Known { block, row: into.jobs.len() - 1, complete });
+    }
+
+    /// Takes a job out of its block, where the last one takes its row.
+    fn displace(&mut self, job: JobId) {
+        let Some(Known { block, row, .. }) = self.jobs.remove(&job) else { return };
+        let from = &mut self.blocks[block];
+        from.jobs.swap_remove(row);
+        for column in &mut from.columns {
+            column.swap_remove(row);
+        }
+        if let Some(moved) = from.jobs.get(row).and_then(|moved| self.jobs.get_mut(moved)) {
+            moved.row = row;
         }
     }
 
@@ -128,13 +184,19 @@ impl Metrics {
     }
 
     /// Returns what is known of a job, in the order in which it began to report.
-    pub fn of(&self, job: JobId) -> &[(MetricId, Numbers)] {
-        self.jobs.get(&job).map_or(&[], |known| &known.numbers)
+    pub fn of(&self, job: JobId) -> impl Iterator<Item = (MetricId, Numbers)> {
+        self.jobs.get(&job).into_iter().flat_map(|known| self.blocks[known.block].row(known.row))
+    }
+
+    /// Says whether a job has reported anything.
+    pub fn reports(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|known| !self.blocks[known.block].metrics.is_empty())
     }
 
     /// Returns what the readings of one metric of a job come to.
     pub fn numbers(&self, job: JobId, metric: MetricId) -> Option<&Numbers> {
-        find(self.of(job), metric)
+        let known = self.jobs.get(&job)?;
+        self.blocks[known.block].column(metric)?.get(known.row)
     }
 
     /// Gives what the readings of one metric come to, for each of these jobs, which are in order; that is faster than one by one
@@ -142,33 +204,24 @@ impl Metrics {
     pub fn each(&self, jobs: &[JobId], metric: MetricId, mut found: impl FnMut(JobId, Option<&Numbers>)) {
         let Some((first, last)) = jobs.first().zip(jobs.last()) else { return };
         let mut known = self.jobs.range(first..=last).peekable();
-        // Jobs that are alike report in the same order, so it mostly stands where it stood with the one before: a look at one
-        // place of memory for each job in the stead of ten.
-        let mut place = 0;
-        let mut in_place = |numbers: &'_ [(MetricId, Numbers)]| -> Option<usize> {
-            if numbers.get(place).is_none_or(|(id, _)| *id != metric) {
-                place = numbers.iter().position(|(id, _)| *id == metric)?;
-            }
-            Some(place)
-        };
+        let columns: Vec<Option<&[Numbers]>> = self.blocks.iter().map(|block| block.column(metric)).collect();
         for job in jobs {
             while known.next_if(|(id, _)| *id < job).is_some() {}
-            let row = known.next_if(|(id, _)| *id == job).map(|(_, known)| &known.numbers);
-            let numbers = row.and_then(|numbers| Some(&numbers[in_place(numbers)?].1));
-            found(*job, numbers);
+            let place = known.next_if(|(id, _)| *id == job);
+            found(*job, place.and_then(|(_, known)| columns[known.block]?.get(known.row)));
         }
     }
 
     /// Returns the first of these jobs, which are in order, that has reported anything.
     pub fn first_of(&self, jobs: &[JobId]) -> Option<JobId> {
         let (first, last) = jobs.first().zip(jobs.last())?;
-        let mut known = self.jobs.range(first..=last).filter(|(_, known)| !known.numbers.is_empty());
+        let mut known = self.jobs.range(first..=last).filter(|(id, _)| self.reports(**id));
         known.find(|(id, _)| jobs.binary_search(id).is_ok()).map(|(id, _)| *id)
     }
 
     /// Returns the last reading of a metric by its name, in whatever case it is written.
     pub fn last(&self, job: JobId, metric: &str) -> Option<f64> {
-        let mut all = self.of(job).iter();
+        let mut all = self.of(job);
         all.find(|(id, _)| self.name_of(*id).eq_ignore_ascii_case(metric)).map(|(_, numbers)| numbers.last)
     }
 
@@ -184,14 +237,10 @@ impl Metrics {
 
     /// Forgets jobs that are no more.
     pub fn forget(&mut self, job: JobId) {
-        self.jobs.remove(&job);
+        self.displace(job);
         self.curves.retain(|(of, _), _| *of != job);
         self.ages.retain(|(of, _)| *of != job);
     }
-}
-
-fn find(numbers: &[(MetricId, Numbers)], metric: MetricId) -> Option<&Numbers> {
-    numbers.iter().find(|(id, _)| *id == metric).map(|(_, numbers)| numbers)
 }
 
 #[cfg(test)]
@@ -223,6 +272,52 @@ mod tests {
         known.learn(&[(JobId(5), metrics(&[9.0]))]);
         assert_eq!(known.version(), version, "nothing is new");
         assert!(known.is_complete(JobId(5)) && !known.is_complete(JobId(6)));
+    }
+
+    /// Jobs that report this and that, more of it later, in another order, and that go, stay apart.
+    #[test]
+    fn jobs_of_all_shapes_are_told_apart() {
+        let of = |names: &[(&str, f64)]| {
+            let stats = names.iter().map(|(name, value)| {
+                let mut stat = Stat::new(name);
+                stat.add(None, *value);
+                stat
+            });
+            JobMetrics { stats: stats.collect(), curves: Vec::new(), complete: false }
+        };
+        let names = ["a", "b", "c", "d"];
+        let mut known = Metrics::default();
+        let mut model: BTreeMap<JobId, Vec<(&str, f64)>> = BTreeMap::new();
+        let mut seed = 7_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        for turn in 0..2_000 {
+            let job = JobId(random(40));
+            if random(8) == 0 {
+                known.forget(job);
+                model.remove(&job);
+                continue;
+            }
+            let first = random(4) as usize;
+            let own: Vec<_> = (0..random(5) as usize).map(|n| (names[(first + n) % 4], turn as f64 + n as f64)).collect();
+            known.learn(&[(job, of(&own))]);
+            model.insert(job, own);
+        }
+        for job in (0..40).map(JobId) {
+            let own: Vec<_> = known.of(job).map(|(id, numbers)| (known.name_of(id), numbers.last)).collect();
+            assert_eq!(own, model.get(&job).cloned().unwrap_or_default(), "{job}");
+        }
+        let jobs: Vec<JobId> = (0..40).map(JobId).collect();
+        for name in names {
+            let id = known.id(name).unwrap();
+            known.each(&jobs, id, |job, numbers| {
+                let expected = model.get(&job).and_then(|own| own.iter().find(|(other, _)| *other == name));
+                assert_eq!(numbers.map(|numbers| numbers.last), expected.map(|(_, value)| *value), "{job} {name}");
+                assert_eq!(known.numbers(job, id), numbers);
+            });
+        }
     }
 
     #[test]

@@ -97,8 +97,8 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
 /// Metrics in a line each: a small curve of those whose points are known, the last reading, and which way it goes.
 fn metrics(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
     let known = &cx.world.metrics;
-    for (id, numbers) in known.of(job.id).iter().take(METRICS_LISTED_MAX) {
-        let name = known.name_of(*id);
+    for (id, numbers) in known.of(job.id).take(METRICS_LISTED_MAX) {
+        let name = known.name_of(id);
         let points = known.curve(job.id, name);
         let mut spans = Vec::new();
         if let Some(points) = points {

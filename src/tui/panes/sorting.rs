@@ -8,7 +8,7 @@ use super::run_time;
 use super::study::table::Metrics;
 use crate::model::ids::{ExperimentId, JobId};
 use crate::model::spec::token;
-use crate::model::state::Job;
+use crate::model::state::{Job, SweepMember};
 use crate::model::units::{Millis, UnixMillis};
 use crate::tui::cx::Cx;
 use crate::tui::filter::Filter;
@@ -40,6 +40,20 @@ pub struct Titles<'a> {
     pub parameters: &'a [String],
 }
 
+/// Where a parameter stood among those of the job before, and mostly stands among those of the next.
+#[derive(Debug, Default)]
+struct Place(usize);
+
+impl Place {
+    fn find<'a>(&mut self, member: &'a SweepMember, name: &str) -> Option<&'a serde_json::Value> {
+        let parameters = &member.parameters;
+        if parameters.get(self.0).is_none_or(|(own, _)| own != name) {
+            self.0 = parameters.iter().position(|(own, _)| own == name)?;
+        }
+        Some(&parameters[self.0].1)
+    }
+}
+
 /// What is compared: numbers before words, and what is not there last.
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
@@ -49,7 +63,7 @@ enum Value {
 }
 
 impl Value {
-    fn of(job: &Job, column: &str, cx: &Cx) -> Self {
+    fn of(job: &Job, column: &str, place: &mut Place, cx: &Cx) -> Self {
         let words = |text: &str| match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Self::Number(number),
             Ok(_) | Err(_) => Self::Words(text.to_lowercase()),
@@ -60,8 +74,7 @@ impl Value {
             "time" => run_time(job, cx.now).map_or(Self::Nothing, |span| Self::Number(span.0 as f64)),
             "exit" => job.exit_code.map_or(Self::Nothing, |code| Self::Number(f64::from(code))),
             name => {
-                let swept = job.sweep.as_ref().and_then(|member| member.parameters.iter().find(|(own, _)| own == name));
-                if let Some((_, value)) = swept {
+                if let Some(value) = job.sweep.as_ref().and_then(|member| place.find(member, name)) {
                     return value.as_f64().map_or_else(|| words(&token::text(value)), Self::Number);
                 }
                 let own = super::params(job).into_iter().find(|(own, _)| own == name);
@@ -170,7 +183,10 @@ impl Sorting {
 
     fn by_value(&self, jobs: &[JobId], column: &str, cx: &Cx) -> Arc<[JobId]> {
         let mut valued: Vec<(Value, JobId)> = Vec::with_capacity(jobs.len());
-        cx.world.each_job(jobs, |id, job| valued.push((job.map_or(Value::Nothing, |job| Value::of(job, column, cx)), id)));
+        let mut place = Place::default();
+        cx.world.each_job(jobs, |id, job| {
+            valued.push((job.map_or(Value::Nothing, |job| Value::of(job, column, &mut place, cx)), id));
+        });
         // Numbers alone are sorted as those of metrics are.
         let number = |value: &Value| match value {
             Value::Number(number) => Some(if self.turned { !ordered(*number) } else { ordered(*number) }),

@@ -80,7 +80,7 @@ pub fn of_job(
 ) -> Vec<Line<'static>> {
     let Some(metric) = metric else { return nothing(cx) };
     let metrics = &cx.world.metrics;
-    let all = metrics.of(id);
+    let all: Vec<_> = metrics.of(id).collect();
     let listed = all.len().min(usize::from(height) / 3);
     let points = metrics.curve(id, &metric).map(|points| series(points, options.over_time, options.smooth));
     let waits = if points.is_none() { "  asking …" } else { "" };

@@ -56,7 +56,7 @@ impl Options {
     /// Returns the metric of a job that is looked at: the chosen one, else the one of its experiment, else its first.
     pub fn metric_of(&self, job: JobId, summary: &Summary, cx: &Cx) -> Option<String> {
         let metrics = &cx.world.metrics;
-        let own: Vec<&str> = metrics.of(job).iter().map(|(id, _)| metrics.name_of(*id)).collect();
+        let own: Vec<&str> = metrics.of(job).map(|(id, _)| metrics.name_of(id)).collect();
         let has = |name: &&String| own.contains(&name.as_str());
         let chosen = self.metric.as_ref().or(summary.metric.as_ref()).filter(has).cloned();
         chosen.or_else(|| own.first().map(|name| (*name).to_owned()))

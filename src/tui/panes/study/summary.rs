@@ -76,7 +76,7 @@ impl Summary {
         let best = cx.world.metrics.first_of(jobs);
         for job in head.chain(tail).chain(&best) {
             for (metric, _) in cx.world.metrics.of(*job) {
-                let name = cx.world.metrics.name_of(*metric);
+                let name = cx.world.metrics.name_of(metric);
                 if !self.metrics.iter().any(|known| known == name) {
                     self.metrics.push(name.to_owned());
                 }
@@ -117,7 +117,7 @@ impl Summary {
     fn sample(&mut self, id: ExperimentId, cx: &Cx) {
         let jobs = cx.world.jobs_of(id);
         let every = jobs.len().div_ceil(ENTRIES_MAX).max(1);
-        let some = jobs.iter().step_by(every).filter(|id| !cx.world.metrics.of(**id).is_empty());
+        let some = jobs.iter().step_by(every).filter(|id| cx.world.metrics.reports(**id));
         self.entries = some.filter_map(|id| cx.world.job(*id)).map(|job| entry(job, cx)).collect();
         let (names, _) = study::columns(&self.entries);
         let differs = |name: &String| {
@@ -140,7 +140,7 @@ pub fn entry(job: &Job, cx: &Cx) -> Entry {
         None => params(job).into_iter().map(|(name, value)| (name, sweep_file::scalar(&value))).collect(),
     };
     let metrics = &cx.world.metrics;
-    let stat = |(id, numbers): &(crate::tui::metrics::MetricId, crate::tui::metrics::Numbers)| Stat {
+    let stat = |(id, numbers): (crate::tui::metrics::MetricId, crate::tui::metrics::Numbers)| Stat {
         count: numbers.count,
         finite: numbers.count,
         last: numbers.last,
@@ -148,13 +148,13 @@ pub fn entry(job: &Job, cx: &Cx) -> Entry {
         min: numbers.min,
         max: numbers.max,
         sum: numbers.mean * numbers.count as f64,
-        ..Stat::new(metrics.name_of(*id))
+        ..Stat::new(metrics.name_of(id))
     };
     Entry {
         job: job.id,
         name: job.name.clone(),
         state: job.state.word(),
         parameters,
-        stats: metrics.of(job.id).iter().map(stat).collect(),
+        stats: metrics.of(job.id).map(stat).collect(),
     }
 }
