@@ -7,6 +7,7 @@ pub mod condition;
 pub mod cost;
 pub mod events_file;
 pub mod fault;
+pub mod guard;
 pub mod ids;
 pub mod kept;
 pub mod launch;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::model::fault::{Fault, FaultCode};
+use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, EffectId, Epoch, ExperimentId, JobId, NodeId, Seq};
 use crate::model::request::{FileRef, Reply, Request};
 use crate::model::rule::{Act as RuleAct, Fired, RULE_ATTEMPTS_MAX};
@@ -521,7 +522,7 @@ impl<S: Store> Engine<S> {
             work.touched.insert(key);
         }
         for closed in step.closed {
-            if self.forget(closed) && !work.issued.remove(&closed) {
+            if self.forget(closed) && !work.issued.remove(&closed) && guard("engine.answered") {
                 work.answered.push(closed);
             }
         }
@@ -603,7 +604,7 @@ impl<S: Store> Engine<S> {
     fn resend(&mut self, nodes: &BTreeSet<NodeId>, fresh: &BTreeSet<EffectId>, outs: &mut Vec<Out>) {
         for node in nodes {
             let ids: Vec<EffectId> = self.outbox_of.get(node).into_iter().flatten().copied().collect();
-            for id in ids.into_iter().filter(|id| !fresh.contains(id)) {
+            for id in ids.into_iter().filter(|id| !fresh.contains(id) && guard("engine.sent-again")) {
                 if let Some(effect) = self.outbox.get(&id).cloned()
                     && !matches!(effect.act, Act::PrepareNode { .. } | Act::KeepLogs { .. })
                 {
@@ -797,6 +798,9 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// The store cannot be read.
     pub(super) fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
+        if !guard("engine.token") {
+            return Ok(None);
+        }
         match self.tokens.get(token).and_then(|id| self.sched.jobs().get(id)) {
             Some(job) => Ok(Some(job.clone())),
             None => self.ended_only(self.store.job_with_token(token)?),

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, EffectId};
 use crate::model::spec::machine::VmPriority;
 use crate::model::spec::{Api, ClusterSpec, Hooks, ProviderSpec, Secret};
@@ -191,7 +192,7 @@ impl<S: Store> Engine<S> {
         let last = self.sched.counters().node;
         // A tag may be carried by a second machine: one that an order got which was taken for lost.
         let orphan = |found: &&Found| match self.sched.nodes().get(&found.tag.node) {
-            None => found.tag.node <= last,
+            None => found.tag.node <= last && guard("provide.orphans-go-back"),
             Some(node) => expected.contains(&node.id) && found.machine.id != node.machine,
         };
         let ask = |found: &Found| Ask::Orphan { tag: found.tag, machine: found.machine.clone() };

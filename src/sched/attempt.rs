@@ -11,6 +11,7 @@ use super::job::job_error;
 use super::node_setup::NO_JOB;
 use super::space::{Share, Takes};
 use super::verdict::{Verdict, judge, over_time_error};
+use crate::model::guard::guard;
 use crate::model::ids::{Attempt, EffectId, JobId, NodeId, Rank, RankKey, RankRole};
 use crate::model::launch::NodePlace;
 use crate::model::spec::RetryOn;
@@ -145,7 +146,7 @@ impl Sched {
         if key.job == NO_JOB {
             return self.live_setup(key);
         }
-        let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt)?;
+        let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt || !guard("attempt.current"))?;
         job.ranks.get(&key.rank).filter(|run| !matches!(run.state, RankState::Gone(_)))
     }
 
@@ -231,7 +232,9 @@ impl Sched {
 
     /// Tells a node that the proof of this process is on disk, unless that is on its way.
     pub(super) fn acknowledge(&mut self, node: NodeId, key: RankKey) {
-        if self.nodes.get(&node).is_some_and(|n| !n.host.is_empty()) && !self.outbox.acks(node, key) {
+        if self.nodes.get(&node).is_some_and(|n| !n.host.is_empty())
+            && !(self.outbox.acks(node, key) && guard("node.acknowledged-once"))
+        {
             self.issue(Act::AckGone { node, key });
         }
     }
@@ -244,8 +247,10 @@ impl Sched {
         let Some(run) = self.live_rank(key) else { return };
         let (node, was) = (run.node, run.state.clone());
         match was {
-            RankState::Starting { effect } | RankState::Stopping { effect, .. } => drop(self.close(effect)),
-            RankState::Running | RankState::Gone(_) => {}
+            RankState::Starting { effect } | RankState::Stopping { effect, .. } if guard("attempt.order-over") => {
+                drop(self.close(effect));
+            }
+            RankState::Starting { .. } | RankState::Stopping { .. } | RankState::Running | RankState::Gone(_) => {}
         }
         self.edit_job(key.job, |job| {
             if let Some(run) = job.ranks.get_mut(&key.rank) {
@@ -286,7 +291,7 @@ impl Sched {
     /// often as settings allow.
     fn put_back(&mut self, id: JobId, error: JobError, why: StopWhy) {
         let Some(job) = self.jobs.get(&id) else { return };
-        if job.requeues < self.settings.requeues_max {
+        if job.requeues < self.settings.requeues_max || !guard("attempt.put-back-so-often") {
             self.edit_job(id, |job| job.requeued_because = Some(error.message));
             self.stop_ranks(id, why, AfterStop::Requeue);
         } else {
@@ -299,7 +304,7 @@ impl Sched {
         let going = self.jobs.get(&id).is_some_and(|job| {
             job.after_stop.is_none() && matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating)
         });
-        if going {
+        if going || !guard("attempt.lost-while-going") {
             self.put_back(id, job_error(code, message), why);
             self.advance(id);
         }
@@ -352,7 +357,7 @@ impl Sched {
         }
         if job.after_stop.is_some() {
             let working = job.live_ranks().any(|(rank, _)| rank.role != RankRole::Cleanup);
-            if !working && !self.cleans_up(id) {
+            if !guard("attempt.all-proven-gone") || (!working && !self.cleans_up(id)) {
                 self.conclude(id);
             }
             return;
@@ -405,11 +410,13 @@ impl Sched {
             AfterStop::RequeuePlanned => self.edit_job(id, to_queue),
             AfterStop::Retry => self.try_again(id),
         }
-        for node in nodes {
+        for node in nodes.into_iter().filter(|_| guard("attempt.gives-its-nodes-back")) {
             if self.nodes.get(&node).is_some_and(|node| node.holders.contains(&(id, attempt))) {
                 self.edit_node(node, |node| let_go(node, (id, attempt)));
                 self.set_up_if_due(node);
-                self.release_if_free(node);
+                if guard("node.released-when-free") {
+                    self.release_if_free(node);
+                }
             }
         }
     }
@@ -424,7 +431,7 @@ fn tries_again(job: &Job, code: Option<i32>, why: StopWhy) -> bool {
         (None, _) => RetryOn::NodeLost,
     };
     let going = job.course() == ExecutionState::Running && !job.deleting;
-    going && job.retries + 1 < retry.max_attempts && retry.covers(on, code)
+    going && (job.retries + 1 < retry.max_attempts || !guard("attempt.tried-so-often")) && retry.covers(on, code)
 }
 
 fn to_queue(job: &mut Job) {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::Sched;
 use super::job::job_error;
+use crate::model::guard::guard;
 use crate::model::ids::JobId;
 use crate::model::state::{DependsOn, ExecutionState, Job};
 
@@ -59,7 +60,9 @@ impl Sched {
     pub(super) fn key_dependencies(&mut self, id: JobId, before: &BTreeSet<JobId>, after: &BTreeSet<JobId>) {
         for other in before.difference(after) {
             if let Some(waiting) = self.dependents.get_mut(other) {
-                waiting.remove(&id);
+                if guard("depend.waits-no-more") {
+                    waiting.remove(&id);
+                }
                 if waiting.is_empty() {
                     self.dependents.remove(other);
                 }

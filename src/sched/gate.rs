@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use super::pool::QueuePlace;
+use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, ExperimentId, JobId};
 use crate::model::state::{Cap, ExecutionState, Full, Job};
 
@@ -123,7 +124,7 @@ impl Sched {
         loop {
             let Some(gate) = self.gates.get_mut(&cap) else { return };
             let (most, running) = (gate.most, gate.running);
-            let room = most.saturating_sub(running) as usize;
+            let room = most.saturating_sub(if guard("gate.running-counts") { running } else { 0 }) as usize;
             let Some(lane) = gate.lanes.get_mut(&cluster) else { return };
             let Some((place, lets_in)) = lane.step(room) else {
                 let (waits, empty) = (!lane.behind.is_empty(), lane.inside.is_empty() && lane.behind.is_empty());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::cluster::{gave_up, wanted};
 use super::effect::Act;
 use super::node_setup::NO_JOB;
+use super::place::need_of;
 use super::pool::Standing;
 use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
@@ -17,7 +18,7 @@ use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
 use crate::model::spec::{Deallocation, ScaleSettings};
 use crate::model::state::{
-    AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, QueueHead, RankRun, RankState, Sweep,
+    AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, QueueHead, RankRun, RankState, Reach, Sweep,
 };
 
 /// Asserts a rule by its name.
@@ -128,6 +129,9 @@ impl Sched {
             ExecutionState::Running | ExecutionState::Terminating => {
                 rule!(job.dependencies.iter().all(|dependency| dependency.met), "a job comes after its dependencies", job);
                 rule!(job.pause.is_none(), "a job does not begin before its time", job);
+                rule!(!job.held, "a held job does not begin", job);
+                let whole = job.shape.handed || job.nodes.len() == need_of(job);
+                rule!(whole, "I09 a job gets all its nodes or none", job);
                 self.check_caps(job);
                 rule!(!live.is_empty(), "a job without processes has ended or waits", job);
                 let distinct: BTreeSet<_> = job.nodes.iter().collect();
@@ -298,6 +302,12 @@ impl Sched {
             "I16 nodes are kept for who says so",
             (kept_for, cluster)
         );
+        let may_be_given = |node: &Node| {
+            let ready = node.state == NodeState::Idle && node.reach == Reach::Seen && node.boot.is_some();
+            ready && !node.is_closed() && !node.is_held()
+        };
+        let given = pool.free.iter().filter_map(|id| self.nodes.get(id)).find(|node| !may_be_given(node));
+        rule!(given.is_none(), "what is closed, held or out of sight is given to nobody", given);
         rule!(cluster.full.iter().eq(&pool.full), "I16 the caps that are reached are shown", cluster);
         rule!(cluster.waiting == pool.waiting, "I16 as many wait as the cluster says", cluster);
         if let Some(head) = &cluster.head {

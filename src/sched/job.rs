@@ -6,6 +6,7 @@ use super::Sched;
 use super::effect::Act;
 use super::event::NewJob;
 use super::rows::Record;
+use crate::model::guard::guard;
 use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, WorkspaceId};
 use crate::model::spec::Priority;
 use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Pause, PauseWhy, StopWhy};
@@ -144,7 +145,7 @@ impl Sched {
             let well = job.exit_code == Some(0) && job.errors.is_empty();
             job.state = if well { ExecutionState::Succeeded } else { ExecutionState::Failed };
             job.ended = Some(now);
-            job.stop_at = None;
+            job.stop_at = job.stop_at.filter(|_| !guard("job.no-deadline-when-over"));
             job.after_stop = None;
             job.held = false;
             job.pause = None;

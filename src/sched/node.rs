@@ -9,6 +9,7 @@ use super::effect::Act;
 use super::event::Sighting;
 use super::timers::release_failed;
 use crate::model::cost::Meter;
+use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, EffectId, NodeId, RankKey};
 use crate::model::node_class;
 use crate::model::state::{BootId, Facts, Node, NodeState, Proof, RankState, Reach, StopWhy, Unusable};
@@ -21,7 +22,7 @@ impl Sched {
         let hands_over = |node: &Node| self.clusters.get(&node.cluster).is_some_and(|cluster| cluster.spec.hands_over());
         let door = self.nodes.get(&id).is_some_and(|node| hands_over(node));
         let taken = |node: &&Arc<Node>| node.id != id && node.host == got.host && !(door && hands_over(node));
-        if let Some(other) = self.nodes.values().find(taken) {
+        if let Some(other) = self.nodes.values().find(taken).filter(|_| guard("node.host-not-taken")) {
             let message = format!("the provider gave {}, which node {} of ours is", got.host, other.id);
             return self.on_acquire_failed(effect, "HostInUse".to_owned(), message);
         }
@@ -57,7 +58,7 @@ impl Sched {
         self.close(effect);
         let Some(node) = self.nodes.get(&id) else { return };
         let (cluster, tries, now) = (node.cluster, node.tries + 1, self.turn.now);
-        if node.state == NodeState::Leaving {
+        if node.state == NodeState::Leaving && guard("node.leaves-when-not-got") {
             self.drop_node(id);
         } else if tries > self.settings.prepare_retries_max {
             self.drop_node(id);
@@ -118,7 +119,7 @@ impl Sched {
                 node.setup.fault = None;
                 node.setup.wanted = false;
             }
-            if node.state != NodeState::Leaving {
+            if node.state != NodeState::Leaving || !guard("node.leaves-though-seen") {
                 node.state = if node.is_held() { NodeState::Running } else { NodeState::Idle };
             }
         });
@@ -225,7 +226,7 @@ impl Sched {
             return self.ignore();
         }
         self.bury(id, &Proof::DeclaredDead { by });
-        for effect in self.outbox.of_node(id) {
+        for effect in self.outbox.of_node(id).into_iter().filter(|_| guard("node.dead-gets-no-orders")) {
             self.close(effect);
         }
         self.edit_node(id, |node| {
@@ -287,7 +288,7 @@ impl Sched {
     /// not declared dead, since then nobody could.
     pub(super) fn release_if_free(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
-        if node.state != NodeState::Leaving || node.is_held() || node.host.is_empty() {
+        if node.state != NodeState::Leaving || (node.is_held() && guard("node.held-stays")) || node.host.is_empty() {
             return;
         }
         if self.setup_on(id).is_some() {

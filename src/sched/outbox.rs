@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::effect::{Act, Effect};
+use crate::model::guard::guard;
 use crate::model::ids::{EffectId, NodeId, RankKey};
 
 /// All outstanding effects.
@@ -34,13 +35,19 @@ impl Outbox {
     pub(super) fn remove(&mut self, id: EffectId) -> Option<Act> {
         let act = self.acts.remove(&id)?;
         if let Some(node) = act.node() {
-            self.of_node.remove(&(node, id));
+            if guard("outbox.node-is-done") {
+                self.of_node.remove(&(node, id));
+            }
         }
         if let Act::StopRank { node, key, .. } = &act {
-            self.stops.remove(&(*node, *key));
+            if guard("outbox.stop-is-done") {
+                self.stops.remove(&(*node, *key));
+            }
         }
         if let Act::AckGone { node, key } = &act {
-            self.acks.remove(&(*node, *key));
+            if guard("outbox.ack-is-done") {
+                self.acks.remove(&(*node, *key));
+            }
         }
         Some(act)
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::space::Space;
 use super::timers::node_deadline;
+use crate::model::guard::guard;
 use crate::model::ids::{Attempt, ClusterId, JobId, NodeId};
 use crate::model::settings::Settings;
 use crate::model::spec::Priority;
@@ -54,9 +55,9 @@ pub(super) fn standing(node: &Node) -> Standing {
         NodeState::Leaving => Standing::Leaving,
         NodeState::Unusable(_) => Standing::Unusable,
         NodeState::Preparing => Standing::Preparing,
-        NodeState::Idle | NodeState::Running if lost => Standing::OutOfSight,
+        NodeState::Idle | NodeState::Running if lost && guard("pool.out-of-sight") => Standing::OutOfSight,
         NodeState::Running => Standing::Running,
-        NodeState::Idle if node.is_closed() => Standing::Drained,
+        NodeState::Idle if node.is_closed() && guard("pool.drained") => Standing::Drained,
         NodeState::Idle => Standing::Idle,
     }
 }
@@ -127,7 +128,9 @@ impl Pool {
     /// Forgets a node, which was taken up with these keys.
     pub(super) fn leave(&mut self, id: NodeId, keys: &NodeKeys) {
         self.nodes.remove(&id);
-        self.standings[keys.standing as usize].remove(&id);
+        if guard("pool.standing-left") {
+            self.standings[keys.standing as usize].remove(&id);
+        }
         if let Some(count) = self.prices.get_mut(&keys.price) {
             *count -= 1;
             if *count == 0 {
@@ -138,7 +141,9 @@ impl Pool {
             set.remove(&id);
         }
         keys.expires.map(|at| self.aging.remove(&(at, id)));
-        keys.loose.map(|(worth, since)| self.loose.remove(&(worth, since, Reverse(id))));
+        keys.loose
+            .filter(|_| guard("pool.used-is-not-loose"))
+            .map(|(worth, since)| self.loose.remove(&(worth, since, Reverse(id))));
     }
 
     fn marks(&mut self, keys: &NodeKeys) -> [(&mut BTreeSet<NodeId>, bool); 3] {
@@ -184,10 +189,10 @@ pub(super) fn place_of(job: &Job) -> QueuePlace {
 /// Returns the place of a job that may start as far as it is concerned itself.
 pub(super) fn ready_place(job: &Job) -> Option<QueuePlace> {
     let ready = job.course() == ExecutionState::Queued
-        && !job.held
+        && !(job.held && guard("queue.held"))
         && job.stop_at.is_none()
-        && job.pause.is_none()
-        && job.dependencies.iter().all(|dependency| dependency.met);
+        && !(job.pause.is_some() && guard("queue.pause"))
+        && (job.dependencies.iter().all(|dependency| dependency.met) || !guard("queue.dependencies"));
     ready.then(|| place_of(job))
 }
 

@@ -12,6 +12,7 @@ use super::sweep::waits_of;
 use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
 use crate::model::cost::Use;
+use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId};
 use crate::model::snapshot::RowKey;
 use crate::model::state::{
@@ -45,7 +46,9 @@ impl Sched {
         let ends = |keys: &Option<JobKeys>| keys.and_then(|keys| Some((keys.cluster, keys.ends?)));
         if ends(&before) != ends(&after) {
             if let Some((cluster, end)) = ends(&before) {
-                self.pools.entry(cluster).or_default().ends.remove(&(end, id));
+                if guard("pool.ends-once") {
+                    self.pools.entry(cluster).or_default().ends.remove(&(end, id));
+                }
             }
             if let Some((cluster, end)) = ends(&after) {
                 self.pools.entry(cluster).or_default().ends.insert((end, id));
@@ -59,13 +62,15 @@ impl Sched {
         let moves = !caps.is_empty() || !stays;
         if let Some(keys) = before {
             if let Some(pool) = self.pools.get_mut(&keys.cluster) {
-                pool.waiting -= u64::from(keys.queued);
+                pool.waiting -= u64::from(keys.queued && guard("pool.waits-no-more"));
                 pool.jobs.remove(&id);
             }
             if let Some(place) = keys.place.filter(|_| moves) {
                 self.leave(caps, keys.cluster, place);
             }
-            self.over.remove(&id);
+            if guard("job.lives-again") {
+                self.over.remove(&id);
+            }
             self.turn.dirty.insert(keys.cluster);
         }
         let running = |keys: &Option<JobKeys>| keys.as_ref().is_some_and(|keys| on_nodes(keys.state));
@@ -100,7 +105,7 @@ impl Sched {
         let lost = [&before, &after].into_iter().flatten().any(|keys| keys.lost_since.is_some());
         for keys in [&before, &after].into_iter().flatten() {
             self.disturb(keys.cluster);
-            for (job, _) in keys.holders.iter().filter(|_| lost) {
+            for (job, _) in keys.holders.iter().filter(|_| lost && guard("job.minds-its-nodes")) {
                 self.time_job(*job);
             }
         }
@@ -152,7 +157,8 @@ impl Sched {
         let act = self.outbox.remove(id)?;
         let issued = &mut self.turn.step.effects;
         match issued.iter().rposition(|effect| effect.id == id) {
-            Some(at) => drop(issued.remove(at)),
+            Some(at) if guard("effect.undone-is-forgotten") => drop(issued.remove(at)),
+            Some(_) => {}
             None => self.turn.step.closed.push(id),
         }
         Some(act)
@@ -240,7 +246,7 @@ impl Sched {
     /// Counts a job into, out of, or from state to state in its experiment.
     pub(super) fn count(&mut self, id: ExperimentId, from: Option<ExecutionState>, to: Option<ExecutionState>) {
         let one = |tally: &mut Tally| {
-            if let Some(from) = from {
+            if let Some(from) = from.filter(|_| guard("tally.leaves-its-state")) {
                 let counter = tally.of(from);
                 *counter = counter.saturating_sub(1);
             }
@@ -377,12 +383,14 @@ impl Sched {
         if row.state == NodeState::Leaving && row.tries > 0 {
             self.forgive(before.cluster, id);
         }
-        for effect in self.outbox.of_node(id) {
+        for effect in self.outbox.of_node(id).into_iter().filter(|_| guard("node.orders-go-with-it")) {
             self.close(effect);
         }
         self.nodes.remove(&id);
         if let Some(pool) = self.pools.get_mut(&before.cluster) {
-            pool.space.remove(id);
+            if guard("pool.gone-has-no-room") {
+                pool.space.remove(id);
+            }
         }
         self.settle_account(&row);
         self.touch(RowKey::Node(id));
@@ -396,7 +404,9 @@ impl Sched {
         self.key_sweep(waits_of(&row), None);
         self.key_dependencies(id, &waited_for(&row), &BTreeSet::new());
         if let Some(members) = self.members.get_mut(&row.experiment) {
-            members.remove(&id);
+            if guard("experiment.forgets") {
+                members.remove(&id);
+            }
             if members.is_empty() {
                 self.members.remove(&row.experiment);
             }

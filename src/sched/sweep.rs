@@ -12,6 +12,7 @@ use super::effect::Act;
 use super::event::{NewMember, NewSweep};
 use super::job::job_error;
 use super::{Sched, rows::Record};
+use crate::model::guard::guard;
 use crate::model::ids::{EffectId, ExperimentId, JobId, NodeId, SweepId, WorkspaceId};
 use crate::model::rule::{Act as RuleAct, FIRED_MAX, Fired, RULE_ATTEMPTS_MAX};
 use crate::model::snapshot::RowKey;
@@ -311,7 +312,7 @@ impl Sched {
         if let Some(id) = before
             && let Some(count) = self.sweep_queues.get_mut(&id)
         {
-            *count -= 1;
+            *count -= u32::from(guard("sweep.member-goes-on"));
             if *count == 0 {
                 self.sweep_queues.remove(&id);
             }

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use super::notice::given_up_at;
+use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::settings::Settings;
 use crate::model::state::{ExecutionState, Job, Node, NodeState, Reach, StopWhy, Unusable};
@@ -57,7 +58,7 @@ impl Timers {
         if before == at {
             return;
         }
-        if let Some(before) = before {
+        if let Some(before) = before.filter(|_| guard("timer.one-each")) {
             self.queue.remove(&(before, timer));
         }
         if let Some(at) = at {
@@ -95,8 +96,12 @@ pub(super) fn release_failed(node: &Node) -> bool {
 /// Returns the deadline of a node.
 pub(super) fn node_deadline(node: &Node, settings: &Settings) -> Option<UnixMillis> {
     match (&node.state, &node.reach) {
-        (NodeState::Allocating, _) => node.effect.is_none().then(|| node.since + acquire_pause(node.tries)),
-        (NodeState::Leaving, _) if release_failed(node) => Some(node.since + acquire_pause(node.tries)),
+        (NodeState::Allocating, _) => {
+            (node.effect.is_none() && guard("node.asked-for-again")).then(|| node.since + acquire_pause(node.tries))
+        }
+        (NodeState::Leaving, _) if release_failed(node) && guard("node.released-again") => {
+            Some(node.since + acquire_pause(node.tries))
+        }
         (NodeState::Idle | NodeState::Running, Reach::Lost { since, .. }) => Some(*since + settings.unreachable_after),
         (NodeState::Idle, Reach::Never | Reach::Seen) => node.expires.filter(|_| !node.is_held()),
         (NodeState::Running, Reach::Never | Reach::Seen) => node.notice.as_ref().map(|notice| given_up_at(notice, settings)),

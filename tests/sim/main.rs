@@ -5,8 +5,13 @@ mod cloud;
 mod disk;
 mod faults;
 mod host;
+#[cfg(feature = "crash-points")]
+mod mutants;
 mod people;
 mod rng;
+#[cfg(feature = "crash-points")]
+#[path = "../tables.rs"]
+mod tables;
 mod world;
 
 use std::collections::BTreeMap;
@@ -19,7 +24,7 @@ use ostler::model::units::Millis;
 
 use world::{Happening, World};
 
-/// How many seeds a run of the tests takes.
+/// How many seeds a run by hand takes; `tests/run` takes more.
 const SEEDS_DEFAULT: u64 = 2_000;
 /// How long people and faults rage in each run.
 const STORM: Millis = Millis::from_mins(4);
