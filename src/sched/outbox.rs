@@ -34,20 +34,20 @@ impl Outbox {
     /// Removes one and returns what it was; `None` when it was unknown or is finished.
     pub(super) fn remove(&mut self, id: EffectId) -> Option<Act> {
         let act = self.acts.remove(&id)?;
-        if let Some(node) = act.node() {
-            if guard("outbox.node-is-done") {
-                self.of_node.remove(&(node, id));
-            }
+        if let Some(node) = act.node()
+            && guard("outbox.node-is-done")
+        {
+            self.of_node.remove(&(node, id));
         }
-        if let Act::StopRank { node, key, .. } = &act {
-            if guard("outbox.stop-is-done") {
-                self.stops.remove(&(*node, *key));
-            }
+        if let Act::StopRank { node, key, .. } = &act
+            && guard("outbox.stop-is-done")
+        {
+            self.stops.remove(&(*node, *key));
         }
-        if let Act::AckGone { node, key } = &act {
-            if guard("outbox.ack-is-done") {
-                self.acks.remove(&(*node, *key));
-            }
+        if let Act::AckGone { node, key } = &act
+            && guard("outbox.ack-is-done")
+        {
+            self.acks.remove(&(*node, *key));
         }
         Some(act)
     }

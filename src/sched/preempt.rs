@@ -11,11 +11,12 @@ use crate::model::ids::{ClusterId, JobId};
 use crate::model::state::{AfterStop, ExecutionState, Job, StopWhy};
 
 impl Sched {
-    /// Stops running jobs for the first that waits, when that is allowed and they are in its way.
+    /// Stops running jobs for the first that nodes are kept for, when that is allowed and they are in its way.
     pub(super) fn preempt(&mut self, id: ClusterId) {
         let preempts =
             self.clusters.get(&id).is_some_and(|cluster| cluster.spec.machines.preemption && !self.starts_nothing(cluster));
-        let Some(first) = self.next_in_line(id).filter(|_| preempts) else { return };
+        // For one that nothing is kept for, what is given back would be filled again at once, and taken again.
+        let Some((first, _)) = preempts.then(|| self.first_kept(id)).flatten() else { return };
         let victims = self.victims(id, first);
         if !victims.is_empty() {
             self.disturb(id);
@@ -82,8 +83,10 @@ fn take_off(space: &mut Space, job: &Job) {
     }
 }
 
+/// A node that is being got ready counts, as it does where nodes are kept for the job: who had to go for it in the meantime would
+/// be started again beside those that are kept, and have to go again.
 fn has_room(space: &Space, job: &Job) -> bool {
     let demand = &job.spec.demand;
-    let rooms = space.slots().filter(|(_, slot)| slot.takes() == Takes::Now && slot.has_room(demand));
+    let rooms = space.slots().filter(|(_, slot)| slot.takes() != Takes::Never && slot.has_room(demand));
     rooms.take(need_of(job)).count() == need_of(job)
 }

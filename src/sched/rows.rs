@@ -45,10 +45,8 @@ impl Sched {
         }
         let ends = |keys: &Option<JobKeys>| keys.and_then(|keys| Some((keys.cluster, keys.ends?)));
         if ends(&before) != ends(&after) {
-            if let Some((cluster, end)) = ends(&before) {
-                if guard("pool.ends-once") {
-                    self.pools.entry(cluster).or_default().ends.remove(&(end, id));
-                }
+            if let Some((cluster, end)) = ends(&before).filter(|_| guard("pool.ends-once")) {
+                self.pools.entry(cluster).or_default().ends.remove(&(end, id));
             }
             if let Some((cluster, end)) = ends(&after) {
                 self.pools.entry(cluster).or_default().ends.insert((end, id));
@@ -387,10 +385,8 @@ impl Sched {
             self.close(effect);
         }
         self.nodes.remove(&id);
-        if let Some(pool) = self.pools.get_mut(&before.cluster) {
-            if guard("pool.gone-has-no-room") {
-                pool.space.remove(id);
-            }
+        if let Some(pool) = self.pools.get_mut(&before.cluster).filter(|_| guard("pool.gone-has-no-room")) {
+            pool.space.remove(id);
         }
         self.settle_account(&row);
         self.touch(RowKey::Node(id));

@@ -537,6 +537,8 @@ impl World {
     /// Faults stop; what is asked for is reasonable; all work has to come to its end, and nothing may be left.
     pub(super) fn calm_down(&mut self) {
         const ROUNDS_MAX: usize = 400;
+        /// Orders in one of these minutes; more is a circle.
+        const ORDERS_MAX: usize = 20_000;
         self.hosts_free += 5;
         if self.sched.clusters().contains_key(&GPU) {
             self.tell(Event::ScaleAsked { cluster: GPU, target: NodeCount(4), deallocation: Some(Deallocation::Requeue) });
@@ -563,7 +565,10 @@ impl World {
             for node in self.machines.keys().copied().collect::<Vec<_>>() {
                 self.heal(Some(node), 0);
             }
+            let mut orders = 0;
             while let Some(id) = self.outbox.keys().next().copied() {
+                orders += 1;
+                assert!(orders < ORDERS_MAX, "orders without end: {:?}", self.outbox);
                 self.perform(id, false);
             }
             for (node, key) in self.alive() {
