@@ -187,6 +187,35 @@ fn a_higher_priority_takes_nodes_where_that_is_allowed() {
     }
 }
 
+/// Found by chance: who was taken off a node that was not kept in the end started there again, and was taken off again, without end.
+#[test]
+fn nobody_is_taken_off_for_a_node_that_is_coming() {
+    let mut rig = Rig::up(1);
+    let mut own = cluster_spec(3, Default::default());
+    own.machines.preemption = true;
+    rig.on(Event::ClusterCreated { workspace: WS, name: "own".into(), uuid: uuid::Uuid::nil(), spec: own });
+    rig.bring_up();
+    let submit = |rig: &mut Rig, name: &str, nodes: u32, priority: Priority| {
+        let mut spec = spec(nodes);
+        spec.scheduling_priority = priority;
+        let mut new = new_job(name, spec, every_node(nodes));
+        new.cluster = ClusterId(2);
+        let id = rig.submit_as(new);
+        rig.pass(Millis::from_secs(1));
+        id
+    };
+    let low = submit(&mut rig, "low", 1, Priority::Low);
+    let later = submit(&mut rig, "later", 1, Priority::Low);
+    rig.node_down(4);
+    let high = submit(&mut rig, "high", 2, Priority::High);
+    assert_eq!(rig.stops(), [(main_of(later.0, 1, 0), StopWhy::Preempted)], "the other node may be back at any moment");
+    rig.gone(main_of(later.0, 1, 0), stopped(StopWhy::Preempted));
+    assert_eq!((rig.state(later), rig.state(high)), (ExecutionState::Queued, ExecutionState::Queued), "its node is kept");
+    assert_eq!((rig.state(low), rig.stops().len()), (ExecutionState::Running, 0));
+    rig.node_up(4, None, "b1", []);
+    assert_eq!((rig.state(high), rig.state(low)), (ExecutionState::Running, ExecutionState::Running));
+}
+
 /// A job of the random queues: nodes or CPUs, limit and true length in minutes.
 #[derive(Clone, Debug)]
 struct Random {
