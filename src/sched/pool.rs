@@ -140,10 +140,12 @@ impl Pool {
         for (set, _) in self.marks(keys) {
             set.remove(&id);
         }
-        keys.expires.map(|at| self.aging.remove(&(at, id)));
-        keys.loose
-            .filter(|_| guard("pool.used-is-not-loose"))
-            .map(|(worth, since)| self.loose.remove(&(worth, since, Reverse(id))));
+        if let Some(at) = keys.expires {
+            self.aging.remove(&(at, id));
+        }
+        if let Some((worth, since)) = keys.loose.filter(|_| guard("pool.used-is-not-loose")) {
+            self.loose.remove(&(worth, since, Reverse(id)));
+        }
     }
 
     fn marks(&mut self, keys: &NodeKeys) -> [(&mut BTreeSet<NodeId>, bool); 3] {

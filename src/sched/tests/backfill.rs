@@ -143,28 +143,36 @@ fn what_if_is_told_before_it_is_submitted() {
     assert_eq!(rig.sched.jobs().len(), jobs, "nothing is submitted");
 }
 
+/// A second cluster, of the nodes 2 to 4, in which a higher priority may take nodes, or not.
+fn with_own_cluster(preemption: bool) -> Rig {
+    let mut rig = Rig::up(1);
+    let mut own = cluster_spec(3, Default::default());
+    own.machines.preemption = preemption;
+    rig.on(Event::ClusterCreated { workspace: WS, name: "own".into(), uuid: uuid::Uuid::nil(), spec: own });
+    rig.bring_up();
+    rig
+}
+
+/// Submits a job to that cluster, a second after the one before.
+fn submit_own(rig: &mut Rig, name: &str, nodes: u32, priority: Priority) -> JobId {
+    let mut spec = spec(nodes);
+    spec.scheduling_priority = priority;
+    let mut new = new_job(name, spec, every_node(nodes));
+    new.cluster = ClusterId(2);
+    let id = rig.submit_as(new);
+    rig.pass(Millis::from_secs(1));
+    id
+}
+
 #[test]
 fn a_higher_priority_takes_nodes_where_that_is_allowed() {
     for allowed in [false, true] {
-        let mut rig = Rig::up(1);
-        let mut own = cluster_spec(3, Default::default());
-        own.machines.preemption = allowed;
-        rig.on(Event::ClusterCreated { workspace: WS, name: "own".into(), uuid: uuid::Uuid::nil(), spec: own });
-        rig.bring_up();
-        let mut submit = |name: &str, nodes: u32, priority: Priority| {
-            let mut spec = spec(nodes);
-            spec.scheduling_priority = priority;
-            let mut new = new_job(name, spec, every_node(nodes));
-            new.cluster = ClusterId(2);
-            let id = rig.submit_as(new);
-            rig.pass(Millis::from_secs(1));
-            id
-        };
-        let low = submit("low", 1, Priority::Low);
-        let low2 = submit("low2", 1, Priority::Low);
-        let normal = submit("normal", 1, Priority::Normal);
-        let same = submit("same", 1, Priority::Normal);
-        let high = submit("high", 2, Priority::High);
+        let mut rig = with_own_cluster(allowed);
+        let low = submit_own(&mut rig, "low", 1, Priority::Low);
+        let low2 = submit_own(&mut rig, "low2", 1, Priority::Low);
+        let normal = submit_own(&mut rig, "normal", 1, Priority::Normal);
+        let same = submit_own(&mut rig, "same", 1, Priority::Normal);
+        let high = submit_own(&mut rig, "high", 2, Priority::High);
         if !allowed {
             assert_eq!(rig.stops(), []);
             continue;
@@ -190,24 +198,11 @@ fn a_higher_priority_takes_nodes_where_that_is_allowed() {
 /// Found by chance: who was taken off a node that was not kept in the end started there again, and was taken off again, without end.
 #[test]
 fn nobody_is_taken_off_for_a_node_that_is_coming() {
-    let mut rig = Rig::up(1);
-    let mut own = cluster_spec(3, Default::default());
-    own.machines.preemption = true;
-    rig.on(Event::ClusterCreated { workspace: WS, name: "own".into(), uuid: uuid::Uuid::nil(), spec: own });
-    rig.bring_up();
-    let submit = |rig: &mut Rig, name: &str, nodes: u32, priority: Priority| {
-        let mut spec = spec(nodes);
-        spec.scheduling_priority = priority;
-        let mut new = new_job(name, spec, every_node(nodes));
-        new.cluster = ClusterId(2);
-        let id = rig.submit_as(new);
-        rig.pass(Millis::from_secs(1));
-        id
-    };
-    let low = submit(&mut rig, "low", 1, Priority::Low);
-    let later = submit(&mut rig, "later", 1, Priority::Low);
+    let mut rig = with_own_cluster(true);
+    let low = submit_own(&mut rig, "low", 1, Priority::Low);
+    let later = submit_own(&mut rig, "later", 1, Priority::Low);
     rig.node_down(4);
-    let high = submit(&mut rig, "high", 2, Priority::High);
+    let high = submit_own(&mut rig, "high", 2, Priority::High);
     assert_eq!(rig.stops(), [(main_of(later.0, 1, 0), StopWhy::Preempted)], "the other node may be back at any moment");
     rig.gone(main_of(later.0, 1, 0), stopped(StopWhy::Preempted));
     assert_eq!((rig.state(later), rig.state(high)), (ExecutionState::Queued, ExecutionState::Queued), "its node is kept");
