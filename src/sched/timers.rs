@@ -10,7 +10,7 @@
 //! | job on several nodes | the first of its nodes lost + `gang_lost_after` | its attempt is stopped where it can be |
 //! | node, allocating, no effect | `since` + back-off | it is asked for again |
 //! | node, leaving, its release failed | `since` + back-off | it is given back again |
-//! | node, running, whose provider takes it away | a while before that | its jobs are put back and it goes |
+//! | node, running or unusable with jobs on it, whose provider takes it away | a while before that | its jobs are put back and it goes |
 //! | node, idle or running, lost | lost + `unreachable_after` | it is unusable |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +105,10 @@ pub(super) fn node_deadline(node: &Node, settings: &Settings) -> Option<UnixMill
         (NodeState::Idle | NodeState::Running, Reach::Lost { since, .. }) => Some(*since + settings.unreachable_after),
         (NodeState::Idle, Reach::Never | Reach::Seen) => node.expires.filter(|_| !node.is_held()),
         (NodeState::Running, Reach::Never | Reach::Seen) => node.notice.as_ref().map(|notice| given_up_at(notice, settings)),
-        (NodeState::Preparing | NodeState::Unusable(_) | NodeState::Leaving, _) => None,
+        (NodeState::Unusable(_), _) => {
+            node.notice.as_ref().filter(|_| node.is_held()).map(|notice| given_up_at(notice, settings))
+        }
+        (NodeState::Preparing | NodeState::Leaving, _) => None,
     }
 }
 
@@ -156,6 +159,7 @@ impl Sched {
         match (&node.state, &node.reach) {
             (NodeState::Allocating, _) => self.acquire_again(id),
             (NodeState::Leaving, _) => self.release_again(id),
+            (NodeState::Unusable(_), _) => self.give_up_node(id),
             (_, Reach::Lost { why, .. }) => {
                 let why = Unusable { code: "unreachable".into(), step: "connect".into(), message: why.clone() };
                 self.make_unusable(id, why);
