@@ -130,7 +130,13 @@ impl Sched {
     /// Notes what comes next by itself, and when.
     pub(super) fn show_next(&mut self, id: ClusterId) {
         let next = self.next_step(id);
-        if self.clusters.get(&id).is_some_and(|cluster| cluster.auto.next != next) {
+        let Some(auto) = self.clusters.get(&id).map(|cluster| &cluster.auto) else { return };
+        let (changed, retries) = (auto.next != next, auto.retry_at.is_some());
+        if next.as_ref().is_some_and(|next| next.at <= self.turn.now) && !retries {
+            // A job that was placed beside another needs no node of its own any more: one that was idle for long goes now.
+            self.disturb(id);
+        }
+        if changed {
             self.edit_cluster(id, |cluster| cluster.auto.next = next);
         }
     }

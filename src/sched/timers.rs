@@ -163,6 +163,10 @@ impl Sched {
             (_, Reach::Lost { why, .. }) => {
                 let why = Unusable { code: "unreachable".into(), step: "connect".into(), message: why.clone() };
                 self.make_unusable(id, why);
+                // It was to be given up while nobody saw it, because its provider takes it away.
+                if self.timers.of(Timer::Node(id)).is_some_and(|at| at <= self.turn.now) {
+                    self.give_up_node(id);
+                }
             }
             (NodeState::Idle, Reach::Never | Reach::Seen) => self.send_away(id),
             (NodeState::Running, Reach::Never | Reach::Seen) => self.give_up_node(id),

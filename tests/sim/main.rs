@@ -30,6 +30,8 @@ const SEEDS_DEFAULT: u64 = 2_000;
 const STORM: Millis = Millis::from_mins(4);
 /// How long it may take afterwards until all is quiet: the longest job, the back-offs and the time limits of ssh.
 const CALM: Millis = Millis::from_mins(40);
+/// So many of the seeds that failed are named.
+const FAILURES_TOLD_MAX: usize = 10;
 /// How many things may happen in one run; more is a loop that does not end.
 const HAPPENINGS_MAX: u64 = 400_000;
 
@@ -171,7 +173,8 @@ fn no_seed_breaks_a_rule() {
     });
     let (failures, reached) = found.into_inner().expect("no panic while it was held");
     println!("{seeds} seeds from {first}; reached: {reached:#?}");
-    assert!(failures.is_empty(), "{} of {seeds} seeds failed; the first:\n{}", failures.len(), failures[0]);
+    let some = failures.iter().take(FAILURES_TOLD_MAX).map(String::as_str).collect::<Vec<_>>().join("\n");
+    assert!(failures.is_empty(), "{} of {seeds} seeds failed, among them:\n{some}", failures.len());
     for probe in PROBES {
         assert!(reached.contains_key(probe), "never reached: {probe}");
     }
@@ -209,7 +212,9 @@ const PROBES: &[&str] = &[
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    for seed in [3, 77, 1234] {
-        assert_eq!(run_and_name(seed).map(|r| r.0), run_and_name(seed).map(|r| r.0), "seed {seed}");
+    // The last two broke a rule once.
+    for seed in [3, 77, 1234, 6300, 7299] {
+        let trace = || run_and_name(seed).map(|(trace, _)| trace).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!(trace(), trace(), "seed {seed}");
     }
 }

@@ -257,6 +257,21 @@ fn a_notice_may_be_taken_back_and_may_come_late() {
 }
 
 #[test]
+fn a_machine_that_is_out_of_sight_when_its_time_comes_is_given_up_once_it_is_unusable() {
+    let mut rig = Rig::asked(1);
+    bring_up_with_gpus(&mut rig);
+    rig.submit("a", 1);
+    rig.started(main_of(1, 1, 0));
+    let unreachable_after = rig.sched.settings.unreachable_after;
+    let goes = rig.now + Millis::from_mins(2);
+    notice(&mut rig, 1, Some(goes));
+    rig.node_down(1);
+    rig.pass(unreachable_after);
+    assert_eq!(rig.sched.nodes()[&node(1)].state, NodeState::Leaving);
+    assert_eq!(rig.stops(), [(main_of(1, 1, 0), StopWhy::Reclaimed)]);
+}
+
+#[test]
 fn a_plan_says_which_gpus_would_be_given() {
     let mut rig = Rig::asked(2);
     bring_up_with_gpus(&mut rig);
