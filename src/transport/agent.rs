@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::model::ids::NodeId;
 use crate::model::units::Millis;
-use crate::transport::bootstrap::{Bootstrap, Scripts, fault_of};
+use crate::transport::bootstrap::{Bootstrap, NO_SHELL, Scripts, fault_of};
 use crate::transport::frame::{Line, Lines, Said, words};
 use crate::transport::link::{Channel, Link, LinkError};
 use crate::transport::session::{Coming, Session};
@@ -244,6 +244,14 @@ impl Task {
                 let mut rest = std::pin::pin!(rest);
                 let _ = tokio::time::timeout(Duration::from_millis(200), rest.read_to_end(&mut errors)).await;
                 let said = words(&String::from_utf8_lossy(&errors));
+                // A link that is cut before the node has said a word looks like a shell that is none, and is tried again.
+                if error.code == NO_SHELL && !link.lives().await {
+                    error = LinkError::soft(
+                        "unreachable",
+                        "start agent",
+                        "the link broke before the node's shell had said a word",
+                    );
+                }
                 if !said.is_empty() {
                     error.message = format!("{}; {said}", error.message);
                 }

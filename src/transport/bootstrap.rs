@@ -173,6 +173,9 @@ pub fn fault_of(code: &str, step: &'static str, said: &str) -> LinkError {
     LinkError::soft("protocol", step, words(&format!("{code} {said}")))
 }
 
+/// The code of a login that runs no commands of ours.
+pub const NO_SHELL: &str = "no-shell";
+
 /// What came before our first line: its size and its end.
 #[derive(Default)]
 struct Noise {
@@ -194,7 +197,7 @@ impl Noise {
         let skip = text.chars().count().saturating_sub(NOISE_SHOWN_CHARS);
         let end: String = text.chars().skip(skip).collect();
         let message = if end.is_empty() { what.to_owned() } else { format!("{what}; it printed `{end}`") };
-        LinkError::hard("no-shell", "start agent", message)
+        LinkError::hard(NO_SHELL, "start agent", message)
     }
 }
 

@@ -51,6 +51,14 @@ impl Link {
         }
     }
 
+    /// Says whether the connection itself is still there: it tells a program that ended from a link that was cut.
+    pub async fn lives(&self) -> bool {
+        match self {
+            Self::Local(_) => true,
+            Self::Ssh(link) => link.lives().await,
+        }
+    }
+
     /// Returns how this machine's ssh reaches the node over the same connection, which is opened if it is not: its options and
     /// the host; `None` for this machine.
     ///

@@ -150,13 +150,18 @@ impl Node {
     }
 
     pub async fn start_task(dir: tempfile::TempDir, shell: Shell, link: NodeLink, tuning: Tuning) -> Self {
+        let mut node = Self::begin(dir, shell, link, tuning);
+        node.wait_up().await;
+        node
+    }
+
+    /// Starts a link task and waits for nothing.
+    pub fn begin(dir: tempfile::TempDir, shell: Shell, link: NodeLink, tuning: Tuning) -> Self {
         let (reports_in, reports) = mpsc::channel(4096);
         let agent = spawn_tuned(link.clone(), reports_in, tuning.clone());
         let boot = BootId(String::new());
         let (facts, inventory) = (Facts::default(), BTreeMap::new());
-        let mut node = Self { dir, shell, link, agent, boot, facts, inventory, tuning, reports, seen: vec![], effects: 0 };
-        node.wait_up().await;
-        node
+        Self { dir, shell, link, agent, boot, facts, inventory, tuning, reports, seen: vec![], effects: 0 }
     }
 
     /// Ends the link task and starts another one on the same spool, as a new core would.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use ostler::transport::Report;
 use ostler::transport::link::{Channel, Link, LinkError, Traffic};
 use ostler::transport::ssh::{FOLLOWS_MAX, LOOKS_MAX};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::sshd::{Host, node};
+use crate::nodes::node;
+use crate::sshd::Host;
 
 /// The longest any single step here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -250,4 +252,18 @@ async fn a_login_shell_that_is_none_is_seen_in_its_words() {
     let (out, _) = output(link.open("echo ours").await.unwrap()).await;
     assert_eq!(out, "This account is currently not available.\n");
     link.close().await;
+}
+
+/// The connection is cut behind the sign-in, before the node's shell has said a word: that is no login without a shell, for
+/// which a person would have to come.
+#[tokio::test]
+async fn a_link_that_is_cut_before_the_first_word_is_tried_again() {
+    let Some(host) = Host::start("ForceCommand kill -9 $PPID; sleep 10") else { return };
+    let (told, mut reports) = tokio::sync::mpsc::channel(16);
+    let agent = ostler::transport::agent::spawn(host.node("ssh_config"), told);
+    let (_, report) = timeout(PATIENCE, reports.recv()).await.expect("a report").expect("it runs");
+    let Report::Down { why, retry_in } = report else { panic!("{report:?}") };
+    assert_eq!((why.code.as_str(), retry_in.is_some()), ("unreachable", true), "{why:?}");
+    agent.close(false);
+    timeout(PATIENCE, agent.ended()).await.expect("the session ends");
 }

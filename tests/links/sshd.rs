@@ -6,15 +6,12 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use ostler::model::ids::{ClusterId, Epoch, NodeId};
-use ostler::transport::{Address, NodeLink};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 const SSHD: &str = "/usr/sbin/sshd";
 /// The address: not the one that others take by default.
-const ADDRESS: &str = "127.0.0.9";
+pub const ADDRESS: &str = "127.0.0.9";
 
 /// A host that `ssh lab` reaches with [`Host::config`].
 pub struct Host {
@@ -89,11 +86,6 @@ impl Host {
         self.dir.path().join(name)
     }
 
-    /// Returns a node on this host by a client's configuration; each one has a connection of its own.
-    pub fn node(&self, config: &str) -> NodeLink {
-        node("lab", Some(self.path(config).display().to_string()))
-    }
-
     /// Ends the listener and every process of its connections, at once.
     pub fn kill_all(&mut self) {
         let listener = Pid::from_child(&self.sshd);
@@ -125,16 +117,4 @@ fn children(pid: Pid) -> Vec<Pid> {
 
 fn is_sshd(pid: Pid) -> bool {
     fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).is_ok_and(|comm| comm.starts_with("sshd"))
-}
-
-/// Returns a node with a connection of its own.
-pub fn node(host: &str, config: Option<String>) -> NodeLink {
-    NodeLink {
-        node: NodeId(1),
-        cluster: ClusterId(1),
-        address: Address::Ssh { host: host.to_owned(), config },
-        spool: (Uuid::new_v4().to_string(), Uuid::new_v4().to_string()),
-        local_root: None,
-        epoch: Epoch(1),
-    }
 }

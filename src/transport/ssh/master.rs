@@ -92,7 +92,7 @@ fn said_login(said: &str) -> Option<Login> {
     Some(Login { host: value("hostname")?.to_owned(), port: value("port")?.parse().ok()?, user: value("user")?.to_owned() })
 }
 
-async fn answers(socket: &Path) -> bool {
+pub(super) async fn answers(socket: &Path) -> bool {
     socket.exists() && matches!(timeout(ANSWER_MAX, attach(socket).check()).await, Ok(Ok(())))
 }
 

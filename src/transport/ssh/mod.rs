@@ -118,6 +118,11 @@ impl SshLink {
         Ok(Channel { guard: Box::new((channel.guard, turn)), ..channel })
     }
 
+    /// Says whether the master of the connection answers.
+    pub async fn lives(&self) -> bool {
+        master::answers(self.session.control_socket()).await
+    }
+
     /// Ends the connection and with it all channels; for a node that is given back. A dropped link leaves its master to
     /// whoever comes next.
     pub async fn close(&self) {
