@@ -1,6 +1,6 @@
 //! Arguments → front end; exit code. Nothing else.
 
-use ostler::api::Client;
+use ostler::api::host::Opening;
 use ostler::cli;
 use ostler::cli::screen::{Left, Look, Screen, Showing};
 use std::path::{Path, PathBuf};
@@ -52,8 +52,8 @@ fn left(leave: Leave) -> Left {
     }
 }
 
-fn show(client: Client, look: Look) -> Showing {
-    Box::pin(async move { ostler::tui::run(client, options(look)).await.map(left) })
+fn show(core: Opening, look: Look) -> Showing {
+    Box::pin(async move { ostler::tui::run(core, options(look)).await.map(left) })
 }
 
 fn replay(file: PathBuf, look: Look) -> Showing {

@@ -4,23 +4,29 @@
 //! else attaches. A command that needs a core when none runs starts `ostler serve` in the background.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::background::{self, Successor};
-use super::hosting::{Hosting, NotHosting, attach, sockets};
+use super::hosting::{Hosting, NotHosting, attach, now, sockets};
 use super::socket::{Socket, Unconnected};
 use super::{Client, address};
 use crate::model::fault::Fault;
 use crate::model::settings::Settings;
+use crate::model::snapshot::Update;
 use crate::store::lock::{is_free, last_holder};
+use crate::store::{DATABASE_FILE, glance};
 
 /// How long to wait for a host that holds the lock and does not listen yet: it reads its state, or hands over.
 const LISTEN_WAIT: Duration = Duration::from_secs(10);
 /// How long `ostler serve --stop` waits for the host to be gone: the runtime gives its links 2 s to close.
 const STOP_WAIT: Duration = Duration::from_secs(10);
+/// What a first look at the store may take; without it the screen says that it waits.
+const GLANCE_WAIT: Duration = Duration::from_millis(30);
 /// The pause between two looks.
 pub(super) const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -104,6 +110,38 @@ pub async fn open(options: HostOptions) -> Result<Session, Fault> {
             }
         },
     }
+}
+
+/// A core on its way, and what is known before it is there.
+pub struct Opening {
+    /// A client of it, once it is there; dropped if it will not be.
+    pub client: oneshot::Receiver<Client>,
+    /// What was committed last: everything but jobs, and the newest of those.
+    pub glance: Option<Arc<Update>>,
+}
+
+impl Opening {
+    /// Returns a core that is there.
+    pub fn done(client: Client) -> Self {
+        let (told, coming) = oneshot::channel();
+        let _ = told.send(client);
+        Self { client: coming, glance: None }
+    }
+}
+
+/// Comes to a core as [`open`] does, but in the background, and takes a first look at its store meanwhile.
+pub async fn begin(options: HostOptions) -> (Opening, JoinHandle<Result<Session, Fault>>) {
+    let path = options.state_dir.join(DATABASE_FILE);
+    let looked = tokio::task::spawn_blocking(move || glance(&path, now()));
+    let (told, client) = oneshot::channel();
+    let opening = tokio::spawn(async move {
+        let session = open(options).await?;
+        // Whoever waited for it may have left; the session is closed by whoever has the handle.
+        let _ = told.send(session.client());
+        Ok(session)
+    });
+    let glance = tokio::time::timeout(GLANCE_WAIT, looked).await.ok().and_then(Result::ok).flatten();
+    (Opening { client, glance: glance.map(Arc::new) }, opening)
 }
 
 async fn embed(options: HostOptions) -> Result<Session, Fault> {

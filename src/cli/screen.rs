@@ -5,12 +5,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
+use tokio::task::JoinError;
+
 use super::args::Recording;
 use super::failure::Failure;
 use super::session::{Environment, Session};
 use super::{demo, host};
-use crate::api::Client;
-use crate::api::host::Mode;
+use crate::api::host::{self as core, Mode, Opening};
 use crate::config::{Config, places};
 use crate::model::fault::Fault;
 use crate::model::units::Millis;
@@ -18,7 +19,7 @@ use crate::model::units::Millis;
 /// What the command line needs of the screen.
 pub struct Screen {
     /// Shows the screen until it is left.
-    pub show: fn(Client, Look) -> Showing,
+    pub show: fn(Opening, Look) -> Showing,
     /// Shows the screen of a recording until it is left.
     pub replay: fn(PathBuf, Look) -> Showing,
     /// Draws the screen of a recording as an SVG: in so many columns and rows, after so much of its time.
@@ -158,8 +159,16 @@ pub async fn open(
 ) -> Result<i32, Failure> {
     terminal(environment)?;
     let look = look(session, environment, false, recording);
-    let mut way = crate::api::host::open(host::options(session, mode)).await?;
-    let left = (screen.show)(way.client(), look).await;
+    let (on_its_way, mut opening) = core::begin(host::options(session, mode)).await;
+    let mut showing = (screen.show)(on_its_way, look);
+    let opened = |way: Result<Result<core::Session, Fault>, JoinError>| {
+        way.unwrap_or_else(|e| Err(Fault::internal("the core could not be opened").because(&e)))
+    };
+    // A core that cannot be had ends the screen, so that why stands where it can be read and copied.
+    let (mut way, left) = tokio::select! {
+        way = &mut opening => (opened(way)?, showing.await),
+        left = &mut showing => (opened(opening.await)?, left),
+    };
     match left {
         Ok(Left::Background) if session.globals.no_server => way.close().await?,
         Ok(Left::Background) => {
@@ -196,7 +205,7 @@ pub async fn demo(
     let mut look = look(session, environment, true, recording);
     let demo = demo::Demo::open(settings).await?;
     look.again = again(session, &demo.state_dir());
-    let left = (screen.show)(demo.client(), look).await;
+    let left = (screen.show)(Opening::done(demo.client()), look).await;
     demo.close().await?;
     left?;
     Ok(0)

@@ -30,7 +30,7 @@ mod witness;
 pub use crash::crash_point;
 pub use metrics::{Batch as MetricBatch, Cursor, MetricError, MetricStore};
 pub use open::{DATABASE_FILE, Db};
-pub use query::{PastEvent, Reader};
+pub use query::{PastEvent, Reader, glance};
 pub use series::Series;
 pub use witness::{WITNESS_FILE, Witness};
 

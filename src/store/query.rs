@@ -9,13 +9,14 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::fault::Trouble;
+use super::migrations;
 use super::open;
 use super::outbox;
 use super::rows::{from_json, int};
 use super::{JobPage, Loaded, StoreError};
 use crate::model::ids::{Epoch, ExperimentId, JobId, Seq};
 use crate::model::request::PAGE_MAX;
-use crate::model::snapshot::{Change, ENDED_JOBS_KEPT};
+use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, Update};
 use crate::model::state::{ExecutionState, Job, Sweep};
 use crate::model::units::UnixMillis;
 use crate::sched::Event;
@@ -26,6 +27,9 @@ const IDLE_READERS_MAX: usize = 4;
 /// Up to this many pairs of an experiment (or cluster) and a state are looked up one by one in the index; more are
 /// found faster by walking the table.
 const INDEX_WALKS_MAX: usize = 64;
+
+/// How many live and how many ended jobs a first look takes, the newest: more than a screen shows.
+const GLANCE_JOBS: u32 = 500;
 
 const STATES: [ExecutionState; 5] = [
     ExecutionState::Queued,
@@ -309,18 +313,47 @@ fn ids_of(
     Ok(ids)
 }
 
+/// Takes a first look at a database that this process has not opened yet: everything but jobs, and the newest of those, as
+/// they were committed last. Waits for nobody, checks nothing and changes nothing; `None` where there is nothing to be read by
+/// this version, or what is there cannot be read: whoever opens it says why.
+pub fn glance(path: &Path, at: UnixMillis) -> Option<Update> {
+    if !path.exists() {
+        return None;
+    }
+    let reader = Reader::new(path);
+    let schema = reader.with(|conn| Ok(open::check_ours(conn, path).ok())).ok()??;
+    if schema != migrations::SCHEMA {
+        return None;
+    }
+    let newest = |states: &[ExecutionState]| JobPage {
+        experiments: None,
+        cluster: None,
+        states: states.to_vec(),
+        after: None,
+        limit: GLANCE_JOBS,
+        newest_first: true,
+    };
+    let (live, ended) = STATES.split_at(3);
+    let (live, ended) = (reader.jobs(&newest(live)).ok()?.0, reader.jobs(&newest(ended)).ok()?.0);
+    let (seq, epoch, mut changes) = reader
+        .with(|conn| {
+            let (seq, epoch): (i64, i64) =
+                conn.query_row("SELECT seq, epoch FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut rows = Vec::new();
+            all_but_jobs(conn, &mut rows)?;
+            Ok((Seq(seq.cast_unsigned()), Epoch(epoch.cast_unsigned()), rows))
+        })
+        .ok()?;
+    changes.extend(live.into_iter().chain(ended).map(Change::Job));
+    Some(Update { seq, epoch, at, whole: true, changes })
+}
+
 /// Reads what a start needs.
 pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
     let (seq, counters): (i64, String) =
         conn.query_row("SELECT seq, counters FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut rows = Vec::new();
-    all(conn, "resource_group", "SELECT id, body FROM resource_group ORDER BY id", |row| rows.push(Change::Group(row)))?;
-    all(conn, "workspace", "SELECT id, body FROM workspace ORDER BY id", |row| rows.push(Change::Workspace(row)))?;
-    all(conn, "cluster", "SELECT id, body FROM cluster ORDER BY id", |row| rows.push(Change::Cluster(row)))?;
-    all(conn, "file_server", "SELECT id, body FROM file_server ORDER BY id", |row| rows.push(Change::FileServer(row)))?;
-    all(conn, "node", "SELECT id, body FROM node ORDER BY id", |row| rows.push(Change::Node(row)))?;
-    all(conn, "experiment", "SELECT id, body FROM experiment ORDER BY id", |row| rows.push(Change::Experiment(row)))?;
-    sweeps(conn, |row| rows.push(Change::Sweep(row)))?;
+    all_but_jobs(conn, &mut rows)?;
     let live = "SELECT id, body FROM job WHERE state IN ('queued', 'running', 'terminating') ORDER BY id";
     all(conn, "job", live, |row| rows.push(Change::Job(row)))?;
     let mut ended = Vec::new();
@@ -330,6 +363,17 @@ pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
     ended.reverse();
     let counters = from_json("meta", 1, &counters)?;
     Ok(Loaded { seq: Seq(seq.cast_unsigned()), counters, rows, ended, outbox: outbox::load(conn)? })
+}
+
+/// Reads every resource, node, experiment and sweep.
+fn all_but_jobs(conn: &Connection, rows: &mut Vec<Change>) -> Result<(), Trouble> {
+    all(conn, "resource_group", "SELECT id, body FROM resource_group ORDER BY id", |row| rows.push(Change::Group(row)))?;
+    all(conn, "workspace", "SELECT id, body FROM workspace ORDER BY id", |row| rows.push(Change::Workspace(row)))?;
+    all(conn, "cluster", "SELECT id, body FROM cluster ORDER BY id", |row| rows.push(Change::Cluster(row)))?;
+    all(conn, "file_server", "SELECT id, body FROM file_server ORDER BY id", |row| rows.push(Change::FileServer(row)))?;
+    all(conn, "node", "SELECT id, body FROM node ORDER BY id", |row| rows.push(Change::Node(row)))?;
+    all(conn, "experiment", "SELECT id, body FROM experiment ORDER BY id", |row| rows.push(Change::Experiment(row)))?;
+    sweeps(conn, |row| rows.push(Change::Sweep(row)))
 }
 
 /// Reads sweeps, each with what was asked for.

@@ -271,6 +271,7 @@ impl App {
             Msg::Resize(width, height) => self.on_resize(width, height),
             Msg::Front(front) => self.on_front(front),
             Msg::Update(update) => self.on_update(&update),
+            Msg::Glance(stored) => self.on_glance(&stored),
             Msg::CoreLost(why) => self.on_core_lost(why),
             Msg::Reply(ticket, reply) => self.on_reply(ticket, *reply),
             Msg::Task(number, news) => self.detail.hear(&News::Task(number, &news), &self.cx),

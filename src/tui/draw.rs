@@ -132,6 +132,10 @@ impl App {
             let age = cx.now.since(*since);
             return Line::from(Span::styled(format!("core out of reach for {age}; trying again "), cx.style(Role::Bad)));
         }
+        if cx.world.link == CoreLink::Opening {
+            let said = format!("opening the state {} ", cx.spinner());
+            return Line::from(Span::styled(said, cx.style(Role::Muted)));
+        }
         let totals = cx.world.totals();
         let dot = || Span::styled(format!(" {} ", cx.glyph(Glyph::Dot)), cx.style(Role::Line));
         let mut spans = Vec::new();

@@ -6,6 +6,7 @@ mod beside;
 use std::collections::BTreeMap;
 use std::io::{self, Stdout};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::EventStream;
@@ -13,7 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use notify::Watcher as _;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -31,8 +32,10 @@ use super::terminal::{self, Guard, MouseUse};
 use super::theme::load::{DEFAULT, LIGHT};
 use super::theme::{Depth, Theme, Themes};
 use crate::api::Client;
+use crate::api::host::Opening;
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, FileWindow, From, Reply, Request};
+use crate::model::snapshot::Update;
 use crate::model::task::{CopyWay, Task, TaskNews};
 use crate::model::units::UnixMillis;
 
@@ -121,8 +124,25 @@ fn here(task: Task) -> Result<Task, Fault> {
     Ok(Task::Copy(copy))
 }
 
+/// The core: on its way, with what is to be done once it is there, or there.
+enum Core {
+    Coming(oneshot::Receiver<Client>, Vec<UiEffect>),
+    Here(Client),
+}
+
+impl Core {
+    /// Waits for a core that is on its way, for ever for one that is there. `None` when there will be none.
+    async fn comes(&mut self) -> Option<Client> {
+        match self {
+            Self::Coming(client, _) => client.await.ok(),
+            Self::Here(_) => std::future::pending().await,
+        }
+    }
+}
+
 struct Live {
-    client: Client,
+    core: Core,
+    feed: Option<JoinHandle<()>>,
     options: TuiOptions,
     app: App,
     guard: Guard,
@@ -137,7 +157,7 @@ struct Live {
     dirty: bool,
 }
 
-pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fault> {
+pub(super) async fn run(core: Opening, options: TuiOptions) -> Result<Leave, Fault> {
     let start = start(&options)?;
     let faults = about_theme(&options, &start.theme, &start.themes);
     let app = App::new(start);
@@ -149,11 +169,11 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fa
     let screen = Terminal::new(Bounded(CrosstermBackend::new(io::stdout()))).map_err(|e| broken(&e))?;
     let (messages, mut inbox) = mpsc::channel(MESSAGES_WAITING_MAX);
     let watcher = options.themes_dir.as_deref().and_then(|dir| watch_themes(dir, messages.clone()));
-    let feed = tokio::spawn(feed(client.clone(), messages.clone()));
     let configured = options.changes.clone().map(|changes| tokio::spawn(tell_changes(changes, messages.clone())));
     let keys = None;
     let mut live = Live {
-        client,
+        core: Core::Coming(core.client, Vec::new()),
+        feed: None,
         options,
         app,
         guard,
@@ -167,10 +187,9 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fa
         drawn_at: Instant::now(),
         dirty: true,
     };
-    let left = live.go(&mut inbox, faults).await.map_err(|e| broken(&e));
-    feed.abort();
-    if let Some(configured) = configured {
-        configured.abort();
+    let left = live.go(&mut inbox, core.glance, faults).await.map_err(|e| broken(&e));
+    for task in live.feed.take().into_iter().chain(configured) {
+        task.abort();
     }
     let (watches, tasks, calls) =
         (std::mem::take(&mut live.watches), std::mem::take(&mut live.tasks), std::mem::take(&mut live.calls));
@@ -230,7 +249,12 @@ fn watch_themes(dir: &Path, messages: mpsc::Sender<Msg>) -> Option<notify::Recom
 }
 
 impl Live {
-    async fn go(&mut self, inbox: &mut mpsc::Receiver<Msg>, faults: Vec<Fault>) -> io::Result<Leave> {
+    async fn go(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Msg>,
+        glance: Option<Arc<Update>>,
+        faults: Vec<Fault>,
+    ) -> io::Result<Leave> {
         let size = self.screen.size()?;
         if let Some(leave) = self.take(Msg::Resize(size.width, size.height)).await? {
             return Ok(leave);
@@ -251,6 +275,9 @@ impl Live {
         let bookmarks = if self.options.demo { Vec::new() } else { kept(&self.options).bookmarks };
         if !bookmarks.is_empty() {
             self.take(Msg::Bookmarks(bookmarks)).await?;
+        }
+        if let Some(stored) = glance {
+            self.take(Msg::Glance(stored)).await?;
         }
         self.draw()?;
         // Only now, so that a terminal that does not answer keeps nobody from the first picture.
@@ -282,6 +309,10 @@ impl Live {
                     Some(Err(_)) | None => Some(Leave::Background),
                 },
                 () = signals.recv() => Some(Leave::Background),
+                client = self.core.comes() => match client {
+                    Some(client) => self.found(client).await?,
+                    None => Some(Leave::Quit),
+                },
                 () = sleep_until(frame), if self.dirty => {
                     self.draw()?;
                     None
@@ -296,6 +327,18 @@ impl Live {
                 return Ok(leave);
             }
         }
+    }
+
+    /// The core is there: what waited for it is done, in its order.
+    async fn found(&mut self, client: Client) -> io::Result<Option<Leave>> {
+        self.feed = Some(tokio::spawn(feed(client.clone(), self.messages.clone())));
+        let Core::Coming(_, waiting) = std::mem::replace(&mut self.core, Core::Here(client)) else { return Ok(None) };
+        for effect in waiting {
+            if let Some(leave) = self.perform(effect).await? {
+                return Ok(Some(leave));
+            }
+        }
+        Ok(None)
     }
 
     fn wake_at(&self) -> Instant {
@@ -372,19 +415,19 @@ impl Live {
 
     async fn perform(&mut self, effect: UiEffect) -> io::Result<Option<Leave>> {
         match effect {
-            UiEffect::Ask(ticket, request) => self.ask(ticket, request),
-            UiEffect::Watch(number, file, from) => self.watch(number, file, from),
-            UiEffect::Unwatch(number) => {
-                if let Some(watch) = self.watches.remove(&number) {
-                    watch.abort();
+            UiEffect::Ask(..)
+            | UiEffect::Watch(..)
+            | UiEffect::Unwatch(_)
+            | UiEffect::Begin(..)
+            | UiEffect::End(_)
+            | UiEffect::Save(..)
+            | UiEffect::Page(_) => match &mut self.core {
+                Core::Coming(_, waiting) => waiting.push(effect),
+                Core::Here(client) => {
+                    let client = client.clone();
+                    self.perform_by(client, effect).await?;
                 }
-            }
-            UiEffect::Begin(number, task) => self.begin(number, task),
-            UiEffect::End(number) => {
-                if let Some(task) = self.tasks.remove(&number) {
-                    task.abort();
-                }
-            }
+            },
             UiEffect::Copy(text) => {
                 if let Err(why) = terminal::copy(&text) {
                     self.note(Err(Fault::user(why)));
@@ -392,7 +435,6 @@ impl Live {
             }
             UiEffect::Edit { ticket, text, suffix } => self.edit(ticket, text, suffix).await?,
             UiEffect::Here(ticket, wanted) => self.here(ticket, wanted),
-            UiEffect::Save(file, path) => self.save(file, path),
             UiEffect::Write(path, text) => self.write(path, text),
             UiEffect::PageText(text) => self.page_text(&text).await?,
             UiEffect::Aside(words, after) => self.aside_ostler(&words, after).await?,
@@ -402,7 +444,6 @@ impl Live {
                     call.abort();
                 }
             }
-            UiEffect::Page(file) => self.page(file).await?,
             UiEffect::Bell(text) => terminal::bell(&text),
             UiEffect::Suspend => self.suspend()?,
             UiEffect::Redraw => self.fresh()?,
@@ -425,6 +466,29 @@ impl Live {
         Ok(None)
     }
 
+    /// Does what is done by the core.
+    async fn perform_by(&mut self, client: Client, effect: UiEffect) -> io::Result<()> {
+        match effect {
+            UiEffect::Ask(ticket, request) => self.ask(client, ticket, request),
+            UiEffect::Watch(number, file, from) => self.watch(client, number, file, from),
+            UiEffect::Unwatch(number) => {
+                if let Some(watch) = self.watches.remove(&number) {
+                    watch.abort();
+                }
+            }
+            UiEffect::Begin(number, task) => self.begin(client, number, task),
+            UiEffect::End(number) => {
+                if let Some(task) = self.tasks.remove(&number) {
+                    task.abort();
+                }
+            }
+            UiEffect::Save(file, path) => self.save(client, file, path),
+            UiEffect::Page(file) => self.page(client, file).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn note(&self, note: Result<String, Fault>) {
         // A full inbox means that the screen is behind; the note is then the least of it.
         let _ = self.messages.try_send(Msg::Note(note));
@@ -432,8 +496,8 @@ impl Live {
 
     /// Sends a request. It is on its way when this returns, so that an undo cannot overtake what it takes back; only the
     /// answer is waited for elsewhere.
-    fn ask(&self, ticket: Ticket, request: Request) {
-        let (client, messages) = (self.client.clone(), self.messages.clone());
+    fn ask(&self, client: Client, ticket: Ticket, request: Request) {
+        let messages = self.messages.clone();
         let mut asked = Box::pin(async move {
             let reply = client.request(request).await;
             let _ = messages.send(Msg::Reply(ticket, Box::new(reply))).await;
@@ -443,8 +507,8 @@ impl Live {
         }
     }
 
-    fn watch(&mut self, number: u64, file: FileRef, from: From) {
-        let (client, messages) = (self.client.clone(), self.messages.clone());
+    fn watch(&mut self, client: Client, number: u64, file: FileRef, from: From) {
+        let messages = self.messages.clone();
         let task = tokio::spawn(async move {
             match client.open_log(file, from).await {
                 Ok(mut deltas) => {
@@ -465,8 +529,8 @@ impl Live {
         }
     }
 
-    fn begin(&mut self, number: u64, task: Task) {
-        let (client, messages) = (self.client.clone(), self.messages.clone());
+    fn begin(&mut self, client: Client, number: u64, task: Task) {
+        let messages = self.messages.clone();
         let telling = tokio::spawn(async move {
             let begun = match here(task) {
                 Ok(task) => client.begin_task(task).await,

@@ -39,7 +39,7 @@ pub mod world;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::api::Client;
+use crate::api::host::Opening;
 use crate::model::fault::Fault;
 use crate::model::units::Millis;
 pub use pane::Leave;
@@ -110,12 +110,12 @@ impl Default for TuiOptions {
     }
 }
 
-/// Shows the screen until it is left.
+/// Shows the screen until it is left, or until it turns out that there will be no core.
 ///
 /// # Errors
 /// That the terminal, a theme, a key binding or the recording is not usable.
-pub async fn run(client: Client, options: TuiOptions) -> Result<Leave, Fault> {
-    live::run(client, options).await
+pub async fn run(core: Opening, options: TuiOptions) -> Result<Leave, Fault> {
+    live::run(core, options).await
 }
 
 /// Plays a recording: at its own pace, then it can be looked at with the keys; nothing is asked of any core.

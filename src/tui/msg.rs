@@ -96,6 +96,8 @@ pub enum Msg {
     Front(bool),
     /// What changed in the core.
     Update(Arc<Update>),
+    /// A first look at what is stored, while the core is being come to.
+    Glance(Arc<Update>),
     /// The core cannot be reached, in words.
     CoreLost(String),
     /// The answer to `UiEffect::Ask` or `UiEffect::Send`.

@@ -21,6 +21,8 @@ pub enum CoreLink {
     /// No picture yet.
     #[default]
     Never,
+    /// It is being come to; what is shown was committed last, and may be less than there is.
+    Opening,
     /// The core answers.
     Here,
     /// It does not; what is shown is from then.
@@ -493,7 +495,7 @@ impl World {
         let busy = |id: &ClusterId| self.counts_of(*id).on_the_way() > 0;
         self.totals().running > 0
             || !self.stopping.is_empty()
-            || matches!(self.link, CoreLink::Lost { .. })
+            || matches!(self.link, CoreLink::Lost { .. } | CoreLink::Opening)
             || self.snapshot.clusters.keys().any(busy)
     }
 

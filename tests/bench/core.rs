@@ -47,6 +47,15 @@ pub struct World {
 impl World {
     /// Returns a core with a pool of idle nodes.
     pub fn new() -> Self {
+        Self::with(NODES)
+    }
+
+    /// Returns a core with an empty pool.
+    pub fn without_nodes() -> Self {
+        Self::with(0)
+    }
+
+    fn with(nodes: u32) -> Self {
         let mut world = Self { sched: Sched::new(Settings::default()), now: UnixMillis(1), running: vec![], events: 0 };
         world.step(Event::Started);
         world.step(Event::WorkspaceCreated {
@@ -57,7 +66,7 @@ impl World {
         });
         world.step(Event::ExperimentCreated { workspace: WorkspaceId(1), name: "first".into() });
         let scale_settings =
-            ScaleSettings::Manual { target_node_count: NodeCount(NODES), node_deallocation_option: Deallocation::Requeue };
+            ScaleSettings::Manual { target_node_count: NodeCount(nodes), node_deallocation_option: Deallocation::Requeue };
         let spec = ClusterSpec {
             provider: ProviderSpec::Local,
             scale_settings,

@@ -6,9 +6,12 @@ mod figures;
 mod hosts;
 mod metrics;
 mod pool;
+#[path = "../pty.rs"]
+mod pty;
 mod screen;
 mod sweep;
 mod table;
+mod terminal;
 
 use figures::Board;
 
@@ -22,4 +25,5 @@ fn main() {
     screen::bench(&mut board);
     sweep::bench(&mut board);
     table::bench(&mut board);
+    terminal::bench(&mut board);
 }

@@ -35,7 +35,7 @@ pub fn bench(board: &mut Board) {
     let mut world = World::new();
     world.fill();
     let whole = Arc::new(whole(world.sched()));
-    let (mut first, mut keys, mut updates) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut first, mut keys, mut ticks, mut updates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
         let mut screen = Screen::new();
@@ -46,6 +46,9 @@ pub fn bench(board: &mut Board) {
             let key: Key = key.parse().expect("a key");
             keys.push(screen.timed(Msg::Key(key)));
         }
+        for _ in 0..KEYS.len() {
+            ticks.push(screen.timed(Msg::Tick));
+        }
         for change in whole.changes.iter().filter(|change| matches!(change, Change::Job(_))).take(500) {
             let update = Update { whole: false, changes: vec![change.clone()], ..(*whole).clone_head() };
             updates.push(screen.timed(Msg::Update(Arc::new(update))));
@@ -53,6 +56,7 @@ pub fn bench(board: &mut Board) {
     }
     board.row("screen: picture of 100,000 jobs to first frame", "ms", first);
     board.percentiles("screen: key to frame, 120x40", "ms", keys);
+    board.percentiles("screen: nothing but time to frame, 120x40", "ms", ticks);
     board.percentiles("screen: update to frame, 120x40", "ms", updates);
 }
 

@@ -199,6 +199,27 @@ fn a_core_out_of_reach_is_said_and_what_is_shown_is_marked_old() {
 }
 
 #[test]
+fn what_is_stored_is_shown_while_the_core_is_opened() {
+    let mut screen = Screen::new(120, 40);
+    let Msg::Update(stored) = update(3, true, at_work()) else { unreachable!() };
+    screen.tell(Msg::Glance(stored));
+    let text = screen.text();
+    assert!(text.lines().next().is_some_and(|line| line.contains("opening the state")), "{text}");
+    assert!(text.contains("run-001"), "{text}");
+    screen.keys("down down");
+    screen.tell(update(4, true, at_work()));
+    assert!(!screen.text().contains("opening the state"));
+}
+
+#[test]
+fn a_filter_that_hides_everything_is_no_first_start() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    screen.keys("/ \"nothing-is-called-so\" enter");
+    let text = screen.text();
+    assert!(text.contains("Nothing selected") && !text.contains("Welcome"), "{text}");
+}
+
+#[test]
 fn a_theme_is_tried_while_it_is_chosen_and_left_by_esc() {
     let ground = |screen: &Screen| screen.buffer()[(0, 0)].bg;
     let mut screen = Screen::at_work(120, 40, |_| {});

@@ -7,6 +7,7 @@ use ostler::model::ids::{ClusterId, ExperimentId, JobId};
 use ostler::model::snapshot::Change;
 use ostler::model::state::ExecutionState::{self, Failed, Queued, Running, Succeeded, Terminating};
 use ostler::model::state::Job;
+use ostler::model::units::UnixMillis;
 use ostler::store::{JobPage, Store};
 
 use super::samples::*;
@@ -102,4 +103,30 @@ fn a_page_has_a_bound() {
         let (jobs, more) = db.jobs(&JobPage { limit, ..JobPage::default() }).unwrap();
         assert_eq!((jobs.len(), more), (1000, true));
     }
+}
+
+/// A first look is taken beside whoever writes, and takes of jobs the newest alone.
+#[test]
+fn a_first_look_has_everything_but_jobs_and_the_newest_of_those() {
+    let place = Place::new();
+    let mut db = place.open();
+    assert!(ostler::store::glance(&place.file(), UnixMillis(1)).is_some_and(|look| look.changes.is_empty()));
+    let mut rows = vec![
+        Change::Group(group(1)),
+        Change::Workspace(workspace(1)),
+        Change::Cluster(cluster(1)),
+        Change::FileServer(file_server(1)),
+        Change::Node(node(1)),
+        Change::Experiment(experiment(1)),
+        Change::Sweep(sweep(1)),
+    ];
+    let kept = rows.len();
+    rows.extend((1..=1_400).map(|id| Change::Job(Arc::new(job(id, 1, if id % 2 == 0 { Queued } else { Succeeded })))));
+    db.commit(&rows_turn(1, rows)).unwrap();
+    let look = ostler::store::glance(&place.file(), UnixMillis(1)).unwrap();
+    assert!(look.whole && look.at == UnixMillis(1));
+    let jobs: BTreeSet<u64> =
+        look.changes.iter().filter_map(|row| if let Change::Job(job) = row { Some(job.id.0) } else { None }).collect();
+    assert_eq!(jobs, (401..=1_400).collect());
+    assert_eq!(look.changes.len() - jobs.len(), kept);
 }

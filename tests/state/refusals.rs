@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use ostler::store::{Db, Store, StoreError};
+use ostler::model::units::UnixMillis;
+use ostler::store::{Db, Store, StoreError, glance};
 
 use super::samples::*;
 
@@ -47,6 +48,7 @@ fn a_database_of_another_program() {
     let before = fs::read(place.file()).unwrap();
     assert!(refusal(&place.file()).contains("another program (application id 0x7)"));
     assert!(Db::check(&place.file()).is_err());
+    assert!(glance(&place.file(), UnixMillis(1)).is_none());
     assert_eq!(fs::read(place.file()).unwrap(), before);
 }
 
@@ -60,12 +62,15 @@ fn a_database_of_a_newer_version() {
     assert!(error.ends_with("not opened"), "{error}");
     let error = Db::check(&place.file()).unwrap_err().to_string();
     assert!(error.contains("9.1.0"), "{error}");
+    assert!(glance(&place.file(), UnixMillis(1)).is_none());
 }
 
 #[test]
 fn an_empty_file_is_a_new_database() {
     let place = Place::new();
+    assert!(glance(&place.file(), UnixMillis(1)).is_none());
     fs::write(place.file(), "").unwrap();
+    assert!(glance(&place.file(), UnixMillis(1)).is_none());
     fs::set_permissions(place.file(), fs::Permissions::from_mode(0o644)).unwrap();
     Db::check(&place.file()).unwrap();
     let mut db = place.open();

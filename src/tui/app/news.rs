@@ -51,6 +51,12 @@ impl App {
         effects
     }
 
+    pub(super) fn on_glance(&mut self, stored: &Update) -> Vec<UiEffect> {
+        let effects = self.on_update(stored);
+        self.cx.world.link = crate::tui::world::CoreLink::Opening;
+        effects
+    }
+
     /// Tells of jobs that ended: one by name, many by number.
     pub(super) fn ended(&self, jobs: &[std::sync::Arc<crate::model::state::Job>]) -> Vec<UiEffect> {
         let well = jobs.iter().filter(|j| j.state == ExecutionState::Succeeded).count();

@@ -12,8 +12,8 @@ use crate::tui::pane::After;
 const LINE_BYTES_MAX: usize = 16 << 10;
 
 impl Live {
-    pub(super) fn save(&self, file: FileRef, path: String) {
-        let (client, messages) = (self.client.clone(), self.messages.clone());
+    pub(super) fn save(&self, client: Client, file: FileRef, path: String) {
+        let messages = self.messages.clone();
         tokio::spawn(async move {
             let note = fetch(&client, file, Path::new(&path)).await.map(|bytes| format!("saved {bytes} to {path}"));
             let _ = messages.send(Msg::Note(note)).await;
@@ -144,9 +144,9 @@ impl Live {
         Ok(())
     }
 
-    pub(super) async fn page(&mut self, file: FileRef) -> io::Result<()> {
+    pub(super) async fn page(&mut self, client: Client, file: FileRef) -> io::Result<()> {
         let path = private_file(".log")?;
-        let shown = match fetch(&self.client, file, &path).await {
+        let shown = match fetch(&client, file, &path).await {
             Ok(_) => self.aside("PAGER", "less", &path).await?,
             Err(fault) => Err(fault),
         };

@@ -639,7 +639,9 @@ impl Pane for Detail {
                 spans.push(Span::styled(TAB_GAP, cx.style(Role::Line)));
             }
             let role = if *tab == self.tab() { Role::TabOn } else { Role::TabOff };
-            spans.push(Span::styled(tab.title(), cx.style(role)));
+            // A filter can leave nothing to be selected; that is no first start.
+            let hidden = *tab == Tab::Welcome && !cx.world.snapshot.workspaces.is_empty();
+            spans.push(Span::styled(if hidden { "Nothing selected" } else { tab.title() }, cx.style(role)));
         }
         Line::from(spans)
     }

@@ -171,7 +171,7 @@ fn row(subject: Subject, open: bool, cx: &Cx) -> Row {
 /// The style of data that may no longer be so.
 fn fresh(cx: &Cx, role: Role) -> Style {
     match cx.world.link {
-        CoreLink::Lost { .. } => cx.style(Role::Stale),
+        CoreLink::Lost { .. } | CoreLink::Opening => cx.style(Role::Stale),
         CoreLink::Never | CoreLink::Here => cx.style(role),
     }
 }
