@@ -13,11 +13,28 @@ pub struct Lab(pub User);
 
 impl Lab {
     pub fn new() -> Self {
-        let lab = Self(User::new());
-        for line in ["workspace create lab", "experiment create first", "cluster create pool --provider local --target 2"] {
-            let ran = lab.0.run(line);
-            assert_eq!(ran.code, 0, "{}", ran.shown());
+        Self::of(User::new())
+    }
+
+    /// The same with a configuration.
+    pub fn configured(text: &str) -> Self {
+        let user = User::new();
+        let file = user.file("config.toml", text).display().to_string();
+        Self::of(user.with("OSTLER_CONFIG", &file))
+    }
+
+    /// A user with a workspace and an experiment.
+    pub fn without_nodes(user: User) -> Self {
+        let lab = Self(user);
+        for line in ["workspace create lab", "experiment create first"] {
+            lab.ok(line);
         }
+        lab
+    }
+
+    fn of(user: User) -> Self {
+        let lab = Self::without_nodes(user);
+        lab.ok("cluster create pool --provider local --target 2");
         lab.until("cluster show -o json", |ran| json(ran)["nodeStateCounts"]["idleNodeCount"] == 2);
         lab
     }

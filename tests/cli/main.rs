@@ -9,6 +9,7 @@ mod declare;
 mod files;
 mod gpus;
 mod guarded;
+mod hard;
 mod job_files;
 mod lab;
 mod places;

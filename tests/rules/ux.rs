@@ -3,7 +3,7 @@
 use crate::model::{missing, rows_of, wrong_names};
 
 /// How many rows each group has; rows are only ever added.
-const GROUPS: [(&str, usize); 8] = [("S", 18), ("N", 5), ("J", 15), ("L", 16), ("M", 14), ("T", 5), ("W", 5), ("K", 12)];
+const GROUPS: [(&str, usize); 8] = [("S", 19), ("N", 5), ("J", 15), ("L", 16), ("M", 14), ("T", 5), ("W", 5), ("K", 15)];
 
 #[test]
 fn the_table_of_the_screen_is_whole() {

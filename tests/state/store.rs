@@ -202,6 +202,25 @@ fn settings_are_those_that_keep_the_promise() {
 }
 
 #[test]
+fn a_lock_that_another_program_holds_is_waited_for_and_then_said() {
+    let place = Place::new();
+    let mut db = place.open();
+    db.commit(&turn(1)).unwrap();
+    let other = rusqlite::Connection::open(place.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = db.commit(&turn(2)).unwrap_err().to_string();
+    assert!(refused.contains("another program has held its lock for 5 s"), "{refused}");
+    // One that holds it for less is not noticed.
+    let shorter = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    db.commit(&turn(2)).unwrap();
+    shorter.join().unwrap();
+    assert_eq!(db.load().unwrap().seq, Seq(2));
+}
+
+#[test]
 fn readers_do_not_wait_for_a_writer() {
     let place = Place::new();
     let mut db = place.open();

@@ -4,8 +4,13 @@
 //! Without tmux the tests end at once and say so; `tests/run` installs it and fails when it is missing as root.
 
 mod crash;
+mod far;
 mod hostile;
 mod life;
 mod place;
+#[path = "../pty.rs"]
+mod pty;
+#[path = "../links/sshd.rs"]
+mod sshd;
 mod tmux;
 mod visit;

@@ -58,7 +58,18 @@ impl Place {
         self.open(width, height, &["PS1=sh> ", program], &["bash", "--norc", "--noprofile", "-i"], &[])
     }
 
+    /// Returns the line that opens the screen, for a shell that knows nothing of this place.
+    pub fn line(&self, variables: &[&str]) -> String {
+        let words = self.words(variables, &[env!("CARGO_BIN_EXE_ostler")], &[]);
+        words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
+    }
+
     fn open(&self, width: u16, height: u16, variables: &[&str], program: &[&str], args: &[&str]) -> Tmux {
+        let words = self.words(variables, program, args);
+        Tmux::start(self.dir.path(), width, height, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn words(&self, variables: &[&str], program: &[&str], args: &[&str]) -> Vec<String> {
         let (home, state) = (self.dir.path().display().to_string(), self.state().display().to_string());
         let mut words = vec![
             "env".to_owned(),
@@ -73,7 +84,7 @@ impl Place {
         words.extend(variables.iter().map(|word| (*word).to_owned()));
         words.extend(program.iter().map(|word| (*word).to_owned()));
         words.extend(args.iter().map(|word| (*word).to_owned()));
-        Tmux::start(self.dir.path(), width, height, &words.iter().map(String::as_str).collect::<Vec<_>>())
+        words
     }
 }
 
