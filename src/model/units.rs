@@ -35,6 +35,14 @@ pub struct NodeCount(pub u32);
 const MICROS: i64 = 1_000_000;
 
 impl Money {
+    /// Returns it with as many decimals as it has, to be read again: `4.31`, `0.000001`.
+    pub fn exact(self) -> String {
+        let (sign, micros) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        let whole = MICROS.unsigned_abs();
+        let text = format!("{sign}{}.{:06}", micros / whole, micros % whole);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// Returns what this price for an hour comes to in a time.
     pub fn over(self, span: Millis) -> Self {
         let micros = i128::from(self.0) * i128::from(span.0) / 3_600_000;

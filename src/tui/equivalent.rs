@@ -38,7 +38,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             let mut words = match budget {
                 None => words(&["budget", "clear"]),
                 Some(budget) => {
-                    let (limit, per, then) = (budget.limit.to_string(), budget.period.word(), budget.then.word());
+                    let (limit, per, then) = (budget.limit.exact(), budget.period.word(), budget.then.word());
                     words(&["budget", "set", &limit, "--per", per, "--then", then])
                 }
             };

@@ -51,7 +51,7 @@ fn what_is_shown_for_an_act_is_understood() {
         Request::SetBudget {
             cluster: Some(cluster.clone()),
             workspace: None,
-            budget: Some(Budget::new(Money(99_500_000), Period::Week, Brake::Zero)),
+            budget: Some(Budget::new(Money(99_500_001), Period::Week, Brake::Zero)),
         },
         Request::SetBudget { cluster: None, workspace: Some("vision/prod".into()), budget: None },
         Request::AutoScale {
