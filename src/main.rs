@@ -26,6 +26,7 @@ fn options(look: Look) -> TuiOptions {
         keys: look.config.ui.keys.clone(),
         readonly: look.readonly,
         ascii: look.ascii,
+        blocks: look.blocks,
         stop_hold: look.config.settings.stop_hold,
         record: look.record,
         demo: look.demo,

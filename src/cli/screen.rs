@@ -49,6 +49,8 @@ pub struct Look {
     pub readonly: bool,
     /// Nothing outside ASCII is drawn.
     pub ascii: bool,
+    /// But for curves, which are made of half blocks.
+    pub blocks: bool,
     /// Records the session's messages here.
     pub record: Option<PathBuf>,
     /// What concerns the screen, as the configuration changes.
@@ -109,12 +111,16 @@ fn terminal(environment: &Environment) -> Result<(), Failure> {
 
 fn look(session: &Session, environment: &Environment, demo: bool, recording: &Recording) -> Look {
     let variable = || environment.get("OSTLER_RECORD").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let plain = session.config.ui.ascii || charset(environment).is_some_and(|charset| !is_utf8(&charset));
+    // The console of the kernel: its fonts have the signs of the first PC, and so half blocks, but neither braille nor ours.
+    let console = environment.get("TERM").is_some_and(|term| term == "linux");
     Look {
         config: session.config.clone(),
         themes_dir: places::themes_dir(),
         sizes_file: session.state_dir.join("panes.json"),
         readonly: session.globals.readonly,
-        ascii: session.config.ui.ascii || charset(environment).is_some_and(|charset| !is_utf8(&charset)),
+        ascii: plain || console,
+        blocks: console && !plain,
         record: recording.record.clone().or_else(variable),
         demo,
         changes: super::watch::screen(&session.config),

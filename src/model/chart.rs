@@ -1,5 +1,5 @@
 //! Curves and points as dots in cells of text: the one maker of pictures of numbers, for the command line and for the screen.
-//! Pure. A cell is two dots wide and four high; where braille cannot be drawn, letters and signs of ASCII stand for it.
+//! Pure. A cell is two dots wide and four high; where braille cannot be drawn, half blocks or letters and signs of ASCII stand for it.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,17 @@ use super::metric::Point;
 pub const DOTS: (usize, usize) = (2, 4);
 /// What tells curves apart without colours.
 pub const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
+
+/// What a terminal can draw dots with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dots {
+    /// Each by itself.
+    Braille,
+    /// Each half of a cell.
+    Blocks,
+    /// Letters and signs for whole cells.
+    Ascii,
+}
 
 /// Returns the letter of a curve by its number; after the last letter again from the first.
 pub fn letter(number: usize) -> char {
@@ -146,9 +157,22 @@ pub fn braille(dots: u8) -> char {
     if dots == 0 { ' ' } else { char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' ') }
 }
 
-/// Returns a small curve of so many cells, one line high: the values by their order, the last ones at the right end. Without
-/// braille it is made of signs that stand low, in the middle and high.
-pub fn spark(values: &[f64], cells: usize, ascii: bool) -> String {
+/// The dots of the upper half of a cell.
+const UPPER: u8 = BITS[0][0] | BITS[1][0] | BITS[0][1] | BITS[1][1];
+
+/// Returns the text of dots where only the halves of a cell can be told apart (Unicode 1.1, 2580-2588).
+pub fn block(dots: u8) -> char {
+    match (dots & UPPER != 0, dots & !UPPER != 0) {
+        (false, false) => ' ',
+        (true, false) => '▀',
+        (false, true) => '▄',
+        (true, true) => '█',
+    }
+}
+
+/// Returns a small curve of so many cells, one line high: the values by their order, the last ones at the right end. In ASCII
+/// it is made of signs that stand low, in the middle and high.
+pub fn spark(values: &[f64], cells: usize, made_of: Dots) -> String {
     let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     let Some(axis) = Axis::of(finite.iter().copied(), false) else { return " ".repeat(cells) };
     if cells == 0 {
@@ -164,17 +188,13 @@ pub fn spark(values: &[f64], cells: usize, ascii: bool) -> String {
     canvas.curve((0..count).map(|part| ((begin + part) as f64 / width, axis.share(value(part)).unwrap_or(0.0))), 0);
     let symbol = |column: usize| match canvas.cell(column, 0) {
         None => ' ',
-        Some((dots, _)) if !ascii => braille(dots),
-        Some((dots, _)) => {
-            let upper = BITS[0][0] | BITS[1][0] | BITS[0][1] | BITS[1][1];
-            if dots & upper == 0 {
-                '_'
-            } else if dots & !upper == 0 {
-                '^'
-            } else {
-                '-'
-            }
-        }
+        Some((dots, _)) => match (made_of, block(dots)) {
+            (Dots::Braille, _) => braille(dots),
+            (Dots::Blocks, block) => block,
+            (Dots::Ascii, '▄') => '_',
+            (Dots::Ascii, '▀') => '^',
+            (Dots::Ascii, _) => '-',
+        },
     };
     (0..cells).map(symbol).collect()
 }
@@ -240,6 +260,8 @@ mod tests {
     fn dots_stand_where_they_should() {
         let drawn = |heights| braille(filled(heights));
         assert_eq!([drawn([0, 0]), drawn([1, 1]), drawn([4, 4]), drawn([2, 0])], [' ', '⣀', '⣿', '⡄']);
+        let halves = |heights| block(filled(heights));
+        assert_eq!([halves([0, 0]), halves([1, 2]), halves([0, 3])], [' ', '▄', '█']);
         let mut canvas = Canvas::new(3, 2);
         let end = canvas.curve([(0.0, 0.0), (1.0, 1.0), (2.0, 0.5)].into_iter(), 4);
         assert_eq!(end, Some((2, 0)), "what is outside is not drawn");
@@ -251,12 +273,13 @@ mod tests {
 
     #[test]
     fn small_curves() {
-        assert_eq!(spark(&[1.0, 0.5, 0.0], 3, false), " ⠈⢆", "what is new stands at the right end");
-        assert_eq!(spark(&[], 4, false), "    ");
-        assert_eq!(spark(&[f64::NAN], 2, false), "  ");
+        assert_eq!(spark(&[1.0, 0.5, 0.0], 3, Dots::Braille), " ⠈⢆", "what is new stands at the right end");
+        assert_eq!(spark(&[], 4, Dots::Braille), "    ");
+        assert_eq!(spark(&[f64::NAN], 2, Dots::Braille), "  ");
         let falling: Vec<f64> = (0..100).map(|n| 1.0 / f64::from(n + 1)).collect();
-        assert_eq!(spark(&falling, 6, true).chars().count(), 6);
-        assert!(spark(&falling, 6, true).ends_with('_') && spark(&falling, 6, true).is_ascii());
-        assert_eq!(spark(&falling, 0, false), "");
+        assert_eq!(spark(&falling, 6, Dots::Ascii).chars().count(), 6);
+        assert!(spark(&falling, 6, Dots::Ascii).ends_with('_') && spark(&falling, 6, Dots::Ascii).is_ascii());
+        assert_eq!(spark(&falling, 0, Dots::Braille), "");
+        assert_eq!(spark(&[1.0, 0.5, 0.0], 3, Dots::Blocks), " ▀█", "each half of a cell that has a dot");
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::commands::CommandId;
+use crate::model::chart::Dots;
 use crate::model::ids::JobId;
 use crate::model::units::{Millis, UnixMillis};
 use crate::tui::keymap::Keymap;
@@ -42,12 +43,26 @@ pub struct Look {
     pub readonly: bool,
     /// No box drawing, no braille, no symbols outside ASCII.
     pub ascii: bool,
+    /// Where `ascii` is: curves are made of half blocks all the same, which the fonts of consoles have.
+    #[serde(default)]
+    pub blocks: bool,
     /// How long a stop can be taken back.
     pub stop_hold: Millis,
     /// Whether a job that ends rings.
     pub bell: bool,
     /// This is the demo: leaving it leaves nothing behind.
     pub demo: bool,
+}
+
+impl Look {
+    /// Returns what curves are made of.
+    pub fn dots(&self) -> Dots {
+        match (self.ascii, self.blocks) {
+            (false, _) => Dots::Braille,
+            (true, true) => Dots::Blocks,
+            (true, false) => Dots::Ascii,
+        }
+    }
 }
 
 /// What panes may look at.

@@ -46,7 +46,7 @@ impl App {
         }
         self.draw_toasts(area, buf);
         if self.cx.look.ascii {
-            ascii_only(buf);
+            ascii_only(buf, self.cx.look.blocks);
         }
     }
 
@@ -269,8 +269,9 @@ fn pad(mut line: Line<'static>) -> Line<'static> {
 }
 
 /// Puts ASCII in the place of whatever is none, also of what sentences and other people's names hold.
-fn ascii_only(buf: &mut Buffer) {
-    for cell in buf.content.iter_mut().filter(|cell| !cell.symbol().is_ascii()) {
+fn ascii_only(buf: &mut Buffer, blocks: bool) {
+    let stays = |symbol: &str| symbol.is_ascii() || (blocks && matches!(symbol, "▀" | "▄" | "█"));
+    for cell in buf.content.iter_mut().filter(|cell| !stays(cell.symbol())) {
         cell.set_char(match cell.symbol() {
             "…" => '.',
             "·" | "•" | "–" | "—" | "─" => '-',

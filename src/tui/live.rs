@@ -69,6 +69,7 @@ pub(super) fn start(options: &TuiOptions) -> Result<Start, Fault> {
     let look = Look {
         readonly: options.readonly,
         ascii: options.ascii,
+        blocks: options.blocks,
         stop_hold: options.stop_hold,
         bell: options.bell,
         demo: options.demo,

@@ -59,6 +59,8 @@ pub struct TuiOptions {
     pub readonly: bool,
     /// Nothing outside ASCII is drawn.
     pub ascii: bool,
+    /// Where `ascii` is: curves are made of half blocks all the same.
+    pub blocks: bool,
     /// How many colours; guessed from the environment when absent.
     pub depth: Option<theme::Depth>,
     /// Whether clicks and the wheel are ours.
@@ -94,6 +96,7 @@ impl Default for TuiOptions {
             keys: BTreeMap::new(),
             readonly: false,
             ascii: false,
+            blocks: false,
             depth: None,
             mouse: true,
             bell: true,

@@ -89,7 +89,8 @@ struct Screen {
 impl Screen {
     fn new() -> Self {
         let themes = Themes::default();
-        let look = Look { readonly: false, ascii: false, stop_hold: Millis::from_secs(5), bell: false, demo: false };
+        let look =
+            Look { readonly: false, ascii: false, blocks: false, stop_hold: Millis::from_secs(5), bell: false, demo: false };
         let keymap = Keymap::new(&BTreeMap::new()).expect("the table has no conflict");
         let theme = themes.load("ostler-dark").expect("the built-in theme loads");
         let app = App::new(Start { look, keymap, themes, theme, depth: Depth::True, sizes: Sizes::default() });

@@ -11,6 +11,7 @@ use ostler::model::snapshot::Change;
 use ostler::model::spec::Priority;
 use ostler::model::state::{NodeState, QueueHead};
 use ostler::model::units::{Bytes, Millis, Money};
+use ostler::tui::cx::Look;
 use ostler::tui::msg::{Msg, Ticket};
 use ostler::tui::pane::UiEffect;
 
@@ -57,7 +58,11 @@ fn sample(secs_ago: u64, gpus: Vec<GpuSample>) -> Sample {
 
 /// On the History tab of `gpu-1`, whose answer is not there yet.
 fn history() -> (Screen, Ticket) {
-    let mut screen = Screen::at_work(120, 40, |_| {});
+    history_on(|_| {})
+}
+
+fn history_on(decide: impl Fn(&mut Look)) -> (Screen, Ticket) {
+    let mut screen = Screen::at_work(120, 40, decide);
     screen.keys(": \"gpu-1\" enter tab alt-2");
     let asked = question(&screen, |request| matches!(request, Request::NodeHistory { .. }));
     let Some((ticket, request)) = asked else { panic!("not asked for: {:?}\n{}", screen.asked, screen.text()) };
@@ -89,6 +94,19 @@ fn a_node_shows_its_day() {
         seen.push(screen.text().contains("not measured then"));
     }
     assert!(seen.contains(&true) && seen.contains(&false));
+}
+
+/// Its font has the signs of the first PC.
+#[test]
+fn a_console_gets_curves_of_half_blocks() {
+    let (mut screen, ticket) = history_on(|look| (look.ascii, look.blocks) = (true, true));
+    let samples =
+        (0..720).rev().map(|minute| sample(minute * 60, vec![gpu(0, if minute < 90 { 900 } else { 20 })])).collect();
+    screen.tell(Msg::Reply(ticket, Box::new(Ok(Reply::History(samples)))));
+    let text = screen.text();
+    let others: String = text.chars().filter(|c| !c.is_ascii()).collect();
+    assert!(others.contains('█') && others.contains('▄'), "{text}");
+    assert!(others.chars().all(|c| "▀▄█".contains(c)), "{text}");
 }
 
 #[test]

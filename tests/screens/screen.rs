@@ -36,7 +36,8 @@ impl Screen {
     /// Returns an empty screen that something was decided for.
     pub fn with(width: u16, height: u16, decide: impl Fn(&mut Look)) -> Self {
         let themes = Themes::default();
-        let mut look = Look { readonly: false, ascii: false, stop_hold: Millis::from_secs(5), bell: true, demo: false };
+        let mut look =
+            Look { readonly: false, ascii: false, blocks: false, stop_hold: Millis::from_secs(5), bell: true, demo: false };
         decide(&mut look);
         let keymap = Keymap::new(&BTreeMap::new()).expect("the table has no conflict");
         let theme = themes.load("ostler-dark").expect("the built-in theme loads");

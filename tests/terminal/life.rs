@@ -48,12 +48,15 @@ fn a_console_of_sixteen_colours_gets_no_others() {
     tmux.wait(&["Workspaces", "lab", "1/1"]);
     tmux.go_to("here");
     tmux.keys("+");
-    tmux.wait(&["1 → 2"]);
+    tmux.wait(&["1 -> 2"]);
     // Together they would be one key with alt.
     tmux.keys("Escape");
-    tmux.wait_gone(&["1 → 2"]);
+    tmux.wait_gone(&["1 -> 2"]);
     tmux.keys("?");
     tmux.wait(&["Help"]);
+    // Nor signs that its font has not.
+    let help = tmux.wait(&["Help"]);
+    assert!(help.is_ascii(), "{help}");
     let raw = String::from_utf8_lossy(&tmux.raw()).into_owned();
     let looks: Vec<&str> =
         raw.split("\u{1b}[").skip(1).filter_map(|part| part.split_once('m').map(|(look, _)| look)).collect();

@@ -88,11 +88,11 @@ impl Tmux {
     /// Goes to a thing by its name, in the palette of the screen.
     pub fn go_to(&self, name: &str) {
         self.keys(":");
-        self.wait(&["╭ Palette ─"]);
+        self.wait(&[" Palette "]);
         self.text(name);
         self.wait(&[&format!(": {name} ")]);
         self.keys("Enter");
-        self.wait_gone(&["╭ Palette ─"]);
+        self.wait_gone(&[" Palette "]);
     }
 
     /// Returns what is on the screen.

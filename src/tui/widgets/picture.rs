@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ratatui::text::{Line, Span};
 
-use crate::model::chart::{Axis, Canvas, braille, letter};
+use crate::model::chart::{Axis, Canvas, Dots, block, braille, letter};
 use crate::model::study::short;
 use crate::tui::cx::Cx;
 use crate::tui::theme::Role;
@@ -56,8 +56,14 @@ impl Picture<'_> {
             return Span::styled(sign.to_string(), style(*role));
         }
         match self.canvas.cell(column, line) {
-            Some((_, curve)) if cx.look.ascii => Span::styled(letter(curve).to_string(), style((self.role)(curve))),
-            Some((dots, curve)) => Span::styled(braille(dots).to_string(), style((self.role)(curve))),
+            Some((dots, curve)) => {
+                let symbol = match cx.look.dots() {
+                    Dots::Braille => braille(dots),
+                    Dots::Blocks => block(dots),
+                    Dots::Ascii => letter(curve),
+                };
+                Span::styled(symbol.to_string(), style((self.role)(curve)))
+            }
             None => Span::styled(" ", if here { cx.style(Role::Choice) } else { cx.style(Role::Text) }),
         }
     }

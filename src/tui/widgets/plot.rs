@@ -1,8 +1,8 @@
-//! A curve in a few lines of text: braille where it can be drawn, else blocks of ASCII. A place on it is read with a cursor.
+//! A curve in a few lines of text: braille where it can be drawn, else half blocks or ASCII. A place on it is read with a cursor.
 
 use ratatui::text::{Line, Span};
 
-use crate::model::chart::{DOTS, braille, filled};
+use crate::model::chart::{DOTS, Dots, block, braille, filled};
 use crate::model::units::{Bytes, Money};
 use crate::tui::cx::Cx;
 use crate::tui::theme::Role;
@@ -87,7 +87,11 @@ impl Plot<'_> {
             for cell in 0..cells {
                 let at = |dot: usize| self.values.get(cell * DOTS.0 + dot).copied().flatten().map_or(0, level);
                 let heights = [at(0), at(1)].map(|height| height.saturating_sub(floor).min(DOTS.1));
-                let symbol = if cx.look.ascii { plain(heights) } else { braille(filled(heights)) };
+                let symbol = match cx.look.dots() {
+                    Dots::Braille => braille(filled(heights)),
+                    Dots::Blocks => block(filled(heights)),
+                    Dots::Ascii => plain(heights),
+                };
                 let here = self.cursor.is_some_and(|cursor| cursor / DOTS.0 == cell);
                 let style = cx.style(if here { Role::Choice } else { self.role });
                 spans.push(Span::styled(symbol.to_string(), style));

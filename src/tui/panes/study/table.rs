@@ -92,7 +92,7 @@ impl Metrics {
 /// Returns a small curve of points.
 pub fn small(points: &[Point], cells: usize, cx: &Cx) -> String {
     let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-    spark(&values, cells, cx.look.ascii)
+    spark(&values, cells, cx.look.dots())
 }
 
 /// Returns which way the end of a curve goes: the last reading against one some way back.
