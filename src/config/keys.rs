@@ -237,7 +237,7 @@ pub const ALL: &[Key] = &[
     },
     Key {
         name: "ascii",
-        about: "Draw the screen with ASCII alone.",
+        about: "Draw the screen with ASCII alone; on the console of the kernel (TERM=linux) curves are half blocks besides.",
         by_environment: true,
         read: |field, config, faults| config.ui.ascii = field.truth(faults).unwrap_or(config.ui.ascii),
         show: |config| config.ui.ascii.to_string(),
