@@ -133,7 +133,7 @@ impl Sched {
         let Some(auto) = self.clusters.get(&id).map(|cluster| &cluster.auto) else { return };
         let (changed, retries) = (auto.next != next, auto.retry_at.is_some());
         if next.as_ref().is_some_and(|next| next.at <= self.turn.now) && !retries {
-            // A job that was placed beside another needs no node of its own any more: one that was idle for long goes now.
+            // What was decided since `auto_scale` looked leaves one over that was idle for long: it goes in the next round.
             self.disturb(id);
         }
         if changed {

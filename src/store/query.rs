@@ -8,10 +8,12 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::care::dir_of;
 use super::fault::Trouble;
 use super::migrations;
 use super::open;
 use super::outbox;
+use super::place;
 use super::rows::{from_json, int};
 use super::{JobPage, Loaded, StoreError};
 use crate::model::ids::{Epoch, ExperimentId, JobId, Seq};
@@ -29,7 +31,7 @@ const IDLE_READERS_MAX: usize = 4;
 const INDEX_WALKS_MAX: usize = 64;
 
 /// How many live and how many ended jobs a first look takes, the newest: more than a screen shows.
-const GLANCE_JOBS: u32 = 500;
+const GLANCE_JOBS: usize = 500;
 
 const STATES: [ExecutionState; 5] = [
     ExecutionState::Queued,
@@ -142,16 +144,7 @@ impl Reader {
     /// As [`Reader::load`].
     pub fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
         let limit = if page.limit == 0 { PAGE_MAX } else { page.limit.min(PAGE_MAX) } as usize;
-        self.with(|conn| {
-            let mut ids = page_ids(conn, page, limit + 1)?;
-            let more = ids.len() > limit;
-            ids.truncate(limit);
-            let mut jobs = Vec::with_capacity(ids.len());
-            for id in ids {
-                jobs.extend(one_job(conn, "SELECT id, body FROM job WHERE id = ?1", &[&id])?);
-            }
-            Ok((jobs, more))
-        })
+        self.with(|conn| page_of(conn, page, limit))
     }
 
     /// Returns those of some texts, which no body holds by chance, that a job or a sweep has in what was asked for. Reads each
@@ -219,6 +212,18 @@ fn one_job(conn: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<Option
     let mut select = conn.prepare_cached(sql)?;
     let found = select.query_row(params, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
     found.map(|(id, body)| from_json("job", id, &body)).transpose()
+}
+
+/// Returns at most `limit` jobs of a page, and whether there are more.
+fn page_of(conn: &Connection, page: &JobPage, limit: usize) -> Result<(Vec<Arc<Job>>, bool), Trouble> {
+    let mut ids = page_ids(conn, page, limit + 1)?;
+    let more = ids.len() > limit;
+    ids.truncate(limit);
+    let mut jobs = Vec::with_capacity(ids.len());
+    for id in ids {
+        jobs.extend(one_job(conn, "SELECT id, body FROM job WHERE id = ?1", &[&id])?);
+    }
+    Ok((jobs, more))
 }
 
 /// Returns the identities of the first `limit` jobs of a page, in its order.
@@ -314,38 +319,36 @@ fn ids_of(
 }
 
 /// Takes a first look at a database that this process has not opened yet: everything but jobs, and the newest of those, as
-/// they were committed last. Waits for nobody, checks nothing and changes nothing; `None` where there is nothing to be read by
-/// this version, or what is there cannot be read: whoever opens it says why.
+/// one turn left them. Checks nothing and changes nothing, and may wait as any reader does; `None` where there is nothing to be
+/// read by this version, or what is there cannot be read: whoever opens it says why.
 pub fn glance(path: &Path, at: UnixMillis) -> Option<Update> {
-    if !path.exists() {
+    if !path.exists() || place::check_local(dir_of(path)).is_err() {
         return None;
     }
-    let reader = Reader::new(path);
-    let schema = reader.with(|conn| Ok(open::check_ours(conn, path).ok())).ok()??;
-    if schema != migrations::SCHEMA {
-        return None;
-    }
-    let newest = |states: &[ExecutionState]| JobPage {
-        experiments: None,
-        cluster: None,
-        states: states.to_vec(),
-        after: None,
-        limit: GLANCE_JOBS,
-        newest_first: true,
+    let look = |conn: &Connection| {
+        if open::check_ours(conn, path).ok() != Some(migrations::SCHEMA) {
+            return Ok(None);
+        }
+        let (seq, epoch): (i64, i64) =
+            conn.query_row("SELECT seq, epoch FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut changes = Vec::new();
+        all_but_jobs(conn, &mut changes)?;
+        let (live, ended) = STATES.split_at(3);
+        for states in [live, ended] {
+            let page = JobPage {
+                experiments: None,
+                cluster: None,
+                states: states.to_vec(),
+                after: None,
+                limit: 0,
+                newest_first: true,
+            };
+            changes.extend(page_of(conn, &page, GLANCE_JOBS)?.0.into_iter().map(Change::Job));
+        }
+        let (seq, epoch) = (Seq(seq.cast_unsigned()), Epoch(epoch.cast_unsigned()));
+        Ok(Some(Update { seq, epoch, at, whole: true, changes }))
     };
-    let (live, ended) = STATES.split_at(3);
-    let (live, ended) = (reader.jobs(&newest(live)).ok()?.0, reader.jobs(&newest(ended)).ok()?.0);
-    let (seq, epoch, mut changes) = reader
-        .with(|conn| {
-            let (seq, epoch): (i64, i64) =
-                conn.query_row("SELECT seq, epoch FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let mut rows = Vec::new();
-            all_but_jobs(conn, &mut rows)?;
-            Ok((Seq(seq.cast_unsigned()), Epoch(epoch.cast_unsigned()), rows))
-        })
-        .ok()?;
-    changes.extend(live.into_iter().chain(ended).map(Change::Job));
-    Some(Update { seq, epoch, at, whole: true, changes })
+    Reader::new(path).with(look).ok().flatten()
 }
 
 /// Reads what a start needs.

@@ -12,7 +12,8 @@ use crate::node::{Node, PATIENCE, Shell, key, link, tuning};
 crate::in_every_shell!(a_cut_at_any_byte_loses_nothing_and_doubles_nothing);
 
 /// `sh cut.sh DIR SHELL... -c PROGRAM`: a session that is cut as DIR/cut says, once: `in N` or `out N`. `dd` and not `head`, which
-/// would keep what it reads for a while. A shell whose input is cut sees its end; one whose output is cut is ended with its group. What came through is in DIR/in and DIR/out.
+/// would keep what it reads for a while. A shell whose input is cut sees its end; one whose output is cut is ended with its group.
+/// What came through is in DIR/in and DIR/out.
 const CUT: &str = r#"
 DIR=$1 WAY='' N=''
 shift

@@ -39,14 +39,13 @@ fn too_few_descriptors_are_said_at_each_node_that_has_none_and_the_rest_works() 
     core.wait().expect("it ends");
 }
 
-fn signal(lab: &Lab, signal: Signal) {
+/// Has the core stand still for a time.
+fn sleeps(lab: &Lab, span: Duration) {
     let pid = json(&lab.run("serve --status -o json"))["pid"].as_i64().expect("the core's process");
     let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
-    kill_process(pid, signal).expect("it is ours");
-    if signal == Signal::STOP {
-        std::thread::sleep(Duration::from_secs(6));
-        kill_process(pid, Signal::CONT).expect("it is ours");
-    }
+    kill_process(pid, Signal::STOP).expect("it is ours");
+    std::thread::sleep(span);
+    kill_process(pid, Signal::CONT).expect("it is ours");
 }
 
 /// As a laptop does when it is closed: what is due by then is decided after its nodes were looked at.
@@ -58,7 +57,7 @@ fn a_core_that_slept_looks_at_its_nodes_before_it_decides() {
         "job create -q -n gang --nodes 2 -- 'until [ -e {home}/go ]; do sleep 0.1; done; echo ran >>{home}/ran'"
     ));
     lab.until("job show gang -o json", |ran| json(ran)["executionState"] == "running");
-    signal(&lab, Signal::STOP);
+    sleeps(&lab, Duration::from_secs(6));
     // What it decides it decides in the first seconds.
     for _ in 0..10 {
         let job = json(&lab.run("job show gang -o json"));

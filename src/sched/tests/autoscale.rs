@@ -159,18 +159,6 @@ fn a_node_that_can_take_no_job_is_replaced_and_goes() {
     assert_eq!(rig.nodes(), "running");
 }
 
-/// What makes one node go and what asks for another can come in one moment, before the deadline is told.
-#[test]
-fn a_node_that_is_of_no_use_goes_in_the_moment_in_which_it_is_replaced() {
-    let mut rig = auto(2, 4);
-    rig.submit("a", 1);
-    rig.on(Event::DrainAsked { node: node(2) });
-    assert_eq!(rig.nodes(), "running idle");
-    rig.now = rig.now + IDLE;
-    rig.submit("b", 1);
-    assert_eq!(rig.nodes(), "running leaving allocating");
-}
-
 /// One step, and what it did to the number of nodes: how many came, and how many were sent away. None goes that was used
 /// within the idle time, and none comes in the same breath.
 fn step(rig: &mut Rig, event: Event) -> (usize, usize) {
