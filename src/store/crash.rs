@@ -1,7 +1,9 @@
 //! Named points at which a test can end the process as a crash would: `OSTLER_CRASH_AT=name`, or `name:3` for the third
-//! pass. Only with the feature `crash-points`; without it a point is nothing.
+//! pass. With `OSTLER_CRASH_HOLD=DIR` it stands still there instead, while the test does something to others: it makes the
+//! file `passed` in DIR and goes on when there is one named `struck`. Only with the feature `crash-points`; without it a
+//! point is nothing.
 
-/// Aborts the process here when `OSTLER_CRASH_AT` names this point and its pass has come.
+/// Aborts the process here, or stands still, when `OSTLER_CRASH_AT` names this point and its pass has come.
 #[cfg(feature = "crash-points")]
 pub fn crash_point(name: &'static str) {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,8 +29,19 @@ pub fn crash_point(name: &'static str) {
     {
         let _turn = TURN.lock();
         if PASSES.fetch_add(1, Ordering::SeqCst) + 1 == *pass {
-            std::process::abort();
+            match std::env::var_os("OSTLER_CRASH_HOLD") {
+                Some(dir) => hold(std::path::Path::new(&dir)),
+                None => std::process::abort(),
+            }
         }
+    }
+}
+
+#[cfg(feature = "crash-points")]
+fn hold(dir: &std::path::Path) {
+    let _ = std::fs::write(dir.join("passed"), "");
+    while !dir.join("struck").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
 

@@ -3,10 +3,13 @@
 //!
 //! The life of a job, from the request to the acknowledged proof, is a row of turns, and each has a moment before its commit,
 //! one between commit and act, and one after. So all passes of the points around a turn are all steps of
-//! start, kill and adoption at which the controller can die by itself; [`moments`] has those at which its nodes are further on.
+//! start, kill and adoption at which the controller can die by itself; [`moments`] has those at which its nodes are further on,
+//! and what comes when another one dies at them: agent, supervisor, link, node.
 
 mod moments;
 mod pools;
+#[path = "../tables.rs"]
+mod tables;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

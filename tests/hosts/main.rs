@@ -26,6 +26,7 @@ mod setup;
 mod shared;
 mod slurm;
 mod smb;
+mod soak;
 mod study;
 #[path = "../terminal/tmux.rs"]
 mod tmux;

@@ -86,10 +86,14 @@ impl Host {
         self.dir.path().join(name)
     }
 
+    /// Returns the process that listens.
+    pub fn listener(&self) -> Pid {
+        Pid::from_child(&self.sshd)
+    }
+
     /// Ends the listener and every process of its connections, at once.
     pub fn kill_all(&mut self) {
-        let listener = Pid::from_child(&self.sshd);
-        let mut pids = vec![listener];
+        let mut pids = vec![self.listener()];
         let mut next = 0;
         while let Some(pid) = pids.get(next) {
             pids.extend(children(*pid));

@@ -36,16 +36,14 @@ const HOOKS: &[(&str, &str, At, &str)] = &[
     ("node.proven", "agent", After("    kill_note \"$1\" \"done $2 - - end\""), ""),
 ];
 
-/// The shell function that kills the program, once, when its moment is the one that is armed, and goes on when the
-/// program is no more.
+/// The shell function that, once, when its moment is the one that is armed, says that it has come, and goes on when the test
+/// has struck.
 const HOOK: &str = "crash_here() {
-    CR_AT='' CR_PID=''
+    CR_AT=''
     { read -r CR_AT <'DIR/at'; } 2>/dev/null
     [ \"$CR_AT\" = \"$1\" ] || return 0
     mv 'DIR/at' 'DIR/passed' 2>/dev/null || return 0
-    { read -r CR_PID <'DIR/pid'; } 2>/dev/null
-    kill -s KILL \"$CR_PID\"
-    while [ -e \"/proc/$CR_PID/exe\" ]; do sleep 0.01; done
+    while [ ! -e 'DIR/struck' ]; do sleep 0.01; done
 }
 ";
 
@@ -76,11 +74,11 @@ fn hook(dir: &Path) -> String {
 }
 
 /// Puts the lines into the scripts of all nodes, which nobody runs at the time, and the job's script beside them.
-pub fn put_hooks(dir: &Path, state: &Path) {
+pub fn put_hooks(dir: &Path, home: &Path) {
     for point in POINTS.iter().filter(|point| point.side == Side::Node) {
         assert!(HOOKS.iter().any(|hook| hook.0 == point.name), "{} has no line", point.name);
     }
-    let roots = roots(state);
+    let roots = roots(home);
     assert_eq!(roots.len(), 2);
     for root in roots {
         for script in ["agent", "supervisor"] {
@@ -116,13 +114,18 @@ fn with_hooks(text: &str, script: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Has the process killed at a moment on the node or in the job.
-pub fn arm(dir: &Path, name: &str, pid: u32) {
-    std::fs::write(dir.join("pid"), format!("{pid}\n")).unwrap();
-    match std::fs::remove_file(dir.join("passed")) {
-        Ok(()) => {}
-        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+/// Forgets the former moment.
+pub fn disarm(dir: &Path) {
+    for file in ["at", "passed", "struck"] {
+        match std::fs::remove_file(dir.join(file)) {
+            Ok(()) => {}
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+        }
     }
+}
+
+/// Has a moment on the node or in the job stand still when it comes.
+pub fn arm(dir: &Path, name: &str) {
     std::fs::write(dir.join("at.new"), format!("{name}\n")).unwrap();
     std::fs::rename(dir.join("at.new"), dir.join("at")).unwrap();
 }
@@ -132,20 +135,26 @@ pub fn passed(dir: &Path) -> bool {
     dir.join("passed").exists()
 }
 
-/// Returns the spools of all nodes.
-fn roots(state: &Path) -> Vec<PathBuf> {
+/// Lets what stands still go on.
+pub fn struck(dir: &Path) {
+    std::fs::write(dir.join("struck"), "").unwrap();
+}
+
+/// Returns the spools of all nodes below a directory.
+pub fn roots(nodes: &Path) -> Vec<PathBuf> {
     let below = |dir: PathBuf| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     // Beside the nodes lies the directory that tells whether they share one.
-    below(state.join("nodes")).flat_map(below).filter(|dir| dir.join("jobs").is_dir()).collect()
+    let clusters = below(nodes.to_owned()).filter(|path| path.is_dir());
+    clusters.flat_map(below).filter(|dir| dir.join("jobs").is_dir()).collect()
 }
 
 /// Returns how many records of a job's processes all nodes have: live ones, and those done with.
-pub fn records(state: &Path, job: &str) -> (usize, usize) {
+pub fn records(nodes: &Path, job: &str) -> (usize, usize) {
     let count = |root: &Path, dir: &str| {
         let files = std::fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().file_name());
         files.filter(|name| name.to_str().unwrap().starts_with(&format!("{job}."))).count()
     };
-    let roots = roots(state);
+    let roots = roots(nodes);
     (roots.iter().map(|root| count(root, "jobs")).sum(), roots.iter().map(|root| count(root, "done")).sum())
 }
 

@@ -1,4 +1,4 @@
-//! The program: its host as a child of the test, and commands that use the host that runs and start none.
+//! The program: its host as a child of the test, and commands that use the host that runs and start none; and its two nodes.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,24 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::SOON;
+use super::sshd;
 
 /// How often a state is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Short times, so that a test need not wait for what takes a person's patience.
 const CONFIG: &str = "unreachable_after = \"2s\"\nkill_grace = \"1s\"\n";
+/// The home of whoever signs in to the nodes behind sshd, below the test's directory.
+const HOME: &str = "home";
+
+/// What a host does at a moment of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment<'a> {
+    /// It ends as a crash ends it.
+    DieAt(&'a str),
+    /// It stands still until the test has struck.
+    HoldAt(&'a str),
+}
 
 /// Waits until `look` finds something.
 ///
@@ -38,61 +50,102 @@ pub struct Ran {
     pub err: String,
 }
 
-/// One state directory with its host.
+/// One state directory with its host, and where its nodes' spools are.
 pub struct Ostler {
     dir: PathBuf,
     host: Option<Child>,
+    sshd: Option<sshd::Host>,
+    nodes: PathBuf,
 }
 
 impl Ostler {
-    /// Makes a cluster of two nodes of this machine, waits until they are ready, and ends the host in order.
-    pub fn with_nodes(dir: &Path) -> Self {
+    /// Makes a cluster of two nodes of this machine, which need no ssh, waits until they are ready, and ends the host in order.
+    pub fn with_local_nodes(dir: &Path) -> Self {
         std::fs::write(dir.join("config.toml"), CONFIG).unwrap();
-        let mut ostler = Self { dir: dir.to_owned(), host: None };
+        let ostler = Self { dir: dir.to_owned(), host: None, sshd: None, nodes: dir.join("state/nodes") };
+        ostler.prepared(&["--provider", "local"])
+    }
+
+    /// The same with two nodes behind an sshd of this machine; `None` where there is none.
+    pub fn with_sshd(dir: &Path) -> Option<Self> {
+        let home = dir.join(HOME);
+        std::fs::create_dir(&home).unwrap();
+        let sshd = sshd::Host::start(&format!("SetEnv HOME={}", home.display()))?;
+        let ssh = sshd.write_config("ssh_config", "Host n1 n2");
+        std::fs::write(dir.join("config.toml"), format!("{CONFIG}ssh_config = {ssh:?}\n")).unwrap();
+        let nodes = home.join(".local/state/ostler-node");
+        let ostler = Self { dir: dir.to_owned(), host: None, sshd: Some(sshd), nodes };
+        Some(ostler.prepared(&["--hosts", "n1,n2"]))
+    }
+
+    fn prepared(mut self, provider: &[&str]) -> Self {
+        let ostler = &mut self;
         ostler.spawn(None);
         ostler.await_answer();
         ostler.ok(&["workspace", "create", "lab"]);
         ostler.ok(&["experiment", "create", "first"]);
-        ostler.ok(&["cluster", "create", "c", "--provider", "local", "--target", "2"]);
+        ostler.ok(&[&["cluster", "create", "c", "--target", "2"], provider].concat());
         ostler.await_idle();
         ostler.ok(&["serve", "--stop"]);
         assert!(ostler.await_death().success());
-        ostler
+        self
     }
 
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    pub fn state(&self) -> PathBuf {
-        self.dir.join("state")
+    /// Returns where the spools of the nodes are.
+    pub fn nodes(&self) -> &Path {
+        &self.nodes
+    }
+
+    /// Returns the home of whoever signs in to the nodes behind sshd.
+    pub fn home(&self) -> PathBuf {
+        self.dir.join(HOME)
+    }
+
+    /// Returns the process that takes connections to the nodes.
+    pub fn listener(&self) -> Option<i32> {
+        self.sshd.as_ref().map(|sshd| sshd.listener().as_raw_nonzero().get())
     }
 
     pub fn pid(&self) -> u32 {
         self.host.as_ref().expect("a host runs").id()
     }
 
-    /// Has a host run whose nodes are ready. One that is to die at a moment of its own is always a new one: the former is
-    /// killed, with nothing to do.
-    pub fn start(&mut self, crash_at: Option<&str>) {
-        if crash_at.is_some()
-            && let Some(mut former) = self.host.take()
-        {
-            former.kill().unwrap();
-            former.wait().unwrap();
+    /// Has a host run whose nodes are ready. One that is to die or to stand still at a moment of its own is always a new one:
+    /// the former is killed, with nothing to do.
+    pub fn start(&mut self, moment: Option<Moment<'_>>) {
+        if moment.is_some() {
+            self.kill_if_any();
         }
         if self.host.is_none() {
-            self.spawn(crash_at);
+            self.spawn(moment);
             self.await_answer();
         }
         until("the nodes are ready", || self.ready());
     }
 
-    fn spawn(&mut self, crash_at: Option<&str>) {
+    /// Kills the host, if one runs.
+    pub fn kill_if_any(&mut self) {
+        if let Some(mut former) = self.host.take() {
+            former.kill().unwrap();
+            former.wait().unwrap();
+        }
+    }
+
+    fn spawn(&mut self, moment: Option<Moment<'_>>) {
         let log = File::options().create(true).append(true).open(self.dir.join("serve.log")).unwrap();
         let mut command = self.command(&["serve"]);
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        command.env("OSTLER_CRASH_AT", crash_at.unwrap_or_default());
+        match moment {
+            None => {}
+            Some(Moment::DieAt(name)) => _ = command.env("OSTLER_CRASH_AT", name),
+            Some(Moment::HoldAt(name)) => {
+                command.env("OSTLER_CRASH_AT", name).env("OSTLER_CRASH_HOLD", &self.dir);
+            }
+        }
         self.host = Some(command.spawn().unwrap());
     }
 
@@ -131,7 +184,7 @@ impl Ostler {
     /// Waits until every act that was asked of nodes is answered: whoever starts next has none to begin with.
     pub fn await_nothing_owed(&self) {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let file = self.state().join(::ostler::store::DATABASE_FILE);
+        let file = self.dir.join("state").join(::ostler::store::DATABASE_FILE);
         let store = rusqlite::Connection::open_with_flags(file, flags).unwrap();
         until("the outbox is empty", || {
             let owed = store.query_row("SELECT count(*) FROM outbox", [], |row| row.get::<_, i64>(0)).unwrap();
@@ -141,7 +194,12 @@ impl Ostler {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));
-        command.arg("--no-server").arg("--state-dir").arg(self.state()).arg("--config").arg(self.dir.join("config.toml"));
+        command
+            .arg("--no-server")
+            .arg("--state-dir")
+            .arg(self.dir.join("state"))
+            .arg("--config")
+            .arg(self.dir.join("config.toml"));
         command.args(args).env("HOME", &self.dir).env("XDG_RUNTIME_DIR", &self.dir).env_remove("XDG_STATE_HOME");
         command.current_dir(&self.dir).stdin(Stdio::null());
         command
@@ -172,8 +230,13 @@ impl Drop for Ostler {
         if std::thread::panicking() {
             eprintln!("nodes: {}", self.run(&["cluster", "show", "c"]).out);
             eprintln!("jobs: {}", self.run(&["job", "list", "-o", "wide"]).out);
-            let spools = "tail -n 20 serve.log state/*.log state/nodes/*/*/jobs/* state/nodes/*/*/run/agent state/nodes/*/*/run/watch; ls -l state/nodes/*/*/*; ps -ef";
-            let shown = Command::new("sh").args(["-c", spools]).current_dir(&self.dir).stdin(Stdio::null()).output();
+            let spools = "tail -n 20 serve.log state/*.log; cd \"$1\" && tail -n 20 */*/jobs/* */*/done/* */*/run/agent */*/run/watch; ls -l */*/*; ps -ef";
+            let shown = Command::new("sh")
+                .args(["-c", spools, "-"])
+                .arg(&self.nodes)
+                .current_dir(&self.dir)
+                .stdin(Stdio::null())
+                .output();
             eprintln!("{}", shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned()).unwrap_or_default());
         }
         if let Some(mut host) = self.host.take() {
