@@ -221,6 +221,8 @@ run_rank() {
     # In the foreground: with `&` a shell without job control would make it ignore INT and QUIT.
     (become) </dev/null >>"$l_out" 2>>"$l_err"
     R_CODE=$?
+    # What a signal ended is 128 and its number; yash says 384, others 256.
+    if [ "$R_CODE" -ge 384 ]; then R_CODE=$((R_CODE - 256)); elif [ "$R_CODE" -ge 256 ]; then R_CODE=$((R_CODE - 128)); fi
     cd "$ROOT" || exit 1
     R_PID=''
     read -r R_PID <"$ROOT/run/pid.$SLOT"

@@ -164,9 +164,9 @@ fn taken(name: &str, experiment: &Experiment) -> Fault {
 fn members_of(name: &str, array: &Indexes, of: JobId) -> impl Iterator<Item = ArrayMember> {
     let name = name.to_owned();
     let running_max = array.running_max;
-    let count = u32::try_from(array.indexes.len()).unwrap_or(u32::MAX);
-    let member = move |index: &u32| ArrayMember { of, name: name.clone(), index: *index, count, running_max };
-    array.indexes.iter().map(member)
+    let count = u32::try_from(array.count()).unwrap_or(u32::MAX);
+    let member = move |index: u32| ArrayMember { of, name: name.clone(), index, count, running_max };
+    array.all().into_iter().map(member)
 }
 
 /// Returns the members of an array; some may have been deleted since.
@@ -217,7 +217,7 @@ fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) 
 /// # Errors
 /// Everything that is wrong with it.
 pub fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, home: WorkspaceId) -> Result<(), Fault> {
-    let members = spec.scheduling.array.as_ref().map_or(0, |array| array.indexes.len());
+    let members = spec.scheduling.array.as_ref().map_or(0, |array| array.count());
     if engine.sched.jobs().len() + members > LIVE_JOBS_MAX {
         return Err(Fault::user(format!("array: there would be more than {LIVE_JOBS_MAX} live jobs")));
     }

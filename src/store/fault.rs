@@ -55,6 +55,11 @@ pub(super) fn sql(doing: &'static str, path: &Path, source: rusqlite::Error) -> 
         Some(ErrorCode::DiskFull) => {
             refused(path, "there is no space left on its disk", "make room; jobs on nodes go on meanwhile")
         }
+        Some(ErrorCode::SystemIoFailure) => refused(
+            path,
+            format!("the disk gave an error ({source}); nothing more is accepted"),
+            "look at what the system says of the disk (dmesg), mend it, and start ostler again: what was acknowledged is kept, and jobs on nodes go on",
+        ),
         Some(ErrorCode::ReadOnly) => {
             refused(path, "cannot be written: it is read-only", "check the directory's permissions")
         }

@@ -20,6 +20,7 @@ crate::in_every_shell!(
     files_dirs_and_former_logs,
     another_boot_is_refused,
 );
+crate::in_every_shell!(@shell yash, &["/bin/yash"], [], start_and_end exit_codes the_same_key_starts_once odd_characters);
 
 fn exit(code: i32) -> Proof {
     Proof::Exit { code, why: None }

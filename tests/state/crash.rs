@@ -12,7 +12,9 @@ use ostler::store::{Batch, Db, Store};
 use super::samples::*;
 
 /// Where the child writes; its presence is what makes it one.
-const CHILD: &str = "OSTLER_TEST_CRASH_CHILD";
+pub const CHILD: &str = "OSTLER_TEST_CRASH_CHILD";
+/// How many turns it is to write at most.
+pub const TURNS: &str = "OSTLER_TEST_CRASH_TURNS";
 const ROUNDS: u64 = 20;
 /// Rows of each turn: more than fit a page, so that a torn turn would show.
 const JOBS_A_TURN: u64 = 20;
@@ -41,6 +43,25 @@ fn writes_for_ever() {
     }
 }
 
+#[test]
+#[ignore = "the other side of the tests of `power`; it writes so many turns, or says why it cannot"]
+fn writes_for_a_while() {
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    let turns: u64 = std::env::var(TURNS).unwrap().parse().unwrap();
+    let mut out = std::io::stdout();
+    let mut write = || {
+        let mut db = Db::open(Path::new(&path))?;
+        for seq in 1..=turns {
+            db.commit(&batch(seq))?;
+            writeln!(out, "acked {seq}").unwrap();
+        }
+        Ok::<_, ostler::store::StoreError>(())
+    };
+    if let Err(error) = write() {
+        println!("stopped: {error}");
+    }
+}
+
 /// Turn n: its jobs in, those of the turn before ended, one effect issued and the one before answered, one event.
 fn batch(seq: u64) -> Batch {
     let ids = |seq: u64| seq * JOBS_A_TURN..(seq + 1) * JOBS_A_TURN;
@@ -57,7 +78,7 @@ fn batch(seq: u64) -> Batch {
 }
 
 /// Checks that the file holds exactly the turns up to its last one, which is at least `acked`.
-fn check(path: &Path, acked: u64, case: &str) -> u64 {
+pub fn check(path: &Path, acked: u64, case: &str) -> u64 {
     let mut db = Db::open(path).unwrap();
     let loaded = db.load().unwrap();
     let seq = loaded.seq.0;

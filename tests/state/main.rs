@@ -5,6 +5,7 @@ mod fake;
 mod fixture;
 mod host;
 mod pages;
+mod power;
 mod refusals;
 mod samples;
 mod socket;

@@ -57,15 +57,51 @@ pub enum Begin {
     In(Millis),
 }
 
-/// The indexes of an array, and how many of its members may run at once.
+/// The indexes of an array, and how many of its members may run at once. Every member's row has it, so it is kept as it is
+/// written: as ranges, not as the indexes in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Indexes {
-    /// Each once, in order.
-    pub indexes: Vec<u32>,
     /// As many may run at once; all when absent.
     pub running_max: Option<u32>,
+    ranges: Vec<Range>,
+    count: usize,
     text: String,
+}
+
+/// The indexes from the first to the last, in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    first: u32,
+    last: u32,
+    step: u32,
+}
+
+impl Range {
+    fn indexes(self) -> impl Iterator<Item = u32> {
+        (self.first..=self.last).step_by(self.step as usize)
+    }
+
+    fn count(self) -> usize {
+        ((self.last - self.first) / self.step) as usize + 1
+    }
+}
+
+impl Indexes {
+    /// Returns the indexes, each once, in order. It takes time by their number.
+    pub fn all(&self) -> Vec<u32> {
+        distinct(&self.ranges)
+    }
+
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+fn distinct(ranges: &[Range]) -> Vec<u32> {
+    let all: std::collections::BTreeSet<u32> = ranges.iter().flat_map(|range| range.indexes()).collect();
+    all.into_iter().collect()
 }
 
 /// What a job is tried again after.
@@ -205,7 +241,7 @@ impl FromStr for Indexes {
                 most => (list, Some(most)),
             },
         };
-        let mut indexes = std::collections::BTreeSet::new();
+        let mut ranges = Vec::new();
         for part in list.split(',') {
             let (range, step) = match part.split_once(':') {
                 None => (part, 1),
@@ -221,15 +257,18 @@ impl FromStr for Indexes {
             if last < first {
                 return Err(bad(&format!("`{}` goes down", part.trim())));
             }
-            if (last - first) / step >= ARRAY_MEMBERS_MAX as u32 {
+            let range = Range { first, last, step };
+            if range.count() > ARRAY_MEMBERS_MAX {
                 return Err(bad(&format!("an array has at most {ARRAY_MEMBERS_MAX} members")));
             }
-            indexes.extend((first..=last).step_by(step as usize));
+            ranges.push(range);
         }
-        if indexes.len() > ARRAY_MEMBERS_MAX {
+        // Only of several ranges can one have indexes of another.
+        let count = if ranges.len() == 1 { ranges[0].count() } else { distinct(&ranges).len() };
+        if count > ARRAY_MEMBERS_MAX {
             return Err(bad(&format!("an array has at most {ARRAY_MEMBERS_MAX} members")));
         }
-        Ok(Self { indexes: indexes.into_iter().collect(), running_max, text: text.trim().to_owned() })
+        Ok(Self { running_max, ranges, count, text: text.trim().to_owned() })
     }
 }
 
@@ -269,14 +308,17 @@ mod tests {
         ];
         for (text, indexes, running_max) in cases {
             let read: Indexes = text.parse().expect(text);
-            assert_eq!((read.indexes.as_slice(), read.running_max), (indexes, running_max), "{text}");
+            assert_eq!((read.all().as_slice(), read.running_max), (indexes, running_max), "{text}");
+            assert_eq!(read.count(), indexes.len(), "{text}");
             let again: Indexes = String::from(read.clone()).parse().expect(text);
             assert_eq!(again, read, "{text}");
         }
         for text in ["", "a", "3-1", "0-9:0", "0-9%0", "1-", "-1", "0-10000", "0-9999,20000", "999999999"] {
             assert!(text.parse::<Indexes>().is_err(), "{text}");
         }
-        assert_eq!("0-9999".parse::<Indexes>().map(|read| read.indexes.len()), Ok(10_000));
+        let most: Indexes = "0-9999".parse().expect("as many as there may be");
+        assert_eq!((most.count(), most.all().len()), (10_000, 10_000));
+        assert_eq!(most.ranges.len(), 1, "ten thousand rows have it, so none has the indexes themselves");
     }
 
     #[test]
