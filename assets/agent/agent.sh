@@ -44,6 +44,7 @@ hello() {
     if [ $# -ne 4 ] || [ "$4" != . ]; then fatal protocol "a cut hello"; fi
     EPOCH=$1 AGENT_SH=$2 SUPERVISOR=$ROOT/bin/$3 SEQ_NEXT=0
     trap : HUP INT TERM PIPE
+    trap kill_without EXIT
     cd "$ROOT" || fatal spool "cannot enter $ROOT"
     read -r BOOT </proc/sys/kernel/random/boot_id 2>/dev/null || read_boot
     take_epoch
@@ -451,7 +452,7 @@ stop() {
     answer "$2"
     if [ "$STATUS" = alive ]; then
         if being_killed "$2" && alive "$K_PID" "$K_START"; then return; fi
-        aside kill_rank "$2" "$3" "$4"
+        begin_kill "$2" "$3" "$4"
     fi
 }
 

@@ -280,12 +280,28 @@ status_raw() {
     case $F_END in exit*) STATUS=$F_END ;; esac
 }
 
-# rearm_kills: goes on with what killers left undone. `aside` is how the caller starts something beside itself.
+# begin_kill KEY WHY GRACE: kill_rank beside us. `aside` is how the caller starts something beside itself.
+begin_kill() {
+    KILLING=$1 KILLING_WHY=$2
+    aside kill_rank "$@"
+    KILLING=''
+}
+
+# kill_without: as this shell ends because it cannot make a process, which may be the doing of the very job that it was to end:
+# that needs none, and no grace, or there would never be room for its killer. Whoever comes next goes on with the rest of it.
+kill_without() {
+    [ -n "${KILLING:-}" ] || return 0
+    put_line "$ROOT/kill/$KILLING" "$KILLING_WHY 0 - - end"
+    fold "$ROOT/jobs/$KILLING"
+    safekill KILL "$F_PID" "$F_PIDS"
+}
+
+# rearm_kills: goes on with what killers left undone.
 rearm_kills() {
     for RK_FILE in "$ROOT/kill"/*; do
         RK_KEY=${RK_FILE##*/}
         if being_killed "$RK_KEY" && ! alive "$K_PID" "$K_START" && [ -e "$ROOT/jobs/$RK_KEY" ]; then
-            aside kill_rank "$RK_KEY" "${K_WHY:-terminate}" "${K_GRACE:-0}"
+            begin_kill "$RK_KEY" "${K_WHY:-terminate}" "${K_GRACE:-0}"
         fi
     done
 }

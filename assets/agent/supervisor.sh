@@ -196,6 +196,17 @@ finish() {
     done
 }
 
+# no_process: most shells end when they cannot make a process, and that is all they do: this is their last word, for which they
+# need none. What had no process by then never was the job.
+no_process() {
+    [ -n "$KEY" ] || return 0
+    fold "$ROOT/jobs/$KEY"
+    [ -z "$F_END$F_PID" ] || return 0
+    NP_WHY="no more processes can be started on the node, or by its user there"
+    put_line "$ROOT/jobs/$KEY" "refused $NP_WHY end"
+    wake "R $KEY $NP_WHY"
+}
+
 # run_rank KEY
 run_rank() {
     KEY=$1
@@ -279,6 +290,8 @@ worker() {
     SETSID=$3 UMASK=$4 SLOT=$5
     # A handler, not '': what we ignore, our children would have to ignore.
     trap : HUP INT QUIT TERM PIPE
+    KEY=''
+    trap no_process EXIT
     # Our own tools need no locale, and their complaints are read by us; the job gets its own back.
     LOCALE_WAS=${LC_ALL-none}
     export LC_ALL=C
@@ -287,6 +300,7 @@ worker() {
     while read -r W_KEY; do
         case $W_KEY in *[!0-9.mpdsc]* | '') continue ;; esac
         run_rank "$W_KEY"
+        KEY=''
         say "$W_KEY" >"$ROOT/run/free.$SLOT"
     done
     case $SLOT in one.*) rm -f "$ROOT/run/launch.$SLOT" "$ROOT/run/pid.$SLOT" "$ROOT/run/free.$SLOT" ;; esac
@@ -307,7 +321,7 @@ over_due() {
         case $F_DUE in '' | *[!0-9]*) continue ;; esac
         now
         if [ "$NOW" -ge "$F_DUE" ]; then
-            being_killed "$OD_KEY" || aside kill_rank "$OD_KEY" limit "$F_GRACE"
+            being_killed "$OD_KEY" || begin_kill "$OD_KEY" limit "$F_GRACE"
             # Should its killer be killed, the next look finds that.
             OD_DUE=$((NOW + 5))
         else
@@ -366,6 +380,7 @@ watch() {
     WATCHING=1 PARTNER='' PARTNER_START=''
     trap 'AGAIN=1; [ -z "$SLEEPER" ] || kill -s KILL "$SLEEPER" 2>/dev/null' USR1
     trap ':' HUP INT QUIT TERM PIPE
+    trap kill_without EXIT
     SLEEPER=''
     alone || exit 0
     stat_of $$

@@ -40,6 +40,8 @@ const PROTOCOL_ERRORS_MAX: u32 = 3;
 const PINGS_MISSED_MAX: u32 = 3;
 /// How much of the node's standard error is kept for a fault.
 const STDERR_BYTES_MAX: usize = 4096;
+/// How long the last words of a shell that has ended may still come: something that it started may hold its standard error open.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
 /// How long acknowledgements are gathered, so that the node runs one program for many.
 const ACK_DELAY: Duration = Duration::from_millis(50);
 /// How long a task waits for an agent that was told to go.
@@ -242,7 +244,7 @@ impl Task {
             Err(mut error) => {
                 let rest = channel.stderr.take(STDERR_BYTES_MAX as u64);
                 let mut rest = std::pin::pin!(rest);
-                let _ = tokio::time::timeout(Duration::from_millis(200), rest.read_to_end(&mut errors)).await;
+                let _ = tokio::time::timeout(LAST_WORDS_MAX, rest.read_to_end(&mut errors)).await;
                 let said = words(&String::from_utf8_lossy(&errors));
                 // A link that is cut before the node has said a word looks like a shell that is none, and is tried again.
                 if error.code == NO_SHELL && !link.lives().await {
@@ -252,10 +254,7 @@ impl Task {
                         "the link broke before the node's shell had said a word",
                     );
                 }
-                if !said.is_empty() {
-                    error.message = format!("{}; {said}", error.message);
-                }
-                Err(error)
+                Err(with_words(error, &said))
             }
         }
     }
@@ -265,7 +264,7 @@ impl Task {
         let _guard = guard;
         let (writer, to_write) = mpsc::channel(ORDERS_MAX);
         let _writing = AbortOnDrop(tokio::spawn(write_all(stdin, to_write)));
-        let _draining = AbortOnDrop(tokio::spawn(drain(stderr)));
+        let mut draining = AbortOnDrop(tokio::spawn(drain(stderr)));
         let mut beat = tokio::time::interval(self.tuning.heartbeat);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         beat.tick().await;
@@ -285,7 +284,11 @@ impl Task {
             let text = tokio::select! {
                 got = stdout.read(&mut buffer) => match got {
                     Ok(0) if bye_at.is_some() => return Over::Closed,
-                    Ok(0) => return lost("the agent ended"),
+                    Ok(0) => {
+                        let said = tokio::time::timeout(LAST_WORDS_MAX, &mut draining.0).await;
+                        let said = said.ok().and_then(Result::ok).unwrap_or_default();
+                        return Over::Lost(with_words(LinkError::soft("unreachable", "connect", "the agent ended"), &said));
+                    }
                     Ok(got) => { heard = lines.feed(&buffer[..got]); continue; }
                     Err(error) => return Over::Lost(LinkError::soft("unreachable", "connect", "the link broke").because(error)),
                 },
@@ -442,20 +445,38 @@ async fn write_all(mut stdin: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send
     }
 }
 
-/// Reads the agent's complaints so that it never stands still for them.
-async fn drain(mut stderr: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>) {
-    let mut buffer = vec![0; 1024];
+/// Reads the agent's complaints so that it never stands still for them, and returns the last.
+async fn drain(mut stderr: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>) -> String {
+    let (mut buffer, mut last) = (vec![0; 1024], Vec::new());
     while let Ok(got) = stderr.read(&mut buffer).await {
         if got == 0 {
-            return;
+            break;
         }
         tracing::debug!(said = %words(&String::from_utf8_lossy(&buffer[..got])), "agent");
+        // A line may come in pieces.
+        last.extend_from_slice(&buffer[..got]);
+        last.drain(..last.len().saturating_sub(STDERR_BYTES_MAX));
+    }
+    words(&String::from_utf8_lossy(&last))
+}
+
+/// Adds what a shell complained about when it ended. One that could make no process has failed at whatever it was about, so what
+/// it said of that counts for nothing: the node is full, and may have room again at any time.
+fn with_words(error: LinkError, said: &str) -> LinkError {
+    // "Cannot fork" (dash), "can't fork" (busybox, mksh), "fork: Resource temporarily unavailable" (bash), "fork failed" (zsh).
+    if said.to_lowercase().contains("fork") {
+        let message = format!("no more processes can be started on the node, or by its user there: {said}");
+        return LinkError::soft("no-processes", error.step, message);
+    }
+    match said {
+        "" => error,
+        _ => LinkError { message: format!("{}; {said}", error.message), ..error },
     }
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
-impl Drop for AbortOnDrop {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -471,6 +492,23 @@ fn back_off(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_that_cannot_fork_is_no_fault_of_the_node() {
+        let hard = || LinkError::hard("missing-tools", "prepare", "grep does not know -z");
+        for said in [
+            "/bin/dash: 23: Cannot fork",
+            "/bin/bash: fork: retry: Resource temporarily unavailable",
+            "ash: can't fork: Resource temporarily unavailable",
+            "mksh: can't fork - try again",
+        ] {
+            let error = with_words(hard(), said);
+            assert!(error.code == "no-processes" && !error.hard && error.message.contains(said), "{error:?}");
+        }
+        let error = with_words(hard(), "sh: 3: x: not found");
+        assert!(error.hard && error.message == "grep does not know -z; sh: 3: x: not found", "{error:?}");
+        assert_eq!(with_words(hard(), "").message, "grep does not know -z");
+    }
 
     #[test]
     fn waits_grow_to_their_limit_with_jitter() {

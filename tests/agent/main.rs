@@ -5,8 +5,10 @@
 //! which the agent is started with and POSIX asks for, so it is refused by name (`no-shell`).
 
 mod cut;
+mod group;
 mod kill;
 mod life;
+mod limits;
 mod node;
 mod rate;
 mod secrets;
