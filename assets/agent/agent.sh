@@ -11,6 +11,7 @@
 #   k SEQ             order SEQ is done            R KEY WORDS        refused, and its lock is held
 #   p SEQ             answers ping SEQ             L KEY WORDS        lost
 #   ! CODE WORDS      this session is over         B KEY              of another boot
+#   H KEY WORDS       killed, and held by the kernel
 #   D KEY N HOST      a launcher asks; then its command in pieces `d KEY N TEXT`, then `e KEY N`
 #
 # It keeps nothing in memory that matters: killed at any point, the next one reads the spool and goes on.
@@ -129,7 +130,7 @@ notifier() {
             N_KEY=${N_LINE#A }
             tell_ask "${N_KEY% *}" "${N_KEY##* }"
             ;;
-        [SXFRLB]' '*) say "$N_LINE" ;;
+        [SXFRLBH]' '*) say "$N_LINE" ;;
         esac
     done
 }

@@ -259,6 +259,8 @@ kill_rank() {
     while signal_all KILL "$1"; do
         KR_TRIES=$((KR_TRIES + 1))
         if [ "$KR_TRIES" -gt 20 ]; then pause 10; else pause 0; fi
+        # After some seconds of that, and again every half a minute, for an agent that came meanwhile.
+        if [ $((KR_TRIES % 30)) = 25 ]; then tell_stuck "$1"; fi
     done
     # Its supervisor writes the exit record now, if it has one.
     KR_TRIES=0
@@ -272,6 +274,26 @@ kill_rank() {
     status "$1"
     notice "$1"
     [ -z "$NOTICE" ] || wake "$NOTICE"
+}
+
+# tell_stuck KEY: tells what of it is still there, of those that signal_all found last.
+tell_stuck() {
+    TS_MORE=0 TS_WORDS=''
+    fold "$ROOT/jobs/$1"
+    for TS_PID in $F_PID $PIDS; do
+        stat_of "$TS_PID" || continue
+        case $S_STATE in Z | X) continue ;; esac
+        if [ -n "$TS_WORDS" ]; then
+            [ "$TS_PID" = "$F_PID" ] || TS_MORE=$((TS_MORE + 1))
+            continue
+        fi
+        TS_NAME=''
+        { read -r TS_NAME <"/proc/$TS_PID/comm"; } 2>/dev/null
+        TS_WORDS="pid $TS_PID ($TS_NAME) was killed and is still there, in state $S_STATE"
+        [ "$S_STATE" != D ] || TS_WORDS="$TS_WORDS: the kernel holds it until a disk or file server answers"
+    done
+    [ "$TS_MORE" = 0 ] || TS_WORDS="$TS_WORDS; and $TS_MORE more"
+    [ -z "$TS_WORDS" ] || wake "H $1 $TS_WORDS"
 }
 
 # status_raw KEY: as status, but an exit counts although its killer is not done.

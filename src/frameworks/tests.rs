@@ -92,6 +92,7 @@ fn asked(job: &mut Job, index: u32, node: u64) -> Daemon {
         boot: BootId("b".to_owned()),
         state: RankState::Starting { effect: EffectId(1) },
         daemon: Some(daemon.clone()),
+        stuck: None,
     };
     job.ranks.insert(Rank { role: RankRole::Daemon, index }, run);
     daemon

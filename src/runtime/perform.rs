@@ -163,6 +163,7 @@ pub fn event_of<S: Store>(
             Some(Event::NodeDown { node, why, retry_in })
         }
         Report::Started { effect, key } => on_node(engine, node, key).then_some(Event::RankStarted { effect, key }),
+        Report::Stuck { key, why } => on_node(engine, node, key).then_some(Event::RankStuck { key, why }),
         Report::Told { key, away } => on_node(engine, node, key).then_some(Event::JobTold { key, away }),
         Report::Gone { key, effect, proof } => on_node(engine, node, key).then_some(Event::RankGone { key, effect, proof }),
         Report::DaemonAsked { by, request, host, command } => {

@@ -124,7 +124,7 @@ impl Sched {
         let limit = if rank.role == RankRole::Cleanup { CLEANUP_LIMIT } else { self.time_left(job) };
         let effect = self.issue(Act::StartRank { node, boot: boot.clone(), key, limit });
         self.edit_job(id, |job| {
-            job.ranks.insert(rank, RankRun { node, boot, state: RankState::Starting { effect }, daemon });
+            job.ranks.insert(rank, RankRun { node, boot, state: RankState::Starting { effect }, daemon, stuck: None });
         });
     }
 
@@ -193,6 +193,18 @@ impl Sched {
                 job.state = if away.waits { ExecutionState::Queued } else { ExecutionState::Running };
             }
             job.away = Some(away);
+        });
+    }
+
+    /// Only said: what is not gone keeps its place, however long that takes.
+    pub(super) fn on_rank_stuck(&mut self, key: RankKey, why: String) {
+        if self.live_rank(key).is_none_or(|run| run.stuck.as_ref() == Some(&why)) || key.job == NO_JOB {
+            return self.ignore();
+        }
+        self.edit_job(key.job, |job| {
+            if let Some(run) = job.ranks.get_mut(&key.rank) {
+                run.stuck = Some(why);
+            }
         });
     }
 

@@ -358,6 +358,11 @@ pub enum Event {
         effect: Option<EffectId>,
         proof: Proof,
     },
+    /// A process was killed and is still there.
+    RankStuck {
+        key: RankKey,
+        why: String,
+    },
     /// What those who place an attempt say of it now.
     JobTold {
         key: RankKey,

@@ -269,6 +269,7 @@ impl Sched {
             Event::NodeNoticed { node, notice } => self.on_noticed(node, notice),
             Event::RankStarted { effect, key } => self.on_rank_started(effect, key),
             Event::RankGone { key, effect, proof } => self.on_rank_gone(key, effect, proof),
+            Event::RankStuck { key, why } => self.on_rank_stuck(key, why),
             Event::JobTold { key, away } => self.on_told(key, away),
             Event::DaemonAsked { by, request, node_index, command } => {
                 self.on_daemon_asked(by, request, node_index, command);

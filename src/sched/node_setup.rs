@@ -80,7 +80,8 @@ impl Sched {
             node.state = NodeState::Preparing;
             node.setup.undoing = false;
             node.setup.runs = run;
-            node.setup.process = Some(RankRun { node: id, boot, state: RankState::Starting { effect }, daemon: None });
+            node.setup.process =
+                Some(RankRun { node: id, boot, state: RankState::Starting { effect }, daemon: None, stuck: None });
         });
     }
 
@@ -101,7 +102,8 @@ impl Sched {
             node.setup.undoing = true;
             node.setup.done = None;
             node.setup.runs = run;
-            node.setup.process = Some(RankRun { node: id, boot, state: RankState::Starting { effect }, daemon: None });
+            node.setup.process =
+                Some(RankRun { node: id, boot, state: RankState::Starting { effect }, daemon: None, stuck: None });
         });
     }
 

@@ -54,6 +54,8 @@ static HANDSHAKES: Semaphore = Semaphore::const_new(HANDSHAKES_AT_ONCE);
 pub struct Tuning {
     /// How often the agent is pinged; it looks over its spool each time.
     pub heartbeat: Duration,
+    /// How long an open channel may take to become an agent that is up.
+    pub start: Duration,
     /// The words that start the shell which the agent runs in.
     pub shell: String,
     /// How a local node's channels are opened; the normal way when `None`.
@@ -62,7 +64,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { heartbeat: Duration::from_secs(5), shell: "/bin/sh".to_owned(), local: None }
+        Self { heartbeat: Duration::from_secs(5), start: START_TIMEOUT, shell: "/bin/sh".to_owned(), local: None }
     }
 }
 
@@ -216,7 +218,9 @@ impl Task {
         }
     }
 
-    async fn come_up(&self) -> Result<(Link, Channel, Session, Lines, Vec<Line>), LinkError> {
+    /// Signs in when it is this node's turn. What comes after that takes nobody's turn: a node that stands still then, or a
+    /// hundred on one dead file server, must not keep the others waiting.
+    async fn sign_in(&self) -> Result<Link, LinkError> {
         let Ok(_permit) = HANDSHAKES.acquire().await else {
             return Err(LinkError::soft("unreachable", "connect", "shutting down"));
         };
@@ -226,17 +230,22 @@ impl Task {
                 None => Link::connect(&self.link).await,
             }
         };
-        let link = match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
-            Ok(link) => link?,
-            Err(_) => return Err(LinkError::soft("unreachable", "connect", "no connection within two minutes")),
-        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
+            Ok(link) => link,
+            Err(_) => Err(LinkError::soft("unreachable", "connect", "no connection within two minutes")),
+        }
+    }
+
+    async fn come_up(&self) -> Result<(Link, Channel, Session, Lines, Vec<Line>), LinkError> {
+        let link = self.sign_in().await?;
         let mut channel = link.open(&format!("exec {} -s", self.tuning.shell)).await?;
         let mut errors = Vec::new();
+        let boot = Bootstrap::new();
         let started = {
-            let start = start(&self.link, &self.tuning, &mut channel);
-            match tokio::time::timeout(START_TIMEOUT, start).await {
+            let start = start(&self.link, &self.tuning, &boot, &mut channel);
+            match tokio::time::timeout(self.tuning.start, start).await {
                 Ok(started) => started,
-                Err(_) => Err(LinkError::soft("unreachable", "start agent", "the node's shell did not answer for a minute")),
+                Err(_) => Err(silent(&self.link, boot.answered(), self.tuning.start)),
             }
         };
         match started {
@@ -387,10 +396,29 @@ fn lost(what: &str) -> Over {
     Over::Lost(LinkError::soft("unreachable", "connect", what))
 }
 
+/// Returns what it means that no agent came up in time. A shell that has said its first line and no other waits for its spool.
+fn silent(link: &NodeLink, answered: bool, limit: Duration) -> LinkError {
+    let seconds = limit.as_secs();
+    if !answered {
+        let message = format!("the node's shell did not answer for {seconds} s");
+        return LinkError::soft("unreachable", "start agent", message);
+    }
+    let spool = link.local_root.as_deref().unwrap_or("below the home of its user");
+    let message = format!(
+        "the node's shell answers, but its spool ({spool}) did not for {seconds} s: the file system there may stand still, as when \
+         a file server is gone"
+    );
+    LinkError::soft("spool", "prepare", message)
+}
+
 /// Brings the agent up on a fresh channel.
-async fn start(link: &NodeLink, tuning: &Tuning, channel: &mut Channel) -> Result<(Session, Lines, Vec<Line>), LinkError> {
+async fn start(
+    link: &NodeLink,
+    tuning: &Tuning,
+    boot: &Bootstrap,
+    channel: &mut Channel,
+) -> Result<(Session, Lines, Vec<Line>), LinkError> {
     use tokio::io::AsyncWriteExt as _;
-    let boot = Bootstrap::new();
     let broke = |error| LinkError::soft("unreachable", "start agent", "the link broke").because(error);
     let (mut lines, mut waiting) = (Lines::default(), Vec::new());
     // A shell that is gone shows in what it printed, so an error in writing waits for that.

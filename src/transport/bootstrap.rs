@@ -10,6 +10,8 @@
 //!   group kill never meets a supervisor. One watch for each node holds the time limits, instead of a `sleep` for each.
 //! - *A fifo for each agent* takes what supervisors have to say; nothing polls but a safety net at each ping.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::io::{AsyncRead, AsyncReadExt};
 use uuid::Uuid;
 
@@ -34,6 +36,8 @@ const NOISE_SHOWN_CHARS: usize = 300;
 pub struct Bootstrap {
     nonce: String,
     version: String,
+    /// The node's shell has said its first line.
+    answered: AtomicBool,
 }
 
 /// What the node said to the bootstrap.
@@ -50,7 +54,13 @@ impl Bootstrap {
     pub fn new() -> Self {
         let all = [SPOOL, AGENT, MOUNTS, SUPERVISOR, LAUNCH, METRIC].concat();
         let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, all.as_bytes()).simple().to_string();
-        Self { nonce: format!("ostler-{}", Uuid::new_v4().simple()), version: hash[..16].to_owned() }
+        let nonce = format!("ostler-{}", Uuid::new_v4().simple());
+        Self { nonce, version: hash[..16].to_owned(), answered: AtomicBool::new(false) }
+    }
+
+    /// Says whether the node's shell has said its first line.
+    pub fn answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Returns what the shell is sent first.
@@ -135,7 +145,10 @@ impl Bootstrap {
         let said = text[at + self.nonce.len()..].trim();
         let (word, rest) = said.split_once(' ').unwrap_or((said, ""));
         match word {
-            "hello" if rest == "1" => Ok(None),
+            "hello" if rest == "1" => {
+                self.answered.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
             "have" => Ok(Some(Scripts::Have)),
             "need" => Ok(Some(Scripts::Need)),
             "fault" => Err(node_fault(rest)),

@@ -75,6 +75,8 @@ pub enum Said {
     Fatal { code: String, words: String },
     /// `S`
     Started { key: RankKey },
+    /// `H`
+    Stuck { key: RankKey, why: String },
     /// `X`, `F`, `R`, `L`, `B`
     Gone { key: RankKey, end: End },
     /// `D`
@@ -138,6 +140,10 @@ fn parse(line: &str) -> Option<Said> {
             Said::Fatal { code: words(code), words: words(text) }
         }
         "S" => Said::Started { key: rest.parse().ok()? },
+        "H" => {
+            let (key, why) = rest.split_once(' ')?;
+            Said::Stuck { key: key.parse().ok()?, why: words(why) }
+        }
         "X" => gone(rest, parse_exit)?,
         "F" => gone(rest, |_| Some(Proof::Fenced))?,
         "R" => gone(rest, |why| Some(refused(why)))?,
@@ -271,6 +277,7 @@ mod tests {
             ("u", Said::Up),
             ("k 7", Said::Done { seq: 7 }),
             ("S 12.1.m0", Said::Started { key }),
+            ("H 12.1.m0 pid 7 (a\u{7})", Said::Stuck { key, why: "pid 7 (a )".into() }),
             ("X 12.1.m0 3 -", Said::Gone { key, end: proof(Proof::Exit { code: 3, why: None }) }),
             ("X 12.1.m0 143 limit", Said::Gone { key, end: proof(Proof::Exit { code: 143, why: Some(StopWhy::Limit) }) }),
             (

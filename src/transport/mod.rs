@@ -100,6 +100,8 @@ pub enum Report {
     Down { why: Unusable, retry_in: Option<Millis> },
     /// Answers `Start`.
     Started { effect: EffectId, key: RankKey },
+    /// A process was killed, and the kernel does not let it end: why. Said again from time to time as long as it is so.
+    Stuck { key: RankKey, why: String },
     /// What those who place a process that was handed over say of it.
     Told { key: RankKey, away: Arc<Away> },
     /// A process is over or will never be; `effect` when it answers an order.

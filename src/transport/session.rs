@@ -64,7 +64,12 @@ impl Coming {
             },
             Said::Gone { key, end } => drop(self.inventory.insert(key, Status::Gone(end))),
             Said::Asked { .. } | Said::AskedText { .. } | Said::AskedEnd { .. } => self.later.push(said),
-            Said::Started { .. } | Said::Up | Said::Done { .. } | Said::Pong { .. } | Said::Fatal { .. } => {}
+            Said::Started { .. }
+            | Said::Stuck { .. }
+            | Said::Up
+            | Said::Done { .. }
+            | Said::Pong { .. }
+            | Said::Fatal { .. } => {}
         }
         if self.inventory.len() > INVENTORY_MAX || self.later.len() > INVENTORY_MAX {
             return Err(LinkError::soft("protocol", "start agent", "the inventory has no end"));
@@ -244,6 +249,7 @@ impl Session {
     /// Takes in what the agent says, and returns what it means for the runtime.
     pub fn hear(&mut self, said: Said) -> Vec<Report> {
         match said {
+            Said::Stuck { key, why } => vec![Report::Stuck { key, why }],
             Said::Started { key } => {
                 let effects = self.starts.remove(&key).unwrap_or_default();
                 effects.into_iter().map(|effect| Report::Started { effect, key }).collect()

@@ -26,11 +26,14 @@ crate::in_every_shell!(
 const GRACE: Millis = Millis::from_secs(2);
 
 /// Builds a program of the lab beside the test's files.
-fn built(dir: &Path, name: &str) -> PathBuf {
+pub fn built(dir: &Path, name: &str) -> PathBuf {
     let program = dir.join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/lab/{name}.c"));
-    let out = Command::new("cc").arg("-O1").arg("-o").args([&program, &source]).output().unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    // Only one of them needs a library.
+    let library = if name == "stall" { "$(pkg-config --cflags --libs fuse3)" } else { "" };
+    let line = format!("cc -O1 -o {} {} {library}", program.display(), source.display());
+    let out = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert!(out.status.success(), "Debian: libfuse3-dev pkg-config: {}", String::from_utf8_lossy(&out.stderr));
     program
 }
 

@@ -14,3 +14,4 @@ mod rate;
 mod secrets;
 mod session;
 mod setup;
+mod stalled;

@@ -125,6 +125,7 @@ pub fn key(text: &str) -> RankKey {
 pub fn tuning(shell: Shell) -> Tuning {
     Tuning {
         heartbeat: Duration::from_millis(300),
+        start: PATIENCE,
         shell: shell.words.join(" "),
         local: Some(LocalLink::with_shell(shell.words)),
     }
@@ -299,9 +300,12 @@ impl Node {
         self.expect("answer", |report| match report {
             Report::Started { effect, .. } | Report::Done { effect } => *effect == wanted,
             Report::Gone { effect, .. } => *effect == Some(wanted),
-            Report::Up { .. } | Report::Down { .. } | Report::DaemonAsked { .. } | Report::Told { .. } | Report::Site(_) => {
-                false
-            }
+            Report::Up { .. }
+            | Report::Down { .. }
+            | Report::DaemonAsked { .. }
+            | Report::Stuck { .. }
+            | Report::Told { .. }
+            | Report::Site(_) => false,
         })
         .await
     }

@@ -137,7 +137,13 @@ pub fn running(mut job: Job, node: u64, name: &str, secs: u64) -> Job {
     job.attempt = Attempt(1);
     job.nodes = vec![NodeId(node)];
     job.node_names = vec![name.to_owned()];
-    let run = RankRun { node: NodeId(node), boot: BootId("5f3c".to_owned()), state: RankState::Running, daemon: None };
+    let run = RankRun {
+        node: NodeId(node),
+        boot: BootId("5f3c".to_owned()),
+        state: RankState::Running,
+        daemon: None,
+        stuck: None,
+    };
     job.ranks.insert(Rank::main(0), run);
     job
 }

@@ -232,7 +232,7 @@ pub fn experiment(id: u64) -> Arc<Experiment> {
 
 pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
     let gone = |code| RankState::Gone(Proof::Exit { code, why: Some(StopWhy::Limit) });
-    let run = |state| RankRun { node: NodeId(1), boot: BootId("b-1".to_owned()), state, daemon: None };
+    let run = |state| RankRun { node: NodeId(1), boot: BootId("b-1".to_owned()), state, daemon: None, stuck: None };
     Job {
         id: JobId(id),
         workspace: WorkspaceId(1),

@@ -181,6 +181,9 @@ pub struct RankRun {
     /// What the launcher asked for; daemons only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daemon: Option<Daemon>,
+    /// What keeps it from ending although it was killed, as its node last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
 }
 
 /// A launcher's request for a daemon on another node of its attempt.
@@ -484,6 +487,9 @@ impl Job {
     /// Returns the one reason why this job is where it is, as a sentence part. `cluster` is its cluster, when that
     /// still exists.
     pub fn reason(&self, cluster: Option<&Cluster>) -> String {
+        if let Some(stuck) = self.stuck() {
+            return stuck;
+        }
         match self.state {
             ExecutionState::Queued => self.waiting_reason(cluster),
             ExecutionState::Running => match self.stop_at {
@@ -500,6 +506,14 @@ impl Job {
             ExecutionState::Succeeded => String::new(),
             ExecutionState::Failed => self.errors.first().map(|e| e.message.clone()).unwrap_or_default(),
         }
+    }
+
+    /// Says which process cannot be ended, and why.
+    fn stuck(&self) -> Option<String> {
+        let (rank, run, why) = self.live_ranks().find_map(|(rank, run)| Some((rank, run, run.stuck.as_ref()?)))?;
+        let at = self.nodes.iter().position(|node| *node == run.node);
+        let name = at.and_then(|at| self.node_names.get(at)).map_or("its node", String::as_str);
+        Some(format!("process {rank} on {name} cannot be ended and keeps its place there: {why}"))
     }
 
     fn waiting_reason(&self, cluster: Option<&Cluster>) -> String {

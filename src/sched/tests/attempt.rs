@@ -55,6 +55,26 @@ fn a_failed_process_stops_the_others() {
 }
 
 #[test]
+fn a_process_that_cannot_be_ended_is_said_and_keeps_its_place() {
+    let mut rig = two_up();
+    let stuck = Event::RankStuck { key: main_of(1, 1, 0), why: "pid 7 (cat) was killed and is still there".into() };
+    rig.gone(main_of(1, 1, 1), exit(7));
+    rig.on(stuck.clone());
+    assert_eq!(rig.state(job(1)), ExecutionState::Running, "there is no proof");
+    let said = "process m0 on host1 cannot be ended and keeps its place there: pid 7 (cat) was killed and is still there";
+    assert_eq!(rig.job(job(1)).reason(None), said);
+    rig.submit("b", 2);
+    assert!(rig.find(|act| matches!(act, Act::StartRank { .. })).is_none(), "its node is not free");
+    rig.on(stuck.clone());
+    assert!(rig.last.touched.is_empty(), "said again, it changes nothing");
+    rig.gone(main_of(1, 1, 0), stopped(StopWhy::Sibling));
+    let row = rig.job(job(1));
+    assert_eq!((row.state, row.reason(None)), (ExecutionState::Failed, row.errors[0].message.clone()));
+    rig.on(stuck);
+    assert_eq!(rig.job(job(1)).state, ExecutionState::Failed, "and later it is about nobody");
+}
+
+#[test]
 fn a_start_that_fails_puts_the_job_back_five_times() {
     let mut rig = Rig::up(1);
     let a = rig.submit("a", 1);
