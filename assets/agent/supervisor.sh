@@ -229,6 +229,8 @@ run_rank() {
     note "starts: $l_shell -c (command of ${#l_command} bytes) in $l_workdir"
     umask 077
     : >"$ROOT/run/pid.$SLOT"
+    memory_kills
+    R_MEMORY_KILLS=$MEMORY_KILLS
     # In the foreground: with `&` a shell without job control would make it ignore INT and QUIT.
     (become) </dev/null >>"$l_out" 2>>"$l_err"
     R_CODE=$?
@@ -265,13 +267,49 @@ run_rank() {
     note "ended: code $R_CODE after $((NOW - R_BEGAN)) s, why $R_WHY"
 }
 
-# last_words: SAID = what a set-up or a clean-up left to be told of its failure, on one line of at most this many bytes:
-# a notice is one write to a fifo, and so shorter than PIPE_BUF.
+# memory_group: MEMORY_EVENTS = the file in which the kernel counts whom it kills for want of memory in the group that our
+# processes are in; empty where there is none.
+memory_group() {
+    MEMORY_EVENTS=''
+    {
+        while IFS=: read -r MG_N MG_NAMES MG_PATH; do
+            case $MG_N:,$MG_NAMES, in
+            0:,,) MG_FILE=/sys/fs/cgroup${MG_PATH%/}/memory.events ;;
+            *,memory,*) MG_FILE=/sys/fs/cgroup/memory${MG_PATH%/}/memory.oom_control ;;
+            *) continue ;;
+            esac
+            [ ! -r "$MG_FILE" ] || MEMORY_EVENTS=$MG_FILE
+        done </proc/self/cgroup
+    } 2>/dev/null
+}
+
+# memory_kills: MEMORY_KILLS = how many it has killed so.
+memory_kills() {
+    MEMORY_KILLS=0
+    [ -n "$MEMORY_EVENTS" ] || return 0
+    {
+        while read -r MK_NAME MK_VALUE MK_REST; do
+            [ "$MK_NAME" != oom_kill ] || MEMORY_KILLS=$MK_VALUE
+        done <"$MEMORY_EVENTS"
+    } 2>/dev/null
+    return 0
+}
+
+# last_words: SAID = what there is to say of a failure: what a set-up or a clean-up left to be told, on one line of at most this
+# many bytes (a notice is one write to a fifo, and so shorter than PIPE_BUF); of others, that memory may be the cause.
 SAID_BYTES_MAX=900
 last_words() {
     SAID=''
-    case $KEY in *.[sc]*) ;; *) return 0 ;; esac
     if [ "$R_CODE" = 0 ] || [ "$R_WHY" != - ]; then return 0; fi
+    case $KEY in
+    *.[sc]*) ;;
+    *)
+        [ "$R_CODE" = 137 ] || return 0
+        memory_kills
+        [ "$MEMORY_KILLS" -le "$R_MEMORY_KILLS" ] || SAID="out of memory: the kernel killed in its control group while it ran"
+        return 0
+        ;;
+    esac
     SAID=$(head -c "$SAID_BYTES_MAX" "$ROOT/ask/$KEY/said" 2>/dev/null | tr '\n\t\r' '   ')
     set -f
     # shellcheck disable=SC2086
@@ -297,6 +335,7 @@ worker() {
     export LC_ALL=C
     now
     CLOCK_ZERO=$(($(date +%s) - NOW))
+    memory_group
     while read -r W_KEY; do
         case $W_KEY in *[!0-9.mpdsc]* | '') continue ;; esac
         run_rank "$W_KEY"

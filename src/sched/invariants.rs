@@ -201,7 +201,10 @@ impl Sched {
     fn check_exit(&self, job: &Job) {
         let recorded = |role: RankRole, wanted: i32| {
             let mut ranks = job.ranks.iter().filter(|(rank, _)| rank.role == role);
-            ranks.any(|(_, run)| matches!(run.state, RankState::Gone(Proof::Exit { code, .. }) if code == wanted))
+            ranks.any(|(_, run)| match run.state {
+                RankState::Gone(Proof::Exit { code, .. } | Proof::Told { code, .. }) => code == wanted,
+                RankState::Gone(_) | RankState::Starting { .. } | RankState::Running | RankState::Stopping { .. } => false,
+            })
         };
         if let Some(code) = job.exit_code {
             let known = recorded(RankRole::Main, code) || recorded(RankRole::Prepare, code);

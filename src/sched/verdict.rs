@@ -32,7 +32,15 @@ pub(super) fn judge(job: &Job, rank: Rank, node: Option<&Node>, was: &RankState,
         Proof::Exit { code, why: None } => judge_exit(rank, *code, &on),
         Proof::Told { code, words } => match rank.role {
             RankRole::Setup => set_up_failed(words, name.unwrap_or_default()),
-            RankRole::Prepare | RankRole::Main | RankRole::Daemon | RankRole::Cleanup => judge_exit(rank, *code, &on),
+            RankRole::Prepare | RankRole::Main | RankRole::Daemon | RankRole::Cleanup => {
+                match judge_exit(rank, *code, &on) {
+                    Verdict::Failed(code, error, why) => {
+                        let message = format!("{}: {words}", error.message);
+                        Verdict::Failed(code, JobError { message, ..error }, why)
+                    }
+                    other @ (Verdict::GoesOn | Verdict::PutBack(_)) => other,
+                }
+            }
         },
         Proof::Exit { code, why: Some(_) } if decides(rank) => Verdict::PutBack(job_error(
             "AttemptLost",

@@ -47,6 +47,18 @@ fn one_process_that_ends_decides() {
 }
 
 #[test]
+fn what_a_node_knows_of_an_exit_is_in_the_error() {
+    let mut rig = Rig::up(1);
+    let a = rig.submit("a", 1);
+    rig.started(main_of(1, 1, 0));
+    rig.gone(main_of(1, 1, 0), Proof::Told { code: 137, words: "out of memory: the kernel killed".into() });
+    let row = rig.job(a);
+    assert_eq!((row.state, row.exit_code), (ExecutionState::Failed, Some(137)));
+    let said = "Job failed with non-zero exit code 137: out of memory: the kernel killed";
+    assert_eq!(row.errors[0].message, said);
+}
+
+#[test]
 fn a_failed_process_stops_the_others() {
     let mut rig = two_up();
     rig.gone(main_of(1, 1, 1), exit(7));
