@@ -225,7 +225,7 @@ async fn a_stop_is_taken_up_by_the_next_agent(shell: Shell) {
 async fn exits_are_never_torn(shell: Shell) {
     let mut node = Node::up(shell).await;
     let (mut whole, mut lost) = (0, 0);
-    for job in 0..60u64 {
+    for job in 0..number_of("KILLS", 60) {
         let key: RankKey = key(&format!("{job}.1.m0"));
         let code = i32::try_from(job % 200 + 1).unwrap();
         // A session that breaks off, as on a machine that stands still for a second, takes its orders along; as the core
@@ -242,7 +242,7 @@ async fn exits_are_never_torn(shell: Shell) {
             }
         }
         // A different moment each time, from before the start to after the end.
-        tokio::time::sleep(Duration::from_micros(job * 400)).await;
+        tokio::time::sleep(Duration::from_micros(job % 60 * 400)).await;
         let sup = node.pid(key, "sup");
         if lives(sup) {
             kill(sup, Signal::KILL);

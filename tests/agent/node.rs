@@ -38,6 +38,11 @@ impl Shell {
     }
 }
 
+/// Returns how often something is tried: what the variable says, which `tests/run --long` sets, else the usual.
+pub fn number_of(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
+}
+
 pub fn root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -8,6 +8,7 @@ use ostler::model::units::Millis;
 use ostler::transport::agent::Tuning;
 use ostler::transport::{Order, Report};
 
+use crate::node::number_of;
 use crate::node::{Node, Shell, key, link, lives, soon, tuning, until};
 
 crate::in_every_shell!(
@@ -271,7 +272,7 @@ async fn quotes_hold_in_real_shells(shell: Shell) {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap() % limit
     };
-    let strings: Vec<String> = (0..10_000)
+    let strings: Vec<String> = (0..number_of("QUOTES", 10_000))
         .map(|_| {
             let length = next(24);
             (0..length).map(|_| alphabet[next(alphabet.len())]).collect()
