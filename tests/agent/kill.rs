@@ -8,7 +8,7 @@ use ostler::model::units::Millis;
 use ostler::transport::{Report, Seen};
 use rustix::process::Signal;
 
-use crate::node::{Node, PATIENCE, Shell, key, kill, lives, until};
+use crate::node::{Node, PATIENCE, Shell, key, kill, lives, number_of, until};
 
 crate::in_every_shell!(
     a_stop_ends_it,

@@ -8,8 +8,7 @@ use ostler::model::units::Millis;
 use ostler::transport::agent::Tuning;
 use ostler::transport::{Order, Report};
 
-use crate::node::number_of;
-use crate::node::{Node, Shell, key, link, lives, soon, tuning, until};
+use crate::node::{Node, Shell, key, link, lives, number_of, soon, tuning, until};
 
 crate::in_every_shell!(
     noise_before_the_hello,
