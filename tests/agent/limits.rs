@@ -22,7 +22,6 @@ crate::in_every_shell!(
     no_more_processes_are_said_and_nothing_is_lost,
     who_takes_every_process_is_stopped,
     who_takes_the_memory_fails_by_it,
-    memory_that_costs_the_agent_or_a_supervisor_costs_no_more,
 );
 
 const GRACE: Millis = Millis::from_secs(2);
@@ -246,42 +245,5 @@ async fn who_takes_the_memory_fails_by_it(shell: Shell) {
     // The same signal from anybody else is no want of memory, although the kernel has killed for it before.
     assert_eq!(node.run(key("2.1.m0"), "kill -s KILL $$").await, Proof::Exit { code: 137, why: None });
     assert_eq!(node.run(key("3.1.m0"), "exit 3").await, Proof::Exit { code: 3, why: None });
-    drop(node);
-}
-
-/// F69: the kernel takes the agent first, and then a supervisor.
-async fn memory_that_costs_the_agent_or_a_supervisor_costs_no_more(shell: Shell) {
-    let Some((mut node, _group)) = cramped(shell).await else { return };
-    // The first that the kernel takes, and who comes after it.
-    let first = |pid: i32| std::fs::write(format!("/proc/{pid}/oom_score_adj"), "1000").unwrap();
-    let last = format!("echo -500 >/proc/$$/oom_score_adj; {HOG}");
-    let (long, hog, again, after) = (key("1.1.m0"), key("2.1.m0"), key("3.1.m0"), key("4.1.m0"));
-    let go = node.path("go");
-    let wait = node.path("wait");
-    node.start(long, &format!("until [ -e {go} ]; do sleep 0.1; done; exit 11"));
-    node.start(hog, &format!("until [ -e {wait} ]; do sleep 0.1; done; {last}"));
-    node.started(long).await;
-    node.started(hog).await;
-    let agent = node.agent_pid();
-    first(agent);
-    std::fs::write(&wait, "").unwrap();
-    let (why, retry_in) = node.down().await;
-    assert!(why.code == "unreachable" && retry_in.is_some() && !lives(agent), "{why:?}");
-    node.agent.wake();
-    node.wait_up().await;
-    assert_eq!(node.inventory.get(&long), Some(&Seen::Alive));
-    let proof = match node.inventory.get(&hog) {
-        Some(Seen::Gone(proof)) => proof.clone(),
-        _ => node.gone(hog).await,
-    };
-    assert!(out_of_memory(&proof), "its code is known all the same: {proof:?}");
-    let supervisor = node.pid(long, "sup");
-    first(supervisor);
-    let proof = node.run(again, &last).await;
-    assert!(out_of_memory(&proof) && !lives(supervisor), "{proof:?}");
-    std::fs::write(&go, "").unwrap();
-    let proof = node.gone(long).await;
-    assert!(matches!(&proof, Proof::Lost { why } if why.contains("supervisor was killed")), "no code is made up: {proof:?}");
-    assert_eq!(node.run(after, "exit 3").await, Proof::Exit { code: 3, why: None });
     drop(node);
 }
