@@ -10,6 +10,7 @@ mod kill;
 mod life;
 mod limits;
 mod node;
+mod older;
 mod rate;
 mod secrets;
 mod session;
