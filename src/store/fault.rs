@@ -57,8 +57,8 @@ pub(super) fn sql(doing: &'static str, path: &Path, source: rusqlite::Error) -> 
         }
         Some(ErrorCode::SystemIoFailure) => refused(
             path,
-            format!("the disk gave an error ({source}); nothing more is accepted"),
-            "look at what the system says of the disk (dmesg), mend it, and start ostler again: what was acknowledged is kept, and jobs on nodes go on",
+            format!("the disk gave an error ({source})"),
+            "see what the system says of the disk (dmesg), mend it, and start ostler again; jobs on nodes go on meanwhile",
         ),
         Some(ErrorCode::ReadOnly) => {
             refused(path, "cannot be written: it is read-only", "check the directory's permissions")

@@ -13,7 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use uuid::Uuid;
 
-use super::care::dir_of;
+use super::care::{beside, dir_of};
 use super::fault::{KEPT_HINT, Trouble, damaged, refused, sql};
 use super::migrations::{APPLICATION_ID, MIGRATIONS, SCHEMA, migrate, schema_of};
 use super::query::Reader;
@@ -268,9 +268,7 @@ fn check_file(path: &Path) -> Result<(), StoreError> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
     file.take(16).read_to_end(&mut head).map_err(failed)?;
     // A rollback journal beside it: the power went while the file was made, and SQLite takes that back.
-    let mut journal = path.as_os_str().to_owned();
-    journal.push("-journal");
-    let unfinished = fs::metadata(journal).is_ok_and(|about| about.len() > 0);
+    let unfinished = fs::metadata(beside(path, "-journal")).is_ok_and(|about| about.len() > 0);
     if !head.is_empty() && head != b"SQLite format 3\0" && !unfinished {
         let shown: String = String::from_utf8_lossy(&head).escape_debug().collect();
         return Err(refused(path, format!("is not an ostler database (it begins with `{shown}`)"), KEPT_HINT));

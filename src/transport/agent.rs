@@ -42,6 +42,15 @@ const PINGS_MISSED_MAX: u32 = 3;
 const STDERR_BYTES_MAX: usize = 4096;
 /// How long the last words of a shell that has ended may still come: something that it started may hold its standard error open.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
+/// What a shell says that can make no process: dash; busybox and mksh; bash (three ways); zsh.
+const CANNOT_FORK: [&str; 6] = [
+    "cannot fork",
+    "can't fork",
+    "fork: retry",
+    "fork: resource temporarily unavailable",
+    "fork: cannot allocate memory",
+    "fork failed",
+];
 /// How long acknowledgements are gathered, so that the node runs one program for many.
 const ACK_DELAY: Duration = Duration::from_millis(50);
 /// How long a task waits for an agent that was told to go.
@@ -491,8 +500,8 @@ async fn drain(mut stderr: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>) 
 /// Adds what a shell complained about when it ended. One that could make no process has failed at whatever it was about, so what
 /// it said of that counts for nothing: the node is full, and may have room again at any time.
 fn with_words(error: LinkError, said: &str) -> LinkError {
-    // "Cannot fork" (dash), "can't fork" (busybox, mksh), "fork: Resource temporarily unavailable" (bash), "fork failed" (zsh).
-    if said.to_lowercase().contains("fork") {
+    let said_small = said.to_lowercase();
+    if CANNOT_FORK.iter().any(|words| said_small.contains(words)) {
         let message = format!("no more processes can be started on the node, or by its user there: {said}");
         return LinkError::soft("no-processes", error.step, message);
     }
@@ -533,8 +542,9 @@ mod tests {
             let error = with_words(hard(), said);
             assert!(error.code == "no-processes" && !error.hard && error.message.contains(said), "{error:?}");
         }
-        let error = with_words(hard(), "sh: 3: x: not found");
-        assert!(error.hard && error.message == "grep does not know -z; sh: 3: x: not found", "{error:?}");
+        // A path may hold the word.
+        let error = with_words(hard(), "sh: 3: /opt/fork: not found");
+        assert!(error.hard && error.message == "grep does not know -z; sh: 3: /opt/fork: not found", "{error:?}");
         assert_eq!(with_words(hard(), "").message, "grep does not know -z");
     }
 

@@ -112,22 +112,27 @@ fn child_is_far_away() {
     println!("refused twice");
 }
 
-#[test]
-fn a_full_disk_is_said_and_got_over() {
+/// Has the other side of a test run on a disk of so many MiB, which is there for it alone, and say these words at its end.
+fn on_a_small_disk(mib: u32, child: &str, words: &str) {
     if !is_root() {
         return;
     }
     let top = tempfile::tempdir().unwrap();
-    let mount = format!("mount -t tmpfs -o size=24m none {} && exec \"$0\" \"$@\"", top.path().display());
+    let mount = format!("mount -t tmpfs -o size={mib}m none {} && exec \"$0\" \"$@\"", top.path().display());
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-c", &mount])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "strangers::child_fills_its_disk", "--ignored", "--nocapture"])
+        .args(["--exact", &format!("strangers::{child}"), "--ignored", "--nocapture"])
         .env(PLACE, top.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("got over it"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains(words), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_full_disk_is_said_and_got_over() {
+    on_a_small_disk(24, "child_fills_its_disk", "got over it");
 }
 
 #[test]
@@ -167,20 +172,7 @@ fn child_fills_its_disk() {
 /// F46: the log has room of its own, and what is due to move from it into the file finds none.
 #[test]
 fn a_full_disk_puts_a_checkpoint_off() {
-    if !is_root() {
-        return;
-    }
-    let top = tempfile::tempdir().unwrap();
-    let mount = format!("mount -t tmpfs -o size=32m none {} && exec \"$0\" \"$@\"", top.path().display());
-    let output = Command::new("unshare")
-        .args(["--mount", "sh", "-c", &mount])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "strangers::child_has_no_room_for_a_checkpoint", "--ignored", "--nocapture"])
-        .env(PLACE, top.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("all is there"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    on_a_small_disk(32, "child_has_no_room_for_a_checkpoint", "all is there");
 }
 
 #[test]

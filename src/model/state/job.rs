@@ -76,7 +76,7 @@ pub enum Proof {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<StopWhy>,
     },
-    /// Its exit record with its own last words: only what sets a node up or cleans it up leaves some.
+    /// Its exit record with its own last words: of what sets a node up or cleans it up, or what the node knows of its cause.
     Told {
         /// The exit code; never 0.
         code: i32,
