@@ -464,12 +464,13 @@ ack() {
     in_turn $# "$1" "$AC_LAST" 2
     shift
     # What an ended process left alive anywhere goes now, before its record does: one look for all of them.
-    AC_KEYS='' AC_CLEAN=''
+    AC_KEYS='' AC_CLEAN='' AC_MARKS=''
     while [ $# -gt 1 ]; do
         if [ -f "jobs/$1" ]; then
             status "$1"
             if [ "$STATUS" != alive ]; then
                 AC_KEYS="$AC_KEYS jobs/$1"
+                ! mark_of "$F_PID" "$F_PIDS" || AC_MARKS="$AC_MARKS $MARK"
                 [ ! -e "kill/$1" ] || AC_CLEAN="$AC_CLEAN kill/$1"
                 [ ! -e "ask/$1" ] || AC_CLEAN="$AC_CLEAN ask/$1"
             fi
@@ -484,19 +485,20 @@ ack() {
     say "k $AC_SEQ"
 }
 
-# sweep: KILL for all that carries the cookie of one of AC_KEYS, until a look finds nothing: the end of a child can wake a parent
+# sweep: KILL for all that carries the cookie of one of AC_KEYS or one of AC_MARKS, until a look finds nothing: the end of a child can wake a parent
 # that has not had its own yet, and that starts another. What the kernel holds (a dead file server) is left after some looks.
 sweep() {
     set --
     for SW_KEY in $AC_KEYS; do set -- "$@" -e "OSTLER_RANK=${SW_KEY#jobs/}:$ROOT:"; done
+    for SW_MARK in $AC_MARKS; do set -- "$@" -e "Max file locks            $SW_MARK "; done
     SW_LOOKS=20
     while [ $SW_LOOKS -gt 0 ]; do
         SW_LOOKS=$((SW_LOOKS - 1))
         SW_HIT=
-        for SW_FILE in $(grep -lsFz "$@" /proc/[0-9]*/environ 2>/dev/null); do
+        for SW_FILE in $(grep -lsFz "$@" /proc/[0-9]*/environ /proc/[0-9]*/limits 2>/dev/null); do
             SW_FILE=${SW_FILE#/proc/}
-            SW_FILE=${SW_FILE%/environ}
-            if is_pid "$SW_FILE" && [ "$SW_FILE" != $$ ] && kill -s KILL "$SW_FILE" 2>/dev/null; then SW_HIT=1; fi
+            SW_FILE=${SW_FILE%/*}
+            if [ "$SW_FILE" != $$ ] && is_there "$SW_FILE" && kill -s KILL "$SW_FILE" 2>/dev/null; then SW_HIT=1; fi
         done
         [ -n "$SW_HIT" ] || break
     done

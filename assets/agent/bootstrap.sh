@@ -23,6 +23,7 @@ begin() {
     UMASK=$(umask)
     umask 077
     unset CDPATH ENV BASH_ENV OSTLER_RANK OSTLER_RANK_DIR
+    { ulimit -S -w unlimited || ulimit -S -x unlimited; } 2>/dev/null # the mark of a job that we are in (spool.sh)
     tools
     if [ -n "$2" ]; then ROOT=$2; else
         BASE=${XDG_STATE_HOME:-}

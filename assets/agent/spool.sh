@@ -66,6 +66,12 @@ alive() {
     case $S_STATE in Z | X) return 1 ;; esac
 }
 
+# is_there PID: as alive, whoever it is. The dead have limits as long as their parent takes no note of them.
+is_there() {
+    is_pid "$1" && stat_of "$1" || return 1
+    case $S_STATE in Z | X) return 1 ;; esac
+}
+
 # safekill SIGNAL PID START: signals the group that this process leads, else the process alone; nothing at all when it
 # is not that very process any more.
 safekill() {
@@ -82,14 +88,42 @@ safekill() {
     return 0
 }
 
+# mark_of PID START: MARK = a number that no other process of this boot has, and that can be a limit.
+#
+# A process can clear its environment, and its children with it; its limits go with it wherever it goes. The one on file locks has
+# meant nothing since Linux 2.4.25 (getrlimit(2)), everybody may lower it for himself, and /proc/PID/limits can be read by all: so
+# a process puts its mark there before it becomes the job. What sets a node up is left out: it starts what is to outlive it.
+mark_of() {
+    MARK=''
+    is_pid "$1" || return 1
+    MO_PID=0000000$1
+    while [ "${#MO_PID}" -gt 7 ]; do MO_PID=${MO_PID#?}; done
+    [ "${#2}" -le 11 ] || return 1 # 18 digits go into 63 bits
+    MARK=$2$MO_PID
+}
+
+# put_mark NUMBER: dash calls that limit -w, others -x. mksh reckons with 32 bits, and so has no marks.
+put_mark() {
+    [ -n "${KSH_VERSION:-}" ] || { ulimit -S -w "$1" || ulimit -S -x "$1"; } 2>/dev/null
+}
+
 # With -z, because busybox's grep sees nothing behind the first NUL of a line otherwise.
-# cookie_pids KEY: PIDS = the processes that carry the cookie of KEY in their environment, wherever they went.
+# cookie_pids KEY: PIDS = the processes that carry the cookie of KEY in their environment, wherever they went; when there are none,
+# those that carry its mark. So what has cleared its environment is ended after the rest, and costs one more look. After a fold of
+# the record.
 cookie_pids() {
     PIDS=''
     for C_FILE in $(grep -lsFz -e "OSTLER_RANK=$1:$ROOT:" /proc/[0-9]*/environ 2>/dev/null); do
         C_FILE=${C_FILE#/proc/}
         C_FILE=${C_FILE%/environ}
         if is_pid "$C_FILE" && [ "$C_FILE" != $$ ]; then PIDS="$PIDS $C_FILE"; fi
+    done
+    [ -z "$PIDS" ] || return 0
+    mark_of "$F_PID" "$F_PIDS" || return 1
+    for C_FILE in $(grep -lsFz -e "Max file locks            $MARK " /proc/[0-9]*/limits 2>/dev/null); do
+        C_FILE=${C_FILE#/proc/}
+        C_FILE=${C_FILE%/limits}
+        if [ "$C_FILE" != $$ ] && is_there "$C_FILE"; then PIDS="$PIDS $C_FILE"; fi
     done
     [ -n "$PIDS" ]
 }

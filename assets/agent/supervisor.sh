@@ -168,6 +168,7 @@ become() {
         exit 143
     fi
     wake "S $KEY"
+    case $KEY in *.[sc]*) ;; *) mark_of "$S_PID" "$S_START" && put_mark "$MARK" ;; esac
     if [ "$LOCALE_WAS" = none ]; then unset LC_ALL; else export LC_ALL="$LOCALE_WAS"; fi
     set -- "$l_shell" -c "$l_command"
     # What a job makes is for whom its user says; all before was ours.

@@ -64,6 +64,19 @@ impl Group {
         std::fs::write(self.file("pids"), "max").unwrap();
     }
 
+    /// Takes this process into the group and leaves it no memory to get, so that the kernel kills it for the next page it wants.
+    pub fn starve(&self, pid: i32) {
+        std::fs::write(self.dir.join("cgroup.procs"), pid.to_string()).unwrap();
+        self.limit("memory", 0);
+    }
+
+    /// Returns how many processes of the group the kernel has killed for want of memory.
+    pub fn killed(&self) -> u64 {
+        let file = if self.first { "memory.oom_control" } else { "memory.events" };
+        let text = std::fs::read_to_string(self.dir.join(file)).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")).unwrap().parse().unwrap()
+    }
+
     /// Returns how a node is started whose agent and whose jobs are all in this group.
     pub fn tuning(&self, shell: Shell, dir: &Path) -> Tuning {
         let program = dir.join("grouped");

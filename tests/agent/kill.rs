@@ -1,6 +1,6 @@
 //! Stopping, and everything that can be killed under us.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ostler::model::ids::RankKey;
 use ostler::model::state::{Proof, StopWhy};
@@ -8,7 +8,7 @@ use ostler::model::units::Millis;
 use ostler::transport::{Report, Seen};
 use rustix::process::Signal;
 
-use crate::node::{Node, PATIENCE, Shell, key, kill, lives, number_of, until};
+use crate::node::{Node, PATIENCE, Shell, key, kill, kill_if_there, lives, number_of, until};
 
 crate::in_every_shell!(
     a_stop_ends_it,
@@ -16,6 +16,7 @@ crate::in_every_shell!(
     a_stop_before_the_start_fences_it,
     a_stop_waits_for_the_grace,
     who_left_the_session_is_found,
+    who_cleared_its_environment_is_found,
     what_is_left_behind_goes,
     the_agent_dies_and_the_job_goes_on,
     the_supervisor_dies_and_no_code_is_made_up,
@@ -107,6 +108,38 @@ async fn who_left_the_session_is_found(shell: Shell) {
     node.stop(one, Millis::from_secs(1));
     assert!(matches!(node.gone(one).await, Proof::Exit { why: Some(StopWhy::Terminate), .. }));
     assert!(!lives(far) && !lives(farther), "the proof came while {far} or {farther} lived");
+}
+
+/// F66: nothing of ours is in its environment, its session is its own, and its parent is gone.
+async fn who_cleared_its_environment_is_found(shell: Shell) {
+    if shell.words[0].ends_with("mksh") {
+        return println!("did not run: mksh has no marks");
+    }
+    let mut node = Node::up(shell).await;
+    let (one, two, other) = (key("1.1.m0"), key("2.1.m0"), key("3.1.m0"));
+    let escape = |file: &str| {
+        format!(
+            "env -i setsid /bin/sh -c '(echo $$ >{file}; exec sleep 1000) & wait' & until [ -s {file} ]; do sleep 0.02; done"
+        )
+    };
+    let file = node.path("other");
+    node.start(other, &format!("{}; wait", escape(&file)));
+    let bystander = pid_in(&node, "other").await;
+    let file = node.path("stopped");
+    node.start(one, &format!("{}; wait", escape(&file)));
+    let far = pid_in(&node, "stopped").await;
+    let clean = std::fs::read(format!("/proc/{far}/environ")).unwrap();
+    assert!(!String::from_utf8_lossy(&clean).contains("OSTLER"), "it has cleared it");
+    node.stop(one, Millis::from_secs(1));
+    assert!(matches!(node.gone(one).await, Proof::Exit { why: Some(StopWhy::Terminate), .. }));
+    assert!(!lives(far), "the proof came while {far} lived");
+    // And when its job ends by itself, with the rest of what it left behind.
+    let file = node.path("left");
+    assert_eq!(node.run(two, &escape(&file)).await, Proof::Exit { code: 0, why: None });
+    let far = pid_in(&node, "left").await;
+    node.ack(two).await;
+    until("what it left is gone", || !lives(far)).await;
+    assert!(lives(bystander), "that of another job is left alone");
 }
 
 async fn what_is_left_behind_goes(shell: Shell) {
@@ -225,13 +258,16 @@ async fn a_stop_is_taken_up_by_the_next_agent(shell: Shell) {
 async fn exits_are_never_torn(shell: Shell) {
     let mut node = Node::up(shell).await;
     let (mut whole, mut lost) = (0, 0);
+    // From where its number is known to where its end is, as long as that is here and now.
+    let mut life = Duration::ZERO;
     for job in 0..number_of("KILLS", 60) {
         let key: RankKey = key(&format!("{job}.1.m0"));
         let code = i32::try_from(job % 200 + 1).unwrap();
         // A session that breaks off, as on a machine that stands still for a second, takes its orders along; as the core
         // does, they are given again.
         for _ in 0..12 {
-            node.start(key, &format!("exit {code}"));
+            // It lives for long enough that the first moments come before its end, however quick the shell is.
+            node.start(key, &format!("sleep 0.01; exit {code}"));
             let there = async {
                 while !node.record(key).iter().any(|line| line[0] == "sup") {
                     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -241,11 +277,14 @@ async fn exits_are_never_torn(shell: Shell) {
                 break;
             }
         }
-        // A different moment each time, from before the start to after the end.
-        tokio::time::sleep(Duration::from_micros(job % 60 * 400)).await;
-        let sup = node.pid(key, "sup");
-        if lives(sup) {
-            kill(sup, Signal::KILL);
+        // A different moment each time, from before the start to after the end; the first only shows when that is.
+        let seen = Instant::now();
+        tokio::time::sleep(life / 40 * u32::try_from(job % 60).unwrap()).await;
+        if job > 0 {
+            kill_if_there(node.pid(key, "sup"), Signal::KILL);
+        } else {
+            until("its end is written", || node.record(key).iter().any(|line| line[0] == "exit")).await;
+            life = seen.elapsed();
         }
         match node.gone(key).await {
             Proof::Exit { code: said, why: None } if said == code => whole += 1,
@@ -254,7 +293,7 @@ async fn exits_are_never_torn(shell: Shell) {
         }
         node.forget();
     }
-    assert!(lost > 0, "no kill came in time ({whole} whole)");
+    assert!(lost > 0 && whole > 1, "the moments are on both sides of the end: {whole} whole, {lost} lost, {life:?}");
 }
 
 async fn nothing_is_left_on_the_node(shell: Shell) {

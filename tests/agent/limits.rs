@@ -22,6 +22,7 @@ crate::in_every_shell!(
     no_more_processes_are_said_and_nothing_is_lost,
     who_takes_every_process_is_stopped,
     who_takes_the_memory_fails_by_it,
+    memory_that_costs_the_agent_or_a_supervisor_costs_no_more,
 );
 
 const GRACE: Millis = Millis::from_secs(2);
@@ -246,4 +247,33 @@ async fn who_takes_the_memory_fails_by_it(shell: Shell) {
     assert_eq!(node.run(key("2.1.m0"), "kill -s KILL $$").await, Proof::Exit { code: 137, why: None });
     assert_eq!(node.run(key("3.1.m0"), "exit 3").await, Proof::Exit { code: 3, why: None });
     drop(node);
+}
+
+/// F69: the kernel takes the agent for want of memory, and then a supervisor: each alone in a group that has none to give.
+async fn memory_that_costs_the_agent_or_a_supervisor_costs_no_more(shell: Shell) {
+    let Some(group) = Group::new("memory") else { return };
+    let mut node = Node::up(shell).await;
+    let (long, other, after) = (key("1.1.m0"), key("2.1.m0"), key("3.1.m0"));
+    let go = node.path("go");
+    let long_command = format!("until [ -e {go} ]; do sleep 0.1; done; exit 11");
+    node.start(long, &long_command);
+    node.start(other, &long_command);
+    node.started(long).await;
+    node.started(other).await;
+    let agent = node.agent_pid();
+    group.starve(agent);
+    node.stop(after, Millis::from_secs(1));
+    let (why, retry_in) = node.down().await;
+    assert!(why.code == "unreachable" && retry_in.is_some(), "{why:?}");
+    until("the agent is gone", || !lives(agent)).await;
+    node.agent.wake();
+    node.wait_up().await;
+    assert_eq!(node.inventory.get(&long), Some(&Seen::Alive));
+    let supervisor = node.pid(long, "sup");
+    group.starve(supervisor);
+    std::fs::write(&go, "").unwrap();
+    let proof = node.gone(long).await;
+    assert!(matches!(&proof, Proof::Lost { why } if why.contains("supervisor was killed")), "no code is made up: {proof:?}");
+    assert_eq!(node.gone(other).await, Proof::Exit { code: 11, why: None }, "the other is as it was");
+    assert!(group.killed() >= 2, "the kernel did it");
 }

@@ -381,8 +381,17 @@ impl Node {
 
 /// Ends a process of this namespace.
 pub fn kill(pid: i32, signal: rustix::process::Signal) {
+    assert!(kill_if_there(pid, signal), "{pid} is gone");
+}
+
+/// Ends a process of this namespace unless it has ended; says whether it was there.
+pub fn kill_if_there(pid: i32, signal: rustix::process::Signal) -> bool {
     assert!(std::env::var_os("OSTLER_TEST_CONTAINED").is_some() && pid > 1);
-    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+    match rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal) {
+        Ok(()) => true,
+        Err(rustix::io::Errno::SRCH) => false,
+        Err(error) => panic!("{pid}: {error}"),
+    }
 }
 
 /// Says whether a process is there and no zombie.

@@ -77,7 +77,7 @@ fn what_stands_still_for_a_while_is_no_proof_of_anything() {
     assert_eq!(ostler.node("h1").unwrap()["state"], "idle");
 }
 
-/// F21, F27, F18: sshd reads its settings again, a key is taken away, the line is slow.
+/// F21, F24, F27, F18: sshd reads its settings again, a key is taken away, the line is slow.
 #[test]
 #[ignore = "needs root and sshd: tests/run"]
 fn sessions_outlive_what_happens_to_sshd_and_to_keys() {
@@ -104,6 +104,13 @@ fn sessions_outlive_what_happens_to_sshd_and_to_keys() {
     signal_sessions(&lab, "KILL", true);
     let said = until("ssh is refused", SOON, || Some(reason(&ostler)).filter(|reason| reason.contains("Permission denied")));
     assert_eq!(ostler.job("refused")["executionState"], "running", "{said}");
+    // F24: it knocks no further, or the host would shut us out for a while, and everybody else who comes from here.
+    let refusals = || lab.on("h1", "grep -c 'Connection closed by authenticating user' /var/log/sshd.log").trim().to_owned();
+    let before = refusals();
+    assert_eq!(before, "1", "{}", lab.on("h1", "tail -30 /var/log/sshd.log"));
+    std::thread::sleep(STILL * 2);
+    assert_eq!(refusals(), before, "it is for a person to say when it is tried again");
+    assert!(reason(&ostler).contains("ostler cluster node prepare"), "and what they have to do: {}", reason(&ostler));
     lab.on("h1", "for f in /root/.ssh/authorized_keys /home/ci/.ssh/authorized_keys; do mv $f.gone $f; done");
     let prepared = ostler.run(&["cluster", "node", "prepare", "h1"]);
     assert_eq!(prepared.code, 0, "{prepared:?}");
