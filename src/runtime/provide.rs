@@ -1,6 +1,7 @@
 //! Acts of providers: what takes time or goes outside. Each runs as a task of its own, a few at a time, and comes back as one
 //! input; a crash in between loses nothing, since the effect is in the outbox and the machine carries its tag.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -190,8 +191,11 @@ impl<S: Store> Engine<S> {
         let expected = self.looking.remove(&id).unwrap_or_default();
         let Some(cluster) = self.sched.clusters().get(&id).cloned() else { return (Vec::new(), Vec::new()) };
         let last = self.sched.counters().node;
+        // A provider may have given one node the machine of another's tag: it is in use, whatever it is called.
+        let held: BTreeSet<&str> = self.sched.nodes_of(id).map(|node| node.machine.as_str()).collect();
         // A tag may be carried by a second machine: one that an order got which was taken for lost.
         let orphan = |found: &&Found| match self.sched.nodes().get(&found.tag.node) {
+            _ if held.contains(found.machine.id.as_str()) => false,
             None => found.tag.node <= last && guard("provide.orphans-go-back"),
             Some(node) => expected.contains(&node.id) && found.machine.id != node.machine,
         };

@@ -393,9 +393,15 @@ impl Sched {
     }
 
     fn ask_for_node(&mut self, cluster: ClusterId) {
+        let node = self.new_node(cluster, 0);
+        let effect = self.issue(Act::AcquireNode { cluster, node });
+        self.edit_node(node, |node| node.effect = Some(effect));
+    }
+
+    /// Adds a node that is asked for after the back-off of so many tries.
+    pub(super) fn new_node(&mut self, cluster: ClusterId, tries: u32) -> NodeId {
         self.counters.node = self.counters.node.next();
         let id = self.counters.node;
-        let effect = self.issue(Act::AcquireNode { cluster, node: id });
         self.put_node(Arc::new(Node {
             id,
             cluster,
@@ -408,8 +414,8 @@ impl Sched {
             boot: None,
             facts: None,
             drained: false,
-            effect: Some(effect),
-            tries: 0,
+            effect: None,
+            tries,
             setup: Default::default(),
             mismatch: None,
             machine: String::new(),
@@ -420,6 +426,7 @@ impl Sched {
             wasted: None,
             notice: None,
         }));
+        id
     }
 
     /// Sends a node away that nothing holds. One that was asked for goes when it comes; one that waits to be asked for

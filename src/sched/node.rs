@@ -15,6 +15,9 @@ use crate::model::node_class;
 use crate::model::state::{BootId, Facts, Node, NodeState, Proof, RankState, Reach, StopWhy, Unusable};
 use crate::model::units::{Millis, Money};
 
+/// The code of a machine that the provider gave although it is another node's already.
+const HOST_IN_USE: &str = "HostInUse";
+
 impl Sched {
     pub(super) fn on_acquired(&mut self, effect: EffectId, got: Got) {
         let Some(Act::AcquireNode { node: id, .. }) = self.outbox.get(effect) else { return self.ignore() };
@@ -24,7 +27,11 @@ impl Sched {
         let taken = |node: &&Arc<Node>| node.id != id && node.host == got.host && !(door && hands_over(node));
         if let Some(other) = self.nodes.values().find(taken).filter(|_| guard("node.host-not-taken")) {
             let message = format!("the provider gave {}, which node {} of ours is", got.host, other.id);
-            return self.on_acquire_failed(effect, "HostInUse".to_owned(), message);
+            let same = !got.machine.is_empty() && other.machine == got.machine;
+            return match same {
+                true => self.on_tag_taken(effect, id, message),
+                false => self.on_acquire_failed(effect, HOST_IN_USE.to_owned(), message),
+            };
         }
         self.close(effect);
         let now = self.turn.now;
@@ -50,6 +57,19 @@ impl Sched {
         } else {
             self.release_if_free(id);
         }
+    }
+
+    /// The provider's machine for this node's tag is another node's, and so it would be each time: it is asked under another tag.
+    fn on_tag_taken(&mut self, effect: EffectId, id: NodeId, message: String) {
+        let again =
+            |node: &&Arc<Node>| node.state == NodeState::Allocating && node.tries < self.settings.prepare_retries_max;
+        let Some(node) = self.nodes.get(&id).filter(again) else {
+            return self.on_acquire_failed(effect, HOST_IN_USE.to_owned(), message);
+        };
+        let (cluster, tries) = (node.cluster, node.tries + 1);
+        self.close(effect);
+        self.drop_node(id);
+        self.new_node(cluster, tries);
     }
 
     pub(super) fn on_acquire_failed(&mut self, effect: EffectId, code: String, message: String) {

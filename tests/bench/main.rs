@@ -1,6 +1,8 @@
 //! The benchmarks: `cargo bench` prints one row each, `cargo bench -- NAME` those whose name holds NAME. Ratios and counts
 //! are what to look at; seconds are of this machine at this moment. What limits a row stands in `README.md` beside it.
 
+#[path = "../answering.rs"]
+mod answering;
 mod core;
 mod figures;
 mod hosts;
@@ -8,6 +10,7 @@ mod metrics;
 mod pool;
 #[path = "../pty.rs"]
 mod pty;
+mod recovery;
 mod screen;
 mod sweep;
 mod table;
@@ -22,6 +25,7 @@ fn main() {
     pool::bench(&mut board);
     hosts::bench(&mut board);
     metrics::bench(&mut board);
+    recovery::bench(&mut board);
     screen::bench(&mut board);
     sweep::bench(&mut board);
     table::bench(&mut board);

@@ -4,6 +4,7 @@
 mod among;
 mod code;
 mod containers;
+mod crowd;
 mod faults;
 mod files;
 mod frameworks;
@@ -28,6 +29,8 @@ mod slurm;
 mod smb;
 mod soak;
 mod study;
+#[path = "../tables.rs"]
+mod tables;
 #[path = "../terminal/tmux.rs"]
 mod tmux;
 mod visit;

@@ -1,4 +1,4 @@
-//! The tables of `assets/SECURITY.md`, `assets/PROMISES.md` and `assets/FAULTS.md`: whole, and each row shown by tests that are in the
+//! The tables of `assets/SECURITY.md`, `PROMISES.md`, `FAULTS.md` and `INVARIANTS.md`: whole, and each row shown by tests that are in the
 //! tree, by a reason, or not yet; and what the program is made of: where its crates come from, which of them run code while it is
 //! built, and which versions are known to be bad.
 
@@ -9,7 +9,8 @@ use crate::model::is_test;
 use crate::tree::root;
 
 /// File, letter and number of rows.
-const TABLES: &[(&str, &str, usize)] = &[("SECURITY", "T", 59), ("PROMISES", "P", 25), ("FAULTS", "F", 92)];
+const TABLES: &[(&str, &str, usize)] =
+    &[("SECURITY", "T", 59), ("PROMISES", "P", 25), ("FAULTS", "F", 92), ("INVARIANTS", "I", 33)];
 
 /// A row: its id and what shows it.
 fn rows(file: &str, letter: &str) -> Vec<(String, String)> {

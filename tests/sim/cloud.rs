@@ -188,14 +188,16 @@ pub fn preempt(world: &mut World) {
     }
 }
 
-/// Returns what is wrong when all is quiet: machines that no node has, and nodes whose machine is not there.
+/// Returns what is wrong when all is quiet: machines that no node has, and nodes whose machine is not there. A machine is that
+/// node's which was given it, whatever tag it carries: a provider that lies gives one node the machine of another's tag.
 pub fn amiss(world: &World) -> Vec<String> {
     let Some(engine) = world.engine.as_ref() else { return vec!["no core".to_owned()] };
     let nodes = engine.sched().nodes();
-    let orphans = world.cloud.machines.keys().filter(|tag| !nodes.contains_key(&tag.node));
-    let mut amiss: Vec<String> = orphans.map(|tag| format!("{tag} is paid for and no node's")).collect();
+    let has = |id: &str| nodes.values().any(|node| node.machine == id);
+    let orphans = world.cloud.machines.iter().filter(|(tag, machine)| !nodes.contains_key(&tag.node) && !has(&machine.id));
+    let mut amiss: Vec<String> = orphans.map(|(tag, _)| format!("{tag} is paid for and no node's")).collect();
     let lost = nodes.values().filter(|node| !node.machine.is_empty());
-    let lost = lost.filter(|node| !world.cloud.machines.keys().any(|tag| tag.node == node.id));
+    let lost = lost.filter(|node| !world.cloud.machines.values().any(|machine| machine.id == node.machine));
     amiss.extend(lost.map(|node| format!("{} is there and its machine is not", node.id)));
     amiss
 }

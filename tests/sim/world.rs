@@ -117,6 +117,8 @@ pub struct World {
     next_call: u64,
     /// Every start there was: on which machine and under which boot.
     pub starts: BTreeMap<RankKey, (String, u64)>,
+    /// The newest attempt of each job.
+    attempts: BTreeMap<JobId, ostler::model::ids::Attempt>,
     /// Every exit record there was.
     pub exits: BTreeMap<RankKey, i32>,
     /// Jobs as they ended, by attempt: they may never change again but by a retry.
@@ -164,6 +166,7 @@ impl World {
             next_tick: None,
             next_call: 0,
             starts: BTreeMap::new(),
+            attempts: BTreeMap::new(),
             exits: BTreeMap::new(),
             ended: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -350,6 +353,7 @@ impl World {
 
     fn carry_out(&mut self, turn: Turn) {
         for (key, change) in &turn.changes {
+            self.check_written(*key, change);
             self.check_change(*key, change);
         }
         for (call, reply) in turn.replies {
@@ -439,7 +443,10 @@ impl World {
                     assert!(left.is_empty(), "I14: {node} was released with {left:?} alive on it");
                 }
             }
-            Out::Order(node, order) => self.send(node, order),
+            Out::Order(node, order) => {
+                self.check_order(node);
+                self.send(node, order);
+            }
             Out::Server(effect, _) => {
                 let outcome =
                     ostler::model::state::file_server::ServerOutcome::Failed { message: "no host is simulated".to_owned() };

@@ -2,6 +2,7 @@
 
 use super::rig::*;
 use super::*;
+use crate::model::ids::EffectId;
 use crate::model::kept::Kept;
 use crate::model::spec::{AutoScale, Deallocation, ScaleSettings};
 use crate::model::state::{AllocationState, ExecutionState, NodeState, Proof, Reach, StopWhy, Unusable};
@@ -200,6 +201,34 @@ fn nodes_that_cannot_be_got_are_given_up_and_tried_again_when_capacity_may_be_ba
     assert_eq!((rig.nodes().as_str(), rig.cluster().errors.len()), ("allocating", 0), "asked again by a person");
     rig.bring_up();
     assert_eq!(rig.state(job(1)), ExecutionState::Running);
+}
+
+#[test]
+fn a_machine_that_is_given_twice_stays_with_the_first_and_another_is_asked_for() {
+    let mut rig = Rig::asked(2);
+    let give = |rig: &mut Rig, asked: EffectId, machine: &str| {
+        let (name, host) = ("host1".to_owned(), "host1".to_owned());
+        rig.on(Event::NodeAcquired { effect: asked, name, host, machine: machine.to_owned(), price: None });
+    };
+    let first = rig.open[0].id;
+    give(&mut rig, first, "i-1");
+    // What was given for the tag of node 2 would be given for it each time.
+    for asks_for in 3..=5 {
+        let asked = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
+        give(&mut rig, asked.id, "i-1");
+        assert_eq!(rig.nodes(), "preparing allocating");
+        rig.pass(Millis::from_secs(4));
+        assert!(rig.find(|act| matches!(act, Act::AcquireNode { node, .. } if node.0 == asks_for)).is_some());
+    }
+    let asked = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
+    give(&mut rig, asked.id, "i-1");
+    assert_eq!((rig.nodes().as_str(), rig.cluster().errors[0].code.as_str()), ("preparing", "HostInUse"), "not for ever");
+    // Another machine under an address that was another's may be had under it later: the first is gone, and nobody knows yet.
+    scale(&mut rig, 2, None);
+    let asked = rig.find(|act| matches!(act, Act::AcquireNode { .. })).unwrap();
+    give(&mut rig, asked.id, "i-2");
+    let Act::AcquireNode { node: waits, .. } = asked.act else { unreachable!() };
+    assert!(rig.sched.nodes()[&waits].effect.is_none(), "asked again after its back-off");
 }
 
 #[test]

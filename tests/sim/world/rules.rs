@@ -1,8 +1,8 @@
-//! The rules, checked against what the world knows of processes (reliability rules I01 to I10).
+//! The rules, checked against what the world knows of processes. Their numbers are those of `assets/INVARIANTS.md`.
 
-use ostler::model::ids::{JobId, RankKey, RankRole};
+use ostler::model::ids::{JobId, NodeId, RankKey, RankRole};
 use ostler::model::snapshot::{Change, RowKey};
-use ostler::model::state::ExecutionState;
+use ostler::model::state::{ExecutionState, Job, Proof, RankState, Reach};
 
 use super::World;
 
@@ -20,8 +20,48 @@ impl World {
         assert!(newest <= Some(key.attempt), "I03: {key} starts after a later attempt");
     }
 
+    /// What is shown and believed is what the disk holds.
+    pub(super) fn check_written(&self, key: RowKey, change: &Change) {
+        self.disk.with(|disk| match (key, change) {
+            // How a queue of others stands is looked at, not kept.
+            (RowKey::Site(_), _) => {}
+            (_, Change::Gone(_)) => assert!(!disk.rows.contains_key(&key), "I11: {key:?} is gone and on the disk"),
+            (_, row) => assert_eq!(disk.rows.get(&key), Some(row), "I11: what is believed is what is on the disk"),
+        });
+    }
+
+    /// An order goes out: the core must believe that it arrives.
+    pub(super) fn check_order(&self, node: NodeId) {
+        let Some(engine) = self.engine.as_ref() else { return };
+        let row = engine.sched().nodes().get(&node);
+        let seen = row.is_some_and(|row| row.reach == Reach::Seen);
+        assert!(seen, "I26: an order for {node} that is not in sight: {row:#?}");
+    }
+
+    /// When all is over: what wrote its end is not said to have been lost, and no end is said to be another.
+    pub fn check_ends(&self, job: &Job) {
+        for (rank, run) in &job.ranks {
+            let key = RankKey { job: job.id, attempt: job.attempt, rank: *rank };
+            let (RankState::Gone(proof), Some(wrote)) = (&run.state, self.exits.get(&key)) else { continue };
+            match proof {
+                Proof::Exit { code, .. } | Proof::Told { code, .. } => assert_eq!(code, wrote, "I32: the end of {key}"),
+                // Its machine, and with it the record, may be gone for good.
+                Proof::MachineGone | Proof::DeclaredDead { .. } => {}
+                proof => panic!("I08: {key} wrote that it exited with {wrote}, and is said to be {proof:?}"),
+            }
+        }
+    }
+
     pub(super) fn check_change(&mut self, key: RowKey, change: &Change) {
         let (RowKey::Job(id), Change::Job(job)) = (key, change) else { return };
+        let before = self.attempts.insert(id, job.attempt);
+        if before.is_some_and(|before| before < job.attempt) {
+            let old = |key: &RankKey| key.job == id && key.attempt < job.attempt;
+            for (name, host) in &self.hosts {
+                let alive = host.alive().find(old);
+                assert!(alive.is_none(), "I12: {id} has a new attempt while {alive:?} lives on {name}");
+            }
+        }
         if self.reopened.remove(&id) {
             self.ended.remove(&id);
         }
