@@ -15,6 +15,8 @@ crate::in_every_shell!(
     a_line_that_cuts_delays_and_reorders_loses_nothing_and_doubles_nothing,
 );
 
+crate::in_every_shell!(@shell yash, &["/bin/yash"], [], a_line_that_cuts_delays_and_reorders_loses_nothing_and_doubles_nothing);
+
 /// `sh cut.sh DIR SHELL... -c PROGRAM`: a session that is cut as DIR/cut says, once: `in N` or `out N`. `dd` and not `head`, which
 /// would keep what it reads for a while. A shell whose input is cut sees its end; one whose output is cut is ended with its group.
 /// What came through is in DIR/in and DIR/out.
