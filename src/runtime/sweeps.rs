@@ -393,21 +393,35 @@ pub struct Wanted<'a> {
 /// Returns the first members that have not come up and those that came up in this very turn, in the order of a page.
 pub fn waiting<S: Store>(engine: &Engine<S>, wanted: &Wanted<'_>) -> Vec<Arc<Job>> {
     let mut ids: Vec<(JobId, &Arc<Sweep>, u32)> = Vec::new();
+    let mut fresh: Vec<Arc<Job>> = Vec::new();
     let meant = |state: ExecutionState| wanted.states.is_empty() || wanted.states.contains(&state);
-    let beyond = |id: JobId| wanted.after.is_none_or(|after| if wanted.newest_first { id < after } else { id > after });
-    for sweep in engine.sched.sweeps().values().filter(|_| meant(ExecutionState::Queued)) {
+    for sweep in engine.sched.sweeps().values() {
         let there = wanted.experiments.is_none_or(|all| all.contains(&sweep.experiment))
             && wanted.cluster.is_none_or(|cluster| cluster == sweep.cluster);
         if !there {
             continue;
         }
-        let with_id = |index: u32| sweep.job_of(index).map(|id| (id, sweep, index));
-        // Ids of one sweep grow with the index, so the first of the page stand together.
-        match wanted.newest_first {
-            true => {
-                ids.extend(sweep.left.iter().rev().filter_map(with_id).filter(|(id, ..)| beyond(*id)).take(wanted.limit))
+        for block in &sweep.blocks {
+            // The ids of a block grow with the index, so what the page is of stands together.
+            let (begin, end) = (block.job.0, block.job.0 + u64::from(block.count));
+            let (first, last) = match (wanted.after, wanted.newest_first) {
+                (None, _) => (begin, end),
+                (Some(after), false) => ((after.0 + 1).clamp(begin, end), end),
+                (Some(after), true) => (begin, after.0.clamp(begin, end)),
+            };
+            // One may have come up and be on its way in the turn that is not in the store yet.
+            let now = engine.sched.jobs().range(JobId(first)..JobId(last)).map(|(_, job)| job);
+            fresh.extend(now.filter(|job| meant(job.state)).cloned());
+            if !meant(ExecutionState::Queued) {
+                continue;
             }
-            false => ids.extend(sweep.left.iter().filter_map(with_id).filter(|(id, ..)| beyond(*id)).take(wanted.limit)),
+            let index_of = |id: u64| block.first + u32::try_from(id - begin).unwrap_or(block.count);
+            let with_id = |index: u32| (JobId(begin + u64::from(index - block.first)), sweep, index);
+            let left = sweep.left.within(index_of(first), index_of(last));
+            match wanted.newest_first {
+                true => ids.extend(left.rev().map(with_id).take(wanted.limit)),
+                false => ids.extend(left.map(with_id).take(wanted.limit)),
+            }
         }
     }
     ids.sort_by_key(|(id, ..)| *id);
@@ -416,14 +430,7 @@ pub fn waiting<S: Store>(engine: &Engine<S>, wanted: &Wanted<'_>) -> Vec<Arc<Job
     }
     ids.truncate(wanted.limit);
     let mut jobs: Vec<Arc<Job>> = ids.into_iter().filter_map(|(_, sweep, index)| job(engine, sweep, index)).collect();
-    // One may have come up and be on its way in the turn that is not in the store yet.
-    let now = engine.sched.jobs().values().filter(|job| job.sweep.is_some() && meant(job.state));
-    let fresh = now.filter(|job| {
-        beyond(job.id)
-            && wanted.experiments.is_none_or(|all| all.contains(&job.experiment))
-            && wanted.cluster.is_none_or(|cluster| cluster == job.cluster)
-    });
-    jobs.extend(fresh.cloned());
+    jobs.extend(fresh);
     jobs
 }
 

@@ -154,6 +154,13 @@ impl Spans {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         self.0.iter().flat_map(|(first, end)| *first..*end)
     }
+
+    /// Returns those from `first` to before `end`, in order; from the back they can be taken too. What is outside costs nothing.
+    pub fn within(&self, first: u32, end: u32) -> impl DoubleEndedIterator<Item = u32> + '_ {
+        let at = self.0.partition_point(|(_, before)| *before <= first);
+        let to = self.0.partition_point(|(begin, _)| *begin < end).max(at);
+        self.0[at..to].iter().flat_map(move |(begin, before)| (*begin).max(first)..(*before).min(end))
+    }
 }
 
 impl Sweep {
@@ -197,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn spans_are_a_set(end in 1_u32..60, out in proptest::collection::vec(0_u32..70, 0..40)) {
+        fn spans_are_a_set(end in 1_u32..60, out in proptest::collection::vec(0_u32..70, 0..40), part in (0_u32..70, 0_u32..70)) {
             let mut spans = Spans::of(0, end);
             let mut set: std::collections::BTreeSet<u32> = (0..end).collect();
             for number in out {
@@ -209,6 +216,9 @@ mod tests {
             spans.append(end, end + 3);
             set.extend(end..end + 3);
             prop_assert!(spans.iter().rev().eq(set.iter().rev().copied()));
+            let (first, end) = (part.0.min(part.1), part.0.max(part.1));
+            prop_assert!(spans.within(first, end).eq(set.range(first..end).copied()));
+            prop_assert!(spans.within(first, end).rev().eq(set.range(first..end).rev().copied()));
         }
     }
 }
