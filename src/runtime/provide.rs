@@ -192,7 +192,8 @@ impl<S: Store> Engine<S> {
         let Some(cluster) = self.sched.clusters().get(&id).cloned() else { return (Vec::new(), Vec::new()) };
         let last = self.sched.counters().node;
         // A provider may have given one node the machine of another's tag: it is in use, whatever it is called.
-        let held: BTreeSet<&str> = self.sched.nodes_of(id).map(|node| node.machine.as_str()).collect();
+        let held = self.sched.nodes_of(id).map(|node| node.machine.as_str()).filter(|machine| !machine.is_empty());
+        let held: BTreeSet<&str> = held.collect();
         // A tag may be carried by a second machine: one that an order got which was taken for lost.
         let orphan = |found: &&Found| match self.sched.nodes().get(&found.tag.node) {
             _ if held.contains(found.machine.id.as_str()) => false,
