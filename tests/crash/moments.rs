@@ -241,9 +241,11 @@ fn check(point: &Point, job: &Job, ended: &Value, struck: Struck) -> usize {
             assert_eq!(attempts.len(), 1, "{name}: a job that was not lost was put back: {ended:#}");
             assert_eq!(starts, attempts, "{name}: started once: {ended:#}");
         }
-        // A lock of which no supervisor knows is proof that nothing was started, and nothing else.
+        // A lock of which no supervisor knows is proof that nothing was started, and nothing else. On a slow machine an order that is
+        // on its way may have come as far as that when the agent dies.
         Struck::Agent => {
-            assert!(attempts.len() <= if name == "node.locked" { 2 } else { 1 }, "{name}: put back: {ended:#}");
+            let locked = ended["requeuedBecause"].as_str().is_some_and(|why| why.ends_with("its start lock was taken"));
+            assert!(attempts.len() <= if locked { 2 } else { 1 }, "{name}: put back: {ended:#}");
             assert_eq!(starts, attempts[attempts.len() - 1..], "{name}: started once: {ended:#}");
         }
         Struck::Supervisor | Struck::Node => {

@@ -29,11 +29,15 @@ pub fn reason(node: &Node) -> String {
     if let NodeState::Unusable(why) = &node.state {
         parts.push(format!("{}: {}", why.step, why.message));
     }
-    if let Reach::Lost { since, why, .. } = &node.reach {
+    if let Reach::Lost { since, why, next_try } = &node.reach {
         // A node that became unusable because of its link has said why already.
         let said = why.is_empty() || matches!(&node.state, NodeState::Unusable(unusable) if unusable.message == *why);
         let why = if said { String::new() } else { format!(" ({why})") };
         parts.push(format!("unreachable since {}{why}", since.rfc3339()));
+        // What a second try would not change: a refused sign-in, another host key.
+        if next_try.is_none() && matches!(node.state, NodeState::Unusable(_)) {
+            parts.push(format!("not tried by itself: `ostler cluster node prepare {}` tries now", name(node)));
+        }
     }
     if let Some(mismatch) = &node.mismatch {
         parts.push(mismatch.clone());
