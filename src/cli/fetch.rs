@@ -10,7 +10,7 @@ use crate::config::address::check_address;
 use crate::model::fault::{Fault, FaultKind};
 use crate::model::spec::doc::{Doc, FILE_BYTES_MAX, Place};
 use crate::model::spec::fields::{Faults, FileFault};
-use crate::model::spec::{FileReport, SecretText};
+use crate::model::spec::{FileReport, SecretText, sbatch};
 
 /// How long an address may take to answer in full: a person waits.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
@@ -69,6 +69,18 @@ impl Source {
             FileReport { text: without_likely(&report.text), ..report }
         })?;
         Ok(doc)
+    }
+
+    /// Reads the text as a job's tree: a script for `sbatch` is one too.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn job_doc(&self) -> Result<Doc, Failure> {
+        let text = self.text();
+        match sbatch::is_script(&text) {
+            true => Ok(sbatch::read(&text).map_err(|faults| self.report(faults))?),
+            false => self.doc(),
+        }
     }
 
     /// Reads the text as one tree or several.

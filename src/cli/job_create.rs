@@ -58,7 +58,7 @@ pub enum Purpose {
 /// What a job is: for `create` and `plan` alike.
 #[derive(Args, Clone, Debug)]
 pub struct What {
-    /// A file in JSON, YAML or TOML: a path, - for standard input, or an https address
+    /// A file in JSON, YAML or TOML, or a script with #SBATCH lines: a path, - for standard input, or an https address
     #[arg(short, long, visible_alias = "config-file", value_name = "FILE")]
     file: Option<String>,
     /// Its name; made from the experiment's count when absent
@@ -277,7 +277,7 @@ impl What {
         Ok(match &self.file {
             Some(file) => {
                 let source = Source::read(file).await?;
-                let doc = source.doc()?;
+                let doc = source.job_doc()?;
                 (source, doc)
             }
             None if self.command.is_empty() => {

@@ -72,13 +72,23 @@ pub fn launch(job: &Job, cluster: &Cluster, door: &NodePlace, names: &frameworks
 /// Returns the words of `sbatch`, those of the cluster first, so that the job's own count.
 fn options(job: &Job, slurm: &SlurmSpec) -> Vec<String> {
     let spec = &job.spec;
+    let none = SlurmSpec::default();
+    let own = spec.slurm.as_deref().unwrap_or(&none);
+    let says = |name: &str| {
+        let of = |option: &String| option.split('=').next().and_then(|word| word.strip_prefix("--")).map(str::to_owned);
+        own.options.iter().filter_map(of).any(|said| said == name)
+    };
+    // Who says how many processes there are says on how many nodes, too, when no number of nodes is asked for.
+    let processes = ["ntasks", "ntasks-per-node", "ntasks-per-gpu"].into_iter().any(says);
     let mut words = vec![format!("--job-name={}", job.name)];
-    let mut put = |name: &str, value: Option<String>| words.extend(value.map(|value| format!("--{name}={value}")));
-    put("partition", slurm.partition.clone());
-    put("account", slurm.account.clone());
-    put("qos", slurm.qos.clone());
+    let mut put = |name: &str, value: Option<String>| {
+        words.extend(value.filter(|_| !says(name)).map(|value| format!("--{name}={value}")));
+    };
+    put("partition", own.partition.clone().or_else(|| slurm.partition.clone()));
+    put("account", own.account.clone().or_else(|| slurm.account.clone()));
+    put("qos", own.qos.clone().or_else(|| slurm.qos.clone()));
     let nodes = spec.node_count.0.max(1);
-    put("nodes", Some(nodes.to_string()));
+    put("nodes", (nodes > 1 || !processes).then(|| nodes.to_string()));
     let limit = spec.constraints.max_wall_clock_time;
     // The published default is longer than most partitions allow; theirs is meant then.
     put("time", (limit != WALL_CLOCK_DEFAULT).then(|| limit.0.div_ceil(60_000).max(1).to_string()));
@@ -92,10 +102,10 @@ fn options(job: &Job, slurm: &SlurmSpec) -> Vec<String> {
             put("ntasks", Some(count.to_string()));
             put("ntasks-per-node", (nodes > 1).then(|| count.div_ceil(nodes).to_string()));
         }
-        _ => put("ntasks-per-node", Some("1".to_owned())),
+        _ => put("ntasks-per-node", (!processes).then(|| "1".to_owned())),
     }
     put("nice", (job.priority == Priority::Low).then(|| NICE_LOW.to_string()));
-    words.extend(slurm.options.iter().cloned());
+    words.extend(slurm.options.iter().chain(&own.options).cloned());
     words
 }
 

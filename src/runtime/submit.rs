@@ -231,6 +231,10 @@ pub fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluste
     let mut faults = frameworks::check(spec, shares(&engine.sched, cluster, spec));
     if cluster.spec.slurm.is_some() {
         faults.extend(handover::check(spec));
+    } else if let Some(slurm) = &spec.slurm {
+        let words = slurm.words().join(" ");
+        let fault = format!("slurm: `{words}` means nothing to cluster `{}`, whose jobs ostler places", cluster.name);
+        faults.push(Fault::user(fault).hint("choose a cluster with `backend: slurm` by -c, or leave it out"));
     }
     faults.extend(frameworks::check_mounts(spec, mounted));
     faults.extend(volumes::resolve(&engine.sched, &engine.settings, home, &spec.mount_volumes).err().unwrap_or_default());

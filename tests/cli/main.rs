@@ -20,6 +20,7 @@ mod queue;
 mod refused;
 mod rig;
 mod rules;
+mod sbatch;
 mod secrets;
 mod settings;
 mod sweeps;

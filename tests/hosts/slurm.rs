@@ -64,6 +64,20 @@ fn slurm_runs_jobs_as_any_cluster_does() {
     ostler.await_end("coded");
     assert_eq!(ostler.ok(&["job", "logs", "coded"]), "the code\n");
 
+    // A script for sbatch as it is: what it asks for is Slurm's to give, and srun in it has what it expects.
+    let script = lab.dir().join("from.sbatch");
+    let text = "#!/bin/bash\n#SBATCH --job-name=from-sbatch -n 2 --ntasks-per-node=1\n#SBATCH -t 10 --nice=5 -o out.txt\n\
+                echo $SLURM_NTASKS $SLURM_JOB_NUM_NODES\nsrun hostname | sort | tr '\\n' ' '\n";
+    std::fs::write(&script, text).unwrap();
+    let plan = ostler.ok(&["job", "plan", "-c", "c", "-f", script.to_str().unwrap()]);
+    for line in ["#SBATCH --time=10\n", "#SBATCH --ntasks=2\n", "#SBATCH --ntasks-per-node=1\n", "#SBATCH --nice=5\n"] {
+        assert_eq!(plan.matches(line).count(), 1, "{line}: {plan}");
+    }
+    assert!(!plan.contains("#SBATCH --nodes"), "their number follows from that of the processes: {plan}");
+    ostler.ok(&["job", "create", "-c", "c", "-f", script.to_str().unwrap()]);
+    assert_eq!(exit_code(&ostler.await_end("from-sbatch")), Some(0));
+    assert_eq!(ostler.ok(&["job", "logs", "from-sbatch"]), "2 2\nh2 h3 ");
+
     // Two nodes at once, then one that waits and says why, in words.
     submit(
         "wide",

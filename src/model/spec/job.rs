@@ -13,6 +13,7 @@ use super::mounts::MountVolumes;
 use super::scheduling::Scheduling;
 use super::schema::{CodeForm, RefForm, ResourcesForm, SecretForm, SpanForm};
 use super::secret::Secret;
+use super::slurm::SlurmSpec;
 use super::toolkit::Toolkit;
 use crate::model::metric::Metrics;
 use crate::model::units::{Bytes, Millis, NodeCount};
@@ -212,6 +213,9 @@ pub struct JobSpec {
     /// Whether its nodes can come to one another by ssh without a password; ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ssh_among_nodes: bool,
+    /// What is asked of Slurm for this job, over what its cluster asks for all; ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slurm: Option<Box<SlurmSpec>>,
     /// When it may run and how often.
     #[serde(flatten)]
     pub scheduling: Box<Scheduling>,
@@ -244,6 +248,7 @@ impl JobSpec {
             constraints: Constraints::default(),
             demand: Demand::WholeNode,
             ssh_among_nodes: false,
+            slurm: None,
             scheduling: Box::default(),
             metrics: None,
             kept: Kept::default(),

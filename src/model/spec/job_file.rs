@@ -16,7 +16,9 @@ use crate::model::spec::job::{
     Constraints, Demand, EnvironmentVariable, InputDirectory, JobPreparation, JobSpec, OutputDirectory, Priority, Resources,
 };
 use crate::model::spec::kept::Kept;
-use crate::model::spec::{code_file, container_file, metrics_file, mounts_file, scheduling_file, secret_file, toolkit_file};
+use crate::model::spec::{
+    code_file, container_file, metrics_file, mounts_file, scheduling_file, secret_file, slurm_file, toolkit_file,
+};
 use crate::model::units::{Millis, NodeCount};
 
 /// The most nodes one job may ask for: ten times the largest fleet that is measured.
@@ -188,6 +190,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         }
         Some(wanted)
     });
+    let slurm = fields.take("slurm").and_then(|field| slurm_file::asked(&field, faults)).map(Box::new);
     let scheduling = Box::new(scheduling_file::read(&mut fields, faults));
     let metrics = fields.take("metrics").and_then(|field| metrics_file::read(&field, faults)).map(Box::new);
     fields.finish(faults);
@@ -208,6 +211,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         constraints,
         demand: demand.unwrap_or_default(),
         ssh_among_nodes: ssh_among_nodes.unwrap_or_default(),
+        slurm,
         scheduling,
         metrics,
         kept: Kept::default(),

@@ -30,6 +30,7 @@ pub mod patch;
 pub mod pool;
 pub mod pool_file;
 pub mod report;
+pub mod sbatch;
 pub mod scale_file;
 pub mod scheduling;
 mod scheduling_file;

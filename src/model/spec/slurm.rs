@@ -1,9 +1,10 @@
-//! What is asked of Slurm for the jobs of a cluster that it places.
+//! What is asked of Slurm for the jobs that it places: for all of a cluster, or for one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What every job of the cluster is submitted with, unless it says otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What every job of a cluster is submitted with, and what one says otherwise or beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SlurmSpec {
     /// The partition.

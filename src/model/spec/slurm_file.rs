@@ -1,4 +1,4 @@
-//! Reads who places the jobs of a cluster. Called by the reader of clusters alone.
+//! Reads who places the jobs of a cluster, and what is asked of Slurm. Called by the readers of clusters and of jobs.
 
 use crate::model::names::check_host;
 use crate::model::spec::doc::Value;
@@ -36,11 +36,12 @@ pub(super) fn read(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<(Stri
         return None;
     };
     let login = login.checked(faults, check_host);
-    let spec = slurm.map_or_else(|| Some(SlurmSpec::default()), |field| read_spec(&field, faults));
+    let spec = slurm.map_or_else(|| Some(SlurmSpec::default()), |field| asked(&field, faults));
     Some((login?, spec?))
 }
 
-fn read_spec(field: &Field<'_>, faults: &mut Faults) -> Option<SlurmSpec> {
+/// Reads what is asked of Slurm, for all jobs of a cluster or for one.
+pub(super) fn asked(field: &Field<'_>, faults: &mut Faults) -> Option<SlurmSpec> {
     let mut inner = field.map(faults)?;
     let mut word = |key, faults: &mut Faults| inner.take(key).and_then(|field| field.checked(faults, check_word));
     let (partition, account, qos) = (word("partition", faults), word("account", faults), word("qos", faults));

@@ -8,7 +8,7 @@ use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, 
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::toolkit::{Counting, PROCESSES_PER_NODE_MAX};
 use crate::model::spec::{
-    Code, ContainerSettings, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, ToolKind, Toolkit,
+    Code, ContainerSettings, JobSpec, Kept, MountVolumes, Priority, Scheduling, Secret, SlurmSpec, ToolKind, Toolkit,
 };
 use crate::model::units::{Millis, NodeCount};
 
@@ -197,6 +197,8 @@ pub struct Rest {
     pub secrets: Vec<Secret>,
     /// See [`JobSpec::ssh_among_nodes`].
     pub ssh_among_nodes: bool,
+    /// See [`JobSpec::slurm`].
+    pub slurm: Option<Box<SlurmSpec>>,
     /// See [`JobSpec::scheduling`].
     pub scheduling: Box<Scheduling>,
     /// See [`JobSpec::metrics`].
@@ -214,6 +216,7 @@ impl Rest {
             (!self.secrets.is_empty(), "secrets"),
             (self.scheduling.array.is_some(), "array"),
             (self.ssh_among_nodes, "sshAmongNodes"),
+            (self.slurm.is_some(), "slurm"),
             (self.metrics.is_some(), "metrics"),
         ];
         set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
@@ -304,6 +307,7 @@ impl Draft {
                 container_settings: spec.container_settings.clone(),
                 secrets: spec.secrets.clone(),
                 ssh_among_nodes: spec.ssh_among_nodes,
+                slurm: spec.slurm.clone(),
                 scheduling: Box::new(Scheduling {
                     after: Vec::new(),
                     after_ok: Vec::new(),
@@ -401,6 +405,7 @@ impl Draft {
         let rest = &self.rest;
         JobSpec {
             ssh_among_nodes: rest.ssh_among_nodes,
+            slurm: rest.slurm.clone(),
             code: rest.code.clone(),
             mount_volumes: rest.mount_volumes.clone(),
             container_settings: rest.container_settings.clone(),
