@@ -158,7 +158,8 @@ fn cluster(nodes: u32) -> ClusterSpec {
     }
 }
 
-fn new_job(n: u32, spec: &Arc<JobSpec>) -> NewJob {
+/// Returns a job with this number.
+pub fn new_job(n: u32, spec: &Arc<JobSpec>) -> NewJob {
     NewJob {
         experiment: ExperimentId(1),
         cluster: ClusterId(1),

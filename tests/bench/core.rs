@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ostler::model::ids::{ClusterId, EffectId, ExperimentId, NodeId, RankKey, WorkspaceId};
+use ostler::model::ids::{EffectId, NodeId, RankKey, WorkspaceId};
 use ostler::model::settings::Settings;
-use ostler::model::spec::job::LaunchShape;
 use ostler::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, ScaleSettings};
 use ostler::model::state::{BootId, Facts, Proof};
 use ostler::model::units::{NodeCount, UnixMillis};
-use ostler::sched::{Act, Effect, Event, NewJob, Sched};
+use ostler::sched::{Act, Effect, Event, Sched};
 
+use crate::answering::new_job;
 use crate::figures::{Board, ROUNDS, micros, millis};
 
 /// How many jobs wait.
-const JOBS: usize = 100_000;
+const JOBS: u32 = 100_000;
 /// How many nodes there are.
 const NODES: u32 = 1_000;
 /// How many jobs end, and so make room for the next, in one round.
@@ -126,21 +126,7 @@ impl World {
     /// Submits all jobs at once; returns the milliseconds that it took.
     pub fn fill(&mut self) -> f64 {
         let spec = Arc::new(spec());
-        let jobs = (0..JOBS)
-            .map(|n| NewJob {
-                experiment: ExperimentId(1),
-                cluster: ClusterId(1),
-                name: format!("run-{n}"),
-                uuid: uuid::Uuid::from_u128(n as u128),
-                segment: String::new(),
-                spec: spec.clone(),
-                shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0, handed: false },
-                token: None,
-                dependencies: Vec::new(),
-                member: None,
-                sweep: None,
-            })
-            .collect();
+        let jobs = (0..JOBS).map(|n| new_job(n, &spec)).collect();
         let start = Instant::now();
         self.step(Event::JobsSubmitted { jobs });
         millis(start.elapsed())

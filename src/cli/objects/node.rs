@@ -31,11 +31,11 @@ pub fn reason(node: &Node) -> String {
     }
     if let Reach::Lost { since, why, next_try } = &node.reach {
         // A node that became unusable because of its link has said why already.
-        let said = why.is_empty() || matches!(&node.state, NodeState::Unusable(unusable) if unusable.message == *why);
-        let why = if said { String::new() } else { format!(" ({why})") };
+        let by_link = matches!(&node.state, NodeState::Unusable(unusable) if unusable.message == *why);
+        let why = if by_link || why.is_empty() { String::new() } else { format!(" ({why})") };
         parts.push(format!("unreachable since {}{why}", since.rfc3339()));
         // What a second try would not change: a refused sign-in, another host key.
-        if next_try.is_none() && matches!(node.state, NodeState::Unusable(_)) {
+        if by_link && next_try.is_none() {
             parts.push(format!("not tried by itself: `ostler cluster node prepare {}` tries now", name(node)));
         }
     }

@@ -2,7 +2,7 @@
 //! job's file. What has a property of ours becomes that property, so that the script runs on any cluster; what only Slurm knows is
 //! kept as an option of `sbatch`.
 //!
-//! Source: sbatch(1) of Slurm 24.11, "SCRIPT FORMAT" and "OPTIONS".
+//! Source: `sbatch --help` of Slurm 22.05.8 for the letters, and for which options need no value.
 
 use crate::model::names::check_name;
 use crate::model::spec::doc::{Doc, Entry, Place, Value};
@@ -52,11 +52,14 @@ const ALONE: &[&str] = &[
     "exclusive",
     "get-user-env",
     "hold",
+    "ignore-pbs",
+    "nice",
     "no-kill",
     "no-requeue",
     "overcommit",
     "oversubscribe",
     "parsable",
+    "propagate",
     "quiet",
     "reboot",
     "requeue",
@@ -353,7 +356,7 @@ mod tests {
     #[test]
     fn what_has_a_property_becomes_it_and_the_rest_is_kept() {
         let text = "#!/bin/bash -l\n#SBATCH --job-name=\"my run\" -N 2-4\n# a note\n\n#SBATCH -t1-12:30 --gres gpu:2 # so\n\
-                    ##SBATCH --qos=not\n#SBATCH --mem=16G -c 8 -p gpu,long --exclusive\n#SBATCH -o out-%j.txt -C 'a100&nvlink' -n16\n\
+                    ##SBATCH --qos=not\n#SBATCH --mem=16G -c 8 -p gpu,long --exclusive --nice\n#SBATCH -o out-%j.txt -C 'a100&nvlink' -n16\n\
                     srun hostname\n#SBATCH --account=late\n";
         assert!(is_script(text));
         let got = json_of(text);
@@ -365,7 +368,7 @@ mod tests {
             (&got["name"], &got["nodeCount"], &got["constraints"]["maxWallClockTime"], &got["resources"]),
             (&json!("my-run"), &json!(2), &json!("131400s"), &json!({"gpus": 2, "memory": 16_u64 << 30, "cpus": 8}))
         );
-        let options = ["--exclusive", "--constraint=a100&nvlink", "--ntasks=16"];
+        let options = ["--exclusive", "--nice", "--constraint=a100&nvlink", "--ntasks=16"];
         assert_eq!(got["slurm"], json!({"partition": "gpu,long", "options": options}));
     }
 
