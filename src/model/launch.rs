@@ -122,8 +122,15 @@ pub struct Launch {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Batch {
-    /// The words of `sbatch`, each `--NAME` or `--NAME=VALUE`, but for those by which we find the job again.
+    /// Its name there.
+    pub name: String,
+    /// The words of `sbatch`, each `--NAME` or `--NAME=VALUE`, but for its name, its log, and what we find the job again by.
     pub options: Vec<String>,
+    /// Absolute path of the file that takes what the batch system itself says of it.
+    pub log: String,
+    /// What it is a member of; members that are to be started at once are one array there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array: Option<BatchArray>,
     /// How many nodes.
     pub nodes: u32,
     /// What prepares each node, before the processes start.
@@ -135,6 +142,19 @@ pub struct Batch {
     /// How many of the last processes only serve the others.
     #[serde(default)]
     pub serving: u32,
+}
+
+/// An array or a sweep, as a batch system gets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchArray {
+    /// Which: `a` and the number of an array, `s` and that of a sweep.
+    pub of: String,
+    /// Its name.
+    pub name: String,
+    /// As many of its members may run at once; any number when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_max: Option<u32>,
 }
 
 /// Returns what stands for the address of a node that is not known yet. No text of a person has it by chance.

@@ -4,7 +4,7 @@
 use crate::frameworks;
 use crate::model::fault::Fault;
 use crate::model::ids::Rank;
-use crate::model::launch::{Batch, Launch, NodePlace, node_word};
+use crate::model::launch::{Batch, BatchArray, Launch, NodePlace, node_word};
 use crate::model::spec::job::WALL_CLOCK_DEFAULT;
 use crate::model::spec::{JobSpec, Priority, SlurmSpec};
 use crate::model::state::{Cluster, Job, NodeState, Reach};
@@ -57,16 +57,29 @@ pub fn launch(job: &Job, cluster: &Cluster, door: &NodePlace, names: &frameworks
     let processes = (0..mains).map(|index| frameworks::launch(job, &places, Rank::main(index), None, names));
     let processes = processes.collect::<Result<Vec<_>, _>>()?;
     let none = SlurmSpec::default();
-    let mut options = options(job, cluster.spec.slurm.as_deref().unwrap_or(&none));
+    let options = options(job, cluster.spec.slurm.as_deref().unwrap_or(&none));
     let Some(mut first) = processes.first().cloned() else { return Err(Fault::internal("a job without processes")) };
-    // The pattern of a name of a file is Slurm's: a percent sign is written twice.
     let log = first.execution_log.clone().unwrap_or_else(|| format!("{}/execution.log", first.workdir));
-    let log = log.replace(&node_word(0), "").replace('%', "%%").replace("-.log", ".log");
-    options.push(format!("--output={log}"));
-    options.push("--open-mode=append".to_owned());
+    let log = log.replace(&node_word(0), "").replace("-.log", ".log");
     let prepare = spec.job_preparation.as_ref().map(|prepare| prepare.command_line.clone());
-    first.batch = Some(Box::new(Batch { options, nodes, prepare, processes, serving: job.shape.serving }));
+    let (name, array, serving) = (job.name.clone(), array_of(job), job.shape.serving);
+    first.batch = Some(Box::new(Batch { name, options, log, array, nodes, prepare, processes, serving }));
     Ok(first)
+}
+
+/// Returns what a job is a member of.
+fn array_of(job: &Job) -> Option<BatchArray> {
+    let array = job.member.as_ref().map(|member| BatchArray {
+        of: format!("a{}", member.of.0),
+        name: member.name.clone(),
+        running_max: member.running_max,
+    });
+    let sweep = job.sweep.as_ref().map(|member| BatchArray {
+        of: format!("s{}", member.of.0),
+        name: member.name.clone(),
+        running_max: member.running_max,
+    });
+    array.or(sweep)
 }
 
 /// Returns the words of `sbatch`, those of the cluster first, so that the job's own count.
@@ -80,7 +93,7 @@ fn options(job: &Job, slurm: &SlurmSpec) -> Vec<String> {
     };
     // Who says how many processes there are says on how many nodes, too, when no number of nodes is asked for.
     let processes = ["ntasks", "ntasks-per-node", "ntasks-per-gpu"].into_iter().any(says);
-    let mut words = vec![format!("--job-name={}", job.name)];
+    let mut words = Vec::new();
     let mut put = |name: &str, value: Option<String>| {
         words.extend(value.filter(|_| !says(name)).map(|value| format!("--{name}={value}")));
     };

@@ -53,11 +53,14 @@ impl Lane {
 }
 
 impl Sched {
-    /// Returns the caps of a job, the narrowest first.
+    /// Returns the caps of a job, the narrowest first. Those who place a job keep the cap of its array or sweep themselves: they
+    /// get its members at once.
     fn caps(&self, job: &Job) -> Vec<(Cap, u32)> {
-        let array = job.member.as_ref().and_then(|member| Some((Cap::Array(member.of), member.running_max?)));
+        let member = job.member.as_ref().filter(|_| !job.shape.handed);
+        let array = member.and_then(|member| Some((Cap::Array(member.of), member.running_max?)));
         let experiment = self.experiments.get(&job.experiment).and_then(|experiment| experiment.running_max);
-        let sweep = job.sweep.as_ref().and_then(|member| Some((Cap::Sweep(member.of), member.running_max?)));
+        let member = job.sweep.as_ref().filter(|_| !job.shape.handed);
+        let sweep = member.and_then(|member| Some((Cap::Sweep(member.of), member.running_max?)));
         array.into_iter().chain(sweep).chain(experiment.map(|most| (Cap::Experiment(job.experiment), most))).collect()
     }
 

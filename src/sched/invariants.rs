@@ -171,7 +171,7 @@ impl Sched {
     /// A cap that is lowered stops nobody, so that only what starts anew counts.
     fn check_caps(&self, job: &Job) {
         let (Some(member), true) = (&job.member, self.turn.now == job.since) else { return };
-        let Some(most) = member.running_max else { return };
+        let Some(most) = member.running_max.filter(|_| !job.shape.handed) else { return };
         let of_array = |other: &&Arc<Job>| other.member.as_ref().is_some_and(|one| one.of == member.of);
         let members = self.members.get(&job.experiment).into_iter().flatten().filter_map(|id| self.jobs.get(id));
         let running = members.filter(of_array).filter(|other| super::gate::on_nodes(other.course())).count();

@@ -24,8 +24,8 @@ use crate::model::units::UnixMillis;
 const STOPPED_EARLY: &str = "StoppedEarly";
 
 /// How many members of a sweep wait in a queue at once: enough for a fleet to take in one turn, and for auto-scale to see
-/// that there is work.
-pub const AHEAD: u32 = 512;
+/// that there is work; and what others who place them take in one array, of which Slurm's default is 1,001 members.
+pub const AHEAD: u32 = 1000;
 
 impl NewSweep {
     /// Returns the row that it is from now on: all members are to come up, and have their numbers from `first` on.

@@ -9,19 +9,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::model::ids::{ClusterId, EffectId, NodeId, RankKey};
-use crate::model::launch::Launch;
-use crate::model::names::expand_hosts;
+use crate::model::launch::{BatchArray, Launch};
 use crate::model::site::{Site, SiteAct};
-use crate::model::spec::SecretSource;
 use crate::model::state::{Away, BootId, Facts, Proof, StopWhy, Unusable};
 use crate::model::units::{Millis, UnixMillis};
 use crate::slurm::acts;
 use crate::slurm::ask::{Calls, ask};
+use crate::slurm::look::{Queue, Sight, away_of, refused, same, sight};
 use crate::slurm::parse::{Answer, Heard, Queued, Record};
-use crate::slurm::words::{Over, State, state};
-use crate::slurm::{comment, folder, text};
+use crate::slurm::submit::{Due, Submission, submission, submissions};
+use crate::slurm::{COMMENT_BEGINS, array_script, comment};
 use crate::transport::agent::AgentHandle;
-use crate::transport::frame::quote_into;
 use crate::transport::link::LinkError;
 use crate::transport::{NodeLink, Order, Report, Seen};
 
@@ -32,8 +30,12 @@ const EVERY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 const EVERY_WATCHED_MAX: Duration = Duration::from_secs(10);
 /// A look takes at most this part of the time: a controller that is slow is asked less often.
 const PART_OF_TIME: u32 = 10;
-/// How many submissions go in one round: at some 0.1 s each they end well within the time of an answer.
-const SUBMITS_AT_ONCE: usize = 64;
+/// How many stops go in one round: at some 0.05 s each they end well within the time of an answer.
+const STOPS_AT_ONCE: usize = 64;
+/// How many members an array may have where Slurm does not say: its default, of indexes from 0 on.
+const ARRAY_MAX: u32 = 1001;
+/// How long the first member of an array waits for the others, whose starts are on their way.
+const GATHER: Duration = Duration::from_millis(300);
 /// Failures of `squeue` in a row after which the cluster is out of sight.
 const FAILURES_MAX: u32 = 3;
 /// How long a submission waits that Slurm did not take, at first and at most.
@@ -42,8 +44,9 @@ const LATER: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 const MISSING_MAX: u32 = 3;
 /// How many orders may wait: as for any node.
 const ORDERS_MAX: usize = 16_384;
-/// A start that is expected so much later or earlier is worth telling.
-const STARTS_MOVED_MIN: Millis = Millis::from_mins(1);
+
+/// What the login node says of an array that was not taken because of its size.
+const ARRAY_TOO_LARGE: &str = "an array of this size is not taken";
 
 /// The runtime's end of a dispatcher. Dropping it changes nothing: the task ends with its agent.
 #[derive(Clone, Debug)]
@@ -111,6 +114,7 @@ pub fn spawn(
         facts: None,
         up: false,
         version: String::new(),
+        array_max: (ARRAY_MAX, ARRAY_MAX),
         flights: BTreeMap::new(),
         starts: BTreeMap::new(),
         acks: BTreeMap::new(),
@@ -127,6 +131,10 @@ pub fn spawn(
 /// One process that was handed over.
 #[derive(Debug, Default)]
 struct Flight {
+    /// Of which array or sweep it is a member.
+    of: Option<String>,
+    /// Whether it was found in an array of which it is not known whether Slurm has it.
+    tried: bool,
     /// The start that is to be answered.
     start: Option<EffectId>,
     /// The stop that is.
@@ -149,21 +157,6 @@ struct Waiting {
     at: Instant,
 }
 
-/// What a look says of one process.
-#[derive(Debug, PartialEq, Eq)]
-enum Sight {
-    /// Nothing yet.
-    Nothing,
-    /// It waits.
-    Waits,
-    /// It runs.
-    Runs,
-    /// It is over.
-    Gone(Proof),
-    /// It is over or gone, and Slurm has to be asked for how.
-    AskHow(String),
-}
-
 struct Dispatch {
     node: NodeId,
     cluster: ClusterId,
@@ -178,6 +171,8 @@ struct Dispatch {
     facts: Option<(Facts, BTreeMap<RankKey, Seen>)>,
     up: bool,
     version: String,
+    /// How many members an array may have: now, and at most. It is lowered where a site takes no such array.
+    array_max: (u32, u32),
     flights: BTreeMap<RankKey, Flight>,
     starts: BTreeMap<RankKey, Waiting>,
     acks: BTreeMap<RankKey, EffectId>,
@@ -271,12 +266,15 @@ impl Dispatch {
             Order::Start { effect, key, launch, .. } => {
                 let flight = self.flights.entry(key).or_default();
                 flight.start = Some(effect);
+                let array = launch.batch.as_ref().and_then(|batch| batch.array.as_ref());
+                flight.of = array.map(|array| array.of.clone());
+                let gather = if array.is_some() { GATHER } else { Duration::ZERO };
                 if let Some(proof) = flight.gone.clone() {
                     let _ = self.report(Report::Gone { key, effect: Some(effect), proof }).await;
                 } else if flight.told_started {
                     let _ = self.report(Report::Started { effect, key }).await;
                 } else {
-                    self.starts.insert(key, Waiting { effect, launch, tries: 0, at: Instant::now() });
+                    self.starts.insert(key, Waiting { effect, launch, tries: 0, at: Instant::now() + gather });
                 }
             }
             Order::Refuse { effect, key, code, why } => {
@@ -342,21 +340,27 @@ impl Dispatch {
     }
 
     async fn call_orders(&mut self, calls: &mut Calls, now: Instant) {
-        let due: Vec<RankKey> =
-            self.starts.iter().filter(|(_, waiting)| waiting.at <= now).map(|(key, _)| *key).take(SUBMITS_AT_ONCE).collect();
-        for key in due {
-            let Some(waiting) = self.starts.get(&key) else { continue };
-            match submission(&self.root, key, &waiting.launch) {
-                Ok((script, secrets, dirs)) => {
-                    let comment = comment(&self.whose, key);
-                    calls.call("submit", &[&self.root, &key.to_string(), &comment, &script, &secrets, &dirs]);
-                }
-                Err(why) => {
-                    let effect = waiting.effect;
-                    self.starts.remove(&key);
-                    self.gone(key, Some(effect), refused(why)).await;
-                }
+        let (mut impossible, mut due) = (Vec::new(), Vec::new());
+        let array = |waiting: &Waiting| Some(waiting.launch.batch.as_ref()?.array.as_ref()?.of.clone());
+        let is_due = |waiting: &&Waiting| waiting.at <= now;
+        let arrays: BTreeSet<String> = self.starts.values().filter(is_due).filter_map(array).collect();
+        // Members that came while the first one waited go with it.
+        let goes = |waiting: &Waiting| {
+            is_due(&waiting) || (waiting.tries == 0 && array(waiting).is_some_and(|of| arrays.contains(&of)))
+        };
+        for (key, waiting) in self.starts.iter().filter(|(_, waiting)| goes(waiting)) {
+            let tried = self.flights.get(key).is_some_and(|flight| flight.tried);
+            match waiting.launch.batch.as_deref() {
+                Some(batch) => due.push(Due { key: *key, batch, tried }),
+                None => impossible.push((*key, waiting.effect, "it was not made for Slurm".to_owned())),
             }
+        }
+        for one in submissions(&due, self.array_max.0) {
+            impossible.extend(self.call_submission(calls, &one));
+        }
+        for (key, effect, why) in impossible {
+            self.starts.remove(&key);
+            self.gone(key, Some(effect), refused(why)).await;
         }
         let stops: Vec<RankKey> = self
             .flights
@@ -364,7 +368,7 @@ impl Dispatch {
             .filter(|(_, f)| f.stop.is_some() && !f.stop_heard && f.gone.is_none())
             .map(|(k, _)| *k)
             .collect();
-        for key in stops.into_iter().take(SUBMITS_AT_ONCE) {
+        for key in stops.into_iter().take(STOPS_AT_ONCE) {
             calls.call("stop", &[&self.root, &key.to_string(), &comment(&self.whose, key)]);
         }
         if !self.acks.is_empty() {
@@ -372,6 +376,67 @@ impl Dispatch {
             let mut words = vec![self.root.as_str()];
             words.extend(keys.iter().map(String::as_str));
             calls.call("forget", &words);
+        }
+    }
+
+    /// Adds the calls of one submission; returns those of which there can be none, and why.
+    fn call_submission(&self, calls: &mut Calls, one: &Submission) -> Vec<(RankKey, EffectId, String)> {
+        let (keys, array) = match one {
+            Submission::One(key) => (std::slice::from_ref(key), None),
+            Submission::Array(keys) => {
+                let of = |key: &RankKey| self.starts.get(key).and_then(|waiting| waiting.launch.batch.as_deref());
+                (keys.as_slice(), keys.first().and_then(of).and_then(|batch| Some((batch, batch.array.as_ref()?))))
+            }
+        };
+        let mut impossible = Vec::new();
+        if let Some((_, array)) = array {
+            calls.call("array", &[&self.root, &array.of, &format!("{COMMENT_BEGINS}{}", self.whose)]);
+        }
+        for key in keys {
+            let Some(waiting) = self.starts.get(key) else { continue };
+            let made = submission(&self.root, *key, &waiting.launch);
+            match (made, array) {
+                (Ok((script, secrets, dirs)), None) => {
+                    let comment = comment(&self.whose, *key);
+                    calls.call("submit", &[&self.root, &key.to_string(), &comment, &script, &secrets, &dirs]);
+                }
+                (Ok((script, secrets, dirs)), Some(_)) => {
+                    let (comment, key) = (comment(&self.whose, *key), key.to_string());
+                    let log = waiting.launch.batch.as_ref().map_or("", |batch| &batch.log);
+                    calls.call("member", &[&self.root, &key, &comment, &script, &secrets, &dirs, log]);
+                }
+                (Err(why), _) => impossible.push((*key, waiting.effect, why)),
+            }
+        }
+        if let Some((batch, array)) = array {
+            match array_script(batch, array) {
+                Ok(script) => {
+                    let throttle = array.running_max.map(|most| format!("%{most}")).unwrap_or_default();
+                    calls.call("send", &[&script, &throttle, &self.comes_after(array, keys)]);
+                }
+                Err(why) => {
+                    impossible.extend(keys.iter().filter_map(|key| Some((*key, self.starts.get(key)?.effect, why.clone()))))
+                }
+            }
+        }
+        impossible
+    }
+
+    /// Returns the word of `sbatch` that keeps an array's cap together with what was submitted of it before: what comes later waits
+    /// until that is over.
+    fn comes_after(&self, array: &BatchArray, keys: &[RankKey]) -> String {
+        if array.running_max.is_none() {
+            return String::new();
+        }
+        let live = self
+            .flights
+            .iter()
+            .filter(|(key, flight)| flight.of.as_ref() == Some(&array.of) && flight.gone.is_none() && !keys.contains(key));
+        let number = |theirs: &str| theirs.split('_').next().filter(|number| !number.is_empty()).map(str::to_owned);
+        let numbers: BTreeSet<String> = live.filter_map(|(_, flight)| number(&flight.away.theirs)).collect();
+        match numbers.is_empty() {
+            true => String::new(),
+            false => format!("--dependency=afterany:{}", numbers.into_iter().collect::<Vec<_>>().join(":")),
         }
     }
 
@@ -444,13 +509,15 @@ impl Dispatch {
         if let Some(version) = &heard.version {
             self.version.clone_from(version);
         }
+        let most = heard.array_max.unwrap_or(ARRAY_MAX);
+        self.array_max = (most, most);
         let queue = Queue::of(&heard);
         let mut inventory = BTreeMap::new();
         let records: Vec<(RankKey, &Record)> =
             heard.records.iter().filter_map(|(key, r)| Some((key.parse().ok()?, r))).collect();
         let sights: Vec<(RankKey, Sight)> = records
             .iter()
-            .map(|(key, record)| (*key, sight(record, queue.find(record, &comment(&self.whose, *key)), None, None)))
+            .map(|(key, record)| (*key, sight(record, queue.find(record, &self.whose, *key), None, None)))
             .collect();
         let numbers: BTreeSet<String> = sights
             .iter()
@@ -469,12 +536,14 @@ impl Dispatch {
         };
         self.flights.clear();
         for ((key, record), (_, sight_of)) in records.iter().zip(sights) {
-            let queued = queue.find(record, &comment(&self.whose, *key));
+            let queued = queue.find(record, &self.whose, *key);
             let sight_of = match sight_of {
                 Sight::AskHow(number) => sight(record, queued, None, Some(ended.get(&number))),
                 other => other,
             };
-            let mut flight = Flight { away: away_of(record, queued, &sight_of), ..Flight::default() };
+            let of = record.array.as_ref().and_then(|folder| folder.split_once('.')).map(|(of, _)| of.to_owned());
+            let tried = of.is_some() && record.id.is_none();
+            let mut flight = Flight { away: away_of(record, queued, &sight_of), of, tried, ..Flight::default() };
             match sight_of {
                 Sight::Gone(proof) => {
                     inventory.insert(*key, Seen::Gone(proof.clone()));
@@ -509,6 +578,7 @@ impl Dispatch {
     /// Takes in what a round heard; says whether anything changed.
     async fn hear(&mut self, heard: &Heard, now: Instant) -> Result<bool, ()> {
         let mut changed = false;
+        self.learn_array_max(heard);
         for (key, answer) in &heard.submitted {
             let Ok(key) = key.parse::<RankKey>() else { continue };
             changed = true;
@@ -537,7 +607,7 @@ impl Dispatch {
         let asked = std::mem::take(&mut self.ended);
         for key in keys {
             let record = heard.records.get(&key.to_string()).unwrap_or(&nothing);
-            let queued = queue.find(record, &comment(&self.whose, key));
+            let queued = queue.find(record, &self.whose, key);
             let number = record.owner.as_ref().or(record.id.as_ref());
             let how = number.filter(|number| asked.contains(*number)).map(|number| heard.ended.get(number));
             let stop = self.flights.get(&key).and_then(|flight| flight.stop).map(|(_, why)| why);
@@ -547,10 +617,24 @@ impl Dispatch {
         Ok(changed)
     }
 
+    /// A site may take fewer jobs of one person than an array may have members.
+    fn learn_array_max(&mut self, heard: &Heard) {
+        let (now, most) = self.array_max;
+        let mut answers = heard.submitted.values();
+        if answers.any(|answer| matches!(answer, Answer::Later(why) if why.contains(ARRAY_TOO_LARGE))) {
+            self.array_max.0 = (now / 2).max(1);
+        } else if heard.submitted.len() > 1 {
+            self.array_max.0 = now.saturating_mul(2).min(most);
+        }
+    }
+
     async fn submitted(&mut self, key: RankKey, answer: &Answer, now: Instant) {
         match answer {
             Answer::Id(number) => {
                 self.starts.remove(&key);
+                if let Some(flight) = self.flights.get_mut(&key) {
+                    flight.tried = false;
+                }
                 let away = Away { theirs: number.clone(), ..Away::default() };
                 self.tell(key, Arc::new(away)).await;
             }
@@ -624,6 +708,9 @@ impl Dispatch {
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.missing = 0;
         }
+        if record.id.is_some() {
+            self.starts.remove(&key);
+        }
         Ok(self.tell(key, away).await)
     }
 
@@ -640,6 +727,8 @@ impl Dispatch {
 
     /// Tells the end of a process.
     async fn gone(&mut self, key: RankKey, effect: Option<EffectId>, proof: Proof) {
+        // One that is over is never submitted: an earlier try may have come through while another one waited.
+        self.starts.remove(&key);
         let flight = self.flights.entry(key).or_default();
         let effect = effect.or(flight.stop.map(|(effect, _)| effect)).or(flight.start.filter(|_| !flight.told_started));
         flight.gone = Some(proof.clone());
@@ -688,155 +777,9 @@ impl Dispatch {
     }
 }
 
-/// The queue, by number and by comment.
-struct Queue<'a> {
-    numbers: BTreeMap<&'a str, &'a Queued>,
-    comments: BTreeMap<&'a str, &'a Queued>,
-}
-
-impl<'a> Queue<'a> {
-    fn of(heard: &'a Heard) -> Self {
-        Self {
-            numbers: heard.queue.iter().map(|queued| (queued.number.as_str(), queued)).collect(),
-            // Of two with one comment the later number is kept here; the owner is found by its number.
-            comments: heard.queue.iter().map(|queued| (queued.comment.as_str(), queued)).collect(),
-        }
-    }
-
-    fn find(&self, record: &Record, comment: &str) -> Option<&'a Queued> {
-        let number = record.owner.as_deref().or(record.id.as_deref());
-        // A controller that was killed forgets the jobs of its last seconds, and gives their numbers to others.
-        let by_number = number.and_then(|number| self.numbers.get(number)).filter(|queued| queued.comment == comment);
-        by_number.or_else(|| self.comments.get(comment)).copied()
-    }
-}
-
-/// Concludes how a process is. `how` is what Slurm said when it was asked how the job ended; `None` when it was not asked.
-fn sight(
-    record: &Record,
-    queued: Option<&Queued>,
-    stop: Option<StopWhy>,
-    how: Option<Option<&(String, Option<i32>)>>,
-) -> Sight {
-    if let Some(why) = &record.refused {
-        return Sight::Gone(refused(format!("Slurm refused the job: {why}")));
-    }
-    if record.fenced {
-        return Sight::Gone(Proof::Fenced);
-    }
-    let number = record.owner.as_ref().or(record.id.as_ref());
-    match (queued.and_then(|queued| state(&queued.job.state)), number) {
-        (Some(State::Waits), _) => Sight::Waits,
-        (Some(State::Runs), _) => Sight::Runs,
-        // What was told to end is perhaps put back, of which there is no word while its nodes are tidied up.
-        (Some(State::Completes), _) => match record.exit.filter(|code| !record.told && *code < SIGNALLED) {
-            Some(code) => Sight::Gone(ended(Over::Well, Some(code), stop)),
-            None => Sight::Runs,
-        },
-        (Some(State::Over(Over::Failed)), Some(number)) if record.exit.is_none() => match how {
-            Some(Some((_, code @ Some(_)))) => Sight::Gone(ended(Over::Failed, *code, stop)),
-            _ => Sight::AskHow(number.clone()),
-        },
-        (Some(State::Over(over)), _) => Sight::Gone(ended(over, record.exit, stop)),
-        // A state that is not known is said aloud by who read it; until it changes nothing is concluded.
-        (None, _) if queued.is_some() => Sight::Nothing,
-        (None, Some(number)) => match (record.exit, how) {
-            (Some(code), _) => Sight::Gone(ended(Over::Well, Some(code), stop)),
-            (None, Some(Some((word, code)))) => match state(word) {
-                Some(State::Over(over)) => Sight::Gone(ended(over, *code, stop)),
-                Some(State::Waits | State::Runs | State::Completes) | None => Sight::AskHow(number.clone()),
-            },
-            (None, _) => Sight::AskHow(number.clone()),
-        },
-        (None, None) => Sight::Nothing,
-    }
-}
-
-/// Returns the proof of a job that is over.
-fn ended(over: Over, code: Option<i32>, stop: Option<StopWhy>) -> Proof {
-    let judged = |code: &str, why: &str, again: bool| Proof::Judged { code: code.into(), why: why.into(), again };
-    match (over, code, stop) {
-        (Over::Well | Over::Failed, Some(code), None) => Proof::Exit { code, why: None },
-        (Over::Well, None, None) => Proof::Exit { code: 0, why: None },
-        (_, code, Some(why)) => Proof::Exit { code: code.unwrap_or(TERMINATED), why: Some(why) },
-        (Over::Failed, None, None) => judged("JobFailed", "Slurm says that it failed, and knows no exit code", false),
-        (Over::TimeLimit, ..) => judged("WallClockTimeExceeded", "Slurm ended it at its time limit", false),
-        (Over::Cancelled, ..) => judged("JobTerminated", "it was cancelled in Slurm", false),
-        (Over::NodeFail, ..) => judged("AttemptLost", "a node of it failed in Slurm", true),
-        (Over::Preempted, ..) => judged("AttemptLost", "Slurm took its nodes for a job of a higher priority", true),
-        (Over::OutOfMemory, ..) => judged("OutOfMemory", "it used more memory than it asked for, and Slurm ended it", false),
-        (Over::Deadline, ..) => judged("JobTerminated", "it could not end before its deadline", false),
-    }
-}
-
-/// What a shell says of a process that TERM ended.
-const TERMINATED: i32 = 143;
-/// From here on an exit code says that a signal ended the process.
-const SIGNALLED: i32 = 128;
-
-fn refused(why: String) -> Proof {
-    Proof::Judged { code: "LaunchFailed".to_owned(), why, again: false }
-}
-
 fn silent(why: &str) -> Unusable {
     Unusable { code: "slurm-silent".to_owned(), step: "ask slurm".to_owned(), message: crate::transport::frame::words(why) }
 }
-
-fn away_of(record: &Record, queued: Option<&Queued>, sight: &Sight) -> Arc<Away> {
-    let theirs = record.owner.as_ref().or(record.id.as_ref()).cloned();
-    let waits = matches!(sight, Sight::Waits | Sight::Nothing);
-    Arc::new(match queued {
-        None => Away { theirs: theirs.unwrap_or_default(), waits, ..Away::default() },
-        Some(Queued { number, job, .. }) => Away {
-            theirs: theirs.unwrap_or_else(|| number.clone()),
-            waits,
-            word: job.state.clone(),
-            why: if waits { job.why.clone() } else { String::new() },
-            starts: job.starts.filter(|_| waits),
-            nodes: match job.on.as_str() {
-                "" => Vec::new(),
-                on => expand_hosts(on).unwrap_or_else(|_| vec![on.to_owned()]),
-            },
-            place: job.partition.clone(),
-            restarts: 0,
-            held: waits && job.reason.starts_with("JobHeld"),
-        },
-    })
-}
-
-/// Says whether nothing of it is worth telling again: an expected start moves by seconds with every look.
-fn same(before: &Away, now: &Away) -> bool {
-    let near = match (before.starts, now.starts) {
-        (Some(before), Some(now)) => before.0.abs_diff(now.0) < STARTS_MOVED_MIN.0,
-        (before, now) => before == now,
-    };
-    near && Away { starts: None, ..before.clone() } == Away { starts: None, ..now.clone() }
-}
-
-/// Makes the words of a submission: its script, its secrets, and the directories that it needs.
-fn submission(root: &str, key: RankKey, launch: &Launch) -> Result<(String, String, String), String> {
-    let script = text(root, key, launch)?;
-    let mut secrets = String::new();
-    for secret in &launch.secrets {
-        let SecretSource::Given(value) = &secret.source else {
-            return Err(format!("the secret `{}` has no value", secret.name));
-        };
-        if value.reveal().contains('\0') {
-            return Err(format!("the value of the secret `{}` holds a NUL", secret.name));
-        }
-        secrets.push_str(&format!("export {}=", secret.name));
-        quote_into(&mut secrets, value.reveal());
-        secrets.push('\n');
-    }
-    let mut dirs = String::new();
-    let logs = launch.stdout.rsplit_once('/').map(|(dir, _)| dir.to_owned());
-    for dir in logs.into_iter().chain([folder(root, key)]) {
-        quote_into(&mut dirs, &dir);
-        dirs.push(' ');
-    }
-    Ok((script, secrets, dirs))
-}
-
 async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,

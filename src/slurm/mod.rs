@@ -9,6 +9,10 @@
 //! - 2026-11: *one look at a time for the whole cluster*, 2 to 30 s apart, and none while nobody looks and nothing runs.
 //! - 2026-11: *a submission has a folder* in the login node's spool, made by `mkdir`, and a comment in Slurm with the key of the
 //!   process. A try that was cut is looked up by both before there is another; the script itself checks that it is the owner.
+//! - 2026-11: *members of an array or a sweep that start together are one array there*, whose script leads each to its own folder, so
+//!   that records, exit codes and proofs are those of a single job. Members are no more alike than their words of `sbatch`.
+//! - 2026-11: *a cap is the array's `%N`*. What of the same sweep is submitted later (a member that is tried again, the next thousand)
+//!   comes after what is there has ended (`afterany`), so that together they never run more than may; it may wait for long.
 //! - 2026-11: *an exit code is the record that the script left*; Slurm's word decides only where there is none, or where Slurm ended
 //!   the job itself.
 //!
@@ -18,15 +22,17 @@
 mod acts;
 mod ask;
 mod dispatch;
+mod look;
 mod parse;
 mod script;
+mod submit;
 pub mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use dispatch::{Handle, spawn};
-pub use script::script;
+pub use script::{array_script, script};
 
 use crate::model::ids::{JobId, RankKey};
 use crate::model::launch::{Batch, Launch};
@@ -38,6 +44,11 @@ pub const COMMENT_BEGINS: &str = "ostler-";
 /// Returns the comment by which a submission is known: whose it is, and the key of its process.
 pub fn comment(cluster: &str, key: RankKey) -> String {
     format!("{COMMENT_BEGINS}{cluster}-{key}")
+}
+
+/// Returns the comment of an array, as the login node makes it of the folder's name.
+pub fn array_comment(cluster: &str, folder: &str) -> String {
+    format!("{COMMENT_BEGINS}{cluster}-{folder}")
 }
 
 /// Returns the folder of a submission below the spool of the login node.

@@ -29,8 +29,6 @@ pub enum Answer {
 /// A job as the queue has it, with the comment by which ours are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
-    /// Its number, alone also for a member of an array.
-    pub number: String,
     /// Its comment.
     pub comment: String,
     /// All else.
@@ -40,7 +38,9 @@ pub struct Queued {
 /// What there is of a submission in its folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// The number that Slurm gave it.
+    /// The folder of the array that it is a member of, which is also the end of the array's comment.
+    pub array: Option<String>,
+    /// The number that Slurm gave it: `103`, or `103_4` for a member of an array.
     pub id: Option<String>,
     /// The copy that runs or ran.
     pub owner: Option<String>,
@@ -59,6 +59,8 @@ pub struct Record {
 pub struct Heard {
     /// Slurm's version.
     pub version: Option<String>,
+    /// How many members an array may have.
+    pub array_max: Option<u32>,
     /// Submissions, by key.
     pub submitted: BTreeMap<String, Answer>,
     /// Stops, by key.
@@ -114,14 +116,19 @@ impl Heard {
                 self.version = Some((*version).to_owned());
                 true
             }
+            ["M", most] => {
+                self.array_max = most.parse().ok();
+                true
+            }
             ["S", key, rest @ ..] => answer(rest).map(|answer| self.submitted.insert((*key).to_owned(), answer)).is_some(),
             ["T", key, rest @ ..] => answer(rest).map(|answer| self.stopped.insert((*key).to_owned(), answer)).is_some(),
             ["A", key] => {
                 self.forgotten.push((*key).to_owned());
                 true
             }
-            ["R", key, id, owner, exit, rest @ ..] => {
-                self.records.insert((*key).to_owned(), record(id, owner, exit, rest));
+            ["R", key, array, id, owner, exit, rest @ ..] => {
+                let array = Some((*array).to_owned()).filter(|array| !array.is_empty());
+                self.records.insert((*key).to_owned(), Record { array, ..record(id, owner, exit, rest) });
                 true
             }
             ["X", name, "done", _] => {
@@ -158,7 +165,8 @@ impl Heard {
     }
 
     fn job(&mut self, fields: &[&str]) -> bool {
-        let [number, id, state, reason, user, partition, account, qos, nodes, cpus, memory, gres, rest @ ..] = fields else {
+        let [_number, id, state, reason, user, partition, account, qos, nodes, cpus, memory, gres, rest @ ..] = fields
+        else {
             return false;
         };
         // The name is last, and may hold anything.
@@ -194,7 +202,7 @@ impl Heard {
             on: said(on),
             mine: false,
         };
-        self.queue.push(Queued { number: (*number).to_owned(), comment: (*comment).to_owned(), job });
+        self.queue.push(Queued { comment: (*comment).to_owned(), job });
         true
     }
 
@@ -262,9 +270,10 @@ fn answer(fields: &[&str]) -> Option<Answer> {
 }
 
 fn record(id: &str, owner: &str, exit: &str, rest: &[&str]) -> Record {
-    let number =
-        |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    let fits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    let number = |text: &str| Some(text.to_owned()).filter(|text| fits(text));
     Record {
+        array: None,
         id: number(id),
         owner: number(owner),
         exit: exit.trim_end_matches('+').parse().ok(),

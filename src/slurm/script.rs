@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::launch::{Batch, Launch, NODE_WORD_BEGINS};
+use crate::model::launch::{Batch, BatchArray, Launch, NODE_WORD_BEGINS};
 use crate::model::names::shell_owned;
 use crate::transport::frame::quote_into;
 
@@ -21,7 +21,10 @@ const OUR_LAUNCHER: &[&str] = &["OMPI_MCA_plm", "OMPI_MCA_orte_leave", "HYDRA_LA
 /// # Errors
 /// What no script can carry.
 pub fn script(root: &str, folder: &str, batch: &Batch) -> Result<String, String> {
-    let mut text = directives(batch)?;
+    let mut text = String::from("#!/bin/sh\n");
+    // The pattern of a name of a file is Slurm's: a percent sign is written twice.
+    let own = [format!("--job-name={}", batch.name), format!("--output={}", batch.log.replace('%', "%%"))];
+    directives(&mut text, batch, &own)?;
     text.push_str("root=");
     quote_into(&mut text, root);
     text.push('\n');
@@ -33,18 +36,29 @@ pub fn script(root: &str, folder: &str, batch: &Batch) -> Result<String, String>
     Ok(text)
 }
 
-fn directives(batch: &Batch) -> Result<String, String> {
+/// Returns the script of an array whose members have scripts of their own: it finds the member's folder, below the array's own, and
+/// runs what is there. The array's folder is its first argument, because it gets its name on the login node.
+///
+/// # Errors
+/// As [`script`].
+pub fn array_script(batch: &Batch, array: &BatchArray) -> Result<String, String> {
+    let mut text = String::from("#!/bin/sh\n");
+    directives(&mut text, batch, &[format!("--job-name={}", array.name)])?;
+    text.push_str(MEMBER);
+    Ok(text)
+}
+
+fn directives(text: &mut String, batch: &Batch, own: &[String]) -> Result<(), String> {
     if batch.nodes > NODES_MAX {
         return Err(format!("a job on Slurm may have {NODES_MAX} nodes"));
     }
-    let mut text = String::from("#!/bin/sh\n");
-    for option in &batch.options {
+    for option in own.iter().chain(&batch.options).map(String::as_str).chain(["--open-mode=append"]) {
         if option.contains(['\n', '\0']) {
             return Err(format!("an option of sbatch holds a line feed: `{}`", option.escape_debug()));
         }
         let _ = writeln!(text, "#SBATCH {}", directive(option));
     }
-    Ok(text)
+    Ok(())
 }
 
 fn rest(folder: &str, batch: &Batch) -> Result<String, String> {
@@ -212,6 +226,13 @@ fn check(launch: &Launch) -> Result<(), String> {
     }
 }
 
+/// A member of an array: one that was taken back has no folder any more.
+const MEMBER: &str = r#"
+d=$1/m/$SLURM_ARRAY_TASK_ID
+[ -d "$d/" ] || { echo "ostler: this job is not wanted any more" >&2; exit 0; }
+exec /bin/sh "$d/script"
+"#;
+
 /// Before the processes: who is the owner, and which nodes there are.
 const HEAD: &str = r#"
 # The nodes of the job, in order.
@@ -238,7 +259,8 @@ case ${1-} in
 process) "process_$2"; exit 1 ;;
 prepare) prepare; exit 1 ;;
 esac
-me=$SLURM_JOB_ID
+me=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+me=${me:-$SLURM_JOB_ID}
 [ -d "$d" ] || { echo "ostler: this job is not wanted any more" >&2; exit 0; }
 if ! (set -C; echo "$me" > "$d/owner") 2>/dev/null; then
     read -r owner < "$d/owner"
@@ -335,11 +357,19 @@ mod tests {
 
     #[test]
     fn addresses_are_put_in_when_it_runs() {
-        let batch =
-            Batch { options: vec!["--job-name=a b".into()], nodes: 2, processes: vec![launch("it's")], ..Batch::default() };
+        let batch = Batch {
+            name: "a b".into(),
+            log: "/l/50%.log".into(),
+            nodes: 2,
+            processes: vec![launch("it's")],
+            ..Batch::default()
+        };
         let text = script("/r", "/r/slurm/1.1.m0", &batch).unwrap();
         assert!(
-            text.starts_with("#!/bin/sh\n#SBATCH --job-name=\"a b\"\nroot='/r'\nd=\"$root\"'/slurm/1.1.m0'\n"),
+            text.starts_with(
+                "#!/bin/sh\n#SBATCH --job-name=\"a b\"\n#SBATCH --output=/l/50%%.log\n#SBATCH --open-mode=append\n\
+                 root='/r'\nd=\"$root\"'/slurm/1.1.m0'\n"
+            ),
             "{text}"
         );
         let read = std::process::Command::new("sh").args(["-n", "-c", &text]).output().unwrap();
