@@ -197,9 +197,16 @@ facts() {
     case $FA_SHELL in /*) ;; *) FA_SHELL=/bin/sh ;; esac
     say "f shell $FA_SHELL"
     say "f user $(id -un 2>/dev/null || id -u)"
-    say "f cpus $(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
+    FA_CPUS=$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)
+    # Who holds the machine for us may have been given a part of it.
+    if [ "${OSTLER_CPUS_MAX:-0}" -gt 0 ] && [ "$FA_CPUS" -gt "$OSTLER_CPUS_MAX" ]; then FA_CPUS=$OSTLER_CPUS_MAX; fi
+    say "f cpus $FA_CPUS"
+    FA_MOST=$((${OSTLER_MEMORY_MAX_MIB:-0} * 1024))
     while read -r FA_NAME FA_KIB FA_REST; do
-        case $FA_NAME in MemTotal:) say "f memory_kib $FA_KIB" && break ;; esac
+        case $FA_NAME in MemTotal:) ;; *) continue ;; esac
+        if [ "$FA_MOST" -gt 0 ] && [ "$FA_KIB" -gt "$FA_MOST" ]; then FA_KIB=$FA_MOST; fi
+        say "f memory_kib $FA_KIB"
+        break
     done </proc/meminfo
     FA_OS=$(. /etc/os-release 2>/dev/null && say "${PRETTY_NAME:-}")
     say "f os ${FA_OS:-$(uname -sr)} ($(uname -m))"

@@ -260,12 +260,30 @@ run_rank() {
         # only after all others; while one of the group lives, never.
         kill -s TERM -- "-$R_PID" 2>/dev/null
     fi
+    if [ "$R_WHY" = - ] && pilot_over "$R_CODE"; then
+        # Nobody says that it ended; with its node it is put back.
+        note "ended with code $R_CODE as the allocation did"
+        while :; do sleep 60; done
+    fi
     last_words
     finish "exit $R_CODE $R_WHY${SAID:+ $SAID} end"
     # A killer tells by itself, once it has seen the last of it.
     [ "$R_WHY" != - ] || wake "X $KEY $R_CODE -${SAID:+ $SAID}"
     now
     note "ended: code $R_CODE after $((NOW - R_BEGAN)) s, why $R_WHY"
+}
+
+# pilot_over CODE: says whether who holds the machine for us was told to end, and with it all that runs here. Whoever a signal ended
+# may have heard it first.
+pilot_over() {
+    [ -n "${OSTLER_PILOT_DOOR:-}" ] || return 1
+    PO_TRIES=0
+    while [ -d "$OSTLER_PILOT_DOOR" ] && [ ! -e "$OSTLER_PILOT_DOOR/over" ]; do
+        [ "$1" -gt 128 ] && [ "$PO_TRIES" -lt 2 ] || return 1
+        sleep 1
+        PO_TRIES=$((PO_TRIES + 1))
+    done
+    return 0
 }
 
 # memory_group: MEMORY_EVENTS = the file in which the kernel counts whom it kills for want of memory in the group that our

@@ -86,7 +86,7 @@ of_array() {
     [ ! -s "$a/id" ] || { read -r n < "$a/id"; n=${n}_$at; }
 }
 
-# submit ROOT KEY COMMENT SCRIPT SECRETS DIRS . : one job, however often it is asked for.
+# submit ROOT KEY COMMENT SCRIPT SECRETS DIRS . [WORD] : one job, however often it is asked for; WORD is given to the script.
 submit() {
     [ "$7" = . ] || return
     d=$1/slurm/$2
@@ -105,7 +105,7 @@ submit() {
         if [ -n "$found" ]; then keep "$d/id" "$found"; say id "$found"; return; fi
     fi
     mine "$d" && fill "$d" "$4" "$5" "$6" || { say later "cannot write in $d"; return; }
-    push "$d" "$3" "$d/script"
+    push "$d" "$3" "$d/script" ${8+"$8"}
     [ "$came" != refused ] || keep "$d/refused" "$(oneline "$said")"
     say "$came" "$said"
 }

@@ -114,7 +114,7 @@ pub struct Slurm {
     #[arg(long, value_name = "NAME", value_parser = ["ssh", "slurm"])]
     pub(super) backend: Option<String>,
     /// The login node, on which sbatch is, as `ssh HOST` reaches it
-    #[arg(long, value_name = "HOST", conflicts_with_all = ["hosts", "provider", "target", "min"])]
+    #[arg(long, value_name = "HOST", conflicts_with = "hosts")]
     pub(super) login: Option<String>,
     /// The partition of its jobs; Slurm's default when absent
     #[arg(long, value_name = "NAME", requires = "login")]
@@ -125,16 +125,19 @@ pub struct Slurm {
     /// The quality of service
     #[arg(long, value_name = "NAME", requires = "login")]
     pub(super) qos: Option<String>,
-    /// One more option of sbatch for every job: --sbatch-option=--exclusive
+    /// One more option of sbatch, for every job or allocation: --sbatch-option=--exclusive
     #[arg(long, value_name = "OPTION", requires = "login", allow_hyphen_values = true)]
     pub(super) sbatch_option: Vec<String>,
+    /// The time limit of an allocation, when --target or --max asks for nodes that ostler holds; the partition's when absent
+    #[arg(long, value_name = "SPAN", requires = "login", value_parser = super::job_wait::span)]
+    pub(super) allocation_time: Option<Millis>,
 }
 
 /// Where the nodes of a new cluster come from, and what they cost.
 #[derive(Args, Clone, Debug)]
 pub struct Pool {
-    /// Where nodes come from: hosts of a list, this machine, programs of yours, or an interface over https
-    #[arg(long, value_name = "NAME", value_parser = ["hosts", "local", "command", "http"])]
+    /// Where nodes come from: hosts of a list, this machine, programs of yours, an interface over https, or allocations of Slurm
+    #[arg(long, value_name = "NAME", value_parser = ["hosts", "local", "command", "http", "slurm"])]
     pub(super) provider: Option<String>,
     /// The hosts of a file, which is watched: hosts come and go with its lines
     #[arg(long, value_name = "FILE", conflicts_with = "hosts")]

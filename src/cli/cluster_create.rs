@@ -119,7 +119,7 @@ pub async fn run(session: &Session, create: Create) -> Result<i32, Failure> {
     scale(&mut doc, &create)?;
     overlay(&mut doc, &create)?;
     cluster_pool::overlay(session, &mut doc, &create.pool)?;
-    slurm(&mut doc, &create.slurm);
+    slurm(&mut doc, &create);
     let mut faults = Faults::default();
     create.quick.clone().with_auto(create.use_auto_storage).patch(session, &mut doc, Whose::Cluster, &mut faults)?;
     let read = ClusterFile::read(&doc, &mut faults);
@@ -205,11 +205,23 @@ fn scale(doc: &mut Doc, create: &Create) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Puts what is asked of Slurm over what the file says. A login node means Slurm.
-fn slurm(doc: &mut Doc, slurm: &Slurm) {
-    let backend = slurm.backend.clone().or_else(|| slurm.login.as_ref().map(|_| "slurm".to_owned()));
-    let texts: [(&[&'static str], &Option<String>); 5] = [
+/// Puts what is asked of Slurm over what the file says. A login node means Slurm; with a number of nodes, these are allocations that
+/// ostler holds and fills.
+fn slurm(doc: &mut Doc, create: &Create) {
+    let slurm = &create.slurm;
+    let word = || Some("slurm".to_owned());
+    let asked = slurm.login.is_some() && slurm.backend.as_deref() != Some("ssh");
+    let holds = create.pool.provider.is_some() || create.target.is_some() || create.max.is_some();
+    let (backend, provider) = match asked {
+        true if holds => (None, create.pool.provider.clone().or_else(word)),
+        true => (word(), None),
+        false => (slurm.backend.clone(), None),
+    };
+    let time = slurm.allocation_time.map(|time| format!("{}ms", time.0));
+    let texts: [(&[&'static str], &Option<String>); 7] = [
         (&["backend"], &backend),
+        (&["provider"], &provider),
+        (&["allocationTime"], &time),
         (&["login"], &slurm.login),
         (&["slurm", "partition"], &slurm.partition),
         (&["slurm", "account"], &slurm.account),

@@ -99,7 +99,10 @@ pub(super) fn show(config: &Config) -> String {
             }
             Some(ProviderSpec::Local) => parts.push("provider = \"local\"".to_owned()),
             // No class says these.
-            Some(ProviderSpec::Class | ProviderSpec::Command { .. } | ProviderSpec::Http { .. }) | None => {}
+            Some(
+                ProviderSpec::Class | ProviderSpec::Command { .. } | ProviderSpec::Http { .. } | ProviderSpec::Slurm { .. },
+            )
+            | None => {}
         }
         if class.admin_user {
             parts.push("admin_user = true".to_owned());

@@ -14,6 +14,7 @@ pub mod hosts;
 pub mod http;
 pub mod local;
 pub mod power;
+pub mod slurm;
 #[cfg(test)]
 mod tests;
 pub mod watch;
@@ -100,6 +101,8 @@ pub struct Found {
     pub machine: Machine,
     /// When its provider takes it away, as far as it says so.
     pub leaves: Option<Notice>,
+    /// Why it has no address yet, in words; empty when that is not said.
+    pub waits: String,
 }
 
 /// Why there is none, or why it could not be given back.

@@ -64,6 +64,8 @@ pub enum Input {
     HostsFile(ClusterId),
     /// What a provider has for a cluster, or why that cannot be said.
     Listed(ClusterId, Result<Vec<Found>, NoMachine>),
+    /// The machine of a node is on its way, as a list will show.
+    Ordered(NodeId),
     /// A host was woken, or could not be; its link is to be opened all the same.
     Woken(Box<NodeLink>, Option<NoMachine>),
 }
@@ -226,6 +228,10 @@ pub struct Engine<S> {
     pub(super) missing: BTreeMap<NodeId, u32>,
     /// The clusters whose provider is being looked at, each with the nodes that had a machine when that began.
     pub(super) looking: BTreeMap<ClusterId, BTreeSet<NodeId>>,
+    /// Nodes that were ordered and will be there later, as a list will show.
+    pub(super) ordered: BTreeSet<NodeId>,
+    /// Those of each cluster that were ordered when its provider began to be looked at.
+    pub(super) ordered_before: BTreeMap<ClusterId, BTreeSet<NodeId>>,
 }
 
 impl<S: Store> Engine<S> {
@@ -274,6 +280,8 @@ impl<S: Store> Engine<S> {
             providing: BTreeSet::new(),
             missing: BTreeMap::new(),
             looking: BTreeMap::new(),
+            ordered: BTreeSet::new(),
+            ordered_before: BTreeMap::new(),
         };
         for effect in loaded.outbox {
             engine.remember(effect);
@@ -407,8 +415,13 @@ impl<S: Store> Engine<S> {
                 work.looks.extend(outs);
                 Ok(())
             }
+            Input::Ordered(node) => {
+                self.ordered.insert(node);
+                Ok(())
+            }
             Input::Listed(cluster, Err(none)) => {
                 self.looking.remove(&cluster);
+                self.ordered_before.remove(&cluster);
                 tracing::warn!(%cluster, none.code, none.message, "its provider cannot be looked at");
                 Ok(())
             }

@@ -210,7 +210,7 @@ pub fn left_behind(folder: &Located, fault: Fault) -> Fault {
 /// The host is not reached, or the link is lost before the command has ended.
 pub async fn exec(way: impl LinkSource, command: &str) -> Result<Reply, Fault> {
     let link = way.link().await.ok_or_else(|| FileError::NoLink.fault())?;
-    let channel = link.open_data(Traffic::Look, EXEC).await.map_err(|error| FileError::Link(error).fault())?;
+    let channel = link.open_data(Traffic::Node, EXEC).await.map_err(|error| FileError::Link(error).fault())?;
     let word = format!("ostler-{}", Uuid::new_v4().simple());
     let (mut stdin, stdout, stderr) = (channel.stdin, channel.stdout, channel.stderr);
     let ask = async {

@@ -175,6 +175,8 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             calls_of_providers: Arc::new(Semaphore::new(provide::CALLS_AT_ONCE)),
             sends_of_code: Arc::new(Semaphore::new(code::SENT_AT_ONCE)),
             look_at: Instant::now() + PROVIDERS_FIRST,
+            look_pause: provide::LOOK_EVERY_WAITING.0,
+            awaited: 0,
             host_files,
             sampler,
             sample_at: Instant::now() + sampling::FIRST,
@@ -250,6 +252,9 @@ struct Loop {
     sends_of_code: Arc<Semaphore>,
     /// When providers are looked at next.
     look_at: Instant,
+    /// How long after a look the next one comes while allocations of Slurm are waited for, and how many are.
+    look_pause: Duration,
+    awaited: usize,
     host_files: pools::HostFiles,
     sampler: sampling::Sampler,
     /// When nodes are measured next.
@@ -766,10 +771,17 @@ impl Loop {
 
     /// Looks at what providers have, when that is due.
     fn look_at_providers_if_due(&mut self) {
+        let waiting = self.engine.allocations_awaited();
+        let (first, longest) = provide::LOOK_EVERY_WAITING;
+        if waiting != self.awaited {
+            (self.awaited, self.look_pause) = (waiting, first);
+            self.look_at = self.look_at.min(Instant::now() + if waiting > 0 { first } else { provide::LOOK_EVERY });
+        }
         if Instant::now() < self.look_at {
             return;
         }
-        self.look_at = Instant::now() + provide::LOOK_EVERY;
+        self.look_at = Instant::now() + if waiting > 0 { self.look_pause } else { provide::LOOK_EVERY };
+        self.look_pause = (self.look_pause * 3 / 2).min(longest);
         for out in self.engine.looks_at_providers() {
             self.act(out);
         }

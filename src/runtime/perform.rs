@@ -10,6 +10,7 @@ use crate::model::ids::{ClusterId, EffectId, Epoch, FileServerId, NodeId, RankKe
 use crate::model::kept::Kept;
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::resource_id::ResourceId;
+use crate::model::spec::ProviderSpec;
 use crate::model::spec::mounts::NO_MOUNTS;
 use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{Cluster, Job, Node, NodeState, Proof, Unusable};
@@ -219,12 +220,19 @@ pub fn link_of<S: Store>(engine: &Engine<S>, node: &Node) -> Option<NodeLink> {
 fn link_to<S: Store>(engine: &Engine<S>, cluster: &Cluster, node: NodeId, host: &str) -> NodeLink {
     let uuid = node_uuid(cluster.uuid, node);
     let local = host.starts_with(providers::local::LOCAL_PREFIX);
+    let config = engine.around.ssh_config.clone();
+    let job = host.strip_prefix(providers::slurm::ALLOCATION_PREFIX);
     NodeLink {
         node,
         cluster: cluster.id,
-        address: match local {
-            true => Address::Local,
-            false => Address::Ssh { host: host.to_owned(), config: engine.around.ssh_config.clone() },
+        address: match (&cluster.spec.provider, job) {
+            _ if local => Address::Local,
+            (ProviderSpec::Slurm { allocation }, Some(job)) => {
+                Address::Allocation { login: allocation.login.clone(), config, job: job.to_owned() }
+            }
+            // Its files are where they were, in a home that the login node has too.
+            (ProviderSpec::Slurm { allocation }, None) => Address::Ssh { host: allocation.login.clone(), config },
+            (_, _) => Address::Ssh { host: host.to_owned(), config },
         },
         local_root: local.then(|| format!("{}/nodes/{}/{uuid}", engine.around.state_dir, cluster.uuid)),
         spool: (cluster.uuid.to_string(), uuid.to_string()),

@@ -35,7 +35,11 @@ pub(super) fn fill_hosts(spec: &mut ClusterSpec) -> Result<(), Fault> {
     }
     match &mut spec.provider {
         ProviderSpec::Hosts { hosts } => *hosts = watch::read(path).map_err(Fault::user)?,
-        ProviderSpec::Local | ProviderSpec::Class | ProviderSpec::Command { .. } | ProviderSpec::Http { .. } => {
+        ProviderSpec::Local
+        | ProviderSpec::Class
+        | ProviderSpec::Command { .. }
+        | ProviderSpec::Http { .. }
+        | ProviderSpec::Slurm { .. } => {
             return Err(Fault::user("hostsFile belongs to the provider `hosts`"));
         }
     }

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::guard::guard;
-use crate::model::ids::{ClusterId, EffectId};
+use crate::model::ids::{ClusterId, EffectId, NodeId};
 use crate::model::spec::machine::VmPriority;
+use crate::model::spec::pool::Allocation;
 use crate::model::spec::{Api, ClusterSpec, Hooks, ProviderSpec, Secret};
-use crate::model::state::{Cluster, Node, NodeState};
+use crate::model::state::{Cluster, Node, NodeState, Reach};
 use crate::providers::command::Programs;
 use crate::providers::hosts::{Book, Hosts};
 use crate::providers::http::Interface;
 use crate::providers::local::Local;
 use crate::providers::power::{self, Switch};
+use crate::providers::slurm::Allocations;
 use crate::providers::{self, Found, Machine, NoMachine, Provider, READY_WITHIN, Tag, Wanted};
 use crate::runtime::engine::{Engine, Input, Out};
 use crate::runtime::perform::Done;
@@ -28,6 +30,9 @@ use crate::transport::NodeLink;
 pub const CALLS_AT_ONCE: usize = 16;
 /// How often the machines of a pool are looked at: a machine that somebody took away is noticed within two of these.
 pub const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often they are looked at while allocations of Slurm are waited for, after something has changed and at most: one question for a
+/// whole cluster.
+pub const LOOK_EVERY_WAITING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// How often in a row a machine has to be missing from its provider's list before it is gone: a list may lag behind.
 pub const MISSING_TIMES: u32 = 2;
 
@@ -55,6 +60,8 @@ pub enum Who {
     Programs(Hooks),
     /// An interface, with its token.
     Interface(Api, Option<Secret>),
+    /// Slurm, by a login node: what is asked for, and the ssh configuration.
+    Slurm(Box<Allocation>, Option<String>),
     /// A command line alone.
     Switch,
 }
@@ -83,7 +90,7 @@ impl Work {
 }
 
 /// Returns the tag of a node.
-pub fn tag_of(cluster: &Cluster, node: crate::model::ids::NodeId) -> Tag {
+pub fn tag_of(cluster: &Cluster, node: NodeId) -> Tag {
     Tag { pool: cluster.uuid, node }
 }
 
@@ -103,7 +110,7 @@ pub(super) fn acquire<S: Store>(engine: &Engine<S>, effect: EffectId, cluster: &
         ProviderSpec::Class => {
             Err(NoMachine { code: "NoNodeClass", message: "the node class gives no machines".to_owned() })
         }
-        ProviderSpec::Command { .. } | ProviderSpec::Http { .. } => {
+        ProviderSpec::Command { .. } | ProviderSpec::Http { .. } | ProviderSpec::Slurm { .. } => {
             let ask = Ask::Acquire { effect, wanted: wanted(&cluster.spec, tag, &cluster.name) };
             return Done::Out(call(engine, cluster, ask));
         }
@@ -154,6 +161,7 @@ fn call<S: Store>(engine: &Engine<S>, cluster: &Cluster, ask: Ask) -> Out {
             let _ = secrets::fill(engine, token.as_mut_slice());
             Who::Interface(api.clone(), token)
         }
+        ProviderSpec::Slurm { allocation } => Who::Slurm(allocation.clone(), engine.around.ssh_config.clone()),
         ProviderSpec::Hosts { .. } | ProviderSpec::Local | ProviderSpec::Class => Who::Switch,
     };
     let folder = Path::new(&engine.around.state_dir).join("providers");
@@ -181,8 +189,53 @@ impl<S: Store> Engine<S> {
         for cluster in &due {
             let with = self.sched.nodes_of(cluster.id).filter(|node| !node.machine.is_empty()).map(|node| node.id).collect();
             self.looking.insert(cluster.id, with);
+            let asked = self.sched.nodes_of(cluster.id).filter(|node| self.ordered.contains(&node.id)).map(|node| node.id);
+            self.ordered_before.insert(cluster.id, asked.collect());
         }
         due.iter().map(|cluster| call(self, cluster, Ask::List { cluster: cluster.id, pool: cluster.uuid })).collect()
+    }
+
+    /// Returns how many allocations of Slurm are waited for, or are out of sight and perhaps over.
+    pub fn allocations_awaited(&self) -> usize {
+        let awaited = |node: &&std::sync::Arc<Node>| match (&node.state, &node.reach) {
+            (NodeState::Allocating | NodeState::Leaving, _) if node.host.is_empty() => node.effect.is_some(),
+            (_, Reach::Lost { .. }) => true,
+            (_, Reach::Never | Reach::Seen) => false,
+        };
+        let slurm = self.sched.clusters().values().filter(|cluster| cluster.spec.provider.is_slurm());
+        slurm.map(|cluster| self.sched.nodes_of(cluster.id).filter(awaited).count()).sum()
+    }
+
+    /// Tells of allocations that have come, or why they have not, or that they will not. One that was asked for after the list was
+    /// begun is not in it.
+    fn allocations(&self, cluster: &Cluster, asked_before: &BTreeSet<NodeId>, found: &[Found]) -> Vec<Event> {
+        if !cluster.spec.provider.is_slurm() {
+            return Vec::new();
+        }
+        let waiting = self.sched.nodes_of(cluster.id).filter(|node| node.host.is_empty());
+        let told = waiting.filter_map(|node| {
+            let effect = node.effect?;
+            match found.iter().find(|found| found.tag.node == node.id) {
+                Some(found) if !found.machine.host.is_empty() => Some(acquired(effect, found.machine.clone())),
+                // Not wanted any more: it is given back as one that has come.
+                Some(found) if node.state == NodeState::Leaving => {
+                    let Machine { id, price, .. } = found.machine.clone();
+                    let host = format!("{}{id}", providers::slurm::ALLOCATION_PREFIX);
+                    Some(acquired(effect, Machine { name: host.clone(), host, id, price }))
+                }
+                Some(found) => {
+                    let why = Some(found.waits.clone()).filter(|why| !why.is_empty());
+                    Some(Event::NodeAwaited { node: node.id, why })
+                }
+                None if asked_before.contains(&node.id) => {
+                    let message =
+                        "Slurm does not have the allocation any more: it was cancelled, or its node failed".to_owned();
+                    Some(Event::AcquireFailed { effect, code: "AllocationEnded".to_owned(), message })
+                }
+                None => None,
+            }
+        });
+        told.collect()
     }
 
     /// Compares what a provider has with what is believed: machines of ours that no node has are given back, and nodes whose
@@ -211,7 +264,8 @@ impl<S: Store> Engine<S> {
             }
             let times = self.missing.entry(node.id).or_default();
             *times += 1;
-            if *times < MISSING_TIMES {
+            // Slurm's queue does not lag behind.
+            if *times < MISSING_TIMES && !cluster.spec.provider.is_slurm() {
                 continue;
             }
             if self.up.contains(&node.id) {
@@ -222,6 +276,16 @@ impl<S: Store> Engine<S> {
             gone.push(Event::NodeGone { node: node.id });
         }
         gone.extend(self.notices(id, found));
+        let asked_before = self.ordered_before.remove(&id).unwrap_or_default();
+        let told = self.allocations(&cluster, &asked_before, found);
+        for event in &told {
+            if let Event::AcquireFailed { effect, .. } | Event::NodeAcquired { effect, .. } = event
+                && let Some(node) = self.sched.nodes_of(id).find(|node| node.effect == Some(*effect)).map(|node| node.id)
+            {
+                self.ordered.remove(&node);
+            }
+        }
+        gone.extend(told);
         (gone, outs)
     }
 
@@ -249,6 +313,7 @@ fn failed(effect: EffectId, none: NoMachine) -> Event {
 /// Does one call; returns what the engine is told.
 pub async fn run(work: Work) -> Option<Input> {
     let Work { ask, who, cluster, folder } = work;
+    let comes_later = matches!(who, Who::Slurm(..));
     let provider = match who {
         Who::Programs(hooks) => Ok(Some(Box::new(Programs { hooks, cluster, folder: folder.clone() }) as Box<dyn Provider>)),
         Who::Interface(api, token) => {
@@ -261,6 +326,7 @@ pub async fn run(work: Work) -> Option<Input> {
                     as Box<dyn Provider>)
             })
         }
+        Who::Slurm(asked, config) => Ok(Some(Box::new(Allocations { asked: *asked, config, cluster }) as Box<dyn Provider>)),
         Who::Switch => Ok(None),
     };
     let provider = provider.map_err(|why| NoMachine { code: "TokenUnavailable", message: format!("the token: {why}") });
@@ -274,6 +340,11 @@ pub async fn run(work: Work) -> Option<Input> {
         (Ask::Acquire { effect, wanted }, asked) => {
             crash_point("acquire.due");
             let got = match asked {
+                // It may wait for days: the next looks at what there is say when it has come.
+                Ok(Some(provider)) if comes_later => match provider.acquire(&wanted).await {
+                    Ok(_) => return Some(Input::Ordered(wanted.tag.node)),
+                    Err(none) => Err(none),
+                },
                 Ok(Some(provider)) => providers::get(&*provider, &wanted, READY_WITHIN).await,
                 Ok(None) => Err(nobody()),
                 Err(none) => Err(none),

@@ -287,7 +287,7 @@ impl Sampler {
 
 async fn line_of(way: Brief, plugin: &str, root: &str) -> Option<String> {
     let link = way.link().await?;
-    let mut channel = link.open_data(Traffic::Look, PROGRAM).await.ok()?;
+    let mut channel = link.open_data(Traffic::Node, PROGRAM).await.ok()?;
     let told = format!("{GPU_PATIENCE_SECS}\n{}\n{}\n", plugin.replace('\n', " "), root.replace('\n', " "));
     channel.stdin.write_all(told.as_bytes()).await.ok()?;
     channel.stdin.flush().await.ok()?;

@@ -418,6 +418,7 @@ impl Sched {
             tries,
             setup: Default::default(),
             mismatch: None,
+            awaited: None,
             machine: String::new(),
             price: Default::default(),
             meter: Default::default(),

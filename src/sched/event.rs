@@ -341,6 +341,11 @@ pub enum Event {
         node: NodeId,
         observed: Observed,
     },
+    /// The provider says why the machine is not there yet.
+    NodeAwaited {
+        node: NodeId,
+        why: Option<String>,
+    },
     /// The provider says when it takes the machine away, or that it does not after all.
     NodeNoticed {
         node: NodeId,

@@ -293,7 +293,10 @@ fn not_given(node: &Node, slot: Option<&Slot>, job: &Job) -> String {
             NodeState::Unusable(why) => format!("unusable: {}: {}", why.step, why.message),
             _ => "unusable".to_owned(),
         },
-        Standing::Allocating => "asked for, not there yet".to_owned(),
+        Standing::Allocating => match &node.awaited {
+            Some(why) => format!("asked for, not there yet: {why}"),
+            None => "asked for, not there yet".to_owned(),
+        },
         Standing::Leaving => "on its way out".to_owned(),
     }
 }

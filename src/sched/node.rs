@@ -42,6 +42,7 @@ impl Sched {
             node.name = got.name;
             node.host = got.host;
             node.machine = got.machine;
+            node.awaited = None;
             node.price = price;
             node.meter = Meter { at: now, since: now, ..Meter::default() };
             node.expires = lifetime.map(|lifetime| now + lifetime);
@@ -90,6 +91,15 @@ impl Sched {
                 node.since = now;
             });
         }
+    }
+
+    /// Only said: how long it may take is its provider's matter.
+    pub(super) fn on_awaited(&mut self, id: NodeId, why: Option<String>) {
+        let waits = |node: &&Arc<Node>| node.state == NodeState::Allocating && node.awaited != why;
+        if self.nodes.get(&id).filter(waits).is_none() {
+            return self.ignore();
+        }
+        self.edit_node(id, |node| node.awaited = why);
     }
 
     /// Asks for a node again after its back-off.

@@ -24,6 +24,7 @@ mod ask;
 mod dispatch;
 mod look;
 mod parse;
+pub mod pilots;
 mod script;
 mod submit;
 pub mod words;

@@ -54,6 +54,34 @@ pub struct Record {
     pub refused: Option<String>,
 }
 
+/// What there is of a pilot in its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PilotRecord {
+    /// The number that Slurm gave it.
+    pub id: Option<String>,
+    /// The node that it holds, once it runs and can be talked to.
+    pub at: Option<String>,
+    /// Slurm did not want it; why.
+    pub refused: Option<String>,
+}
+
+/// A pilot as the queue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PilotJob {
+    /// Its comment.
+    pub comment: String,
+    /// Its number.
+    pub id: String,
+    /// Slurm's word for its state.
+    pub state: String,
+    /// Slurm's word for why it waits.
+    pub reason: String,
+    /// When it began.
+    pub began: Option<UnixMillis>,
+    /// When it ends at the latest.
+    pub ends: Option<UnixMillis>,
+}
+
 /// All that one answer said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
@@ -81,6 +109,10 @@ pub struct Heard {
     pub nodes: Vec<SiteNode>,
     /// How jobs ended: state and exit code, by number.
     pub ended: BTreeMap<String, (String, Option<i32>)>,
+    /// Pilots by their folders.
+    pub pilots: BTreeMap<String, PilotRecord>,
+    /// Pilots as the queue has them.
+    pub pilot_jobs: Vec<PilotJob>,
     /// Why the queue could not be read.
     pub queue_failed: Option<String>,
     /// What could not be read or is not known.
@@ -137,6 +169,21 @@ impl Heard {
             }
             ["X", name, "refused", why] => {
                 self.acted.insert((*name).to_owned(), Some(words::complaint(why)));
+                true
+            }
+            ["G", key, id, at, refused @ ..] => {
+                let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+                let at = at.split(' ').next().and_then(said);
+                let refused = said(&refused.join(" ")).map(|why| words::complaint(&why));
+                self.pilots.insert((*key).to_owned(), PilotRecord { id: said(id), at, refused });
+                true
+            }
+            ["Q", comment, id, state, reason, began, ends, _on] => {
+                if words::state(state).is_none() {
+                    self.note(format!("a state of a job that is not known: {}", quoted(state)));
+                }
+                let [comment, id, state, reason] = [comment, id, state, reason].map(|text| (*text).to_owned());
+                self.pilot_jobs.push(PilotJob { comment, id, state, reason, began: seconds(began), ends: seconds(ends) });
                 true
             }
             ["J", rest @ ..] => self.job(rest),

@@ -102,7 +102,7 @@ fn rest(folder: &str, batch: &Batch) -> Result<String, String> {
 }
 
 /// An option as a line of `#SBATCH` has it: a value with a blank in it is in double quotes.
-fn directive(option: &str) -> String {
+pub(super) fn directive(option: &str) -> String {
     match option.split_once('=') {
         Some((name, value)) if value.contains([' ', '\'', '#', '\\']) => {
             format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))

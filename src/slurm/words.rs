@@ -130,6 +130,10 @@ const REASONS: &[(&str, &str)] = &[
 /// UnavailableNodes:n[1-2]`.
 pub fn reason(word: &str) -> String {
     let word = word.trim().trim_start_matches('(').trim_end_matches(')');
+    // The one reason that is a sentence (21.08, src/slurmctld/node_scheduler.c).
+    if word.starts_with("Nodes required for job are DOWN") {
+        return "the nodes that it could have are down, drained or kept for jobs of a higher priority".to_owned();
+    }
     let end = word.find([',', ' ', '(', ':']).unwrap_or(word.len());
     let (name, rest) = word.split_at(end);
     let known = REASONS.binary_search_by(|(known, _)| known.cmp(&name)).ok().and_then(|at| REASONS.get(at));
@@ -175,6 +179,10 @@ mod tests {
             (
                 "ReqNodeNotAvail, UnavailableNodes:n[1-2]",
                 "a node that it asks for is down, drained or reserved (UnavailableNodes:n[1-2])",
+            ),
+            (
+                "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
+                "the nodes that it could have are down, drained or kept for jobs of a higher priority",
             ),
             ("Dependency:1", "it waits for another job (1)"),
             ("SomethingNew", "Slurm says SomethingNew"),

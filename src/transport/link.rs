@@ -10,6 +10,7 @@ use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::model::state::{Login, Unusable};
+use crate::transport::allocation::AllocationLink;
 use crate::transport::local::LocalLink;
 use crate::transport::ssh::{Destination, SshLink};
 use crate::transport::{Address, NodeLink};
@@ -21,6 +22,8 @@ pub enum Link {
     Local(LocalLink),
     /// A host, by the system's OpenSSH.
     Ssh(SshLink),
+    /// A node of an allocation of Slurm, by its login node.
+    Allocation(AllocationLink),
 }
 
 /// What a data channel is for. Each kind has its own share of the channels of a connection.
@@ -32,6 +35,8 @@ pub enum Traffic {
     Look,
     /// A copy of files.
     Copy,
+    /// A look at the machine itself, or a short command on it.
+    Node,
     /// A command that a person runs.
     Run,
 }
@@ -48,6 +53,12 @@ impl Link {
                 let owner = format!("{}/{}", link.spool.0, link.spool.1);
                 SshLink::connect(&Destination { host: host.clone(), config: config.clone(), owner }).await.map(Self::Ssh)
             }
+            Address::Allocation { login, config, job } => {
+                let owner = format!("{}/{}", link.spool.0, link.spool.1);
+                let login = SshLink::connect(&Destination { host: login.clone(), config: config.clone(), owner }).await?;
+                let folder = format!("{}/pool/slurm/{}", link.spool.0, link.node.0);
+                Ok(Self::Allocation(AllocationLink::new(login, job, &folder)))
+            }
         }
     }
 
@@ -56,6 +67,7 @@ impl Link {
         match self {
             Self::Local(_) => true,
             Self::Ssh(link) => link.lives().await,
+            Self::Allocation(link) => link.lives().await,
         }
     }
 
@@ -67,7 +79,7 @@ impl Link {
     pub async fn way(link: &NodeLink) -> Result<Option<(Vec<String>, String)>, LinkError> {
         match &link.address {
             Address::Local => Ok(None),
-            Address::Ssh { host, config } => {
+            Address::Ssh { host, config } | Address::Allocation { login: host, config, .. } => {
                 let owner = format!("{}/{}", link.spool.0, link.spool.1);
                 let to = Destination { host: host.clone(), config: config.clone(), owner };
                 Ok(Some((crate::transport::ssh::options(&to).await?, host.clone())))
@@ -78,7 +90,8 @@ impl Link {
     /// Returns where this machine's ssh goes for the node, without dialling it; `None` for this machine, or when ssh does not say so.
     pub async fn login(link: &NodeLink) -> Option<Login> {
         match &link.address {
-            Address::Local => None,
+            // Whoever signs in there is on the login node.
+            Address::Local | Address::Allocation { .. } => None,
             Address::Ssh { host, config } => {
                 let to = Destination { host: host.clone(), config: config.clone(), owner: String::new() };
                 crate::transport::ssh::login(&to).await
@@ -94,6 +107,7 @@ impl Link {
         match self {
             Self::Local(local) => local.open(program),
             Self::Ssh(ssh) => ssh.open(program).await,
+            Self::Allocation(link) => link.open(program).await,
         }
     }
 
@@ -106,6 +120,7 @@ impl Link {
         match self {
             Self::Local(local) => local.open(program),
             Self::Ssh(ssh) => ssh.open_data(traffic, program).await,
+            Self::Allocation(link) => link.open_data(traffic, program).await,
         }
     }
 
@@ -115,6 +130,7 @@ impl Link {
         match self {
             Self::Local(_) => {}
             Self::Ssh(ssh) => ssh.close().await,
+            Self::Allocation(link) => link.close().await,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! life or death from it.
 
 pub mod agent;
+mod allocation;
 pub mod bootstrap;
 pub mod frame;
 pub mod link;
@@ -32,6 +33,15 @@ pub enum Address {
         host: String,
         /// The configuration file to use instead of the user's (`-F`).
         config: Option<String>,
+    },
+    /// A node that a pilot of ours holds in an allocation of Slurm.
+    Allocation {
+        /// The login node, as `Ssh`'s host.
+        login: String,
+        /// As `Ssh`'s.
+        config: Option<String>,
+        /// The number of the allocation.
+        job: String,
     },
     /// This machine.
     Local,

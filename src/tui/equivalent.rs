@@ -95,7 +95,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
                     words.extend(spec.vm_size.iter().flat_map(|size| ["--vm-size".to_owned(), size.clone()]));
                 }
                 // The screen makes none of these.
-                ProviderSpec::Command { .. } | ProviderSpec::Http { .. } => {
+                ProviderSpec::Command { .. } | ProviderSpec::Http { .. } | ProviderSpec::Slurm { .. } => {
                     words.extend(["--provider".to_owned(), spec.provider.word().to_owned()]);
                 }
             }

@@ -27,6 +27,7 @@ mod setup;
 mod shared;
 mod slurm;
 mod slurm_arrays;
+mod slurm_pool;
 mod smb;
 mod soak;
 mod study;

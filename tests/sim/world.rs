@@ -413,6 +413,7 @@ impl World {
             Out::Open(link) => {
                 let host = match &link.address {
                     Address::Ssh { host, .. } => host.clone(),
+                    Address::Allocation { job, .. } => job.clone(),
                     Address::Local => format!("local-{}", link.node),
                 };
                 self.hosts.entry(host.clone()).or_insert_with(Host::new);

@@ -199,6 +199,7 @@ pub fn node(id: u64) -> Arc<Node> {
         tries: 2,
         setup: Default::default(),
         mismatch: Some("is no `NC6`: 0 GPUs instead of 1".to_owned()),
+        awaited: Some("its turn has not come".to_owned()),
         machine: "i-0".to_owned(),
         price: Default::default(),
         meter: Default::default(),

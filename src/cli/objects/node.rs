@@ -39,6 +39,9 @@ pub fn reason(node: &Node) -> String {
             parts.push(format!("not tried by itself: `ostler cluster node prepare {}` tries now", name(node)));
         }
     }
+    if let (NodeState::Allocating, Some(why)) = (&node.state, &node.awaited) {
+        parts.push(why.clone());
+    }
     if let Some(mismatch) = &node.mismatch {
         parts.push(mismatch.clone());
     }

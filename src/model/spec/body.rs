@@ -161,6 +161,13 @@ pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
             shown.extend(api.ca_file.as_ref().map(|file| ("caFile".to_owned(), json!(file))));
             map.insert("api".to_owned(), Value::Object(shown));
         }
+        ProviderSpec::Slurm { allocation } => {
+            map.insert("login".to_owned(), json!(allocation.login));
+            if allocation.slurm != super::SlurmSpec::default() {
+                map.insert("slurm".to_owned(), json!(allocation.slurm));
+            }
+            map.extend(allocation.time.map(|time| ("allocationTime".to_owned(), json!(iso_span(time)))));
+        }
     }
     if spec.provider != ProviderSpec::Class {
         map.insert("provider".to_owned(), json!(spec.provider.word()));

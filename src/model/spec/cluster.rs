@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::Kept;
 use super::machine::Machines;
 use super::node_setup::NodeSetup;
-use super::pool::{Api, Hooks, PoolSpec};
+use super::pool::{Allocation, Api, Hooks, PoolSpec};
 use super::schema::SpanForm;
 use super::slurm::SlurmSpec;
 use crate::model::spec::mounts::{MountVolumes, NO_MOUNTS};
@@ -142,6 +142,7 @@ impl ProviderSpec {
             Self::Class => "class",
             Self::Command { .. } => "command",
             Self::Http { .. } => "http",
+            Self::Slurm { .. } => "slurm",
         }
     }
 
@@ -149,15 +150,20 @@ impl ProviderSpec {
     pub fn hosts(&self) -> Option<&Vec<String>> {
         match self {
             Self::Hosts { hosts } => Some(hosts),
-            Self::Local | Self::Class | Self::Command { .. } | Self::Http { .. } => None,
+            Self::Local | Self::Class | Self::Command { .. } | Self::Http { .. } | Self::Slurm { .. } => None,
         }
+    }
+
+    /// Says whether nodes are allocations of Slurm.
+    pub fn is_slurm(&self) -> bool {
+        matches!(self, Self::Slurm { .. })
     }
 
     /// Says whether machines are got and given back by somebody else, who has to be asked.
     pub fn is_asked(&self) -> bool {
         match self {
             Self::Hosts { .. } | Self::Local | Self::Class => false,
-            Self::Command { .. } | Self::Http { .. } => true,
+            Self::Command { .. } | Self::Http { .. } | Self::Slurm { .. } => true,
         }
     }
 }
@@ -198,6 +204,11 @@ pub enum ProviderSpec {
     Http {
         /// The interface.
         api: Api,
+    },
+    /// Allocations of Slurm.
+    Slurm {
+        /// How they are asked for.
+        allocation: Box<Allocation>,
     },
 }
 

@@ -96,12 +96,15 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<ClusterSpec> {
     let vm_size = fields.take("vmSize").and_then(|field| field.text(faults));
-    let is_slurm = fields.had("login");
-    let (slurm, provider) = match slurm_file::read(&mut fields, faults) {
-        Some((login, slurm)) => (Some(Box::new(slurm)), Some(ProviderSpec::Hosts { hosts: vec![login] })),
-        None if is_slurm => (None, None),
-        None => (None, pool_file::provider(&mut fields, vm_size.is_some(), faults)),
+    let said = slurm_file::Said::take(&mut fields, faults);
+    let (slurm, provider) = match said.places() {
+        true => {
+            let read = slurm_file::read(said, &mut fields, faults);
+            read.map(|(login, slurm)| (Some(Box::new(slurm)), Some(ProviderSpec::Hosts { hosts: vec![login] }))).unzip()
+        }
+        false => (None, Some(pool_file::provider(&mut fields, &said, vm_size.is_some(), faults))),
     };
+    let (slurm, provider) = (slurm.flatten(), provider.flatten());
     let pool = pool_file::pool(&mut fields, faults);
     let scale = match &slurm {
         Some(_) => Some(one_door(fields.take("scaleSettings"), faults)),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::secret::SecretSource;
+use super::slurm::SlurmSpec;
 use crate::model::units::{Millis, Money};
 
 /// How long a hook or a call of an interface may take, unless its cluster says otherwise: cloud tools answer in seconds and
@@ -50,6 +51,43 @@ pub struct Api {
     /// A file with certificates in PEM that are trusted beside those of the system: of an authority of one's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
+}
+
+/// Nodes that are allocations of Slurm: each is a job there that holds a node and runs the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allocation {
+    /// The login node, as `ssh HOST` reaches it.
+    pub login: String,
+    /// What each is asked for with.
+    #[serde(default)]
+    pub slurm: SlurmSpec,
+    /// Its time limit; what the partition gives when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Millis>,
+}
+
+impl Allocation {
+    /// Returns the words of `sbatch` for one node: all of it, unless a part of it is asked for.
+    pub fn words(&self) -> Vec<String> {
+        let of_part = [
+            "--exclusive",
+            "--oversubscribe",
+            "--cpus-per-task",
+            "--cpus-per-gpu",
+            "--mem",
+            "--mem-per-cpu",
+            "--gres",
+            "--gpus",
+        ];
+        let says = |word: &String| of_part.contains(&word.split('=').next().unwrap_or_default());
+        let whole = !self.slurm.options.iter().any(says);
+        let mut words = vec!["--nodes=1".to_owned(), "--ntasks=1".to_owned(), "--no-requeue".to_owned()];
+        words.extend(self.time.map(|time| format!("--time={}", time.0.div_ceil(60_000).max(1))));
+        words.extend(["--exclusive", "--mem=0"].into_iter().filter(|_| whole).map(str::to_owned));
+        words.extend(self.slurm.words());
+        words
+    }
 }
 
 /// What is said of the nodes of a cluster beside the published properties.

@@ -8,6 +8,7 @@ use crate::model::spec::doc::Value;
 use crate::model::spec::fields::{Faults, Field, Fields, quoted};
 use crate::model::spec::pool::{Api, HOOK_LIMIT_DEFAULT, HOOK_LIMIT_MAX, Hooks, PoolSpec};
 use crate::model::spec::secret_file;
+use crate::model::spec::slurm_file::Said;
 use crate::model::units::{Millis, Money};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,13 +17,24 @@ enum Kind {
     Local,
     Command,
     Http,
+    Slurm,
 }
 
-const KINDS: [(&str, Kind); 4] =
-    [("hosts", Kind::Hosts), ("local", Kind::Local), ("command", Kind::Command), ("http", Kind::Http)];
+const KINDS: [(&str, Kind); 5] = [
+    ("hosts", Kind::Hosts),
+    ("local", Kind::Local),
+    ("command", Kind::Command),
+    ("http", Kind::Http),
+    ("slurm", Kind::Slurm),
+];
 
 /// Reads `provider` and what belongs to it; `None` when a fault was noted.
-pub(super) fn provider(fields: &mut Fields<'_>, has_class: bool, faults: &mut Faults) -> Option<ProviderSpec> {
+pub(super) fn provider<'d>(
+    fields: &mut Fields<'d>,
+    slurm: &Said<'d>,
+    has_class: bool,
+    faults: &mut Faults,
+) -> Option<ProviderSpec> {
     let kind_field = fields.take("provider");
     let hosts_field = fields.take("hosts");
     let hooks_field = fields.take("hooks");
@@ -51,6 +63,10 @@ pub(super) fn provider(fields: &mut Fields<'_>, has_class: bool, faults: &mut Fa
     if wrong.contains(&true) {
         return None;
     }
+    if kind == Some(Kind::Slurm) {
+        return slurm.allocation(fields, faults).map(|allocation| ProviderSpec::Slurm { allocation: Box::new(allocation) });
+    }
+    slurm.refuse(faults);
     match (kind, hosts_field, hooks_field, api_field) {
         (Some(Kind::Local), ..) => Some(ProviderSpec::Local),
         (Some(Kind::Command), _, Some(field), _) => hooks(&field, faults).map(|hooks| ProviderSpec::Command { hooks }),
@@ -62,7 +78,7 @@ pub(super) fn provider(fields: &mut Fields<'_>, has_class: bool, faults: &mut Fa
             fields.whole().fault(faults, "has no `hooks`: a program that takes acquire, release and list, or one for each");
             None
         }
-        (Some(Kind::Http), ..) => {
+        (Some(Kind::Http | Kind::Slurm), ..) => {
             fields.whole().fault(faults, "has no `api` with the `url` of the interface that gives machines");
             None
         }

@@ -207,9 +207,13 @@ pub fn cluster() -> Value {
         "name": {"type": "string", "description": "The cluster's name."},
         "workspace": {"type": "string", "description": "The workspace, when it is not that of the context."},
         "provider": {
-            "enum": ["hosts", "local", "command", "http"],
-            "description": "Where nodes come from: `hosts` over ssh, `local` for this machine, `command` for programs of yours, `http` for an interface.",
+            "enum": ["hosts", "local", "command", "http", "slurm"],
+            "description": "Where nodes come from: `hosts` over ssh, `local` for this machine, `command` for programs of yours, `http` for an interface, `slurm` for allocations of Slurm.",
         },
+        "backend": {"enum": ["ssh", "slurm"], "description": "Who places the jobs: ostler, or Slurm."},
+        "login": {"type": "string", "description": "With `backend: slurm` or `provider: slurm`: the host on which sbatch is."},
+        "slurm": {"type": "object", "description": "What is asked of Slurm: `partition`, `account`, `qos`, and `options` of sbatch."},
+        "allocationTime": {"type": "string", "description": "Of the provider `slurm`: the time limit of an allocation."},
         "hostsFile": {"type": "string", "description": "A file with the hosts; it is watched."},
         "hooks": {
             "description": "Of the provider `command`: a program that takes acquire, release or list, or a command line for each.",

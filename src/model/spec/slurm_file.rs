@@ -3,7 +3,9 @@
 use crate::model::names::check_host;
 use crate::model::spec::doc::Value;
 use crate::model::spec::fields::{Faults, Field, Fields};
+use crate::model::spec::pool::Allocation;
 use crate::model::spec::slurm::{SlurmSpec, check_option, check_word};
+use crate::model::units::Millis;
 
 /// Who places the jobs of a cluster.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,15 +18,70 @@ enum Backend {
 
 const BACKENDS: [(&str, Backend); 2] = [("ssh", Backend::Ssh), ("slurm", Backend::Slurm)];
 
-/// Reads `backend` and what belongs to it: the login node and what is asked of Slurm; `None` when we place the jobs.
-pub(super) fn read(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<(String, SlurmSpec)> {
-    let backend = fields.take("backend").and_then(|field| field.word(faults, &BACKENDS));
-    let (login, slurm) = (fields.take("login"), fields.take("slurm"));
-    if backend != Some(Backend::Slurm) {
-        for field in [login, slurm].iter().flatten() {
-            field.fault(faults, "has a meaning only with `backend: slurm`");
+/// What a file says of Slurm.
+pub(super) struct Said<'d> {
+    backend: Option<Backend>,
+    login: Option<Field<'d>>,
+    slurm: Option<Field<'d>>,
+    time: Option<Field<'d>>,
+}
+
+impl<'d> Said<'d> {
+    /// Takes it from the fields of a cluster.
+    pub(super) fn take(fields: &mut Fields<'d>, faults: &mut Faults) -> Self {
+        Self {
+            backend: fields.take("backend").and_then(|field| field.word(faults, &BACKENDS)),
+            login: fields.take("login"),
+            slurm: fields.take("slurm"),
+            time: fields.take("allocationTime"),
         }
-        return None;
+    }
+
+    /// Says whether it places the jobs.
+    pub(super) fn places(&self) -> bool {
+        self.backend == Some(Backend::Slurm)
+    }
+
+    /// Refuses what has no meaning where Slurm is not asked for anything.
+    pub(super) fn refuse(&self, faults: &mut Faults) {
+        for field in [&self.login, &self.slurm, &self.time].into_iter().flatten() {
+            field.fault(faults, "has a meaning only with `backend: slurm` or `provider: slurm`");
+        }
+    }
+
+    /// Reads it as where nodes come from: allocations.
+    pub(super) fn allocation(&self, fields: &Fields<'d>, faults: &mut Faults) -> Option<Allocation> {
+        let Some(login) = &self.login else {
+            fields.whole().fault(faults, NO_LOGIN);
+            return None;
+        };
+        let login = login.checked(faults, check_host);
+        let slurm = self.slurm.as_ref().map_or_else(|| Some(SlurmSpec::default()), |field| asked(field, faults));
+        let time = match &self.time {
+            None => None,
+            Some(field) => {
+                let span = field.span(faults)?;
+                if span < ALLOCATION_TIME_MIN {
+                    field
+                        .fault(faults, format!("must be {ALLOCATION_TIME_MIN} or more: jobs have to end before it is over"));
+                }
+                Some(span)
+            }
+        };
+        Some(Allocation { login: login?, slurm: slurm?, time })
+    }
+}
+
+/// The shortest allocation: a minute and the time of a kill go by before its end.
+const ALLOCATION_TIME_MIN: Millis = Millis::from_mins(5);
+/// What is said when it is missing.
+const NO_LOGIN: &str = "has no `login`: the host on which `sbatch` is, as `ssh HOST` reaches it";
+
+/// Reads what belongs to `backend: slurm`: the login node and what is asked of Slurm.
+pub(super) fn read(said: Said<'_>, fields: &mut Fields<'_>, faults: &mut Faults) -> Option<(String, SlurmSpec)> {
+    let Said { login, slurm, time, .. } = said;
+    if let Some(field) = time {
+        field.fault(faults, "has a meaning only with `provider: slurm`");
     }
     for key in ["hosts", "provider", "hooks", "api", "hostsFile", "powerOn", "powerOff", "nodeSetup"] {
         if let Some(field) = fields.take(key) {
@@ -32,7 +89,7 @@ pub(super) fn read(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<(Stri
         }
     }
     let Some(login) = login else {
-        fields.whole().fault(faults, "has no `login`: the host on which `sbatch` is, as `ssh HOST` reaches it");
+        fields.whole().fault(faults, NO_LOGIN);
         return None;
     };
     let login = login.checked(faults, check_host);

@@ -210,6 +210,9 @@ pub struct Node {
     /// How it differs from its cluster's node class, as a sentence part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<String>,
+    /// Why it is not there yet, in its provider's words, while it is allocating.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<String>,
     /// What its provider calls the machine; empty where it is just a host.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub machine: String,

@@ -26,6 +26,7 @@ fn node(id: u64, gpus: u64) -> Node {
         tries: 0,
         setup: Default::default(),
         mismatch: None,
+        awaited: None,
         machine: String::new(),
         price: Default::default(),
         meter: Default::default(),

@@ -359,6 +359,9 @@ impl World {
                 .then(|| Notice { at: now + Millis::from_secs(u64::from(at) % 400), why: String::new() });
             return self.tell(Event::NodeNoticed { node, notice });
         }
+        if at % 7 == 4 {
+            return self.tell(Event::NodeAwaited { node, why: (at % 2 == 0).then(|| "its turn has not come".to_owned()) });
+        }
         let bit = |n: u16| at >> n & 1 == 1;
         let observed = Observed {
             gpus: u32::from(at % 3),

@@ -108,7 +108,7 @@ impl SshLink {
     pub async fn open_data(&self, traffic: Traffic, program: &str) -> Result<Channel, LinkError> {
         let share = match traffic {
             Traffic::Follow => &self.follows,
-            Traffic::Look => &self.looks,
+            Traffic::Look | Traffic::Node => &self.looks,
             Traffic::Copy => &self.copies,
             Traffic::Run => &self.runs,
         };

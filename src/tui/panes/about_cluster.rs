@@ -88,6 +88,9 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         ProviderSpec::Hosts { hosts } => facts.text("hosts", &shown(&hosts.join(" ")), text),
         ProviderSpec::Command { hooks } => facts.text("hosts", &format!("by `{}`", shown(&hooks.acquire)), text),
         ProviderSpec::Http { api } => facts.text("hosts", &format!("by {}", shown(&api.url)), text),
+        ProviderSpec::Slurm { allocation } => {
+            facts.text("hosts", &format!("allocations of Slurm, by {}", shown(&allocation.login)), text);
+        }
     }
     taken_away(cluster, &mut facts, cx);
     if let Some(size) = &cluster.spec.vm_size {

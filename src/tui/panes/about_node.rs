@@ -43,6 +43,9 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         let key = cx.key_of(CommandId::Prepare);
         facts.text("", &format!("{key} prepares it again"), muted);
     }
+    if let (NodeState::Allocating, Some(why)) = (&node.state, &node.awaited) {
+        facts.text("waits", &shown(why), text);
+    }
     if let Some(mismatch) = &node.mismatch {
         facts.text("class", &shown(mismatch), cx.style(Role::Warning));
     }

@@ -249,7 +249,7 @@ fn values_of(spec: &ClusterSpec) -> (Values, Map<String, Value>) {
         (ProviderSpec::Hosts { .. }, None) => "hosts",
         (ProviderSpec::Local, None) => "local",
         (ProviderSpec::Class, None) => "class",
-        (ProviderSpec::Command { .. } | ProviderSpec::Http { .. }, None) => "as text",
+        (ProviderSpec::Command { .. } | ProviderSpec::Http { .. } | ProviderSpec::Slurm { .. }, None) => "as text",
     };
     let mut base = body::cluster(spec);
     // What only the text can say of where nodes come from stays there.
