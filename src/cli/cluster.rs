@@ -15,7 +15,7 @@ use super::node;
 use super::objects::cluster as object;
 use super::objects::site as object_of_site;
 use super::session::{Core, Session, unexpected};
-use super::site_job;
+use super::{site_job, site_look};
 use crate::model::fault::Fault;
 use crate::model::request::{GpuRule, Preview, Reply, Request, Scale};
 use crate::model::spec::Deallocation;
@@ -74,6 +74,12 @@ pub enum Verb {
     },
     /// List the partitions of a cluster of Slurm
     Partitions {
+        /// Its name; that of the context when absent
+        #[arg(add = names::clusters())]
+        name: Option<String>,
+    },
+    /// Show your fair share on a cluster of Slurm, and the limits of your accounts and qualities of service
+    Share {
         /// Its name; that of the context when absent
         #[arg(add = names::clusters())]
         name: Option<String>,
@@ -263,6 +269,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let whose = if mine { cluster_slurm::Whose::Mine } else { cluster_slurm::Whose::All };
             return cluster_slurm::queue(session, name.as_ref(), whose).await;
         }
+        Verb::Share { name } => return site_look::share(session, name.as_ref()).await,
         Verb::Partitions { name } => return cluster_slurm::partitions(session, name.as_ref()).await,
         Verb::Node(verb) => return node::run(session, verb).await,
         Verb::Host(verb) => return host::run(session, verb).await,
@@ -326,6 +333,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         | Verb::Resume { .. }
         | Verb::Queue { .. }
         | Verb::Partitions { .. }
+        | Verb::Share { .. }
         | Verb::Node(_)
         | Verb::Host(_)
         | Verb::Job(_)

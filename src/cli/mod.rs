@@ -64,6 +64,7 @@ mod select;
 mod serve;
 mod session;
 mod site_job;
+mod site_look;
 mod study;
 mod sweep;
 mod sweep_where;

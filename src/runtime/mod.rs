@@ -53,6 +53,7 @@ use crate::model::ids::{EffectId, NodeId};
 use crate::model::request::{From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::site::SiteAct;
+use crate::model::site_ask::SiteAsk;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::NodeState;
 use crate::model::task::TaskNews;
@@ -531,6 +532,7 @@ impl Loop {
             }
             Out::Located(call, located) => self.follow(call, located),
             Out::LookAtSite(call, node) => self.look_at_site(call, node),
+            Out::AskSite(call, node, ask) => self.ask_site(call, node, ask),
             Out::ActAtSite(call, node, act) => self.act_at_site(call, node, act),
             Out::History(call, node, since) => self.history(call, node, since),
             Out::Loads(call, nodes) => {
@@ -584,6 +586,22 @@ impl Loop {
                 Some(Ok(site)) => Reply::Site(site),
                 Some(Err(why)) => Reply::Refused(Fault::remote(format!("Slurm does not answer: {}", why.message))),
                 None => Reply::Refused(Fault::remote("the login node was given back meanwhile")),
+            });
+        });
+    }
+
+    fn ask_site(&mut self, call: CallId, node: NodeId, ask: SiteAsk) {
+        let Some(reply) = self.replies.remove(&call) else { return };
+        let agent = self.agents.get(&node).cloned();
+        self.tokio.spawn(async move {
+            let said = match agent {
+                Some(agent) => slurm::inquire(&agent, &ask).await.map_err(|why| why.message),
+                None => Err("the login node was given back meanwhile".to_owned()),
+            };
+            // Who asked may have left.
+            let _ = reply.send(match said {
+                Ok(said) => Reply::SiteSaid(Box::new(said)),
+                Err(why) => Reply::Refused(Fault::remote(format!("Slurm does not answer: {why}"))),
             });
         });
     }

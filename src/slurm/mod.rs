@@ -16,8 +16,10 @@
 //! [`Report`]: crate::transport::Report
 
 mod acts;
+mod answers;
 mod ask;
 mod dispatch;
+mod inquire;
 mod parse;
 mod script;
 pub mod words;
@@ -26,6 +28,7 @@ pub mod words;
 mod tests;
 
 pub use dispatch::{Handle, spawn};
+pub use inquire::inquire;
 pub use script::script;
 
 use crate::model::ids::{JobId, RankKey};

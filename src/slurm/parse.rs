@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::model::site::{Partition, SITE_JOBS_MAX, SITE_NODES_MAX, SiteJob, SiteNode};
 use crate::model::units::UnixMillis;
+use crate::slurm::answers::Told;
 use crate::slurm::words;
 
 const US: char = '\u{1f}';
@@ -81,6 +82,8 @@ pub struct Heard {
     pub ended: BTreeMap<String, (String, Option<i32>)>,
     /// Why the queue could not be read.
     pub queue_failed: Option<String>,
+    /// What a person asked of jobs and accounts.
+    pub told: Told,
     /// What could not be read or is not known.
     pub notes: Vec<String>,
     /// Whether the answer is whole.
@@ -153,7 +156,7 @@ impl Heard {
                 self.whole = true;
                 true
             }
-            _ => false,
+            others => self.told.line(others),
         }
     }
 

@@ -26,6 +26,7 @@ mod scale;
 mod setup;
 mod shared;
 mod slurm;
+mod slurm_look;
 mod smb;
 mod soak;
 mod study;

@@ -471,6 +471,7 @@ impl World {
             | Out::Metrics(..)
             | Out::Look(..)
             | Out::LookAtSite(..)
+            | Out::AskSite(..)
             | Out::Located(..)
             | Out::TellRule(..)
             | Out::Task(..) => {}
