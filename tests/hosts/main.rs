@@ -27,6 +27,7 @@ mod setup;
 mod shared;
 mod slurm;
 mod slurm_look;
+mod slurm_mpi;
 mod smb;
 mod soak;
 mod study;
