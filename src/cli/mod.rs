@@ -43,6 +43,7 @@ mod job_create;
 mod job_diff;
 mod job_node;
 mod job_plan;
+mod job_step;
 mod job_wait;
 mod leave;
 mod lists;

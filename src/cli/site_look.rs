@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::cluster_slurm::look;
 use super::failure::Failure;
 use super::job::Which;
+use super::objects::site as object_of_site;
 use super::objects::site_look as object;
 use super::select;
 use super::session::{Core, Session, unexpected};
@@ -27,7 +28,7 @@ fn place(view: &JobView) -> Place {
 }
 
 /// Returns the number that Slurm gave a job.
-fn number(view: &JobView) -> Option<&String> {
+pub fn number(view: &JobView) -> Option<&String> {
     view.job.away.as_ref().map(|away| &away.theirs).filter(|theirs| !theirs.is_empty())
 }
 
@@ -222,6 +223,20 @@ pub async fn why(session: &Session, ids: &[String]) -> Result<i32, Failure> {
             Err(Fault::new(kind, format!("{} not in the queue", missing.join(", "))).into())
         }
     }
+}
+
+/// Lists the nodes of Slurm's that a job has or had.
+///
+/// # Errors
+/// As for every command.
+pub async fn nodes_of_job(session: &Session, core: &Core, view: &JobView, names: &[String]) -> Result<i32, Failure> {
+    let site = look(session, core, place(view)).await?;
+    let mut list = session.out.list(object_of_site::NODES);
+    let holders = object_of_site::holders(&site);
+    let there = names.iter().filter_map(|name| site.nodes.iter().find(|node| node.name == *name));
+    list.page(there.map(|node| object_of_site::node(&holders, node)).collect())?;
+    list.end()?;
+    Ok(0)
 }
 
 /// Lists one's shares of accounts and the limits of them.

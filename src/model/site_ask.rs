@@ -23,7 +23,7 @@ pub enum SiteAsk {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SiteSaid {
-    /// Those that are known, in the order of their numbers.
+    /// Those that are known, in no order.
     #[serde(rename_all = "camelCase")]
     Uses {
         /// One for each job that is known.

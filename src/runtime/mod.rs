@@ -158,6 +158,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             tokio: tokio.clone(),
             agents: BTreeMap::new(),
             dispatchers: BTreeMap::new(),
+            inquirer: slurm::Inquirer::default(),
             watched: watch::Sender::new(false),
             desks: way::Desks::default(),
             leaving: TaskTracker::new(),
@@ -221,6 +222,7 @@ struct Loop {
     agents: BTreeMap<NodeId, AgentHandle>,
     /// What stands before the agents of login nodes and takes the orders of jobs.
     dispatchers: BTreeMap<NodeId, slurm::Handle>,
+    inquirer: slurm::Inquirer,
     /// Whether anybody looks at a screen.
     watched: watch::Sender<bool>,
     /// Where their files are looked at.
@@ -592,10 +594,10 @@ impl Loop {
 
     fn ask_site(&mut self, call: CallId, node: NodeId, ask: SiteAsk) {
         let Some(reply) = self.replies.remove(&call) else { return };
-        let agent = self.agents.get(&node).cloned();
+        let (agent, inquirer) = (self.agents.get(&node).cloned(), self.inquirer.clone());
         self.tokio.spawn(async move {
             let said = match agent {
-                Some(agent) => slurm::inquire(&agent, &ask).await.map_err(|why| why.message),
+                Some(agent) => inquirer.inquire(node, &agent, &ask).await.map_err(|why| why.message),
                 None => Err("the login node was given back meanwhile".to_owned()),
             };
             // Who asked may have left.

@@ -11,6 +11,8 @@
 //!   process. A try that was cut is looked up by both before there is another; the script itself checks that it is the owner.
 //! - 2026-11: *an exit code is the record that the script left*; Slurm's word decides only where there is none, or where Slurm ended
 //!   the job itself.
+//! - 2026-11: *what is not needed to run jobs is asked when a person asks* (`inquire`), beside the dispatcher's rounds: what jobs used, parts of
+//!   priorities, shares. The database is the slowest part of many sites; nothing looks there by itself.
 //!
 //! [`Order`]: crate::transport::Order
 //! [`Report`]: crate::transport::Report
@@ -28,7 +30,7 @@ pub mod words;
 mod tests;
 
 pub use dispatch::{Handle, spawn};
-pub use inquire::inquire;
+pub use inquire::Inquirer;
 pub use script::script;
 
 use crate::model::ids::{JobId, RankKey};

@@ -1,10 +1,15 @@
-//! What Slurm knows besides its queue, from a Slurm that keeps accounts and from one that does not; and jobs over two of its nodes
-//! whose processes talk to one another.
+//! What Slurm knows besides its queue, from a Slurm that keeps accounts and from one that does not; and a way into the
+//! nodes of a job.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::lab::{Lab, until};
 use crate::ostler::{Ostler, SOON, exit_code};
+use crate::tmux::{self, Tmux};
 
 fn slurm<'a>(lab: &'a Lab) -> Ostler<'a> {
     let ostler = Ostler::new(lab);
@@ -112,4 +117,75 @@ fn slurm_without_accounts_says_so() {
         ostler.ok(&["job", "why", "waits"]).contains("priorities are by order of submission").then_some(())
     });
     assert_eq!(exit_code(&ostler.job("ends")), Some(0));
+}
+
+#[test]
+#[ignore = "needs root, sshd and Slurm: tests/run"]
+fn slurm_lets_one_into_the_nodes_of_a_job() {
+    let lab = Lab::up_slurm(2, &["-g", "1"]);
+    let ostler = slurm(&lab);
+    let serve = "cd /tmp; hostname > who; exec python3 -m http.server 8099";
+    let wide = ["job", "create", "-c", "c", "--name", "wide", "--nodes", "2", "--gpus", "1", "--framework", "mpi", "--"];
+    // Both nodes and all that was asked for on them are taken by the job's own steps.
+    ostler.ok(&[&wide[..], &["sh", "-c", serve]].concat());
+    let early = ostler.run(&["job", "node", "exec", "wide", "--", "true"]);
+    let refused = early.err.contains("does not run") || early.err.contains("has not run on any node");
+    assert!(early.code == 0 || refused, "{early:?}");
+    until("it runs", SOON, || (ostler.job("wide")["executionState"] == "running").then_some(()));
+    let nodes = ostler.json(&["job", "node", "list", "wide"]);
+    let names: Vec<&str> = nodes.as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["h2", "h3"], "the nodes are Slurm's, not the login node");
+
+    // A command, with its words, its code and the job's surroundings.
+    let exec = |node: &str, line: &str| ostler.run(&["job", "node", "exec", "wide", "--node", node, "--", line]);
+    let first = exec("0", "hostname; echo 'a  b' >&2; exit 3");
+    assert_eq!((first.code, first.out.as_str()), (3, "h2\n"), "{first:?}");
+    assert!(first.err.contains("a  b\n"), "{first:?}");
+    let id = ostler.job("wide")["slurm"]["jobId"].as_str().unwrap().to_owned();
+    let second = exec("h3", "echo $(hostname) $SLURM_JOB_ID $CUDA_VISIBLE_DEVICES");
+    assert_eq!((second.code, second.out.trim()), (0, format!("h3 {id} 0").as_str()), "{second:?}");
+    let none = exec("h9", "true");
+    assert!(none.code == 1 && none.err.contains("no node `h9`") && none.err.contains("h2, h3"), "{none:?}");
+
+    // A port of the node at this machine, by the login node.
+    let mut forward = ostler.command(&["job", "node", "forward", "-j", "wide", "--node", "h3", "0:localhost:8099"]);
+    let mut forward = forward.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(forward.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    let at = said.split(' ').next().unwrap_or_default().to_owned();
+    let page = until("the node's server answers", SOON, || {
+        let mut stream = TcpStream::connect(&at).ok()?;
+        stream.write_all(b"GET /who HTTP/1.0\r\n\r\n").ok()?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).ok()?;
+        page.contains("200 OK").then_some(page)
+    });
+    forward.kill().unwrap();
+    forward.wait().unwrap();
+    assert!(page.ends_with("h3\n"), "{said}: {page}");
+
+    // A shell at a terminal, which ends with its own code.
+    if tmux::is_here() {
+        let command = ostler.command(&["job", "node", "shell", "wide", "--node", "1"]);
+        let mut words = vec!["env".to_owned()];
+        let set = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
+            value.map(|value| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
+        };
+        words.extend(command.get_envs().filter_map(set));
+        words
+            .extend([command.get_program()].into_iter().chain(command.get_args()).map(|w| w.to_string_lossy().into_owned()));
+        let tmux = Tmux::start(lab.dir(), 100, 30, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        tmux.until("a prompt", |screen| screen.contains('$'));
+        tmux.text("echo on-$(hostname)-$SLURM_JOB_ID; tty");
+        tmux.keys("Enter");
+        tmux.wait(&[&format!("on-h3-{id}"), "/dev/pts/"]);
+        tmux.text("exit 7");
+        tmux.keys("Enter");
+        assert_eq!(tmux.ended(), 7);
+    }
+    assert_eq!(ostler.job("wide")["executionState"], "running", "nothing was taken from the job");
+    ostler.ok(&["job", "terminate", "wide", "-y"]);
+    ostler.await_end("wide");
+    let late = ostler.run(&["job", "node", "exec", "wide", "--", "true"]);
+    assert!(late.code == 1 && late.err.contains("has ended"), "{late:?}");
 }

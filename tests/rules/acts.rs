@@ -104,6 +104,7 @@ const VERBS: &[(&str, On)] = &[
     ("job file get", Act(&["get-file"])),
     ("job file put", Typed("copies name paths of both sides")),
     ("job node list", Shown("the Nodes tab")),
+    ("job node shell", Act(&["shell"])),
     ("job node exec", Act(&["shell"])),
     ("job node forward", Act(&["forward"])),
     ("job terminate", Act(&["stop"])),
