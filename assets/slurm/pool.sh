@@ -38,10 +38,10 @@ pilots() {
         [ ! -s "$dir/id" ] || read -r n < "$dir/id"
         [ ! -s "$dir/at" ] || read -r place < "$dir/at"
         [ ! -s "$dir/refused" ] || x=$(cat "$dir/refused")
-        printf 'G%s%s%s%s%s%s%s%s\n' "$us" "${dir##*/}" "$us" "$n" "$us" "$place" "$us" "$(oneline "$x")"
+        printf 'K%s%s%s%s%s%s%s%s\n' "$us" "${dir##*/}" "$us" "$n" "$us" "$place" "$us" "$(oneline "$x")"
     done
-    if said=$(squeue -h -a -t all -u "$(id -un)" -o "Q$us%k$us%A$us%T$us%r$us%S$us%e$us%N" 2>&1); then
-        printf '%s\n' "$said" | grep -F "Q$us$1"
+    if said=$(squeue -h -a -t all -u "$(id -un)" -o "H$us%k$us%A$us%T$us%r$us%S$us%e$us%N" 2>&1); then
+        printf '%s\n' "$said" | grep -F "H$us$1"
         # What is over has no folder any more, so that its node can be asked for anew.
         for dir in "$pool"/slurm/[0-9]*; do
             n=

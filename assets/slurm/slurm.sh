@@ -193,35 +193,35 @@ send() {
 stop() {
     [ "$4" = . ] || return
     d=$1/slurm/$2 key=$2
-    told() { printf 'T%s%s%s%s%s%s\n' "$us" "$key" "$us" "$1" "$us" "$(oneline "$2")"; }
+    outcome() { printf 'T%s%s%s%s%s%s\n' "$us" "$key" "$us" "$1" "$us" "$(oneline "$2")"; }
     umask 077
     mkdir -p "$1/slurm" 2>/dev/null
-    if mkdir "$d" 2>/dev/null; then keep "$d/fenced" fenced; told fenced; return; fi
-    [ ! -s "$d/refused" ] || { told fenced; return; }
+    if mkdir "$d" 2>/dev/null; then keep "$d/fenced" fenced; outcome fenced; return; fi
+    [ ! -s "$d/refused" ] || { outcome fenced; return; }
     as=$3
     if of_array "$d"; then
         as=${3%-*}-${a##*/}
-        [ ! -s "$a/refused" ] || { told fenced; return; }
+        [ ! -s "$a/refused" ] || { outcome fenced; return; }
     else
         a=$d at=
         [ ! -s "$d/id" ] || read -r n < "$d/id"
     fi
     if [ -z "$n" ]; then
-        ! at_work "$a" || { told later "it is being submitted"; return; }
-        find_job "$a" "$as" || { told later "$why"; return; }
+        ! at_work "$a" || { outcome later "it is being submitted"; return; }
+        find_job "$a" "$as" || { outcome later "$why"; return; }
         # Who comes through after this is not the owner, and ends at once.
-        [ -n "$found" ] || { keep "$d/fenced" fenced; keep "$d/owner" fenced; told fenced; return; }
+        [ -n "$found" ] || { keep "$d/fenced" fenced; keep "$d/owner" fenced; outcome fenced; return; }
         [ "$found" = fenced ] || keep "$a/id" "$found"
         n=$found${at:+_$at}
     fi
-    case $n in fenced*) told fenced; return ;; esac
+    case $n in fenced*) outcome fenced; return ;; esac
     # A controller that was killed gives the numbers of jobs that it forgot to others.
     whose=$(squeue -h -a -t all -j "$n" -o %k 2>/dev/null | head -n 1)
-    [ -z "$whose" ] || [ "$whose" = "$as" ] || { told asked "$n"; return; }
-    if said=$(scancel "$n" 2>&1); then told asked "$n"; return; fi
+    [ -z "$whose" ] || [ "$whose" = "$as" ] || { outcome asked "$n"; return; }
+    if said=$(scancel "$n" 2>&1); then outcome asked "$n"; return; fi
     case $said in
-    *'nvalid job id'* | *'already'*) told asked "$n" ;;
-    *) told later "$said" ;;
+    *'nvalid job id'* | *'already'*) outcome asked "$n" ;;
+    *) outcome later "$said" ;;
     esac
 }
 

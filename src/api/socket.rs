@@ -150,6 +150,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::ShowFileServer(_)
         | Request::FileServerSpace(_)
         | Request::ShowSite(_)
+        | Request::AskSite { .. }
         | Request::Usage
         | Request::ListLogs(_)
         | Request::ListFiles(_)

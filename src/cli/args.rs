@@ -131,6 +131,7 @@ pub enum Color {
 
 /// The nouns.
 #[derive(Subcommand, Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once in a process")]
 pub enum Noun {
     /// Resource groups: a level above workspaces, for those who need one
     #[command(subcommand, visible_alias = "group")]

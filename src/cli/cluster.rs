@@ -15,7 +15,7 @@ use super::node;
 use super::objects::cluster as object;
 use super::objects::site as object_of_site;
 use super::session::{Core, Session, unexpected};
-use super::site_job;
+use super::{site_job, site_look};
 use crate::model::fault::Fault;
 use crate::model::request::{GpuRule, Preview, Reply, Request, Scale};
 use crate::model::spec::Deallocation;
@@ -26,10 +26,9 @@ use crate::model::units::{Millis, NodeCount};
 
 /// What can be done with clusters.
 #[derive(Subcommand, Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once in a process")]
 pub enum Verb {
     /// Make a cluster, from options or from a file in the published form
-    Create(cluster_create::Create),
+    Create(Box<cluster_create::Create>),
     /// Show one cluster with its nodes
     Show {
         /// Its name; that of the context when absent
@@ -74,6 +73,12 @@ pub enum Verb {
     },
     /// List the partitions of a cluster of Slurm
     Partitions {
+        /// Its name; that of the context when absent
+        #[arg(add = names::clusters())]
+        name: Option<String>,
+    },
+    /// Show your fair share on a cluster of Slurm, and the limits of your accounts and qualities of service
+    Share {
         /// Its name; that of the context when absent
         #[arg(add = names::clusters())]
         name: Option<String>,
@@ -229,7 +234,7 @@ pub struct ResizePublished {
 /// As for every command.
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
-        Verb::Create(create) => return cluster_create::run(session, create).await,
+        Verb::Create(create) => return cluster_create::run(session, *create).await,
         Verb::Scale(resize) => {
             if resize.undo {
                 if resize.words.len() > 1 {
@@ -266,6 +271,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let whose = if mine { cluster_slurm::Whose::Mine } else { cluster_slurm::Whose::All };
             return cluster_slurm::queue(session, name.as_ref(), whose).await;
         }
+        Verb::Share { name } => return site_look::share(session, name.as_ref()).await,
         Verb::Partitions { name } => return cluster_slurm::partitions(session, name.as_ref()).await,
         Verb::Node(verb) => return node::run(session, verb).await,
         Verb::Host(verb) => return host::run(session, verb).await,
@@ -329,6 +335,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         | Verb::Resume { .. }
         | Verb::Queue { .. }
         | Verb::Partitions { .. }
+        | Verb::Share { .. }
         | Verb::Node(_)
         | Verb::Host(_)
         | Verb::Job(_)

@@ -42,6 +42,14 @@ impl std::str::FromStr for Forward {
     }
 }
 
+impl Forward {
+    /// Returns the same as a neighbour of the node sees it: this node is `node` there.
+    pub fn of_node(&self, node: &str) -> Self {
+        let itself = matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+        Self { host: if itself { node.to_owned() } else { self.host.clone() }, ..self.clone() }
+    }
+}
+
 /// Asks how a node is reached.
 ///
 /// # Errors
@@ -132,6 +140,14 @@ pub async fn around(
 /// # Errors
 /// As for every command.
 pub async fn shell(core: &Core, node: NodeRef, shown: &str) -> Result<i32, Failure> {
+    terminal(core, node, shown, None).await
+}
+
+/// Opens a shell on a node, or runs a line there at this terminal, and ends with its code.
+///
+/// # Errors
+/// As for every command.
+pub async fn terminal(core: &Core, node: NodeRef, shown: &str, line: Option<&str>) -> Result<i32, Failure> {
     if !core.may(&format!("open a shell on {shown}"))? {
         return Ok(0);
     }
@@ -140,9 +156,20 @@ pub async fn shell(core: &Core, node: NodeRef, shown: &str) -> Result<i32, Failu
         Some(host) => {
             let mut ssh = Command::new("ssh");
             ssh.args(&way.options).args(["-t", "--"]).arg(host);
+            if let Some(line) = line {
+                // The login shell may be any: this line is for one of POSIX.
+                let quoted = shlex::try_quote(line).map_err(|e| Fault::internal("a line for ssh").because(&e))?;
+                ssh.arg(format!("exec /bin/sh -c {quoted}"));
+            }
             ssh
         }
-        None => Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())),
+        None => {
+            let mut shell = Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into()));
+            if let Some(line) = line {
+                shell.args(["-c", line]);
+            }
+            shell
+        }
     };
     let status = command.status().await.map_err(|e| Fault::config("cannot start the shell").because(&e))?;
     Ok(status.code().unwrap_or(1))

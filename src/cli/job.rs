@@ -8,7 +8,7 @@ use super::leave::NoWait;
 use super::objects::job as object;
 use super::select;
 use super::session::{Session, unexpected};
-use super::{file, job_acts, job_create, job_diff, job_node, job_plan, job_wait, logs, names};
+use super::{file, job_acts, job_create, job_diff, job_node, job_plan, job_wait, logs, names, site_look};
 use crate::model::request::{JobAct, JobQuery, Reply, Request};
 use crate::model::spec::Priority;
 use crate::model::units::Millis;
@@ -32,6 +32,8 @@ pub enum Verb {
         #[arg(add = names::jobs())]
         job: String,
     },
+    /// Say what jobs asked of Slurm and what they used of it, with what would have done
+    Efficiency(Which),
     /// Wait until jobs have ended; for one job, end with its exit code
     Wait(job_wait::Wait),
     /// Print what a job has written, or follow it
@@ -161,6 +163,7 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         Verb::Show(which) => show(session, which.gathered()).await,
         Verb::List(list) => self::list(session, list).await,
         Verb::Why { job } => why(session, &job).await,
+        Verb::Efficiency(which) => site_look::efficiency(session, &which.gathered()).await,
         Verb::Wait(wait) => job_wait::run(session, wait).await,
         Verb::Logs(logs) => logs::run(session, logs).await,
         Verb::File(verb) => file::run(session, verb).await,
@@ -193,7 +196,9 @@ async fn show(session: &Session, which: Which) -> Result<i32, Failure> {
     if let [view] = jobs.as_slice() {
         let view = select::whole(&core, view).await?;
         let view = &*view;
-        session.out.one(&view.job.name, &object::facts(view), &object::value(view))?;
+        let (mut facts, mut value) = (object::facts(view), object::value(view));
+        site_look::add_use(&core, view, &mut facts, &mut value).await?;
+        session.out.one(&view.job.name, &facts, &value)?;
         return Ok(0);
     }
     let mut list = session.out.list(object::COLUMNS);
@@ -242,8 +247,10 @@ async fn why(session: &Session, job: &str) -> Result<i32, Failure> {
         .iter()
         .map(|(node, reason)| format!("{node}: {}", if reason.is_empty() { "could be given" } else { reason }))
         .collect();
+    let priority = site_look::priority_of(session, &core, job).await?;
     let facts = [
         ("reason", why.reason.clone()),
+        ("priority", priority.as_ref().map(site_look::Found::words).unwrap_or_default()),
         ("place in the queue", if why.place > 0 { why.place.to_string() } else { String::new() }),
         ("starts", why.starts.map(|at| format!("{} at the latest", at.rfc3339())).unwrap_or_default()),
         ("nodes", nodes.join("\n")),
@@ -257,6 +264,7 @@ async fn why(session: &Session, job: &str) -> Result<i32, Failure> {
         "estimatedStartTime": starts,
         "nodes": nodes,
         "change": why.change,
+        "priority": priority.as_ref().map(site_look::Found::value),
     });
     session.out.one(job, &facts, &value)?;
     Ok(0)

@@ -5,11 +5,13 @@ use clap::{Args, Subcommand};
 use super::failure::Failure;
 use super::file::{OneJob, node_index, one_job};
 use super::forward::{self, Forward};
+use super::job_step::{self, Step};
 use super::lists::Lists;
 use super::names;
 use super::node::What;
 use super::objects::node as object;
 use super::session::{Core, Session};
+use super::site_look;
 use crate::model::fault::Fault;
 use crate::model::request::{JobView, NodeRef};
 
@@ -29,6 +31,13 @@ pub enum Verb {
     List {
         #[command(flatten)]
         job: OneJob,
+    },
+    /// Open a shell on a node of a job; where Slurm placed it, as a step of the job that takes nothing from it
+    Shell {
+        #[command(flatten)]
+        job: OneJob,
+        #[command(flatten)]
+        of: Of,
     },
     /// Run a command on a node of a job, and end with its exit code
     Exec {
@@ -61,6 +70,9 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::List { job } => {
             let view = one_job(session, &core, job.word()).await?;
+            if let Some(away) = &view.job.away {
+                return site_look::nodes_of_job(session, &core, &view, &away.nodes).await;
+            }
             let lists = Lists::read(&core, Some(&view.workspace)).await?;
             let mut list = session.out.list(object::COLUMNS);
             let there = view.job.nodes.iter().filter_map(|id| lists.nodes.iter().find(|node| node.id == *id));
@@ -68,19 +80,34 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             list.end()?;
             Ok(0)
         }
-        Verb::Exec { job, of, what } => {
-            let (node, name) = find(session, &core, job.word(), &of).await?;
-            what.run(session, &core, node, &name).await
-        }
-        Verb::Forward { job, of, forwards } => {
-            let (node, _) = find(session, &core, &job, &of).await?;
-            forward::run(session, &core, node, &forwards).await
-        }
+        Verb::Shell { job, of } => match find(session, &core, job.word(), &of).await? {
+            Found::Ours(node, name) => forward::shell(&core, node, &name).await,
+            Found::Slurm(step) => forward::terminal(&core, step.door.clone(), &step.node, Some(&step.line(None)?)).await,
+        },
+        Verb::Exec { job, of, what } => match find(session, &core, job.word(), &of).await? {
+            Found::Ours(node, name) => what.run(session, &core, node, &name).await,
+            Found::Slurm(step) => what.run_in(session, &core, &step).await,
+        },
+        Verb::Forward { job, of, forwards } => match find(session, &core, &job, &of).await? {
+            Found::Ours(node, _) => forward::run(session, &core, node, &forwards).await,
+            Found::Slurm(step) => forward::run(session, &core, step.door.clone(), &step.seen(&forwards)).await,
+        },
     }
 }
 
-async fn find(session: &Session, core: &Core, job: &str, of: &Of) -> Result<(NodeRef, String), Failure> {
+/// A node of a job.
+enum Found {
+    /// One of ours, and its name.
+    Ours(NodeRef, String),
+    /// One of Slurm's.
+    Slurm(Step),
+}
+
+async fn find(session: &Session, core: &Core, job: &str, of: &Of) -> Result<Found, Failure> {
     let view: std::sync::Arc<JobView> = one_job(session, core, job).await?;
+    if let Some(step) = job_step::of(&view, of.node.as_ref())? {
+        return Ok(Found::Slurm(step));
+    }
     let index = node_index(&view, of.node.as_ref())?.unwrap_or(0) as usize;
     let name = view.job.node_names.get(index).cloned().unwrap_or_default();
     let id = view.job.nodes.get(index).copied();
@@ -90,5 +117,5 @@ async fn find(session: &Session, core: &Core, job: &str, of: &Of) -> Result<(Nod
         let fault = Fault::user(format!("node `{name}`, on which job `{}` ran, has left the cluster", view.job.name));
         return Err(fault.hint("`ostler job node list` shows those that are still there").into());
     }
-    Ok((NodeRef::Id(id), name))
+    Ok(Found::Ours(NodeRef::Id(id), name))
 }

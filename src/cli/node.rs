@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::cluster_slurm;
 use super::failure::Failure;
 use super::forward::{self, Forward};
+use super::job_step::Step;
 use super::lists::Lists;
 use super::names;
 use super::node_history;
@@ -132,6 +133,22 @@ impl What {
     /// # Errors
     /// As for every command.
     pub async fn run(&self, session: &Session, core: &Core, node: NodeRef, shown: &str) -> Result<i32, Failure> {
+        let Some(line) = self.line(session)? else { return forward::run(session, core, node, &self.forwards).await };
+        forward::around(session, core, node, shown, &self.forwards, line).await
+    }
+
+    /// Does it on a node of a job that Slurm runs.
+    ///
+    /// # Errors
+    /// As for every command.
+    pub async fn run_in(&self, session: &Session, core: &Core, step: &Step) -> Result<i32, Failure> {
+        let (door, forwards) = (step.door.clone(), step.seen(&self.forwards));
+        let Some(line) = self.line(session)? else { return forward::run(session, core, door, &forwards).await };
+        forward::around(session, core, door, &step.node, &forwards, step.line(Some(&line))?).await
+    }
+
+    /// Returns the command line, when there is one.
+    fn line(&self, session: &Session) -> Result<Option<String>, Fault> {
         if self.password.is_some() || self.ssh_private_key.is_some() {
             session.out.note("--password and --ssh-private-key are not used: sign-in is ssh's own matter (~/.ssh/config)");
         }
@@ -139,10 +156,7 @@ impl What {
             Some(line) => std::slice::from_ref(line),
             None => self.command.as_slice(),
         };
-        if words.is_empty() {
-            return forward::run(session, core, node, &self.forwards).await;
-        }
-        forward::around(session, core, node, shown, &self.forwards, command_line(words)?).await
+        if words.is_empty() { Ok(None) } else { command_line(words).map(Some) }
     }
 }
 

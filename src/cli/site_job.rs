@@ -15,6 +15,8 @@ use crate::model::units::Millis;
 /// The verbs.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Verb {
+    /// Say why jobs wait, and of what their priorities are made
+    Why(Which),
     /// End jobs
     Cancel(Which),
     /// Keep jobs that wait from starting
@@ -54,6 +56,7 @@ pub struct Which {
 /// As for every command; Slurm's refusal, in its words.
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let (word, which, act) = match verb {
+        Verb::Why(which) => return super::site_look::why(session, &which.jobs).await,
         Verb::Cancel(which) => ("cancel", which, SiteJobAct::Cancel),
         Verb::Hold(which) => ("hold", which, SiteJobAct::Hold),
         Verb::Release(which) => ("release", which, SiteJobAct::Release),

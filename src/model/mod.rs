@@ -25,6 +25,8 @@ pub mod settings;
 pub mod sheet;
 pub mod shown;
 pub mod site;
+pub mod site_ask;
+pub mod site_use;
 pub mod snapshot;
 pub mod spec;
 pub mod state;

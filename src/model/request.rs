@@ -16,6 +16,7 @@ use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
 use crate::model::site::{Site, SiteAct};
+use crate::model::site_ask::{SiteAsk, SiteSaid};
 use crate::model::spec::{ClusterSpec, Deallocation, FileServerSpec, GpuIdle, JobSpec, Point, Priority, SweepSpec};
 use crate::model::state::{Cluster, ExecutionState, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::{Millis, Money, NodeCount, UnixMillis};
@@ -170,6 +171,9 @@ pub enum Request {
     ListJobs(JobQuery),
     /// What those who place the jobs of a cluster say of their partitions, nodes and queue now: [`Reply::Site`].
     ShowSite(Place),
+    /// What they know besides, of jobs and accounts: [`Reply::SiteSaid`].
+    #[serde(rename_all = "camelCase")]
+    AskSite { cluster: Place, ask: SiteAsk },
     /// Asks something of those who place the jobs of a cluster: accepted once all of it is done there, refused with their words for
     /// each part that is not.
     #[serde(rename_all = "camelCase")]
@@ -753,6 +757,8 @@ pub enum Reply {
     },
     /// To [`Request::ShowSite`].
     Site(Arc<Site>),
+    /// To [`Request::AskSite`].
+    SiteSaid(Box<SiteSaid>),
     /// To [`Request::Usage`].
     Usages(Vec<Usage>),
     /// To [`Request::PreviewScale`].

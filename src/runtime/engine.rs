@@ -19,6 +19,7 @@ use crate::model::request::{FileRef, Reply, Request};
 use crate::model::rule::{Act as RuleAct, Fired, RULE_ATTEMPTS_MAX};
 use crate::model::settings::Settings;
 use crate::model::site::{Site, SiteAct};
+use crate::model::site_ask::SiteAsk;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey, Snapshot};
 use crate::model::spec::code::Digest;
 use crate::model::state::{ExecutionState, Job, Unusable};
@@ -91,6 +92,8 @@ pub enum Out {
     Look(CallId, FileWork),
     /// Answer the call with a fresh picture of those who place the jobs of this login node's cluster.
     LookAtSite(CallId, NodeId),
+    /// Answer the call with what they know besides.
+    AskSite(CallId, NodeId, SiteAsk),
     /// Somebody asks something of those who place the jobs of a cluster, by the dispatcher of this login node.
     ActAtSite(CallId, NodeId, SiteAct),
     /// Answer the call with what was measured on a node since then.
@@ -513,6 +516,7 @@ impl<S: Store> Engine<S> {
             Ok(validate::Checked::History { node, since }) => work.looks.push(Out::History(call, node, since)),
             Ok(validate::Checked::Loads { nodes }) => work.looks.push(Out::Loads(call, nodes)),
             Ok(validate::Checked::Site { node }) => work.looks.push(Out::LookAtSite(call, node)),
+            Ok(validate::Checked::SiteAsk { node, ask }) => work.looks.push(Out::AskSite(call, node, ask)),
             Ok(validate::Checked::SiteAct { node, act }) => work.looks.push(Out::ActAtSite(call, node, act)),
             Ok(validate::Checked::Outside(look)) => work.looks.push(Out::Look(call, look)),
             Err(validate::Refusal::Fault(fault)) => work.replies.push((call, validate::Then::Say(Reply::Refused(fault)))),

@@ -53,6 +53,7 @@ use crate::model::ids::{EffectId, NodeId};
 use crate::model::request::{From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::site::SiteAct;
+use crate::model::site_ask::SiteAsk;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::NodeState;
 use crate::model::task::TaskNews;
@@ -157,6 +158,7 @@ pub fn start(options: Options, store: Box<dyn Store>, calls: mpsc::Receiver<Call
             tokio: tokio.clone(),
             agents: BTreeMap::new(),
             dispatchers: BTreeMap::new(),
+            inquirer: slurm::Inquirer::default(),
             watched: watch::Sender::new(false),
             desks: way::Desks::default(),
             leaving: TaskTracker::new(),
@@ -222,6 +224,7 @@ struct Loop {
     agents: BTreeMap<NodeId, AgentHandle>,
     /// What stands before the agents of login nodes and takes the orders of jobs.
     dispatchers: BTreeMap<NodeId, slurm::Handle>,
+    inquirer: slurm::Inquirer,
     /// Whether anybody looks at a screen.
     watched: watch::Sender<bool>,
     /// Where their files are looked at.
@@ -536,6 +539,7 @@ impl Loop {
             }
             Out::Located(call, located) => self.follow(call, located),
             Out::LookAtSite(call, node) => self.look_at_site(call, node),
+            Out::AskSite(call, node, ask) => self.ask_site(call, node, ask),
             Out::ActAtSite(call, node, act) => self.act_at_site(call, node, act),
             Out::History(call, node, since) => self.history(call, node, since),
             Out::Loads(call, nodes) => {
@@ -589,6 +593,22 @@ impl Loop {
                 Some(Ok(site)) => Reply::Site(site),
                 Some(Err(why)) => Reply::Refused(Fault::remote(format!("Slurm does not answer: {}", why.message))),
                 None => Reply::Refused(Fault::remote("the login node was given back meanwhile")),
+            });
+        });
+    }
+
+    fn ask_site(&mut self, call: CallId, node: NodeId, ask: SiteAsk) {
+        let Some(reply) = self.replies.remove(&call) else { return };
+        let (agent, inquirer) = (self.agents.get(&node).cloned(), self.inquirer.clone());
+        self.tokio.spawn(async move {
+            let said = match agent {
+                Some(agent) => inquirer.inquire(node, &agent, &ask).await.map_err(|why| why.message),
+                None => Err("the login node was given back meanwhile".to_owned()),
+            };
+            // Who asked may have left.
+            let _ = reply.send(match said {
+                Ok(said) => Reply::SiteSaid(Box::new(said)),
+                Err(why) => Reply::Refused(Fault::remote(format!("Slurm does not answer: {why}"))),
             });
         });
     }

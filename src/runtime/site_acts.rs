@@ -7,6 +7,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::NodeId;
 use crate::model::request::{JobAct, NodeAct, Reply};
 use crate::model::site::{SiteAct, SiteJobAct, SiteNodeAct};
+use crate::model::site_ask::SiteAsk;
 use crate::model::spec::Priority;
 use crate::model::state::{Cluster, Job};
 use crate::runtime::handover::{NICE_LOW, out_of_sight};
@@ -34,30 +35,51 @@ pub fn door(sched: &Sched, cluster: &Cluster, up: &BTreeSet<NodeId>) -> Result<N
 /// # Errors
 /// The first such word; more names than one request may have; none.
 pub fn check(act: &SiteAct) -> Result<(), Fault> {
-    let (names, fits): (&[String], fn(char) -> bool) = match act {
-        SiteAct::Jobs { ids, .. } => (ids, |c| c.is_ascii_digit() || c == '_'),
-        SiteAct::Nodes { names, .. } => (names, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')),
-    };
+    match act {
+        SiteAct::Jobs { ids, .. } => numbers(ids),
+        SiteAct::Nodes { names, act } => {
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if let Some(name) = odd(names, fits)? {
+                return Err(Fault::user(format!("`{}` is no name of a node of Slurm's", name.escape_debug()))
+                    .hint("`ostler cluster node list` lists them"));
+            }
+            match act {
+                SiteNodeAct::Drain { why } if why.chars().any(char::is_control) => {
+                    Err(Fault::user("the reason holds a control character"))
+                }
+                SiteNodeAct::Drain { .. } | SiteNodeAct::Resume | SiteNodeAct::PowerUp | SiteNodeAct::PowerDown => Ok(()),
+            }
+        }
+    }
+}
+
+/// As [`check`], for what is only asked.
+///
+/// # Errors
+/// As there.
+pub fn check_ask(ask: &SiteAsk) -> Result<(), Fault> {
+    match ask {
+        SiteAsk::Uses { ids } | SiteAsk::Priorities { ids } => numbers(ids),
+        SiteAsk::Shares => Ok(()),
+    }
+}
+
+fn numbers(ids: &[String]) -> Result<(), Fault> {
+    match odd(ids, |c| c.is_ascii_digit() || c == '_')? {
+        None => Ok(()),
+        Some(name) => Err(Fault::user(format!("`{}` is no number of a job of Slurm's", name.escape_debug()))
+            .hint("`ostler cluster queue` lists them: 4711, or 4711_3 for a member of an array")),
+    }
+}
+
+fn odd(names: &[String], fits: fn(char) -> bool) -> Result<Option<&String>, Fault> {
     if names.is_empty() || names.len() > NAMES_MAX {
         return Err(Fault::user(format!("1 to {NAMES_MAX} jobs or nodes may be named, and {} are", names.len())));
     }
     let odd = |name: &&String| {
         !name.chars().all(fits) || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || name.len() > 255
     };
-    match (names.iter().find(odd), act) {
-        (None, SiteAct::Nodes { act: SiteNodeAct::Drain { why }, .. }) if why.chars().any(char::is_control) => {
-            Err(Fault::user("the reason holds a control character"))
-        }
-        (None, _) => Ok(()),
-        (Some(name), SiteAct::Jobs { .. }) => {
-            Err(Fault::user(format!("`{}` is no number of a job of Slurm's", name.escape_debug()))
-                .hint("`ostler cluster queue` lists them: 4711, or 4711_3 for a member of an array"))
-        }
-        (Some(name), SiteAct::Nodes { .. }) => {
-            Err(Fault::user(format!("`{}` is no name of a node of Slurm's", name.escape_debug()))
-                .hint("`ostler cluster node list` lists them"))
-        }
-    }
+    Ok(names.iter().find(odd))
 }
 
 /// Returns what an act on a job of ours is that Slurm has.

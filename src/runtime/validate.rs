@@ -14,6 +14,7 @@ use crate::model::request::{
 };
 use crate::model::resource_id::{Child, ResourceId};
 use crate::model::site::SiteAct;
+use crate::model::site_ask::SiteAsk;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::cluster::GPU_IDLE_MIN;
 use crate::model::spec::secret::sources_of_cluster;
@@ -45,6 +46,8 @@ pub enum Checked {
     Loads { nodes: Vec<NodeId> },
     /// Answered with a fresh picture by the dispatcher of this login node.
     Site { node: NodeId },
+    /// Answered by this login node.
+    SiteAsk { node: NodeId, ask: SiteAsk },
     /// Done by the dispatcher of this login node, which answers.
     SiteAct { node: NodeId, act: SiteAct },
     /// Answered by somebody who looks at a node.
@@ -286,6 +289,11 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
         Request::ShowSite(place) => {
             let cluster = resolve::cluster(&engine.sched, &place)?;
             Ok(Checked::Site { node: site_acts::door(&engine.sched, cluster, &engine.up)? })
+        }
+        Request::AskSite { cluster, ask } => {
+            let cluster = resolve::cluster(&engine.sched, &cluster)?;
+            site_acts::check_ask(&ask)?;
+            Ok(Checked::SiteAsk { node: site_acts::door(&engine.sched, cluster, &engine.up)?, ask })
         }
         Request::ActAtSite { cluster, act } => {
             let cluster = resolve::cluster(&engine.sched, &cluster)?;

@@ -23,6 +23,11 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
 pub(super) struct Calls(String);
 
 impl Calls {
+    /// Returns calls of these functions as well.
+    pub(super) fn behind(functions: &str) -> Self {
+        Self(functions.to_owned())
+    }
+
     /// Adds a call.
     pub(super) fn call(&mut self, name: &str, words: &[&str]) {
         self.0.push_str(name);

@@ -15,13 +15,17 @@
 //!   comes after what is there has ended (`afterany`), so that together they never run more than may; it may wait for long.
 //! - 2026-11: *an exit code is the record that the script left*; Slurm's word decides only where there is none, or where Slurm ended
 //!   the job itself.
+//! - 2026-11: *what is not needed to run jobs is asked when a person asks* (`inquire`), beside the dispatcher's rounds: what jobs used, parts of
+//!   priorities, shares. The database is the slowest part of many sites; nothing looks there by itself.
 //!
 //! [`Order`]: crate::transport::Order
 //! [`Report`]: crate::transport::Report
 
 mod acts;
+mod answers;
 mod ask;
 mod dispatch;
+mod inquire;
 mod look;
 mod parse;
 pub mod pilots;
@@ -33,6 +37,7 @@ pub mod words;
 mod tests;
 
 pub use dispatch::{Handle, spawn};
+pub use inquire::Inquirer;
 pub use script::{array_script, script};
 
 use crate::model::ids::{JobId, RankKey};

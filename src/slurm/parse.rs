@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::model::site::{Partition, SITE_JOBS_MAX, SITE_NODES_MAX, SiteJob, SiteNode};
 use crate::model::units::UnixMillis;
+use crate::slurm::answers::Told;
 use crate::slurm::words;
 
 const US: char = '\u{1f}';
@@ -115,6 +116,8 @@ pub struct Heard {
     pub pilot_jobs: Vec<PilotJob>,
     /// Why the queue could not be read.
     pub queue_failed: Option<String>,
+    /// What a person asked of jobs and accounts.
+    pub told: Told,
     /// What could not be read or is not known.
     pub notes: Vec<String>,
     /// Whether the answer is whole.
@@ -171,14 +174,14 @@ impl Heard {
                 self.acted.insert((*name).to_owned(), Some(words::complaint(why)));
                 true
             }
-            ["G", key, id, at, refused @ ..] => {
+            ["K", key, id, at, refused @ ..] => {
                 let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
                 let at = at.split(' ').next().and_then(said);
                 let refused = said(&refused.join(" ")).map(|why| words::complaint(&why));
                 self.pilots.insert((*key).to_owned(), PilotRecord { id: said(id), at, refused });
                 true
             }
-            ["Q", comment, id, state, reason, began, ends, _on] => {
+            ["H", comment, id, state, reason, began, ends, _on] => {
                 if words::state(state).is_none() {
                     self.note(format!("a state of a job that is not known: {}", quoted(state)));
                 }
@@ -207,7 +210,7 @@ impl Heard {
                 self.whole = true;
                 true
             }
-            _ => false,
+            others => self.told.line(others),
         }
     }
 

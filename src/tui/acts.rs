@@ -750,6 +750,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             | Reply::Why(_)
             | Reply::Lists { .. }
             | Reply::Site(_)
+            | Reply::SiteSaid(_)
             | Reply::Usages(_)
             | Reply::Preview(_)
             | Reply::Plan(_)

@@ -128,6 +128,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::ShowFileServer(_)
         | Request::FileServerSpace(_)
         | Request::ShowSite(_)
+        | Request::AskSite { .. }
         | Request::ActAtSite { .. }
         | Request::Usage
         | Request::WhyJob(_)

@@ -27,6 +27,8 @@ mod setup;
 mod shared;
 mod slurm;
 mod slurm_arrays;
+mod slurm_look;
+mod slurm_mpi;
 mod slurm_pool;
 mod smb;
 mod soak;

@@ -9,7 +9,7 @@ use ostler::model::fault::Fault;
 use ostler::model::ids::*;
 use ostler::model::request::{JobAct, NodeAct, Reply, Request, Window};
 use ostler::model::snapshot::Change;
-use ostler::model::state::ExecutionState;
+use ostler::model::state::{Away, ExecutionState};
 use ostler::model::units::Millis;
 use ostler::tui::layout::Sizes;
 use ostler::tui::msg::{Called, Mouse, MouseAct, Msg, Ticket};
@@ -48,6 +48,28 @@ fn a_shell_opens_on_the_node_of_what_is_selected() {
     let mut screen = Screen::at_work(120, 40, |look| look.readonly = true);
     screen.keys("/ \"run-011\" enter s");
     assert!(called(&screen).is_none() && screen.text().contains("is off"), "{}", screen.text());
+}
+
+#[test]
+fn a_shell_in_a_job_of_slurm_is_a_step_of_it() {
+    let away = |state, waits| {
+        let mut job = running(job(11, 1, 1, "run-011"), 1, "gpu-1", 1);
+        job.state = state;
+        job.away = Some(Arc::new(Away { theirs: "4711".into(), waits, nodes: vec!["n7".into()], ..Away::default() }));
+        job
+    };
+    for (state, waits, opened, said) in [
+        (ExecutionState::Running, false, Some("job node shell job-11"), ""),
+        (ExecutionState::Queued, true, None, "given the job no node yet"),
+        (ExecutionState::Failed, false, None, "the job has ended"),
+    ] {
+        let mut screen = working();
+        screen.tell(update(2, false, vec![Change::Job(Arc::new(away(state, waits)))]));
+        screen.keys("/ \"run-011\" enter s");
+        let words = called(&screen).map(|(_, words)| words.join(" "));
+        assert_eq!(words.as_deref(), opened, "{state:?}");
+        assert!(screen.text().contains(said), "{state:?}: {}", screen.text());
+    }
 }
 
 #[test]

@@ -472,6 +472,7 @@ impl World {
             | Out::Metrics(..)
             | Out::Look(..)
             | Out::LookAtSite(..)
+            | Out::AskSite(..)
             | Out::Located(..)
             | Out::TellRule(..)
             | Out::Task(..) => {}

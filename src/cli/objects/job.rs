@@ -131,7 +131,7 @@ pub fn value(view: &JobView) -> Value {
             json!({
                 "jobId": away.theirs,
                 "state": away.word,
-                "partition": away.place,
+                "partition": Some(&away.place).filter(|place| !place.is_empty()),
                 "reason": away.why,
             }),
         );
@@ -174,9 +174,18 @@ pub fn value(view: &JobView) -> Value {
         set("logsNote", json!(note));
     }
     for (key, value) in spec(&job.spec, job.priority) {
-        // A member is one of an array, not one itself.
-        if key != "array" || job.member.is_none() {
-            set(&key, value);
+        match key.as_str() {
+            // A member is one of an array, not one itself.
+            "array" if job.member.is_some() => {}
+            // What was asked for stands beside what became of it.
+            "slurm" => {
+                let said = map.entry(key).or_insert_with(|| json!({}));
+                if let (Some(said), Value::Object(asked)) = (said.as_object_mut(), value) {
+                    let news = asked.into_iter().filter(|(key, _)| said.get(key).is_none_or(Value::is_null));
+                    said.extend(news.collect::<Vec<_>>());
+                }
+            }
+            _ => drop(map.insert(key, value)),
         }
     }
     Value::Object(map)

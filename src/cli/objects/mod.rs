@@ -9,6 +9,7 @@ pub mod file_server;
 pub mod job;
 pub mod node;
 pub mod site;
+pub mod site_look;
 pub mod sweep;
 pub mod workspace;
 

@@ -60,6 +60,7 @@ const READ_ONLY: &[&str] = &[
     "arrayIndex",
     "arrayOf",
     "dependencies",
+    "efficiency",
 ];
 /// What has no effect and needs no word: notes of people, and the labels that every resource of the older API had.
 const LABELS: &[&str] = &["comment", "location", "tags"];

@@ -112,6 +112,10 @@ pub(super) fn asked(field: &Field<'_>, faults: &mut Faults) -> Option<SlurmSpec>
         }
         _ => field.list(faults).iter().filter_map(|item| item.checked(faults, check_option)).collect(),
     });
+    // What became of a job, in the object that `job show` prints.
+    for key in ["jobId", "state", "reason"] {
+        drop(inner.take(key));
+    }
     inner.finish_strictly(faults);
     Some(SlurmSpec { partition, account, qos, options: options.unwrap_or_default() })
 }

@@ -360,7 +360,8 @@ impl World {
             return self.tell(Event::NodeNoticed { node, notice });
         }
         if at % 7 == 4 {
-            return self.tell(Event::NodeAwaited { node, why: (at % 2 == 0).then(|| "its turn has not come".to_owned()) });
+            return self
+                .tell(Event::NodeAwaited { node, why: at.is_multiple_of(2).then(|| "its turn has not come".to_owned()) });
         }
         let bit = |n: u16| at >> n & 1 == 1;
         let observed = Observed {

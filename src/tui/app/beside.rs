@@ -155,6 +155,20 @@ impl App {
     }
 
     pub(super) fn shell(&mut self) -> Vec<UiEffect> {
+        if let Some(Subject::Job(id)) = self.subject()
+            && let Some(job) = self.cx.world.job(id)
+            && job.away.is_some()
+        {
+            return match job.state {
+                ExecutionState::Queued => say(ToastKind::Info, "Slurm has given the job no node yet"),
+                ExecutionState::Succeeded | ExecutionState::Failed => {
+                    say(ToastKind::Info, "the job has ended, and Slurm lets one in only while it runs")
+                }
+                ExecutionState::Running | ExecutionState::Terminating => {
+                    self.aside(["job", "node", "shell", &id.to_string()].map(str::to_owned).to_vec(), After::Back)
+                }
+            };
+        }
         let node = self.node_of_subject();
         match node.and_then(|id| equivalent::node_place("shell", id, &self.cx.world)) {
             Some(words) => self.aside(words, After::Back),

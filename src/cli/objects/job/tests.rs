@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, WorkspaceId};
-use crate::model::spec::JobFile;
 use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::Faults;
 use crate::model::spec::job::LaunchShape;
+use crate::model::spec::{JobFile, SlurmSpec};
 use crate::model::state::job::JobError;
 use crate::model::units::UnixMillis;
 
@@ -99,6 +99,27 @@ fn the_object_reads_back_as_a_file() {
     assert!(faults.warnings.is_empty(), "{faults:?}");
     let spec = JobSpec { scheduling_priority: Priority::High, ..(*job.spec).clone() };
     assert_eq!(file.map(|file| file.spec), Some(spec), "{faults:?}");
+}
+
+#[test]
+fn a_job_of_slurm_has_what_was_asked_for_beside_what_became_of_it() {
+    let mut job = job(ExecutionState::Running);
+    let asked = SlurmSpec { partition: Some("gpu,long".into()), options: vec!["--nice=5".into()], ..SlurmSpec::default() };
+    job.spec = Arc::new(JobSpec { slurm: Some(Box::new(asked)), ..(*job.spec).clone() });
+    let said = |away: Away| {
+        let value = value(&view(Job { away: Some(Arc::new(away)), ..job.clone() }));
+        let mut faults = Faults::default();
+        let file = JobFile::read(&Doc::parse("x.json", value.to_string().as_bytes()).unwrap(), &mut faults);
+        let read = file.and_then(|file| file.spec.slurm).map(|slurm| (slurm.partition, slurm.options));
+        assert!(read.is_some(), "it reads back: {faults:?}");
+        (value["slurm"].clone(), read.and_then(|(partition, _)| partition))
+    };
+    let (runs, read) = said(Away { theirs: "7".into(), word: "RUNNING".into(), place: "gpu".into(), ..Away::default() });
+    let (id, place, options) = (&runs["jobId"], &runs["partition"], &runs["options"]);
+    assert_eq!((id, place, options), (&"7".into(), &"gpu".into(), &json!(["--nice=5"])), "{runs:#}");
+    assert_eq!(read.as_deref(), Some("gpu"));
+    let (comes, read) = said(Away { theirs: "7".into(), ..Away::default() });
+    assert_eq!((&comes["partition"], read.as_deref()), (&"gpu,long".into(), Some("gpu,long")), "{comes:#}");
 }
 
 #[test]
