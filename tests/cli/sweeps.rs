@@ -109,7 +109,7 @@ fn a_sweep_is_managed_together() {
     let file = body(&user);
     assert_eq!(user.run(&format!("sweep create -f {file} -n s -p lr=1..100 -p batch=1..20")).code, 0);
     let show = |what: &str| read(&user.run("sweep show s -o json"))[what].clone();
-    assert_eq!((show("jobCount"), show("toCome")), (json!(2000), json!(2000 - 512)));
+    assert_eq!((show("jobCount"), show("toCome")), (json!(2000), json!(2000 - 1000)));
     assert_eq!(read(&user.run("experiment show first -o json"))["jobCounts"]["queued"], 2000);
     let count = |line: &str| user.run(&format!("job list {line} -o name")).stdout.lines().count();
     assert_eq!((count("--sweep s"), count("-n 1500"), count("--newest -n 700")), (2000, 1500, 700));
