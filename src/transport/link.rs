@@ -79,7 +79,14 @@ impl Link {
     pub async fn way(link: &NodeLink) -> Result<Option<(Vec<String>, String)>, LinkError> {
         match &link.address {
             Address::Local => Ok(None),
-            Address::Ssh { host, config } | Address::Allocation { login: host, config, .. } => {
+            // By that connection one would be on the login node, and not where one thinks.
+            Address::Allocation { login, job, .. } => {
+                let message = format!(
+                    "the node is an allocation of Slurm, which ssh does not reach; on {login}: srun --jobid={job} --overlap --pty bash"
+                );
+                Err(LinkError::hard("no-shell", "sign in", message))
+            }
+            Address::Ssh { host, config } => {
                 let owner = format!("{}/{}", link.spool.0, link.spool.1);
                 let to = Destination { host: host.clone(), config: config.clone(), owner };
                 Ok(Some((crate::transport::ssh::options(&to).await?, host.clone())))

@@ -60,6 +60,11 @@ fn slurm_gives_nodes_that_ostler_fills() {
     });
     assert_eq!(pilots(&lab).len(), 2, "two jobs of Slurm for all of them");
 
+    // A command runs there too; who wants to go by ssh is not led to the login node instead.
+    assert_eq!(ostler.ok(&["cluster", "node", "exec", "h2", "-c", "p", "--", "hostname"]), "h2\n");
+    let way = ostler.run(&["cluster", "node", "exec", "-L", "0:127.0.0.1:22", "h2", "-c", "p", "--", "true"]);
+    assert!(way.code != 0 && way.err.contains("--overlap --pty"), "{way:?}");
+
     // A link that breaks, and a core that dies, end nothing; what runs goes on below its pilot.
     ostler.ok(&[
         "job",
