@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::model::ids::NodeId;
+use crate::model::ids::{ClusterId, Epoch, NodeId};
 use crate::model::names::check_host;
 use crate::model::spec::pool::Allocation;
 use crate::model::state::Notice;
@@ -39,11 +39,11 @@ impl Allocations {
     async fn login(&self, pool: Uuid) -> Result<Link, NoMachine> {
         let link = NodeLink {
             node: NodeId(0),
-            cluster: crate::model::ids::ClusterId(0),
+            cluster: ClusterId(0),
             address: Address::Ssh { host: self.asked.login.clone(), config: self.config.clone() },
             spool: (pool.to_string(), "pool".to_owned()),
             local_root: None,
-            epoch: crate::model::ids::Epoch(0),
+            epoch: Epoch(0),
         };
         Link::connect(&link).await.map_err(|error| none(&error))
     }

@@ -69,16 +69,9 @@ pub fn launch(job: &Job, cluster: &Cluster, door: &NodePlace, names: &frameworks
 
 /// Returns what a job is a member of.
 fn array_of(job: &Job) -> Option<BatchArray> {
-    let array = job.member.as_ref().map(|member| BatchArray {
-        of: format!("a{}", member.of.0),
-        name: member.name.clone(),
-        running_max: member.running_max,
-    });
-    let sweep = job.sweep.as_ref().map(|member| BatchArray {
-        of: format!("s{}", member.of.0),
-        name: member.name.clone(),
-        running_max: member.running_max,
-    });
+    let of = |of: String, name: &str, running_max| BatchArray { of, name: name.to_owned(), running_max };
+    let array = job.member.as_ref().map(|member| of(format!("a{}", member.of.0), &member.name, member.running_max));
+    let sweep = job.sweep.as_ref().map(|member| of(format!("s{}", member.of.0), &member.name, member.running_max));
     array.or(sweep)
 }
 

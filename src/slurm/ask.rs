@@ -49,20 +49,11 @@ impl Calls {
 /// # Errors
 /// The link broke, or the shell did not answer to the end: whatever was asked for may have been done.
 pub(super) async fn ask(link: &Link, calls: &Calls) -> Result<Heard, LinkError> {
-    ask_with(link, "", calls).await
-}
-
-/// As [`ask`], with more functions.
-///
-/// # Errors
-/// As [`ask`].
-pub(super) async fn ask_with(link: &Link, functions: &str, calls: &Calls) -> Result<Heard, LinkError> {
     let broke = |error| LinkError::soft("unreachable", "ask slurm", "the link broke").because(error);
     let Channel { mut stdin, stdout, stderr, guard } = link.open_data(Traffic::Look, SHELL).await?;
     let _guard = guard;
     let tell = async {
         stdin.write_all(FUNCTIONS.as_bytes()).await?;
-        stdin.write_all(functions.as_bytes()).await?;
         stdin.write_all(calls.0.as_bytes()).await?;
         stdin.write_all(b"over .\n").await?;
         stdin.shutdown().await?;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::model::spec::pool::Allocation;
 use crate::model::units::UnixMillis;
-use crate::slurm::ask::{Calls, ask_with};
+use crate::slurm::ask::{Calls, ask};
 use crate::slurm::parse::Answer;
 use crate::slurm::script::directive;
 use crate::slurm::words::{State, reason, state};
@@ -61,10 +61,10 @@ pub async fn acquire(
     let name = format!("--job-name=ostler-{cluster}");
     let words = asked.words();
     let lines = std::iter::once(&name).chain(&words).map(|word| format!("#SBATCH {}\n", directive(word)));
-    let mut calls = Calls::default();
+    let mut calls = Calls::behind(FUNCTIONS);
     calls.call("pool", &[named.pool]);
     calls.call("pilot", &[named.key, named.comment, &lines.collect::<String>(), PILOT]);
-    let heard = ask_with(link, FUNCTIONS, &calls).await?;
+    let heard = ask(link, &calls).await?;
     match heard.submitted.get(named.key) {
         Some(Answer::Id(_)) => Ok(Ok(())),
         Some(Answer::Refused(why)) => Ok(Err(format!("Slurm refused the allocation: {why}"))),
@@ -79,10 +79,10 @@ pub async fn acquire(
 /// # Errors
 /// It may still be there.
 pub async fn release(link: &Link, named: Named<'_>) -> Result<(), LinkError> {
-    let mut calls = Calls::default();
+    let mut calls = Calls::behind(FUNCTIONS);
     calls.call("pool", &[named.pool]);
     calls.call("end_pilot", &[named.key, named.comment]);
-    let heard = ask_with(link, FUNCTIONS, &calls).await?;
+    let heard = ask(link, &calls).await?;
     match heard.stopped.get(named.key) {
         Some(Answer::Later(why)) => Err(LinkError::soft("slurm-silent", "ask slurm", why.clone())),
         Some(Answer::Id(_) | Answer::Refused(_) | Answer::Fenced) => Ok(()),
@@ -95,10 +95,10 @@ pub async fn release(link: &Link, named: Named<'_>) -> Result<(), LinkError> {
 /// # Errors
 /// The login node is out of sight, or Slurm does not answer.
 pub async fn list(link: &Link, pool: &str, begins: &str) -> Result<Vec<Pilot>, LinkError> {
-    let mut calls = Calls::default();
+    let mut calls = Calls::behind(FUNCTIONS);
     calls.call("pool", &[pool]);
     calls.call("pilots", &[begins]);
-    let heard = ask_with(link, FUNCTIONS, &calls).await?;
+    let heard = ask(link, &calls).await?;
     if let Some(why) = heard.queue_failed {
         return Err(LinkError::soft("slurm-silent", "ask slurm", format!("squeue: {why}")));
     }

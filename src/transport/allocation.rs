@@ -55,10 +55,11 @@ impl AllocationLink {
         self.login.close().await;
     }
 
-    /// Steps of an allocation share what it has since 20.11 only where they ask for it, and before that always.
+    /// The step takes nothing from the allocation: `--overlap` says so since 20.11; before that it asks for no memory and no GPU (srun(1)).
     fn step(&self, program: &str) -> String {
-        let mut text =
-            String::from("o=; if srun --help 2>/dev/null | grep -q -e --overlap; then o=--overlap; fi\nexec srun --jobid=");
+        let mut text = String::from(
+            "if srun --help 2>/dev/null | grep -q -e --overlap; then o=--overlap; else o='--mem=0 --gres=none'; fi\nexec srun --jobid=",
+        );
         quote_into(&mut text, &self.job);
         text.push_str(" $o --nodes=1 --ntasks=1 --quiet /bin/sh -c ");
         for (before, word) in [("", BRIDGE), (" bridge ", &*self.folder), (" ", program)] {
