@@ -154,6 +154,7 @@ fn cluster(nodes: u32) -> ClusterSpec {
         machines: Default::default(),
         pool: Default::default(),
         slurm: None,
+        rest: None,
         kept: Default::default(),
     }
 }

@@ -14,6 +14,7 @@
 us=$(printf '\037')
 nl='
 '
+lc=${LC_ALL-}
 LC_ALL=C
 SLURM_TIME_FORMAT=%s
 # The indexes of an array are written in full.
@@ -48,6 +49,12 @@ find_job() {
     found=$(printf '%s\n' "$listed" | awk -v c="$2" '{ n = $1; sub(/^[^ ]* /, ""); if ($0 == c) { print n; exit } }')
 }
 
+# What is set above is for us, and not for jobs.
+own_words() {
+    unset SLURM_TIME_FORMAT SLURM_BITSTR_LEN LC_ALL
+    [ -z "$lc" ] || { LC_ALL=$lc; export LC_ALL; }
+}
+
 keep() { printf '%s\n' "$2" > "$1.new" && mv -f "$1.new" "$1"; }
 
 # say OUTCOME [WORDS]: what became of the submission `key`.
@@ -58,7 +65,7 @@ say() { printf 'S%s%s%s%s%s%s\n' "$us" "$key" "$us" "$1" "$us" "$(oneline "$2")"
 push() {
     p=$1 as=$2
     shift 2
-    if said=$(cd "$HOME" && sbatch --parsable --comment="$as" "$@" </dev/null 2>&1); then
+    if said=$(cd "$HOME" && own_words && sbatch --parsable --comment="$as" "$@" </dev/null 2>&1); then
         number=$(printf '%s\n' "$said" | sed -n 's/^\([0-9][0-9]*\)\(;.*\)*$/\1/p' | tail -n 1)
         if [ -n "$number" ]; then keep "$p/id" "$number"; came=id said=$number; return; fi
     fi
@@ -296,7 +303,8 @@ ended() {
 }
 
 # act NAME PROGRAM WORD... . : what a person asks for a job or a node.
-act() {
+act() { program_act "$@"; }
+program_act() {
     name=$1
     shift
     n=$#

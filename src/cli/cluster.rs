@@ -133,6 +133,18 @@ pub struct Slurm {
     /// One more option of sbatch, for every job or allocation: --sbatch-option=--exclusive
     #[arg(long, value_name = "OPTION", requires = "login", allow_hyphen_values = true)]
     pub(super) sbatch_option: Vec<String>,
+    /// Slurm's REST service, asked in place of its programs: https://HOST:PORT, or http://HOST:PORT or unix:/PATH as the login node reaches it
+    #[arg(long, value_name = "URL", requires = "login")]
+    pub(super) rest: Option<String>,
+    /// A command line that prints the token (JWT) for --rest, run by the core whenever it needs it
+    #[arg(long, value_name = "CMD", requires = "rest")]
+    pub(super) rest_token_command: Option<String>,
+    /// Whose the token is; the login node's user when absent
+    #[arg(long, value_name = "NAME", requires = "rest")]
+    pub(super) rest_user: Option<String>,
+    /// Certificates in PEM that are trusted for --rest beside those of the system
+    #[arg(long, value_name = "FILE", requires = "rest")]
+    pub(super) rest_ca: Option<String>,
     /// The time limit of an allocation, when --target or --max asks for nodes that ostler holds; the partition's when absent
     #[arg(long, value_name = "SPAN", requires = "login", value_parser = super::job_wait::span)]
     pub(super) allocation_time: Option<Millis>,

@@ -218,7 +218,7 @@ fn slurm(doc: &mut Doc, create: &Create) {
         false => (slurm.backend.clone(), None),
     };
     let time = slurm.allocation_time.map(|time| format!("{}ms", time.0));
-    let texts: [(&[&'static str], &Option<String>); 7] = [
+    let texts: [(&[&'static str], &Option<String>); 11] = [
         (&["backend"], &backend),
         (&["provider"], &provider),
         (&["allocationTime"], &time),
@@ -226,6 +226,10 @@ fn slurm(doc: &mut Doc, create: &Create) {
         (&["slurm", "partition"], &slurm.partition),
         (&["slurm", "account"], &slurm.account),
         (&["slurm", "qos"], &slurm.qos),
+        (&["rest", "url"], &slurm.rest),
+        (&["rest", "token", "fromCommand"], &slurm.rest_token_command),
+        (&["rest", "user"], &slurm.rest_user),
+        (&["rest", "caFile"], &slurm.rest_ca),
     ];
     for (path, text) in texts {
         if let Some(text) = text {

@@ -1,14 +1,22 @@
 //! What a job comes to that Slurm places: the words of `sbatch`, and the launch plan of its framework on nodes that are not known yet.
 //! Pure.
 
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
 use crate::frameworks;
 use crate::model::fault::Fault;
 use crate::model::ids::Rank;
 use crate::model::launch::{Batch, BatchArray, Launch, NodePlace, node_word};
 use crate::model::spec::job::WALL_CLOCK_DEFAULT;
-use crate::model::spec::{JobSpec, Priority, SlurmSpec};
+use crate::model::spec::{JobSpec, Priority, Rest, Secret, SlurmSpec};
 use crate::model::state::{Cluster, Job, NodeState, Reach};
+use crate::runtime::engine::Engine;
+use crate::runtime::secrets::{self, source};
 use crate::sched::Sched;
+use crate::slurm::Service;
+use crate::store::Store;
 
 /// How much later than their turn jobs of low priority come: Slurm's unit of priority, of which a site's factors give thousands.
 pub(super) const NICE_LOW: u32 = 1000;
@@ -113,6 +121,24 @@ fn options(job: &Job, slurm: &SlurmSpec) -> Vec<String> {
     put("nice", (job.priority == Priority::Low).then(|| NICE_LOW.to_string()));
     words.extend(slurm.options.iter().chain(&own.options).cloned());
     words
+}
+
+/// Returns the REST service of a cluster; its token is looked for whenever it is needed.
+pub fn service<S: Store>(engine: &Engine<S>, rest: &Rest) -> Service {
+    let mut token = rest.token.clone().map(|source| Secret { name: "token".to_owned(), source });
+    // One that cannot be found is said when the service is asked.
+    let _ = secrets::fill(engine, token.as_mut_slice());
+    let look = move || {
+        let token = token.clone();
+        async move {
+            match token {
+                Some(secret) => source::look_up(&secret.source).await.map(Some),
+                None => Ok(None),
+            }
+        }
+        .boxed()
+    };
+    Service::new(rest.clone(), Arc::new(look))
 }
 
 /// Says that the login node of a cluster is out of sight, and why.

@@ -566,12 +566,13 @@ impl Loop {
                 }
                 self.desks.forget(node);
                 let _inside = self.tokio.enter();
-                let slurm = self.engine.sched().clusters().get(&link.cluster).is_some_and(|c| c.spec.slurm.is_some());
-                if slurm {
+                let cluster = self.engine.sched().clusters().get(&link.cluster).filter(|c| c.spec.slurm.is_some());
+                if let Some(cluster) = cluster {
+                    let service = cluster.spec.rest.as_deref().map(|rest| handover::service(&self.engine, rest));
                     let (says, said) = mpsc::channel(REPORTS_WAITING_MAX);
                     let agent = agent::spawn(link.clone(), says);
                     let (reports, watched) = (self.reports.clone(), self.watched.subscribe());
-                    self.dispatchers.insert(node, slurm::spawn(&link, agent.clone(), said, reports, watched));
+                    self.dispatchers.insert(node, slurm::spawn(&link, agent.clone(), said, reports, watched, service));
                     self.agents.insert(node, agent);
                 } else {
                     self.agents.insert(node, agent::spawn(link, self.reports.clone()));

@@ -17,6 +17,7 @@ use crate::slurm::acts;
 use crate::slurm::ask::{Calls, ask};
 use crate::slurm::look::{Queue, Sight, away_of, refused, same, sight};
 use crate::slurm::parse::{Answer, Heard, Queued, Record};
+use crate::slurm::rest::Service;
 use crate::slurm::submit::{Due, Submission, submission, submissions};
 use crate::slurm::{COMMENT_BEGINS, array_script, comment};
 use crate::transport::agent::AgentHandle;
@@ -93,13 +94,14 @@ impl Handle {
     }
 }
 
-/// Starts the dispatcher of one login node. `said` is what its agent reports; `watched` says whether anybody looks at a screen.
+/// Starts the dispatcher of one login node. `service` is asked in place of its programs. `said` is what its agent reports; `watched` says whether anybody looks at a screen.
 pub fn spawn(
     link: &NodeLink,
     agent: AgentHandle,
     said: mpsc::Receiver<(NodeId, Report)>,
     reports: mpsc::Sender<(NodeId, Report)>,
     watched: watch::Receiver<bool>,
+    service: Option<Service>,
 ) -> Handle {
     let (orders_in, orders) = mpsc::channel(ORDERS_MAX);
     let (asked_in, asked) = mpsc::channel(64);
@@ -108,6 +110,7 @@ pub fn spawn(
         cluster: link.cluster,
         whose: link.spool.0.chars().filter(char::is_ascii_alphanumeric).collect(),
         agent,
+        service,
         reports,
         watched,
         root: String::new(),
@@ -163,6 +166,8 @@ struct Dispatch {
     /// The cluster's uuid, as comments have it.
     whose: String,
     agent: AgentHandle,
+    /// What is asked in place of Slurm's programs.
+    service: Option<Service>,
     reports: mpsc::Sender<(NodeId, Report)>,
     watched: watch::Receiver<bool>,
     /// The login node's spool.
@@ -244,6 +249,9 @@ impl Dispatch {
                 self.root.clone_from(&facts.root);
                 self.facts = Some((*facts, inventory));
                 (self.up, self.failures) = (false, 0);
+                if let Some(service) = &mut self.service {
+                    service.lose();
+                }
                 self.starts.clear();
                 self.acks.clear();
                 self.soon();
@@ -440,15 +448,19 @@ impl Dispatch {
         }
     }
 
-    async fn ask(&self, calls: &Calls) -> Result<Heard, LinkError> {
-        match self.agent.link() {
-            Some(link) => ask(&link, calls).await,
-            None => Err(LinkError::soft("unreachable", "ask slurm", "the login node is out of sight")),
+    async fn ask(&mut self, calls: &Calls) -> Result<Heard, LinkError> {
+        let Some(link) = self.agent.link() else {
+            return Err(LinkError::soft("unreachable", "ask slurm", "the login node is out of sight"));
+        };
+        if let Some(service) = &mut self.service {
+            let user = self.facts.as_ref().map_or("", |(facts, _)| &facts.user);
+            service.reach(&link, user).await?;
         }
+        ask(&link, calls, self.service.as_mut()).await
     }
 
     /// Does what a person asked for.
-    async fn act(&self, act: &SiteAct) -> Acted {
+    async fn act(&mut self, act: &SiteAct) -> Acted {
         let mut calls = Calls::default();
         let commands = acts::commands(act);
         for (name, command) in &commands {

@@ -82,7 +82,7 @@ async fn inquire(agent: &AgentHandle, what: &SiteAsk) -> Result<SiteSaid, Unusab
         SiteAsk::Priorities { ids } => calls.call("priorities", &words(ids)),
         SiteAsk::Shares => calls.call("shares", &[]),
     }
-    let heard = ask(&link, &calls).await.map_err(|error| silent(&error.chain()))?;
+    let heard = ask(&link, &calls, None).await.map_err(|error| silent(&error.chain()))?;
     Ok(match what {
         SiteAsk::Uses { .. } => heard.told.uses(&heard.notes),
         SiteAsk::Priorities { .. } => heard.told.priorities(&heard.notes),

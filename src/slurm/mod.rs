@@ -15,6 +15,8 @@
 //!   comes after what is there has ended (`afterany`), so that together they never run more than may; it may wait for long.
 //! - 2026-11: *an exit code is the record that the script left*; Slurm's word decides only where there is none, or where Slurm ended
 //!   the job itself.
+//! - 2026-11: *the REST service stands in for the programs* (`rest`), question by question, below the protocol that makes a
+//!   submission happen once; so there is one protocol, and one reader.
 //! - 2026-11: *what is not needed to run jobs is asked when a person asks* (`inquire`), beside the dispatcher's rounds: what jobs used, parts of
 //!   priorities, shares. The database is the slowest part of many sites; nothing looks there by itself.
 //!
@@ -29,6 +31,7 @@ mod inquire;
 mod look;
 mod parse;
 pub mod pilots;
+mod rest;
 mod script;
 mod submit;
 pub mod words;
@@ -38,6 +41,7 @@ mod tests;
 
 pub use dispatch::{Handle, spawn};
 pub use inquire::Inquirer;
+pub use rest::{Service, Token};
 pub use script::{array_script, script};
 
 use crate::model::ids::{JobId, RankKey};

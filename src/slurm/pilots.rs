@@ -64,7 +64,7 @@ pub async fn acquire(
     let mut calls = Calls::behind(FUNCTIONS);
     calls.call("pool", &[named.pool]);
     calls.call("pilot", &[named.key, named.comment, &lines.collect::<String>(), PILOT]);
-    let heard = ask(link, &calls).await?;
+    let heard = ask(link, &calls, None).await?;
     match heard.submitted.get(named.key) {
         Some(Answer::Id(_)) => Ok(Ok(())),
         Some(Answer::Refused(why)) => Ok(Err(format!("Slurm refused the allocation: {why}"))),
@@ -82,7 +82,7 @@ pub async fn release(link: &Link, named: Named<'_>) -> Result<(), LinkError> {
     let mut calls = Calls::behind(FUNCTIONS);
     calls.call("pool", &[named.pool]);
     calls.call("end_pilot", &[named.key, named.comment]);
-    let heard = ask(link, &calls).await?;
+    let heard = ask(link, &calls, None).await?;
     match heard.stopped.get(named.key) {
         Some(Answer::Later(why)) => Err(LinkError::soft("slurm-silent", "ask slurm", why.clone())),
         Some(Answer::Id(_) | Answer::Refused(_) | Answer::Fenced) => Ok(()),
@@ -98,7 +98,7 @@ pub async fn list(link: &Link, pool: &str, begins: &str) -> Result<Vec<Pilot>, L
     let mut calls = Calls::behind(FUNCTIONS);
     calls.call("pool", &[pool]);
     calls.call("pilots", &[begins]);
-    let heard = ask(link, &calls).await?;
+    let heard = ask(link, &calls, None).await?;
     if let Some(why) = heard.queue_failed {
         return Err(LinkError::soft("slurm-silent", "ask slurm", format!("squeue: {why}")));
     }

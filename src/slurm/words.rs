@@ -94,6 +94,7 @@ const REASONS: &[(&str, &str)] = &[
     ("MaxMemPerLimit", "it asks for more memory than is allowed"),
     ("MaxRequeue", "it was put back as often as is allowed"),
     ("NodeDown", "a node that it needs is down"),
+    ("NonZeroExitCode", "it ended with an exit code other than 0"),
     ("PartitionConfig", "it asks for what its partition does not have or allow"),
     ("PartitionDown", "its partition is down"),
     ("PartitionInactive", "its partition takes no jobs now"),

@@ -5,6 +5,7 @@
 //! through a command line.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::model::state::{Login, Unusable};
 use crate::transport::allocation::AllocationLink;
 use crate::transport::local::LocalLink;
-use crate::transport::ssh::{Destination, SshLink};
+use crate::transport::ssh::{Destination, Far, SshLink};
 use crate::transport::{Address, NodeLink};
 
 /// An open link to a node. Cheap to clone; all clones are one connection.
@@ -128,6 +129,19 @@ impl Link {
             Self::Local(local) => local.open(program),
             Self::Ssh(ssh) => ssh.open_data(traffic, program).await,
             Self::Allocation(link) => link.open_data(traffic, program).await,
+        }
+    }
+
+    /// Makes a socket here that leads to a place as the node reaches it; see [`SshLink::forward`].
+    ///
+    /// # Errors
+    /// As there; and on a link that is no connection by ssh.
+    pub async fn forward(&self, far: &Far) -> Result<PathBuf, LinkError> {
+        match self {
+            Self::Ssh(ssh) => ssh.forward(far).await,
+            Self::Local(_) | Self::Allocation(_) => {
+                Err(LinkError::hard("unreachable", "connect", format!("no way to {far}: the node is not reached by ssh")))
+            }
         }
     }
 

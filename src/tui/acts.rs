@@ -719,6 +719,7 @@ fn new_cluster(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         machines: Default::default(),
         pool: Default::default(),
         slurm: None,
+        rest: None,
         kept: Default::default(),
     };
     vec![UiEffect::Send(Request::CreateCluster { workspace, name: name.clone(), spec: Box::new(spec) })]

@@ -75,6 +75,7 @@ impl World {
             machines: Default::default(),
             pool: Default::default(),
             slurm: None,
+            rest: None,
             kept: Default::default(),
         };
         let uuid = uuid::Uuid::from_u128(1);

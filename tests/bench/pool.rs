@@ -90,6 +90,7 @@ impl Core {
             machines: Default::default(),
             pool: Default::default(),
             slurm: None,
+            rest: None,
             kept: Default::default(),
         };
         core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }).await;

@@ -39,12 +39,13 @@ impl Lab {
         lab
     }
 
-    /// Does something to Slurm: `stop`, `start`, `node h2`.
-    pub fn slurm(&self, args: &[&str]) {
+    /// Does something to Slurm: `stop`, `start`, `node h2`; returns what it prints.
+    pub fn slurm(&self, args: &[&str]) -> String {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/slurm"));
         command.args(args).env("NSLAB_TAG", self.tag.to_string()).env("NSLAB_DIR", &self.dir);
         let out = command.output().unwrap();
         assert!(out.status.success(), "slurm {args:?}: {out:?}");
+        String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
     fn claimed(count: u32) -> Self {

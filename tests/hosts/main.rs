@@ -30,6 +30,7 @@ mod slurm_arrays;
 mod slurm_look;
 mod slurm_mpi;
 mod slurm_pool;
+mod slurm_rest;
 mod smb;
 mod soak;
 mod study;

@@ -57,6 +57,7 @@ pub fn cluster(id: u64, name: &str, target: u32) -> Cluster {
             machines: Default::default(),
             pool: Default::default(),
             slurm: None,
+            rest: None,
             kept: Default::default(),
         },
         allocation: AllocationState::Steady,

@@ -44,6 +44,7 @@ pub fn settle(world: &mut World) {
         machines: Box::new(Machines { preemption: true, ..Machines::default() }),
         pool: Box::new(PoolSpec { price_per_node_hour: Some(PRICE), ..PoolSpec::default() }),
         slurm: None,
+        rest: None,
         kept: Default::default(),
     };
     world.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }, None);

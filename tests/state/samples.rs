@@ -132,6 +132,7 @@ pub fn cluster(id: u64) -> Arc<Cluster> {
             machines: Default::default(),
             pool: Default::default(),
             slurm: None,
+            rest: None,
             kept: Default::default(),
         },
         allocation: AllocationState::Resizing,

@@ -279,6 +279,7 @@ pub fn facts(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Vec<(&'s
         ("provider", provider.to_owned()),
         ("hosts", hosts.map(|hosts| hosts.join(" ")).unwrap_or_default()),
         ("login node", login(cluster)),
+        ("asks by", cluster.spec.rest.as_ref().map(|rest| format!("REST, {}", rest.url)).unwrap_or_default()),
         ("asks slurm for", cluster.spec.slurm.as_ref().map(|slurm| slurm.words().join(" ")).unwrap_or_default()),
         ("account", account.map(|account| account.admin_user_name.clone()).unwrap_or_default()),
         ("cost", cost::line(cluster, &Standing::of(cluster, nodes.iter().map(|node| &**node), cost::now()))),

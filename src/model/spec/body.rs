@@ -129,6 +129,13 @@ pub fn cluster(spec: &ClusterSpec) -> Map<String, Value> {
     map
 }
 
+/// Returns where a token comes from, never the token.
+fn from(token: &SecretSource) -> Value {
+    let mut from = token.shown("value", "valueSecretReference");
+    from.remove("value");
+    Value::Object(from)
+}
+
 /// Returns where a cluster's nodes come from and what ostler adds about them, as a file would say it.
 pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
     let mut map = Map::new();
@@ -137,6 +144,14 @@ pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
         map.insert("login".to_owned(), json!(spec.provider.hosts().and_then(|hosts| hosts.first())));
         if **slurm != super::SlurmSpec::default() {
             map.insert("slurm".to_owned(), json!(slurm));
+        }
+        if let Some(rest) = &spec.rest {
+            let mut shown = Map::new();
+            shown.insert("url".to_owned(), json!(rest.url));
+            shown.extend(rest.user.as_ref().map(|user| ("user".to_owned(), json!(user))));
+            shown.extend(rest.token.as_ref().map(|token| ("token".to_owned(), from(token))));
+            shown.extend(rest.ca_file.as_ref().map(|file| ("caFile".to_owned(), json!(file))));
+            map.insert("rest".to_owned(), Value::Object(shown));
         }
         return map;
     }
@@ -153,11 +168,7 @@ pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
         ProviderSpec::Http { api } => {
             let mut shown = Map::new();
             shown.insert("url".to_owned(), json!(api.url));
-            if let Some(token) = &api.token {
-                let mut from = token.shown("value", "valueSecretReference");
-                from.remove("value");
-                shown.insert("token".to_owned(), Value::Object(from));
-            }
+            shown.extend(api.token.as_ref().map(|token| ("token".to_owned(), from(token))));
             shown.extend(api.ca_file.as_ref().map(|file| ("caFile".to_owned(), json!(file))));
             map.insert("api".to_owned(), Value::Object(shown));
         }

@@ -8,7 +8,7 @@ use super::machine::Machines;
 use super::node_setup::NodeSetup;
 use super::pool::{Allocation, Api, Hooks, PoolSpec};
 use super::schema::SpanForm;
-use super::slurm::SlurmSpec;
+use super::slurm::{Rest, SlurmSpec};
 use crate::model::spec::mounts::{MountVolumes, NO_MOUNTS};
 use crate::model::units::{Millis, NodeCount};
 
@@ -238,6 +238,10 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub slurm: Option<Box<SlurmSpec>>,
+    /// The service by which Slurm is asked in place of its programs on the login node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub rest: Option<Box<Rest>>,
     /// What the file said beside all this.
     #[serde(default, skip_serializing_if = "Kept::is_empty")]
     #[schemars(skip)]
@@ -267,6 +271,7 @@ impl ClusterSpec {
             machines: Box::default(),
             pool: Box::default(),
             slurm: None,
+            rest: None,
             kept: Kept::default(),
         }
     }

@@ -97,14 +97,15 @@ fn name_of(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> O
 fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<ClusterSpec> {
     let vm_size = fields.take("vmSize").and_then(|field| field.text(faults));
     let said = slurm_file::Said::take(&mut fields, faults);
-    let (slurm, provider) = match said.places() {
-        true => {
-            let read = slurm_file::read(said, &mut fields, faults);
-            read.map(|(login, slurm)| (Some(Box::new(slurm)), Some(ProviderSpec::Hosts { hosts: vec![login] }))).unzip()
-        }
-        false => (None, Some(pool_file::provider(&mut fields, &said, vm_size.is_some(), faults))),
+    let (slurm, rest, provider) = match said.places() {
+        true => match slurm_file::read(said, &mut fields, faults) {
+            Some(slurm_file::Placed { login, slurm, rest }) => {
+                (Some(Box::new(slurm)), rest.map(Box::new), Some(ProviderSpec::Hosts { hosts: vec![login] }))
+            }
+            None => (None, None, None),
+        },
+        false => (None, None, pool_file::provider(&mut fields, &said, vm_size.is_some(), faults)),
     };
-    let (slurm, provider) = (slurm.flatten(), provider.flatten());
     let pool = pool_file::pool(&mut fields, faults);
     let scale = match &slurm {
         Some(_) => Some(one_door(fields.take("scaleSettings"), faults)),
@@ -121,6 +122,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<Cluste
         machines: Box::new(machines),
         pool: Box::new(pool),
         slurm,
+        rest,
         kept: Kept::default(),
     })
 }

@@ -63,7 +63,7 @@ pub use pool::{Api, Hooks, PoolSpec};
 pub use report::FileReport;
 pub use scheduling::{Begin, Indexes, Retry, RetryOn, Scheduling};
 pub use secret::{Secret, SecretSource, SecretText};
-pub use slurm::SlurmSpec;
+pub use slurm::{Rest, SlurmSpec};
 pub use sweep::{Point, SweepSpec};
 pub use sweep_file::SweepFile;
 pub use toolkit::{ToolKind, Toolkit};

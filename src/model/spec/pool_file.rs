@@ -109,7 +109,7 @@ pub(super) fn pool(fields: &mut Fields<'_>, faults: &mut Faults) -> PoolSpec {
 /// The longest command line of a hook, in bytes.
 const LINE_BYTES_MAX: usize = 4096;
 
-fn check_line(text: &str) -> Result<(), String> {
+pub(super) fn check_line(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("is empty".to_owned());
     }

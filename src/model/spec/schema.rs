@@ -213,6 +213,17 @@ pub fn cluster() -> Value {
         "backend": {"enum": ["ssh", "slurm"], "description": "Who places the jobs: ostler, or Slurm."},
         "login": {"type": "string", "description": "With `backend: slurm` or `provider: slurm`: the host on which sbatch is."},
         "slurm": {"type": "object", "description": "What is asked of Slurm: `partition`, `account`, `qos`, and `options` of sbatch."},
+        "rest": {
+            "description": "With `backend: slurm`: Slurm's REST service, asked in place of the programs on the login node.",
+            "type": "object",
+            "required": ["url"],
+            "properties": {
+                "url": {"type": "string", "description": "`https://HOST[:PORT]`; or `http://HOST[:PORT]` or `unix:/PATH`, as the login node reaches it."},
+                "user": {"type": "string", "description": "Whose the token is; the login node's user when absent."},
+                "token": {"type": "object", "description": "Where the JWT comes from."},
+                "caFile": {"type": "string", "description": "A file with certificates in PEM that are trusted beside those of the system."},
+            },
+        },
         "allocationTime": {"type": "string", "description": "Of the provider `slurm`: the time limit of an allocation."},
         "hostsFile": {"type": "string", "description": "A file with the hosts; it is watched."},
         "hooks": {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::secret::SecretSource;
+
 /// What every job of a cluster is submitted with, and what one says otherwise or beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -30,6 +32,48 @@ impl SlurmSpec {
     }
 }
 
+/// Slurm's REST service, asked in place of its programs on the login node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rest {
+    /// Where it is: `https://HOST[:PORT]` from here; `http://HOST[:PORT]` or `unix:/PATH` as the login node reaches it, through the
+    /// connection to that.
+    pub url: String,
+    /// The name that the token is for; the login node's user when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where the token (JWT) comes from; a socket of one's own service needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretSource>,
+    /// A file with certificates in PEM that are trusted beside those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+}
+
+/// Checks the address of a REST service.
+///
+/// # Errors
+/// What is wrong with it, as a sentence part.
+pub fn check_rest_url(text: &str) -> Result<(), String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match path.starts_with('/') && path.len() <= SOCKET_PATH_BYTES_MAX && !path.chars().any(char::is_control) {
+            true => Ok(()),
+            false => Err(format!("unix: wants an absolute path of at most {SOCKET_PATH_BYTES_MAX} bytes")),
+        };
+    }
+    let forms = || format!("`{}` is not https://HOST[:PORT], http://HOST[:PORT] or unix:/PATH", text.escape_debug());
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(forms)?;
+    let authority = rest.trim_end_matches('/');
+    let (host, port) = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).unwrap_or((authority, "6820"));
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    match !host.is_empty() && host.bytes().all(fits) && port.parse::<u16>().is_ok() {
+        true => Ok(()),
+        false => Err(forms()),
+    }
+}
+
+/// The longest path of a socket on Linux, without its end (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// The longest option, in bytes: longer than any list of nodes that a person writes.
 const OPTION_BYTES_MAX: usize = 1024;
 /// What we say ourselves, so that a job is found again and its output is where it is looked for.
@@ -69,6 +113,24 @@ pub fn check_word(word: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rest_service_is_reached_in_three_ways() {
+        for good in [
+            "https://rest.site.edu",
+            "https://rest:6820/",
+            "http://127.0.0.1:6820",
+            "http://[::1]:80",
+            "unix:/run/rest.sock",
+        ] {
+            assert_eq!(check_rest_url(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["", "rest:6820", "ftp://x", "https://", "https://u@x", "https://x/slurm", "http://x:99999", "unix:rest.sock"]
+        {
+            assert!(check_rest_url(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn options_are_of_one_form_and_not_ours() {

@@ -4,7 +4,9 @@ use crate::model::names::check_host;
 use crate::model::spec::doc::Value;
 use crate::model::spec::fields::{Faults, Field, Fields};
 use crate::model::spec::pool::Allocation;
-use crate::model::spec::slurm::{SlurmSpec, check_option, check_word};
+use crate::model::spec::pool_file::check_line;
+use crate::model::spec::secret_file;
+use crate::model::spec::slurm::{Rest, SlurmSpec, check_option, check_rest_url, check_word};
 use crate::model::units::Millis;
 
 /// Who places the jobs of a cluster.
@@ -24,6 +26,17 @@ pub(super) struct Said<'d> {
     login: Option<Field<'d>>,
     slurm: Option<Field<'d>>,
     time: Option<Field<'d>>,
+    rest: Option<Field<'d>>,
+}
+
+/// A cluster whose jobs Slurm places.
+pub(super) struct Placed {
+    /// The login node.
+    pub login: String,
+    /// What is asked for.
+    pub slurm: SlurmSpec,
+    /// The service that is asked in place of programs.
+    pub rest: Option<Rest>,
 }
 
 impl<'d> Said<'d> {
@@ -34,6 +47,7 @@ impl<'d> Said<'d> {
             login: fields.take("login"),
             slurm: fields.take("slurm"),
             time: fields.take("allocationTime"),
+            rest: fields.take("rest"),
         }
     }
 
@@ -47,6 +61,9 @@ impl<'d> Said<'d> {
         for field in [&self.login, &self.slurm, &self.time].into_iter().flatten() {
             field.fault(faults, "has a meaning only with `backend: slurm` or `provider: slurm`");
         }
+        if let Some(field) = &self.rest {
+            field.fault(faults, "has a meaning only with `backend: slurm`");
+        }
     }
 
     /// Reads it as where nodes come from: allocations.
@@ -55,6 +72,9 @@ impl<'d> Said<'d> {
             fields.whole().fault(faults, NO_LOGIN);
             return None;
         };
+        if let Some(field) = &self.rest {
+            field.fault(faults, "cannot be with `provider: slurm`: the way into an allocation is srun on the login node");
+        }
         let login = login.checked(faults, check_host);
         let slurm = self.slurm.as_ref().map_or_else(|| Some(SlurmSpec::default()), |field| asked(field, faults));
         let time = match &self.time {
@@ -77,9 +97,9 @@ const ALLOCATION_TIME_MIN: Millis = Millis::from_mins(5);
 /// What is said when it is missing.
 const NO_LOGIN: &str = "has no `login`: the host on which `sbatch` is, as `ssh HOST` reaches it";
 
-/// Reads what belongs to `backend: slurm`: the login node and what is asked of Slurm.
-pub(super) fn read(said: Said<'_>, fields: &mut Fields<'_>, faults: &mut Faults) -> Option<(String, SlurmSpec)> {
-    let Said { login, slurm, time, .. } = said;
+/// Reads what belongs to `backend: slurm`: the login node, what is asked of Slurm, and how.
+pub(super) fn read(said: Said<'_>, fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Placed> {
+    let Said { login, slurm, time, rest, .. } = said;
     if let Some(field) = time {
         field.fault(faults, "has a meaning only with `provider: slurm`");
     }
@@ -94,7 +114,31 @@ pub(super) fn read(said: Said<'_>, fields: &mut Fields<'_>, faults: &mut Faults)
     };
     let login = login.checked(faults, check_host);
     let spec = slurm.map_or_else(|| Some(SlurmSpec::default()), |field| asked(&field, faults));
-    Some((login?, spec?))
+    let rest = match rest {
+        None => None,
+        Some(field) => Some(service(&field, faults)?),
+    };
+    Some(Placed { login: login?, slurm: spec?, rest })
+}
+
+fn service(field: &Field<'_>, faults: &mut Faults) -> Option<Rest> {
+    let mut inner = field.map(faults)?;
+    let url = inner.need(faults, "url").and_then(|field| field.checked(faults, check_rest_url));
+    let user = inner.take("user").and_then(|field| field.checked(faults, check_word));
+    let token = match inner.take("token") {
+        None => None,
+        Some(field) => Some(secret_file::configured(&field, faults)?),
+    };
+    let ca_file = inner.take("caFile").and_then(|field| field.checked(faults, check_line));
+    inner.finish_strictly(faults);
+    let rest = Rest { url: url?, user, token, ca_file };
+    if rest.token.is_none() && !rest.url.starts_with("unix:") {
+        field.fault(faults, "has no `token`: where the service's JWT comes from, as { fromCommand = \"…\" }");
+    }
+    if rest.ca_file.is_some() && !rest.url.starts_with("https:") {
+        field.fault(faults, "has a `caFile`, which only https uses");
+    }
+    Some(rest)
 }
 
 /// Reads what is asked of Slurm, for all jobs of a cluster or for one.

@@ -42,6 +42,7 @@ fn a_job_that_ends_in_a_turn_is_known_in_that_turn() {
         machines: Default::default(),
         pool: Default::default(),
         slurm: None,
+        rest: None,
         kept: Default::default(),
     };
     ask(vec![Request::CreateWorkspace { name: "w".to_owned(), location: None, tags: BTreeMap::new() }]);

@@ -96,7 +96,7 @@ pub(super) async fn answers(socket: &Path) -> bool {
     socket.exists() && matches!(timeout(ANSWER_MAX, attach(socket).check()).await, Ok(Ok(())))
 }
 
-fn remove(socket: &Path) {
+pub(super) fn remove(socket: &Path) {
     if let Err(error) = std::fs::remove_file(socket)
         && error.kind() != std::io::ErrorKind::NotFound
     {

@@ -14,11 +14,12 @@ pub(crate) mod master;
 mod place;
 mod words;
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssh::{Session, Stdio};
+use openssh::{ForwardType, Session, Stdio};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -47,6 +48,24 @@ pub struct SshLink {
     looks: Arc<Semaphore>,
     copies: Arc<Semaphore>,
     runs: Arc<Semaphore>,
+}
+
+/// A place as a host reaches it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Far {
+    /// A socket there, by its absolute path.
+    Socket(String),
+    /// A port of a host.
+    Port(String, u16),
+}
+
+impl fmt::Display for Far {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => f.write_str(path),
+            Self::Port(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 /// What names a connection: the same words find the same master again, in another process too.
@@ -116,6 +135,32 @@ impl SshLink {
         let turn = Arc::clone(share).acquire_owned().await.map_err(closed)?;
         let channel = self.open(program).await?;
         Ok(Channel { guard: Box::new((channel.guard, turn)), ..channel })
+    }
+
+    /// Makes a socket here that leads to a place as the host reaches it, over this connection; returns its path, in a folder that
+    /// only we can enter. There is one for each connection: an earlier one is closed.
+    ///
+    /// # Errors
+    /// The host does not let it through, or there is no place for the socket.
+    pub async fn forward(&self, far: &Far) -> Result<PathBuf, LinkError> {
+        let socket = self.session.control_socket().with_extension("f");
+        let failed = |message: String| LinkError::soft("unreachable", "connect", message);
+        let here = || openssh::Socket::from(socket.as_path());
+        let there = || match far {
+            Far::Socket(path) => openssh::Socket::from(Path::new(path)),
+            Far::Port(host, port) => openssh::Socket::TcpSocket { host: host.as_str().into(), port: *port },
+        };
+        let exchange = async {
+            // There is perhaps none.
+            let _ = self.session.close_port_forward(ForwardType::Local, here(), there()).await;
+            master::remove(&socket);
+            self.session.request_port_forward(ForwardType::Local, here(), there()).await
+        };
+        match timeout(OPEN_MAX, exchange).await {
+            Ok(Ok(())) => Ok(socket),
+            Ok(Err(error)) => Err(failed(format!("`{}` forwards nothing to {far}", self.host)).because(error)),
+            Err(_) => Err(failed(format!("`{}` forwarded nothing within {} s", self.host, OPEN_MAX.as_secs()))),
+        }
     }
 
     /// Says whether the master of the connection answers.

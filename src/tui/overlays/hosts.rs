@@ -137,6 +137,7 @@ impl Hosts {
             machines: Default::default(),
             pool: Default::default(),
             slurm: None,
+            rest: None,
             kept: Default::default(),
         };
         effects.push(send(Request::CreateCluster { workspace: Some(workspace), name, spec: Box::new(spec) }));

@@ -36,6 +36,7 @@ fn the_three_languages_say_the_same() {
             machines: Default::default(),
             pool: Default::default(),
             slurm: None,
+            rest: None,
             kept: Default::default(),
         },
     };
@@ -101,6 +102,21 @@ fn single_faults() {
         ("{hosts: [a, A], scaleSettings: {manual: {targetNodeCount: 1}}}", "hosts[1]: the host `A` is named twice"),
         ("{hosts: [], scaleSettings: {manual: {targetNodeCount: 1}}}", "hosts: names no host"),
         ("{hosts: 'n[1-20000]', scaleSettings: {manual: {targetNodeCount: 1}}}", "the range is too long"),
+        ("{backend: slurm, login: a, rest: {url: 'https://r'}}", "rest: has no `token`"),
+        (
+            "{backend: slurm, login: a, rest: {url: 'http://r/x', token: {fromCommand: c}}}",
+            "rest.url: `http://r/x` is not https://HOST",
+        ),
+        ("{backend: slurm, login: a, rest: {url: 'https://r', token: {fromCommand: c}, x: 1}}", "rest: unknown key `x`"),
+        ("{backend: slurm, login: a, rest: {url: 'unix:/s', caFile: /c}}", "which only https uses"),
+        (
+            "{hosts: a, rest: {url: 'unix:/s'}, scaleSettings: {manual: {targetNodeCount: 1}}}",
+            "rest: has a meaning only with",
+        ),
+        (
+            "{provider: slurm, login: a, rest: {url: 'unix:/s'}, scaleSettings: {manual: {targetNodeCount: 1}}}",
+            "rest: cannot be with",
+        ),
         ("{provider: azure, scaleSettings: {manual: {targetNodeCount: 1}}}", "`azure` is none of `hosts`, `local`"),
         ("{provider: local, hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}}", "hosts: has no meaning"),
         (
@@ -192,4 +208,20 @@ fn a_budget_stands_beside_the_properties() {
         let file = ClusterFile::read(&Doc::parse("cluster.json", text.as_bytes()).unwrap(), &mut faults);
         assert_eq!(file.unwrap_or_else(|| panic!("{:?}", faults.errors)).budget, expected, "{text}");
     }
+}
+
+#[test]
+fn a_rest_service_is_written_as_it_is_read() {
+    let text = "{backend: slurm, login: you@site, rest: {url: 'https://rest:6820', user: you, token: {fromCommand: pass show jwt}, caFile: /c.pem}}";
+    let parsed = |text: &str| {
+        let (file, errors, warnings) = read("c.yaml", text);
+        assert_eq!((errors, warnings), (vec![], vec![]), "{text}");
+        file.unwrap().spec
+    };
+    let first = parsed(text);
+    let rest = first.rest.clone().unwrap();
+    assert_eq!((rest.url.as_str(), rest.user.as_deref()), ("https://rest:6820", Some("you")));
+    let body = serde_json::Value::Object(crate::model::spec::body::nodes(&first)).to_string();
+    assert!(body.contains("pass show jwt"), "{body}");
+    assert_eq!(parsed(&body), first);
 }
