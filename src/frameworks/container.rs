@@ -14,8 +14,8 @@ use crate::frameworks::expand::quoted;
 use crate::frameworks::plan::{Paths, Plan};
 use crate::frameworks::setup::Step;
 use crate::model::fault::Fault;
-use crate::model::launch::Launch;
-use crate::model::spec::Secret;
+use crate::model::launch::{BatchContainer, Launch};
+use crate::model::spec::{ContainerSettings, Secret};
 
 /// The functions of the steps.
 pub(super) const CONTAINER_SH: &str = include_str!("../../assets/agent/container.sh");
@@ -27,18 +27,17 @@ const OF_SUPERVISOR: [&str; 2] = ["OSTLER_RANK", "OSTLER_RANK_DIR"];
 /// The shell that every image has. `NodePlace::shell` is a path on the host.
 pub(super) const SHELL: &str = "/bin/sh";
 
+fn password(settings: &ContainerSettings) -> Option<Secret> {
+    let credentials = settings.image_source_registry.credentials.as_ref()?;
+    Some(Secret { name: PASSWORD.to_owned(), source: credentials.password.clone() })
+}
+
 impl Plan<'_> {
     /// Returns the step that starts the container of this node, when the job has one.
     pub(super) fn container(&self, paths: &Paths) -> Result<Option<Step>, Fault> {
         let Some(settings) = &self.job.spec.container_settings else { return Ok(None) };
         let registry = &settings.image_source_registry;
-        let directories = self.directories(paths)?;
-        let root = format!("{}/", self.node().root);
-        let outside = |path: &String| !path.starts_with(&root);
-        let shared = self.shared(paths).filter(|shared| !shared.on_mount).map(|shared| shared.path);
-        let written = directories.outputs.into_iter().map(|(_, path)| path).chain([directories.logs]).chain(shared);
-        let written: Vec<String> = written.filter(outside).collect();
-        let read = directories.inputs.into_iter().map(|(_, path)| path).filter(outside);
+        let (written, read) = self.outside(paths)?;
         let key = self.container_key();
         // One that shares the node must leave the containers of the others alone.
         let leftovers = match self.job.spec.demand.part() {
@@ -53,10 +52,7 @@ impl Plan<'_> {
         call.extend([leftovers, registry.image.clone(), shm, self.node().gpus.to_string(), server, user]);
         call.push(written.len().to_string());
         call.extend(written.into_iter().chain(read));
-        let secrets = registry
-            .credentials
-            .iter()
-            .map(|credentials| Secret { name: PASSWORD.to_owned(), source: credentials.password.clone() });
+        let secrets = password(settings).into_iter();
         let undo = vec!["container_stop".to_owned(), runtimes, self.container_node().to_owned(), key];
         Ok(Some(Step {
             what: format!("start a container of {}", registry.image),
@@ -69,9 +65,43 @@ impl Plan<'_> {
         }))
     }
 
+    /// Returns the directories of the job that are not below the spool: those that are written, and those that are read.
+    fn outside(&self, paths: &Paths) -> Result<(Vec<String>, Vec<String>), Fault> {
+        let directories = self.directories(paths)?;
+        let root = format!("{}/", self.node().root);
+        let outside = |path: &String| !path.starts_with(&root);
+        let shared = self.shared(paths).filter(|shared| !shared.on_mount).map(|shared| shared.path);
+        let written = directories.outputs.into_iter().map(|(_, path)| path).chain([directories.logs]).chain(shared);
+        let read = directories.inputs.into_iter().map(|(_, path)| path).filter(outside).collect();
+        Ok((written.filter(outside).collect(), read))
+    }
+
+    /// Returns the container of a job that is handed over, which its script makes, and the password for its registry.
+    pub(super) fn handed_container(&self) -> Result<Option<(BatchContainer, Option<Secret>)>, Fault> {
+        let Some(settings) = &self.job.spec.container_settings else { return Ok(None) };
+        let registry = &settings.image_source_registry;
+        let (mut paths, read) = self.outside(&self.paths())?;
+        paths.extend(read);
+        paths.sort_unstable();
+        paths.dedup();
+        let container = BatchContainer {
+            image: registry.image.clone(),
+            server: registry.server_url.clone().unwrap_or_default(),
+            user: registry.credentials.as_ref().map(|credentials| credentials.username.clone()).unwrap_or_default(),
+            shm: settings.shm_size,
+            paths,
+        };
+        Ok(Some((container, password(settings))))
+    }
+
     /// Returns a launch that does the same in the container, when the job has one.
     pub(super) fn inside(&self, mut launch: Launch) -> Launch {
         if self.job.spec.container_settings.is_none() {
+            return launch;
+        }
+        // Its script sees to that.
+        if self.job.shape.handed {
+            launch.shell = SHELL.to_owned();
             return launch;
         }
         let key = self.container_key();

@@ -47,9 +47,9 @@ use std::collections::BTreeSet;
 
 use crate::model::fault::Fault;
 use crate::model::ids::{Rank, RankRole};
-use crate::model::launch::{Launch, NodePlace};
+use crate::model::launch::{BatchContainer, Launch, NodePlace};
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{JobSpec, MountVolumes, Toolkit};
+use crate::model::spec::{JobSpec, MountVolumes, Secret, Toolkit};
 use crate::model::state::Job;
 use crate::model::state::job::Daemon;
 use crate::model::volume::Volume;
@@ -229,6 +229,18 @@ pub fn log_folder(job: &Job, node_index: u32, names: &JobNames<'_>) -> Result<St
         return Err(Fault::internal(format!("job `{}` has no node {node_index}", job.name)));
     }
     Plan { job, nodes: &job.places, names, node_index }.log_folder()
+}
+
+/// Returns the container of a job that is handed over, and the password for its registry, as a secret of its first process.
+///
+/// # Errors
+/// A path that cannot be resolved.
+pub fn handed_container(
+    job: &Job,
+    nodes: &[NodePlace],
+    names: &JobNames<'_>,
+) -> Result<Option<(BatchContainer, Option<Secret>)>, Fault> {
+    Plan { job, nodes, names, node_index: 0 }.handed_container()
 }
 
 /// Returns the directories of a job on one of its nodes, by id: logs, outputs, inputs, temp.

@@ -142,6 +142,29 @@ pub struct Batch {
     /// How many of the last processes only serve the others.
     #[serde(default)]
     pub serving: u32,
+    /// The container that preparation and processes run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<BatchContainer>,
+}
+
+/// A container, as a batch system's nodes make it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchContainer {
+    /// Its image: of a registry, a file, or the folder of an OCI bundle.
+    pub image: String,
+    /// The registry; empty for the runtime's own default.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub server: String,
+    /// Who signs in there, with the password among the secrets; empty for nobody.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// The size of `/dev/shm`; the runtime's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shm: Option<Bytes>,
+    /// Absolute paths that are the same inside and outside, beside the spool; those that are not on a node are left out there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
 }
 
 /// An array or a sweep, as a batch system gets it.

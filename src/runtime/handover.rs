@@ -10,7 +10,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::Rank;
 use crate::model::launch::{Batch, BatchArray, Launch, NodePlace, node_word};
 use crate::model::spec::job::WALL_CLOCK_DEFAULT;
-use crate::model::spec::{JobSpec, Priority, Rest, Secret, SlurmSpec};
+use crate::model::spec::{JobSpec, Priority, Rest, Secret, SlurmSpec, Toolkit};
 use crate::model::state::{Cluster, Job, NodeState, Reach};
 use crate::runtime::engine::Engine;
 use crate::runtime::secrets::{self, source};
@@ -34,10 +34,11 @@ pub fn check(spec: &JobSpec) -> Vec<Fault> {
             .hint("leave mountVolumes out, and name directories that the cluster's nodes have"),
         );
     }
-    if spec.container_settings.is_some() {
+    let alone = frameworks::shape(spec).main_nodes.len() == 1 && !matches!(spec.toolkit, Toolkit::Custom { .. });
+    if spec.container_settings.is_some() && spec.node_count.0 > 1 && alone {
         faults.push(
-            Fault::user("containerSettings: ostler does not start containers on a cluster of Slurm")
-                .hint("run `apptainer exec IMAGE …` in the command line, or use Pyxis by an option of the cluster: --container-image=…"),
+            Fault::user("containerSettings: a launcher in a container cannot start its processes on other nodes of Slurm")
+                .hint("let Slurm start them: a custom command line `srun --mpi=pmix apptainer exec IMAGE …` without containerSettings"),
         );
     }
     faults
@@ -71,7 +72,9 @@ pub fn launch(job: &Job, cluster: &Cluster, door: &NodePlace, names: &frameworks
     let log = log.replace(&node_word(0), "").replace("-.log", ".log");
     let prepare = spec.job_preparation.as_ref().map(|prepare| prepare.command_line.clone());
     let (name, array, serving) = (job.name.clone(), array_of(job), job.shape.serving);
-    first.batch = Some(Box::new(Batch { name, options, log, array, nodes, prepare, processes, serving }));
+    let (container, password) = frameworks::handed_container(job, &places, names)?.unzip();
+    first.secrets.extend(password.flatten());
+    first.batch = Some(Box::new(Batch { name, options, log, array, nodes, prepare, processes, serving, container }));
     Ok(first)
 }
 

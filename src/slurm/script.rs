@@ -66,16 +66,17 @@ fn rest(folder: &str, batch: &Batch) -> Result<String, String> {
     quote_into(&mut text, folder);
     text.push('\n');
     text.push_str(HEAD);
+    container(&mut text, batch)?;
     for (index, process) in batch.processes.iter().enumerate() {
         check(process)?;
         let _ = writeln!(text, "process_{index}() {{");
-        body(&mut text, process);
+        body(&mut text, process, batch.container.is_some());
         text.push_str("}\n");
     }
     text.push_str("prepare() {\n:\n");
     if let (Some(line), Some(first)) = (&batch.prepare, batch.processes.first()) {
         surroundings(&mut text, first);
-        text.push_str("exec ");
+        enter(&mut text, first, batch.container.is_some());
         quote_into(&mut text, &first.shell);
         text.push_str(" -c ");
         value(&mut text, line);
@@ -166,9 +167,53 @@ fn surroundings(text: &mut String, launch: &Launch) {
     text.push_str(" || exit 1\n");
 }
 
-fn body(text: &mut String, launch: &Launch) {
+/// What begins a command in place of the shell: in the container it has these variables.
+fn enter(text: &mut String, launch: &Launch, contained: bool) {
+    if !contained {
+        text.push_str("exec ");
+        return;
+    }
+    let secrets = launch.secrets.iter().map(|secret| secret.name.as_str());
+    let names: Vec<&str> = launch.env.iter().map(|(name, _)| name.as_str()).chain(secrets).collect();
+    text.push_str("names=");
+    quote_into(text, &names.join("\n"));
+    text.push_str("\ncontained ");
+}
+
+/// The functions of the job's container, or what stands for them where it has none.
+fn container(text: &mut String, batch: &Batch) -> Result<(), String> {
+    let Some(container) = &batch.container else {
+        text.push_str(NO_CONTAINER);
+        return Ok(());
+    };
+    let paths = || std::iter::once(&container.image).chain(&container.paths);
+    if let Some(path) = paths().find(|path| path.contains(['\n', '\0'])) {
+        return Err(format!("a container cannot have `{}`", path.escape_debug()));
+    }
+    if let Some(path) = container.paths.iter().find(|path| path.contains([':', ','])) {
+        return Err(format!("no container can have `{path}` at its own place: there is a colon or a comma in it"));
+    }
+    let said_in = batch.processes.first().map_or("", |process| process.stderr.as_str());
+    let shm = container.shm.map(|size| size.0.to_string()).unwrap_or_default();
+    let values = [("image", &container.image), ("server", &container.server), ("user", &container.user), ("shm", &shm)];
+    for (name, of) in values.into_iter().map(|(name, of)| (name, of.as_str())).chain([("said_in", said_in)]) {
+        let _ = write!(text, "{name}=");
+        value(text, of);
+        text.push('\n');
+    }
+    text.push_str("paths=\"$root\"");
+    for path in &container.paths {
+        text.push_str("'\n'");
+        quote_into(text, path);
+    }
+    text.push('\n');
+    text.push_str(CONTAINER);
+    Ok(())
+}
+
+fn body(text: &mut String, launch: &Launch, contained: bool) {
     surroundings(text, launch);
-    text.push_str("exec ");
+    enter(text, launch, contained);
     let owned: Vec<_> = launch.env.iter().filter(|(name, _)| shell_owned(name)).collect();
     if !owned.is_empty() {
         text.push_str("/usr/bin/env ");
@@ -237,6 +282,8 @@ exec /bin/sh "$d/script"
 const HEAD: &str = r#"
 # The nodes of the job, in order.
 find_nodes() {
+    # In a container there is no Slurm, and the step has brought them.
+    [ -z "${node_0-}" ] || return 0
     i=0
     for node in $(scontrol show hostnames "$SLURM_JOB_NODELIST" 2>/dev/null || printf '%s\n' "$SLURMD_NODENAME"); do
         eval "node_$i=\$node; export node_$i"
@@ -251,6 +298,15 @@ former() {
     done
 }
 "#;
+
+/// The functions of a container.
+const CONTAINER: &str = include_str!("../../assets/slurm/contain.sh");
+/// In their stead.
+const NO_CONTAINER: &str = "
+get_image() { :; }
+in_step() { return 1; }
+stepped() { srun \"$@\"; }
+";
 
 /// After them: one process is run in place, several by srun, each on its node; the first that fails ends the others.
 const TAIL: &str = r#"
@@ -270,7 +326,7 @@ rm -f "$d/exit"
 [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || tidy
 over=
 trap 'over=1' TERM INT
-finish() { rm -f "$d/secrets"; echo "$1${over:+ told}" > "$d/exit.new" && mv -f "$d/exit.new" "$d/exit"; exit "$1"; }
+finish() { rm -f "$d/secrets" "$d/auth" "$d/image.sif"; echo "$1${over:+ told}" > "$d/exit.new" && mv -f "$d/exit.new" "$d/exit"; exit "$1"; }
 # A signal ends the wait, not the process.
 await() {
     wait "$1"; code=$?
@@ -281,11 +337,15 @@ step() { # NODE WORD...
     shift
     overlap=
     if srun --help 2>/dev/null | grep -q -e '--overlap'; then overlap=--overlap; fi
-    srun $overlap --nodes=1 --ntasks=1 --nodelist="$node" --kill-on-bad-exit=0 --unbuffered sh "$d/script" "$@" </dev/null
+    stepped $overlap --nodes=1 --ntasks=1 --nodelist="$node" --kill-on-bad-exit=0 --unbuffered sh "$d/script" "$@" </dev/null
 }
+get_image || finish 125
+# By a step, where there are several nodes or the container is a step's.
+steps=
+if [ "$nodes" != 1 ] || in_step; then steps=1; fi
 if [ "$prepares" = 1 ]; then
     pids=
-    if [ "$nodes" = 1 ]; then
+    if [ -z "$steps" ]; then
         (prepare) & pids=$!
     else
         i=0
@@ -296,7 +356,12 @@ if [ "$prepares" = 1 ]; then
     [ "$worst" = 0 ] || { echo "ostler: the preparation failed with exit code $worst" >&2; finish "$worst"; }
 fi
 set -- $where
-if [ $# = 1 ]; then
+if [ $# = 1 ] && in_step; then
+    eval "n=\$node_$1"
+    (trap - TERM INT; step "$n" process 0) & pid=$!
+    await "$pid"
+    finish "$code"
+elif [ $# = 1 ]; then
     (trap - TERM INT; process_0) & pid=$!
     await "$pid"
     finish "$code"
@@ -307,7 +372,7 @@ set -m
 i=0
 pids=
 for index; do
-    if [ "$nodes" = 1 ]; then
+    if [ -z "$steps" ]; then
         { (trap - TERM INT; "process_$i"); echo "$i $?" >&3; } &
     else
         eval "n=\$node_$index"
@@ -376,6 +441,31 @@ mod tests {
         assert!(read.status.success() && read.stderr.is_empty(), "{read:?}: {text}");
         assert!(text.contains("export A='tcp://'\"$node_1\"':1'\n"), "{text}");
         assert!(!text.contains("export HYDRA"), "launchers use Slurm's own way: {text}");
+    }
+
+    #[test]
+    fn a_container_is_around_preparation_and_processes() {
+        use crate::model::launch::BatchContainer;
+        let paths = vec!["/data/it's".to_owned()];
+        let container =
+            BatchContainer { image: "reg.example/a b".into(), user: "ada".into(), paths, ..BatchContainer::default() };
+        let batch = Batch {
+            nodes: 1,
+            processes: vec![launch("true")],
+            prepare: Some("prepare".into()),
+            container: Some(container.clone()),
+            ..Batch::default()
+        };
+        let text = script("/r", "/r/slurm/1.1.m0", &batch).unwrap();
+        let read = std::process::Command::new("sh").args(["-n", "-c", &text]).output().unwrap();
+        assert!(read.status.success() && read.stderr.is_empty(), "{read:?}: {text}");
+        assert_eq!(text.matches("\ncontained '/bin/sh' -c ").count(), 2, "{text}");
+        assert!(text.contains("image='reg.example/a b'\n") && text.contains("paths=\"$root\"'\n'"), "{text}");
+        let bad = |path: &str| BatchContainer { paths: vec![path.into()], ..container.clone() };
+        let refused = Batch { container: Some(bad("/a:b")), ..batch.clone() };
+        assert!(script("/r", "/r/d", &refused).unwrap_err().contains("`/a:b`"));
+        let plain = Batch { container: None, ..batch };
+        assert!(!script("/r", "/r/d", &plain).unwrap().contains("podman"), "who needs none has none of it in the script");
     }
 
     #[test]

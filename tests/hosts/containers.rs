@@ -6,7 +6,7 @@ use crate::lab::{Lab, until};
 use crate::ostler::{Ostler, SOON, exit_code};
 
 /// Gives a host of the lab control groups that are not those of the machine.
-const CGROUPS: &str = r#"set -e
+pub const CGROUPS: &str = r#"set -e
 mount -t tmpfs tmpfs /sys/fs/cgroup
 for c in cpu cpuacct cpuset memory devices freezer blkio pids; do
     mkdir -p /sys/fs/cgroup/$c && mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c

@@ -27,6 +27,7 @@ mod setup;
 mod shared;
 mod slurm;
 mod slurm_arrays;
+mod slurm_contain;
 mod slurm_look;
 mod slurm_mpi;
 mod slurm_pool;
