@@ -28,6 +28,7 @@ mod shared;
 mod slurm;
 mod slurm_arrays;
 mod slurm_contain;
+mod slurm_faults;
 mod slurm_look;
 mod slurm_mpi;
 mod slurm_pool;
