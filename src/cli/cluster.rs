@@ -70,6 +70,9 @@ pub enum Verb {
         /// Only your own
         #[arg(long)]
         mine: bool,
+        /// Those too that have ended lately
+        #[arg(long)]
+        ended: bool,
     },
     /// List the partitions of a cluster of Slurm
     Partitions {
@@ -279,9 +282,9 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let request = Request::ResumeScaling { cluster: session.cluster(name.as_ref()) };
             return simple(session, "ask for nodes again", request).await;
         }
-        Verb::Queue { name, mine } => {
+        Verb::Queue { name, mine, ended } => {
             let whose = if mine { cluster_slurm::Whose::Mine } else { cluster_slurm::Whose::All };
-            return cluster_slurm::queue(session, name.as_ref(), whose).await;
+            return cluster_slurm::queue(session, name.as_ref(), whose, ended).await;
         }
         Verb::Share { name } => return site_look::share(session, name.as_ref()).await,
         Verb::Partitions { name } => return cluster_slurm::partitions(session, name.as_ref()).await,

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::objects::site as object;
 use super::session::{Core, Session, unexpected};
 use crate::model::request::{Place, Reply, Request};
-use crate::model::site::Site;
+use crate::model::site::{Site, SiteJob};
 
 /// Whose jobs are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +33,16 @@ pub async fn look(session: &Session, core: &Core, cluster: Place) -> Result<Arc<
     }
 }
 
-/// Lists the queue.
+/// Lists the queue; with `ended` also what Slurm keeps there for some minutes after its end.
 ///
 /// # Errors
 /// As for every command.
-pub async fn queue(session: &Session, name: Option<&String>, whose: Whose) -> Result<i32, Failure> {
+pub async fn queue(session: &Session, name: Option<&String>, whose: Whose, ended: bool) -> Result<i32, Failure> {
     let core = session.core().await?;
     let site = look(session, &core, session.cluster(name)).await?;
     let mut list = session.out.list(object::QUEUE);
-    let fits = |mine: bool| whose == Whose::All || mine;
-    list.page(site.jobs.iter().filter(|job| fits(job.mine)).map(object::queued).collect())?;
+    let fits = |job: &&SiteJob| (whose == Whose::All || job.mine) && (ended || !job.over);
+    list.page(site.jobs.iter().filter(fits).map(object::queued).collect())?;
     list.end()?;
     if site.more_jobs > 0 && whose == Whose::All {
         session.out.note(&format!("and {} jobs more", site.more_jobs));

@@ -165,6 +165,9 @@ pub struct SiteJob {
     pub on: String,
     /// Whether it is the person's own.
     pub mine: bool,
+    /// Whether it has ended: they keep such jobs in the queue for some minutes.
+    #[serde(default)]
+    pub over: bool,
 }
 
 /// What a person asks of those who place a cluster's jobs. It is done with the person's own rights there: what those do not allow is

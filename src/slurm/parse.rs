@@ -251,6 +251,7 @@ impl Heard {
             priority: priority.parse().unwrap_or_default(),
             on: said(on),
             mine: false,
+            over: matches!(words::state(state), Some(words::State::Over(_))),
         };
         self.queue.push(Queued { comment: (*comment).to_owned(), job });
         true

@@ -12,6 +12,7 @@ mod pool;
 mod pty;
 mod recovery;
 mod screen;
+mod slurm;
 mod sweep;
 mod table;
 mod terminal;
@@ -27,6 +28,7 @@ fn main() {
     metrics::bench(&mut board);
     recovery::bench(&mut board);
     screen::bench(&mut board);
+    slurm::bench(&mut board);
     sweep::bench(&mut board);
     table::bench(&mut board);
     terminal::bench(&mut board);

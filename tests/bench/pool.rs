@@ -39,7 +39,7 @@ pub fn run(board: &mut Board, name: &str, provider: ProviderSpec, nodes: u32, ss
         let core = Core::start(provider, nodes, ssh_config).await;
         let mut rates = Vec::new();
         for _ in 0..ROUNDS {
-            rates.push(core.rate().await);
+            rates.push(core.rate(JOBS, submit).await);
         }
         board.row(&format!("{name}: {JOBS} x true"), "jobs/s", rates);
         let (mut started, mut known) = (Vec::new(), Vec::new());
@@ -125,14 +125,14 @@ impl Core {
     }
 
     /// Returns the jobs per second from the first submit until all are known to have ended.
-    async fn rate(&self) -> f64 {
+    pub async fn rate(&self, count: usize, submit: fn() -> Submit) -> f64 {
         let start = Instant::now();
-        let submits = (0..JOBS).map(|_| submit()).collect();
+        let submits = (0..count).map(|_| submit()).collect();
         let Reply::Submitted(jobs) = self.ask(Request::SubmitAll(submits)).await else { panic!("no jobs") };
         for job in jobs.iter().rev() {
             self.ended(JobRef::Id(job.id)).await;
         }
-        JOBS as f64 / start.elapsed().as_secs_f64()
+        count as f64 / start.elapsed().as_secs_f64()
     }
 
     /// Returns the milliseconds from submit to started, by the core's own times, and to the end being known.
@@ -168,7 +168,7 @@ impl Core {
     }
 }
 
-fn submit() -> Submit {
+pub fn submit() -> Submit {
     let spec = JobSpec::command("true");
     Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: None }
 }

@@ -130,6 +130,14 @@ fn slurm_runs_jobs_as_any_cluster_does() {
     let queue = ostler.json(&["cluster", "queue", "c"]);
     let wide_there = queue.as_array().unwrap().iter().find(|other| other["id"] == job).expect("it is in the queue");
     assert!(wide_there["mine"] == true && wide_there["user"] == "ci" && wide_there["name"] == "wide", "{wide_there:#}");
+    // What has ended is Slurm's for some minutes more, and shown when asked for; what is no node of ours is not counted as one.
+    let has = |more: &[&str]| {
+        let queue = ostler.json(&[&["cluster", "queue", "c"], more].concat());
+        queue.as_array().unwrap().iter().any(|job| job["name"] == "three")
+    };
+    assert_eq!((has(&[]), has(&["--ended"])), (false, true));
+    let listed = ostler.ok(&["cluster", "list"]);
+    assert!(listed.lines().nth(1).unwrap().split_whitespace().filter(|word| *word == "-").count() >= 7, "{listed}");
     let partitions = ostler.json(&["cluster", "partitions", "c"]);
     assert_eq!(
         (&partitions[0]["name"], &partitions[0]["default"], &partitions[1]["timeLimit"]),

@@ -143,6 +143,12 @@ fn scaling_line(cluster: &Cluster) -> String {
     line
 }
 
+/// Returns a number of nodes, where they are ours to count: of a cluster of Slurm the only one is its login node, and how many Slurm has
+/// is asked by `show`.
+fn ours(cluster: &Cluster, count: u32) -> Option<u32> {
+    cluster.spec.slurm.is_none().then_some(count)
+}
+
 /// Returns the object.
 pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
     let counts = Counts::of(nodes);
@@ -158,6 +164,7 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
     };
     let nodes: Vec<Value> = nodes.iter().map(one).collect();
     let target_node_count = cluster.spec.scale_settings.target();
+    let ours = |count: u32| ours(cluster, count);
     let mut value = json!({
         "name": cluster.name,
         "id": cluster.id.to_string(),
@@ -169,16 +176,16 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
         "allocationState": allocation(cluster),
         "allocationStateTransitionTime": time(cluster.allocation_since),
         "creationTime": time(cluster.created),
-        "currentNodeCount": counts.total(),
-        "targetNodeCount": target_node_count,
+        "currentNodeCount": ours(counts.total()),
+        "targetNodeCount": ours(target_node_count.0),
         "scaleSettings": scaling(&cluster.spec.scale_settings),
         "nextScaling": cluster.auto.next.as_ref().map(|next| json!({"time": time(next.at), "what": next.what})),
         "nodeStateCounts": {
-            "idleNodeCount": counts.idle,
-            "runningNodeCount": counts.running,
-            "preparingNodeCount": counts.preparing,
-            "unusableNodeCount": counts.unusable,
-            "leavingNodeCount": counts.leaving,
+            "idleNodeCount": ours(counts.idle),
+            "runningNodeCount": ours(counts.running),
+            "preparingNodeCount": ours(counts.preparing),
+            "unusableNodeCount": ours(counts.unusable),
+            "leavingNodeCount": ours(counts.leaving),
         },
         "errors": errors,
         "vmSize": cluster.spec.vm_size,
@@ -207,19 +214,20 @@ pub fn value(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Value {
 /// Returns the line of a list.
 pub fn row(cluster: &Cluster, home: Home<'_>, nodes: &[Arc<Node>]) -> Row {
     let counts = Counts::of(nodes);
+    let ours = |count: u32| ours(cluster, count).map_or_else(|| "-".to_owned(), |count| count.to_string());
     Row {
         cells: vec![
             cluster.name.clone(),
             home.group.to_owned(),
             home.workspace.to_owned(),
             state(cluster).to_owned(),
-            cluster.spec.scale_settings.target().to_string(),
-            counts.total().to_string(),
-            counts.idle.to_string(),
-            counts.running.to_string(),
-            counts.preparing.to_string(),
-            counts.leaving.to_string(),
-            counts.unusable.to_string(),
+            ours(cluster.spec.scale_settings.target().0),
+            ours(counts.total()),
+            ours(counts.idle),
+            ours(counts.running),
+            ours(counts.preparing),
+            ours(counts.leaving),
+            ours(counts.unusable),
             cluster.waiting.to_string(),
             provider(cluster).0.to_owned(),
             cluster.spec.vm_size.clone().unwrap_or_default(),
