@@ -607,3 +607,24 @@ fn a_pool_of_allocations_says_what_each_node_is() {
         shows(&screen, &["allocation 4881, 1h29m left"]);
     }
 }
+
+#[test]
+fn every_size_and_plain_terminals_draw_it() {
+    for ascii in [false, true] {
+        let mut screen = Screen::with(80, 24, |look| look.ascii = ascii);
+        screen.tell(world::update(1, true, changes(site())));
+        screen.keys("/ \"big\" enter tab");
+        for tab in 1..=5 {
+            screen.keys(&format!("alt-{tab}"));
+            for (width, height) in [(1, 1), (20, 5), (40, 12), (48, 13), (66, 18), (96, 30), (300, 100)] {
+                screen.resize(width, height);
+                let text = screen.text();
+                assert!(!ascii || text.is_ascii(), "{tab} {width}x{height}\n{text}");
+            }
+            screen.resize(40, 12);
+            screen.keys("j enter");
+            assert!(!ascii || screen.text().is_ascii(), "{}", screen.text());
+            screen.keys("esc tab");
+        }
+    }
+}

@@ -202,7 +202,7 @@ impl Detail {
         self.study.changed(&applied.jobs, applied.whole, cx);
         self.order(false, cx);
         self.kind = about::Kind::of(self.shown, cx);
-        self.site.order(cx);
+        self.site.applied(applied.whole || !applied.jobs.is_empty(), cx);
         let content = self.content(cx);
         let held = self.held.and_then(|subject| content.find(subject, cx)).or_else(|| self.site.held());
         if let (None, true) = (held, self.site.shows()) {

@@ -12,7 +12,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{ClusterId, JobId};
 use crate::model::request::{Place as Named, Reply, Request};
 use crate::model::site_index::SiteIndex;
-use crate::model::units::Millis;
+use crate::model::units::{Millis, UnixMillis};
 use crate::tui::acts::site::{Picked, Picks};
 use crate::tui::cx::Cx;
 use crate::tui::filter::Filter;
@@ -20,6 +20,9 @@ use crate::tui::pane::UiEffect;
 
 /// How soon a fresh picture is asked for while one is looked at: the controller is everybody's.
 const LOOK_AGAIN: Millis = Millis::from_secs(10);
+
+/// A job that was just handed over is told from others a second later.
+const OURS_AGAIN: Millis = Millis::from_secs(1);
 
 /// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,12 +130,13 @@ pub struct SiteTables {
     asked: Asked<ClusterId, ()>,
     table: Option<SiteTable>,
     listed: [Listed; 3],
+    ours_at: Option<UnixMillis>,
 }
 
 impl SiteTables {
     /// Returns the state of a pane; `lane` tells its questions from others.
     pub fn new(lane: u64) -> Self {
-        Self { asked: Asked::new(lane), table: None, listed: Default::default() }
+        Self { asked: Asked::new(lane), table: None, listed: Default::default(), ours_at: None }
     }
 
     /// Turns to another cluster, or to none.
@@ -230,6 +234,27 @@ impl SiteTables {
             let order = listed.order(table, index, cx);
             SiteRows { table, index: index.clone(), order, ours: Arc::new(ours) }
         });
+    }
+
+    /// Takes up what an update changed. Another picture is another order; which jobs are ours is looked up among all that live, and so at
+    /// most once in [`OURS_AGAIN`].
+    pub fn applied(&mut self, jobs_changed: bool, cx: &Cx) {
+        let Some(id) = self.asked.about() else { return };
+        let same = match (self.listed().and_then(|listed| listed.rows.as_ref()), cx.world.site(id)) {
+            (Some(rows), Some(index)) => Arc::ptr_eq(&rows.index, index),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !same {
+            return self.order(cx);
+        }
+        let old = self.ours_at.is_none_or(|at| cx.now.since(at) >= OURS_AGAIN);
+        if jobs_changed && old && self.table == Some(SiteTable::Queue) {
+            self.ours_at = Some(cx.now);
+            if let Some(rows) = self.listed_mut().and_then(|listed| listed.rows.as_mut()) {
+                rows.ours = Arc::new(ours(id, cx));
+            }
+        }
     }
 
     /// Returns the table.
