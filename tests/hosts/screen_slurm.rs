@@ -85,6 +85,14 @@ fn slurm_is_looked_at_and_acted_on_from_the_screen() {
     tmux.wait(&["1 pass"]);
     tmux.keys("Enter");
     tmux.wait(&["Log · ours", "begun", "partition all"]);
+
+    // A pool of allocations: which one a node is, and what is left of it.
+    lab.on("h1", "scancel -n theirs");
+    let pool = ["--login", "ci@h1", "--partition", "all", "--target", "1", "--allocation-time", "20m"];
+    ostler.ok(&[&["cluster", "create", "pool"], &pool[..]].concat());
+    tmux.go_to("pool");
+    tmux.keys("Tab M-2");
+    tmux.wait(&["allocation", "left", "○ idle", "19m"]);
 }
 
 fn screen(lab: &Lab, dir: &Path) -> Tmux {
