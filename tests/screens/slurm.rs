@@ -551,13 +551,17 @@ fn ten_thousand_jobs_are_as_quick_as_ten() {
     let why = ("Priority", "jobs with a higher priority come first");
     large.jobs =
         (0..10_000).map(|at| queued(&format!("{at}"), if at % 7 == 0 { "ci" } else { "ana" }, "sweep", why, 1)).collect();
+    // The quickest of several says least of what else the machine does.
     let time = |screen: &mut Screen, work: &dyn Fn(&mut Screen)| {
-        let began = Instant::now();
-        work(screen);
-        began.elapsed()
+        let one = |_| {
+            let began = Instant::now();
+            work(screen);
+            began.elapsed()
+        };
+        (0..5).map(one).min().unwrap_or_default()
     };
     let keys = |screen: &mut Screen| {
-        for _ in 0..40 {
+        for _ in 0..20 {
             screen.keys("j pgdn pgup");
             screen.buffer();
         }

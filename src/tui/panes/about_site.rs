@@ -320,11 +320,11 @@ pub fn columns(table: SiteTable) -> Vec<Column> {
             Column::right("wait", 5),
         ],
         SiteTable::Nodes => vec![
-            Column::left("node", Width::Between(8, 14)),
+            Column::left("node", Width::Between(8, 10)),
             Column::left("state", Width::Cells(15)),
             Column::left("GPUs", Width::Cells(12)),
             Column::right("CPUs", 7),
-            Column::left("jobs, or why not", Width::AtLeast(12)),
+            Column::left("jobs or why", Width::AtLeast(12)),
             Column::right("memory", 8),
             Column::left("partitions", Width::Between(10, 16)),
             Column::left("features", Width::Between(8, 20)),
@@ -557,7 +557,7 @@ fn node_value(index: &SiteIndex, place: usize, column: &str) -> Value {
         "GPUs" => some(sums.gpus - sums.gpus_used),
         "CPUs" => some(node.cpus[1]),
         "memory" => Value::Number(node.memory_mib as f64),
-        "jobs, or why not" => match why_not(node).as_str() {
+        "jobs or why" => match why_not(node).as_str() {
             "" => some(u32::try_from(sums.jobs.len()).unwrap_or(u32::MAX)),
             why => words(why),
         },
