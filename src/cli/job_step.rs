@@ -36,22 +36,34 @@ pub fn of(view: &JobView, node: Option<&String>) -> Result<Option<Step>, Fault> 
     let (Some(number), Some(door), ExecutionState::Running) = (number(view), job.nodes.first(), job.state) else {
         return Err(here("does not run").hint(format!("ostler job why {}", job.name)));
     };
-    let found = match node {
-        None => away.nodes.first(),
-        Some(word) => {
-            let by_index = || word.parse::<usize>().ok().and_then(|at| away.nodes.get(at));
-            away.nodes.iter().find(|name| *name == word).or_else(by_index)
-        }
-    };
-    let Some(found) = found else {
-        let word = node.map(|word| word.escape_debug().to_string()).unwrap_or_default();
-        let fault = Fault::user(format!("job `{}` has no node `{word}`", job.name));
-        return Err(fault.hint(format!("it has {}, counted from 0", away.nodes.join(", "))));
-    };
+    let found = pick(&job.name, &away.nodes, node)?;
     Ok(Some(Step { door: NodeRef::Id(*door), node: found.clone(), number: number.clone() }))
 }
 
+fn pick<'a>(job: &str, nodes: &'a [String], node: Option<&String>) -> Result<&'a String, Fault> {
+    let found = match node {
+        None => nodes.first(),
+        Some(word) => {
+            let by_index = || word.parse::<usize>().ok().and_then(|at| nodes.get(at));
+            nodes.iter().find(|name| *name == word).or_else(by_index)
+        }
+    };
+    found.ok_or_else(|| {
+        let word = node.map(|word| word.escape_debug().to_string()).unwrap_or_default();
+        let fault = Fault::user(format!("job `{job}` has no node `{word}`"));
+        fault.hint(format!("it has {}, counted from 0", nodes.join(", ")))
+    })
+}
+
 impl Step {
+    /// Returns the way to a node of a job of Slurm's queue, by its number and its nodes.
+    ///
+    /// # Errors
+    /// It has no such node.
+    pub fn on(door: NodeRef, number: &str, nodes: &[String], node: Option<&String>) -> Result<Self, Fault> {
+        Ok(Self { door, node: pick(number, nodes, node)?.clone(), number: number.to_owned() })
+    }
+
     /// Returns the line for the login node's shell that runs a command there, by a shell; with none it is a shell at a terminal. The step
     /// takes nothing from those of the job: `--overlap` says so since 20.11, and before that a step that asks for no memory and no GPU
     /// does not wait for them (srun(1)).

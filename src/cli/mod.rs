@@ -66,6 +66,7 @@ mod serve;
 mod session;
 mod site_job;
 mod site_look;
+mod site_step;
 mod study;
 mod sweep;
 mod sweep_where;

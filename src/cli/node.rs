@@ -77,6 +77,9 @@ pub enum Verb {
         /// Names, or node-7
         #[arg(required = true, value_name = "NODE", add = names::nodes())]
         nodes: Vec<String>,
+        /// Why, for others who come across a node of Slurm's
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Give drained nodes work again
     Undrain {
@@ -188,10 +191,11 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
         }
         Verb::Replace { nodes } => each(session, &nodes, "replace", NodeAct::Replace).await,
         Verb::Prepare { nodes } => each(session, &nodes, "prepare", NodeAct::Prepare).await,
-        Verb::Drain { nodes } => each(session, &nodes, "drain", NodeAct::Drain).await,
+        Verb::Drain { nodes, reason: Some(why) } => at_site(session, nodes, "drain", SiteNodeAct::Drain { why }).await,
+        Verb::Drain { nodes, reason: None } => each(session, &nodes, "drain", NodeAct::Drain).await,
         Verb::Undrain { nodes } => each(session, &nodes, "undrain", NodeAct::Undrain).await,
-        Verb::PowerUp { nodes } => power(session, nodes, "power up", SiteNodeAct::PowerUp).await,
-        Verb::PowerDown { nodes } => power(session, nodes, "power down", SiteNodeAct::PowerDown).await,
+        Verb::PowerUp { nodes } => at_site(session, nodes, "power up", SiteNodeAct::PowerUp).await,
+        Verb::PowerDown { nodes } => at_site(session, nodes, "power down", SiteNodeAct::PowerDown).await,
         Verb::DeclareDead { nodes } => {
             session.confirm(&format!("declare {} dead, so that their jobs may start elsewhere", nodes.join(", ")))?;
             each(session, &nodes, "declare dead", NodeAct::DeclareDead { by: crate::config::person::person() }).await
@@ -199,8 +203,8 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     }
 }
 
-/// Asks Slurm to power its nodes.
-async fn power(session: &Session, names: Vec<String>, verb: &str, act: SiteNodeAct) -> Result<i32, Failure> {
+/// Asks Slurm for something about its nodes.
+async fn at_site(session: &Session, names: Vec<String>, verb: &str, act: SiteNodeAct) -> Result<i32, Failure> {
     let core = session.core().await?;
     let what = format!("{verb} {}", names.join(", "));
     let request = Request::ActAtSite { cluster: session.cluster(None), act: SiteAct::Nodes { names, act } };

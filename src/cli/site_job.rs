@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::cluster_slurm::look;
 use super::failure::Failure;
 use super::session::Session;
+use super::site_step;
 use crate::model::request::Request;
 use crate::model::site::{Site, SiteAct, SiteJobAct};
 use crate::model::units::Millis;
@@ -31,6 +32,22 @@ pub enum Verb {
         amount: u32,
         #[command(flatten)]
         which: Which,
+    },
+    /// Open a shell on a node of a job of yours that runs, as a step of the job that takes nothing from it
+    Shell {
+        /// Slurm's number of it
+        job: String,
+        /// The node, by its index in the job or its name; the first when absent
+        #[arg(short, long, value_name = "NODE")]
+        node: Option<String>,
+    },
+    /// Follow what a job of yours writes, from its end on, until interrupted
+    Logs {
+        /// Slurm's number of it
+        job: String,
+        /// Its errors, where it writes them elsewhere
+        #[arg(long)]
+        stderr: bool,
     },
     /// Change the longest time that jobs may run; who is no operator may only lower it
     Time {
@@ -56,6 +73,10 @@ pub struct Which {
 /// As for every command; Slurm's refusal, in its words.
 pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     let (word, which, act) = match verb {
+        Verb::Shell { job, node } => return site_step::shell(session, &job, node.as_ref()).await,
+        Verb::Logs { job, stderr } => {
+            return site_step::follow(session, &job, if stderr { "StdErr" } else { "StdOut" }).await;
+        }
         Verb::Why(which) => return super::site_look::why(session, &which.jobs).await,
         Verb::Cancel(which) => ("cancel", which, SiteJobAct::Cancel),
         Verb::Hold(which) => ("hold", which, SiteJobAct::Hold),

@@ -1,6 +1,6 @@
 //! What Slurm knows besides its queue: what jobs used (`ostler job efficiency`, `job show`), of what priorities are made (`job why`,
 //! `cluster job why`), and what one's accounts may (`cluster share`). It is asked for when a person does, in one call for all jobs
-//! that are named, and never by a screen or a list.
+//! that are named, and never by itself.
 
 use std::time::Duration;
 

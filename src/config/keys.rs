@@ -304,7 +304,7 @@ pub const ALL: &[Key] = &[
     },
     Key {
         name: "columns",
-        about: "The columns of the screen's tables by their titles, as a table: `jobs = [\"job\", \"state\", \"lr\"]`; also nodes, queue, processes, clusters, experiments, file-servers.",
+        about: "The columns of the screen's tables by their titles, as a table: `jobs = [\"job\", \"state\", \"lr\"]`; also nodes, queue, processes, clusters, experiments, file-servers, slurm-queue, slurm-partitions, slurm-nodes.",
         by_environment: false,
         read: columns,
         show: |config| {
@@ -417,7 +417,18 @@ fn chord(text: &str) -> Result<(), String> {
 }
 
 /// The tables of the screen whose columns can be chosen.
-pub const VIEWS: [&str; 7] = ["jobs", "nodes", "queue", "processes", "clusters", "experiments", "file-servers"];
+pub const VIEWS: [&str; 10] = [
+    "jobs",
+    "nodes",
+    "queue",
+    "processes",
+    "clusters",
+    "experiments",
+    "file-servers",
+    "slurm-queue",
+    "slurm-partitions",
+    "slurm-nodes",
+];
 
 fn columns(field: &Field<'_>, config: &mut Config, faults: &mut Faults) {
     use crate::model::spec::doc::Value;

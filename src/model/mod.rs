@@ -26,6 +26,7 @@ pub mod sheet;
 pub mod shown;
 pub mod site;
 pub mod site_ask;
+pub mod site_index;
 pub mod site_use;
 pub mod snapshot;
 pub mod spec;

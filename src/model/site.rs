@@ -92,25 +92,91 @@ pub struct SiteCounts {
     pub leaving: u32,
 }
 
+/// Where a node of theirs stands, in the states of the published model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// At work, in whole or in part.
+    Running,
+    /// Nothing runs there.
+    Idle,
+    /// Being started.
+    Preparing,
+    /// At work, with no new work to come.
+    Leaving,
+    /// Down, drained, failed, or switched off.
+    Unusable,
+}
+
+/// What the marks behind a word for a state mean, the weightiest first (the page `sinfo`, NODE STATE CODES).
+const MARKS: &[(char, Standing, &str)] = &[
+    ('*', Standing::Unusable, "does not answer"),
+    ('~', Standing::Unusable, "switched off"),
+    ('%', Standing::Unusable, "being switched off"),
+    ('$', Standing::Unusable, "in maintenance"),
+    ('#', Standing::Preparing, "being started"),
+    ('@', Standing::Leaving, "will be booted anew"),
+    ('^', Standing::Preparing, "being booted"),
+    ('!', Standing::Leaving, "to be switched off"),
+];
+
+/// Their words for states of nodes, with what they mean.
+const WORDS: &[(&str, Standing, &str)] = &[
+    ("alloc", Standing::Running, "in use"),
+    ("allocated", Standing::Running, "in use"),
+    ("comp", Standing::Running, "ending a job"),
+    ("completing", Standing::Running, "ending a job"),
+    ("down", Standing::Unusable, "down"),
+    ("drain", Standing::Unusable, "drained"),
+    ("drained", Standing::Unusable, "drained"),
+    ("draining", Standing::Leaving, "no new work"),
+    ("drng", Standing::Leaving, "no new work"),
+    ("fail", Standing::Unusable, "failed"),
+    ("idle", Standing::Idle, "idle"),
+    ("maint", Standing::Unusable, "in maintenance"),
+    ("mix", Standing::Running, "partly in use"),
+    ("mixed", Standing::Running, "partly in use"),
+    ("planned", Standing::Idle, "kept for a job"),
+    ("pow_up", Standing::Preparing, "being started"),
+    ("powered_down", Standing::Unusable, "switched off"),
+    ("powering_down", Standing::Unusable, "being switched off"),
+    ("powering_up", Standing::Preparing, "being started"),
+    ("reboot", Standing::Preparing, "being booted"),
+    ("rebooting", Standing::Preparing, "being booted"),
+    ("reserved", Standing::Idle, "reserved"),
+    ("unk", Standing::Unusable, "not known"),
+    ("unknown", Standing::Unusable, "not known"),
+];
+
+impl SiteNode {
+    /// Returns where it stands and the same in words. A word that is not known counts as unusable, and is said as it is.
+    pub fn standing(&self) -> (Standing, String) {
+        let (word, marks) = match self.state.find(|c: char| !c.is_ascii_alphabetic() && c != '_') {
+            Some(at) => self.state.split_at(at),
+            None => (self.state.as_str(), ""),
+        };
+        let word = word.to_ascii_lowercase();
+        let known = WORDS.iter().find(|(own, ..)| *own == word);
+        let (stands, words) = known.map_or((Standing::Unusable, word.as_str()), |(_, stands, words)| (*stands, words));
+        match MARKS.iter().find(|(mark, ..)| marks.contains(*mark)) {
+            None => (stands, words.to_owned()),
+            // What is idle because it is off is off.
+            Some((_, marked, said)) if matches!(stands, Standing::Idle) => (*marked, (*said).to_owned()),
+            Some((_, marked, said)) => (stands.max(*marked), format!("{words}, {said}")),
+        }
+    }
+}
+
 impl SiteCounts {
     /// Counts nodes by their words for a state: `idle`, `mixed`, `down*`, `drained`. A word that is not known counts as unusable.
-    pub fn of(nodes: &[SiteNode]) -> Self {
+    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a SiteNode>) -> Self {
         let mut counts = Self::default();
         for node in nodes {
-            // A mark behind the word says more of it: `*` does not answer, `~` is off, `#` comes up, `%` goes down, `$` is in
-            // maintenance, `@` will be booted anew (the page `sinfo`, NODE STATE CODES).
-            let (word, mark) = match node.state.find(|c: char| !c.is_ascii_alphabetic() && c != '_') {
-                Some(at) => node.state.split_at(at),
-                None => (node.state.as_str(), ""),
-            };
-            let count = match word.to_ascii_lowercase().as_str() {
-                _ if mark.contains(['*', '~', '%', '$']) => &mut counts.unusable,
-                _ if mark.contains('#') => &mut counts.preparing,
-                "idle" | "planned" | "reserved" => &mut counts.idle,
-                "allocated" | "alloc" | "mixed" | "mix" | "completing" | "comp" => &mut counts.running,
-                "powering_up" | "pow_up" | "reboot" | "rebooting" => &mut counts.preparing,
-                "draining" | "drng" => &mut counts.leaving,
-                _ => &mut counts.unusable,
+            let count = match node.standing().0 {
+                Standing::Idle => &mut counts.idle,
+                Standing::Running => &mut counts.running,
+                Standing::Preparing => &mut counts.preparing,
+                Standing::Leaving => &mut counts.leaving,
+                Standing::Unusable => &mut counts.unusable,
             };
             *count += 1;
         }
@@ -168,6 +234,24 @@ pub struct SiteJob {
     /// Whether it has ended: they keep such jobs in the queue for some minutes.
     #[serde(default)]
     pub over: bool,
+}
+
+impl SiteJob {
+    /// Says whether it waits.
+    pub fn waits(&self) -> bool {
+        self.state == "PENDING"
+    }
+
+    /// Says whether it waits because somebody holds it.
+    pub fn held(&self) -> bool {
+        self.waits() && self.reason.trim_start_matches('(').starts_with("JobHeld")
+    }
+
+    /// Says whether it has nodes: what is over may still be listed with those it had.
+    pub fn has_nodes(&self) -> bool {
+        let has = matches!(self.state.as_str(), "RUNNING" | "COMPLETING" | "SUSPENDED" | "CONFIGURING" | "STOPPED");
+        has && !self.on.is_empty()
+    }
 }
 
 /// What a person asks of those who place a cluster's jobs. It is done with the person's own rights there: what those do not allow is
@@ -248,5 +332,11 @@ mod tests {
         let counts = SiteCounts::of(&nodes);
         let expected = SiteCounts { idle: 2, running: 2, preparing: 2, unusable: 4, leaving: 1 };
         assert_eq!((counts, counts.total()), (expected, 11));
+        let said = nodes.map(|node| node.standing().1);
+        assert_eq!(
+            said[3..8],
+            ["down, does not answer", "drained", "no new work", "switched off", "partly in use, being started"]
+        );
+        assert_eq!(said[9], "melting");
     }
 }

@@ -179,7 +179,7 @@ pub fn listed(text: &[u8], pool: Uuid) -> Result<Vec<Found>, NoMachine> {
     });
     let found = ours.map(|(tag, body)| {
         let leaves = notice(&body)?;
-        Ok(Found { tag, machine: machine(body)?, leaves, waits: String::new() })
+        Ok(Found { tag, machine: machine(body)?, leaves, ends: None, waits: String::new() })
     });
     found.collect()
 }

@@ -61,8 +61,9 @@ impl Provider for Hosts {
     fn list(&self, pool: Uuid) -> BoxFuture<'_, Result<Vec<Found>, NoMachine>> {
         let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         let of_pool = book.iter().filter_map(|(host, tag)| Some((host, tag.filter(|tag| tag.pool == pool)?)));
-        let found =
-            of_pool.map(|(host, tag)| Found { tag, machine: of(host), leaves: None, waits: String::new() }).collect();
+        let found = of_pool
+            .map(|(host, tag)| Found { tag, machine: of(host), leaves: None, ends: None, waits: String::new() })
+            .collect();
         ready(Ok(found)).boxed()
     }
 }

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use crate::model::ids::NodeId;
 use crate::model::names::check_host;
 use crate::model::state::Notice;
-use crate::model::units::Money;
+use crate::model::units::{Money, UnixMillis};
 
 /// What every tag begins with.
 const TAG_BEGINS: &str = "ostler-";
@@ -101,6 +101,8 @@ pub struct Found {
     pub machine: Machine,
     /// When its provider takes it away, as far as it says so.
     pub leaves: Option<Notice>,
+    /// Until when it is lent, where that is known from the beginning; [`Found::leaves`] says it once it is near.
+    pub ends: Option<UnixMillis>,
     /// Why it has no address yet, in words; empty when that is not said.
     pub waits: String,
 }

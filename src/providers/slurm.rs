@@ -16,7 +16,7 @@ use crate::slurm::pilots::{self, Named};
 use crate::transport::link::{Link, LinkError};
 use crate::transport::{Address, NodeLink};
 
-/// What the host of such a node begins with; behind it is the number of the allocation.
+/// What the host of such a node begins with; behind it is the number of the allocation ([`crate::model::state::Node::allocation`]).
 pub const ALLOCATION_PREFIX: &str = "allocation/";
 /// How long before its end an allocation takes no new jobs, at least and at most: jobs have to be told and to end, and a look in a minute
 /// has to see it coming.
@@ -99,6 +99,7 @@ impl Provider for Allocations {
                 let at = pilot.at.filter(|at| check_host(at).is_ok());
                 Some(Found {
                     tag: Tag::parse(&pilot.comment)?,
+                    ends: pilot.time.map(|(_, ends)| ends),
                     leaves: pilot.time.and_then(|time| notice(time, now)),
                     machine: Machine {
                         host: at.as_ref().map(|_| format!("{ALLOCATION_PREFIX}{}", pilot.id)).unwrap_or_default(),

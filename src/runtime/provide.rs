@@ -297,7 +297,12 @@ impl<S: Store> Engine<S> {
             let leaves = of(node)?.leaves.clone();
             (leaves != node.notice).then_some(Event::NodeNoticed { node: node.id, notice: leaves })
         });
-        changed.collect()
+        let lent = self.sched.nodes_of(id).filter(|node| node.state != NodeState::Leaving && !node.host.is_empty());
+        let ends = lent.filter_map(|node| {
+            let ends = of(node)?.ends;
+            (ends != node.ends).then_some(Event::NodeEnds { node: node.id, ends })
+        });
+        changed.chain(ends).collect()
     }
 }
 

@@ -425,6 +425,7 @@ impl Sched {
             expires: None,
             observed: Default::default(),
             wasted: None,
+            ends: None,
             notice: None,
         }));
         id

@@ -346,6 +346,11 @@ pub enum Event {
         node: NodeId,
         why: Option<String>,
     },
+    /// The provider says until when it lends the machine.
+    NodeEnds {
+        node: NodeId,
+        ends: Option<UnixMillis>,
+    },
     /// The provider says when it takes the machine away, or that it does not after all.
     NodeNoticed {
         node: NodeId,

@@ -267,6 +267,7 @@ impl Sched {
             Event::NodeGone { node } => self.on_gone(node),
             Event::NodeMeasured { node, observed } => self.on_measured(node, observed),
             Event::NodeAwaited { node, why } => self.on_awaited(node, why),
+            Event::NodeEnds { node, ends } => self.on_ends(node, ends),
             Event::NodeNoticed { node, notice } => self.on_noticed(node, notice),
             Event::RankStarted { effect, key } => self.on_rank_started(effect, key),
             Event::RankGone { key, effect, proof } => self.on_rank_gone(key, effect, proof),

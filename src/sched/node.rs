@@ -13,7 +13,7 @@ use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, EffectId, NodeId, RankKey};
 use crate::model::node_class;
 use crate::model::state::{BootId, Facts, Node, NodeState, Proof, RankState, Reach, StopWhy, Unusable};
-use crate::model::units::{Millis, Money};
+use crate::model::units::{Millis, Money, UnixMillis};
 
 /// The code of a machine that the provider gave although it is another node's already.
 const HOST_IN_USE: &str = "HostInUse";
@@ -100,6 +100,15 @@ impl Sched {
             return self.ignore();
         }
         self.edit_node(id, |node| node.awaited = why);
+    }
+
+    /// Only said: what is done before it ends follows from the notice.
+    pub(super) fn on_ends(&mut self, id: NodeId, ends: Option<UnixMillis>) {
+        let lent = |node: &&Arc<Node>| !node.host.is_empty() && node.state != NodeState::Leaving && node.ends != ends;
+        if self.nodes.get(&id).filter(lent).is_none() {
+            return self.ignore();
+        }
+        self.edit_node(id, |node| node.ends = ends);
     }
 
     /// Asks for a node again after its back-off.

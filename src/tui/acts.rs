@@ -2,6 +2,7 @@
 //! Pure; the app calls it with the row under the cursor of the pane that has the keys.
 
 mod many;
+pub mod site;
 
 use std::sync::Arc;
 
@@ -63,6 +64,11 @@ pub fn act(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
         C::Hold => on_jobs(subject, cx, JobAct::Hold, "hold", |job| job.state == ExecutionState::Queued && !job.is_held()),
         C::Release => on_jobs(subject, cx, JobAct::Release, "release", |job| job.is_held()),
         C::Priority => priority(cmd, subject, cx),
+        C::Requeue | C::Nice | C::TimeLimit | C::PowerUp | C::PowerDown => {
+            say("select a job or a node in the tables of a cluster of Slurm")
+        }
+        C::Share => site::share(site_of(subject, cx), cx),
+        C::Efficiency => efficiency(subject, cx),
         C::SweepStop | C::SweepPause | C::SweepResume | C::SweepTrim | C::SweepPriority => many::sweep(cmd, subject, cx),
         C::Limit => many::limit(cmd, subject, cx),
         C::NewWorkspace => new_workspace(cmd, subject, cx),
@@ -101,6 +107,28 @@ fn cluster_of(subject: Option<Subject>, cx: &Cx) -> Option<ClusterId> {
         | Subject::Job(_)
         | Subject::Older(_) => None,
     }
+}
+
+/// The cluster that something belongs to.
+fn site_of(subject: Option<Subject>, cx: &Cx) -> Option<ClusterId> {
+    match subject {
+        Some(Subject::Job(id)) => cx.world.job(id).map(|job| job.cluster),
+        subject => cluster_of(subject, cx),
+    }
+}
+
+/// What jobs of Slurm asked for and used; those of one cluster at a time.
+fn efficiency(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
+    let jobs = jobs(subject, cx);
+    let number = |job: &Arc<Job>| {
+        let theirs = &job.away.as_ref()?.theirs;
+        (!theirs.is_empty()).then(|| (job.name.clone(), theirs.clone()))
+    };
+    let Some(cluster) = jobs.iter().find(|job| number(job).is_some()).map(|job| job.cluster) else {
+        return say("select a job that Slurm runs or ran: only Slurm measures what a job used");
+    };
+    let named = jobs.iter().filter(|job| job.cluster == cluster).filter_map(number).collect();
+    vec![UiEffect::Open(Overlay::Site(cluster, crate::tui::overlays::site::SiteOf::Uses(named)))]
 }
 
 fn step_target(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Acted {
@@ -317,7 +345,8 @@ fn experiment_place(id: ExperimentId, cx: &Cx) -> Place {
     Place { workspace, name: experiment.map(|e| e.name.clone()) }
 }
 
-fn cluster_place(id: ClusterId, cx: &Cx) -> Place {
+/// Returns what names a cluster in a request.
+pub fn cluster_place(id: ClusterId, cx: &Cx) -> Place {
     let cluster = cx.world.cluster(id);
     let workspace = cluster.and_then(|c| workspace_name(c.workspace, cx));
     Place { workspace, name: cluster.map(|c| c.name.clone()) }

@@ -159,6 +159,8 @@ pub fn handler(id: CommandId) -> Handler {
         C::Help | C::Palette | C::Quit | C::Interrupt | C::Suspend | C::Redraw | C::Theme => Handler::App,
         C::NextPane | C::PrevPane | C::GoTab | C::Back | C::Forward | C::Zoom | C::Narrower | C::Wider => Handler::App,
         C::Cancel | C::Open | C::CopyCommand => Handler::App,
+        C::FollowOutput => Handler::App,
+        C::Requeue | C::Nice | C::TimeLimit | C::PowerUp | C::PowerDown | C::Share | C::Efficiency => Handler::Acts,
         C::Failures | C::Edit | C::Shell | C::Port | C::Bookmark | C::Bookmarks => Handler::App,
         C::Menu | C::Doctor | C::Tour | C::ImportHosts | C::Apply | C::Demo | C::Run => Handler::App,
         C::SweepStop | C::SweepPause | C::SweepResume | C::SweepTrim | C::SweepPriority | C::Limit => Handler::Acts,

@@ -2,8 +2,9 @@
 
 use crate::model::ids::{JobId, NodeId, SweepId};
 use crate::model::request::{FilesOf, GpuRule, JobAct, JobRef, NodeAct, NodeRef, Place, Request, Scale, SweepAct, SweepRef};
+use crate::model::site::{SiteAct, SiteJobAct, SiteNodeAct};
 use crate::model::spec::cluster::GPU_IDLE_THEN;
-use crate::model::spec::{Deallocation, Priority, ProviderSpec, ScaleSettings};
+use crate::model::spec::{Deallocation, Priority, ProviderSpec, ScaleSettings, SlurmSpec};
 use crate::model::task::Task;
 use crate::tui::subject::Subject;
 use crate::tui::world::World;
@@ -89,13 +90,26 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         Request::CreateCluster { workspace, name, spec } => {
             let mut words = words(&["cluster", "create", name]);
             match &spec.provider {
+                ProviderSpec::Hosts { hosts } if spec.slurm.is_some() => {
+                    words.extend(["--backend", "slurm", "--login"].map(str::to_owned));
+                    words.extend(hosts.first().cloned());
+                    words.extend(spec.slurm.iter().flat_map(|asked| slurm_words(asked)));
+                    return Some(spoken(&in_workspace(words, workspace)));
+                }
+                ProviderSpec::Slurm { allocation } => {
+                    words.extend(["--login".to_owned(), allocation.login.clone()]);
+                    words.extend(slurm_words(&allocation.slurm));
+                    words.extend(
+                        allocation.time.iter().flat_map(|time| ["--allocation-time".to_owned(), format!("{}ms", time.0)]),
+                    );
+                }
                 ProviderSpec::Hosts { hosts } => words.extend(["--hosts".to_owned(), hosts.join(",")]),
                 ProviderSpec::Local => words.extend(["--provider".to_owned(), "local".to_owned()]),
                 ProviderSpec::Class => {
                     words.extend(spec.vm_size.iter().flat_map(|size| ["--vm-size".to_owned(), size.clone()]));
                 }
                 // The screen makes none of these.
-                ProviderSpec::Command { .. } | ProviderSpec::Http { .. } | ProviderSpec::Slurm { .. } => {
+                ProviderSpec::Command { .. } | ProviderSpec::Http { .. } => {
                     words.extend(["--provider".to_owned(), spec.provider.word().to_owned()]);
                 }
             }
@@ -110,6 +124,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
             }
             in_workspace(words, workspace)
         }
+        Request::ActAtSite { cluster, act } => act_at_site_words(cluster, act),
         Request::Sweep { sweep: SweepRef::Id(id), act } => sweep_words(*id, act, world)?,
         Request::Sweep { .. } => return None,
         Request::DeleteCluster { cluster, .. } => named(words(&["cluster", "delete"]), cluster, &["-y"]),
@@ -129,7 +144,6 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::FileServerSpace(_)
         | Request::ShowSite(_)
         | Request::AskSite { .. }
-        | Request::ActAtSite { .. }
         | Request::Usage
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
@@ -147,6 +161,41 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
     };
     let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
     Some(format!("ostler {}", quoted.join(" ")))
+}
+
+fn slurm_words(asked: &SlurmSpec) -> Vec<String> {
+    let said = [("--partition", &asked.partition), ("--account", &asked.account), ("--qos", &asked.qos)];
+    let named = said.into_iter().filter_map(|(word, said)| Some([word.to_owned(), said.clone()?])).flatten();
+    named.chain(asked.options.iter().map(|option| format!("--sbatch-option={option}"))).collect()
+}
+
+fn act_at_site_words(cluster: &Place, act: &SiteAct) -> Vec<String> {
+    let (verb, more, things) = match act {
+        SiteAct::Jobs { ids, act } => match act {
+            SiteJobAct::Cancel => (["job", "cancel"], vec!["-y".to_owned()], ids),
+            SiteJobAct::Hold => (["job", "hold"], Vec::new(), ids),
+            SiteJobAct::Release => (["job", "release"], Vec::new(), ids),
+            SiteJobAct::Requeue => (["job", "requeue"], vec!["-y".to_owned()], ids),
+            SiteJobAct::Nice(amount) => (["job", "nice"], vec![amount.to_string()], ids),
+            SiteJobAct::TimeLimit(limit) => (["job", "time"], vec![format!("{}m", limit.0.div_ceil(60_000))], ids),
+        },
+        SiteAct::Nodes { names, act } => match act {
+            SiteNodeAct::Drain { why } => (["node", "drain"], vec!["--reason".to_owned(), why.clone()], names),
+            SiteNodeAct::Resume => (["node", "undrain"], Vec::new(), names),
+            SiteNodeAct::PowerUp => (["node", "power-up"], Vec::new(), names),
+            SiteNodeAct::PowerDown => (["node", "power-down"], Vec::new(), names),
+        },
+    };
+    let things: Vec<String> = more.into_iter().chain(things.iter().cloned()).collect();
+    site_words(&[&["cluster"], verb.as_slice()].concat(), &things, cluster)
+}
+
+/// Returns the words of a verb about things that Slurm has, by the cluster in which they are.
+pub fn site_words(verb: &[&str], things: &[String], cluster: &Place) -> Vec<String> {
+    let mut all = words(verb);
+    all.extend(things.iter().cloned());
+    all.extend(cluster.name.iter().flat_map(|name| ["-c".to_owned(), name.clone()]));
+    in_workspace(all, &cluster.workspace)
 }
 
 fn sweep_words(id: SweepId, act: &SweepAct, world: &World) -> Option<Vec<String>> {

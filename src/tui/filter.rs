@@ -7,6 +7,8 @@ use std::fmt;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use crate::model::names::expand_hosts;
+use crate::model::site::{SiteJob, SiteNode};
 use crate::model::spec::token;
 use crate::model::state::{Job, Node};
 use crate::model::units::Millis;
@@ -32,6 +34,14 @@ pub enum Field {
     Param,
     /// How long ago a job was submitted, started or ended at most: `since:2h`.
     Since,
+    /// Whose a job of Slurm's queue is, or who has a node of Slurm's; `you` is oneself: `user:ana`.
+    User,
+    /// A partition of Slurm's.
+    Partition,
+    /// The account that pays for a job of Slurm's queue.
+    Account,
+    /// The quality of service of a job of Slurm's queue.
+    Qos,
 }
 
 /// How a parameter is compared: `lr>0.01`.
@@ -114,6 +124,10 @@ const FIELDS: &[(&str, Field)] = &[
     ("exit", Field::Exit),
     ("param", Field::Param),
     ("since", Field::Since),
+    ("user", Field::User),
+    ("partition", Field::Partition),
+    ("account", Field::Account),
+    ("qos", Field::Qos),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,10 +234,52 @@ impl Filter {
             && self.name(&job.name)
     }
 
+    /// Says whether a job of Slurm's queue passes: words are matched with its number, its name, its user and its partition.
+    pub fn site_job(&self, job: &SiteJob) -> bool {
+        let words = || self.name(&format!("{} {} {} {}", job.id, job.name, job.user, job.partition));
+        self.compared.is_empty() && self.exact.iter().all(|e| e.not != site_job_has(job, e)) && words()
+    }
+
+    /// Says whether a node of Slurm's passes, on which these have jobs.
+    pub fn site_node<'a>(&self, node: &SiteNode, users: impl Iterator<Item = &'a str>) -> bool {
+        let users: Vec<&str> = users.collect();
+        self.compared.is_empty()
+            && self.exact.iter().all(|e| e.not != site_node_has(node, &users, e))
+            && (self.name(&node.name) || users.iter().any(|user| self.name(user)))
+    }
+
     /// Says whether a node passes.
     pub fn node(&self, node: &Node, world: &World) -> bool {
         // Nodes have no parameters.
         self.compared.is_empty() && self.exact.iter().all(|e| e.not != node_has(node, e, world)) && self.name(&node.name)
+    }
+}
+
+fn site_job_has(job: &SiteJob, exact: &Exact) -> bool {
+    let value = exact.value.as_str();
+    match exact.field {
+        Field::State if "queued".starts_with(value) && !value.is_empty() => job.waits(),
+        Field::State if value == "held" => job.held(),
+        Field::State => job.state.to_lowercase().starts_with(value),
+        Field::Node => expand_hosts(&job.on).is_ok_and(|names| names.iter().any(|name| same(name, value))),
+        Field::User => same(&job.user, value) || (job.mine && value == "you"),
+        Field::Partition => job.partition.split(',').any(|name| same(name, value)),
+        Field::Account => same(&job.account, value),
+        Field::Qos => same(&job.qos, value),
+        Field::Priority => job.priority.to_string() == value,
+        Field::Cluster | Field::Experiment | Field::Exit | Field::Param | Field::Since => false,
+    }
+}
+
+fn site_node_has(node: &SiteNode, users: &[&str], exact: &Exact) -> bool {
+    let value = exact.value.as_str();
+    match exact.field {
+        Field::State => node.state.to_lowercase().starts_with(value) || node.standing().1.contains(value),
+        Field::Node => same(&node.name, value),
+        Field::User => users.iter().any(|user| same(user, value)),
+        Field::Partition => node.partitions.iter().any(|name| same(name, value)),
+        Field::Account | Field::Qos | Field::Priority => false,
+        Field::Cluster | Field::Experiment | Field::Exit | Field::Param | Field::Since => false,
     }
 }
 
@@ -240,6 +296,8 @@ fn job_has(job: &Job, exact: &Exact, world: &World) -> bool {
         Field::Experiment => world.experiment(job.experiment).is_some_and(|e| same(&e.name, value)),
         Field::Priority => priority_word(job.priority) == value,
         Field::Exit => job.exit_code.is_some_and(|code| code.to_string() == value),
+        // Those are of Slurm's queue.
+        Field::User | Field::Partition | Field::Account | Field::Qos => false,
         Field::Since => Millis::parse(value).is_ok_and(|span| {
             let newest = [Some(job.created), job.started, job.ended].into_iter().flatten().max();
             newest.is_some_and(|at| world.at.since(at) <= span)
@@ -259,5 +317,6 @@ fn node_has(node: &Node, exact: &Exact, world: &World) -> bool {
         Field::Node => same(&node.name, value),
         Field::Cluster => world.cluster(node.cluster).is_some_and(|c| same(&c.name, value)),
         Field::Experiment | Field::Priority | Field::Exit | Field::Param | Field::Since => false,
+        Field::User | Field::Partition | Field::Account | Field::Qos => false,
     }
 }

@@ -9,6 +9,7 @@ use crate::model::cost::Use;
 use crate::model::ids::{ClusterId, ExperimentId, FileServerId, GroupId, JobId, NodeId, WorkspaceId};
 use crate::model::names::same_name;
 use crate::model::rule::Fired;
+use crate::model::site_index::SiteIndex;
 use crate::model::snapshot::{Change, RowKey, Snapshot, Update};
 use crate::model::spec::Priority;
 use crate::model::state::{Cluster, DEFAULT_GROUP, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Workspace};
@@ -112,6 +113,7 @@ pub struct World {
     queues: BTreeMap<ClusterId, BTreeSet<(Reverse<Priority>, JobId)>>,
     live: BTreeSet<JobId>,
     stopping: BTreeSet<JobId>,
+    sites: BTreeMap<ClusterId, Arc<SiteIndex>>,
 }
 
 /// What an update changed, for whoever keeps something of their own.
@@ -245,10 +247,10 @@ impl World {
 
     fn index(&mut self, change: &Change) {
         match change {
-            Change::Group(_) | Change::Workspace(_) | Change::Sweep(_) | Change::Site(_) => {}
-            Change::Gone(
-                RowKey::Group(_) | RowKey::Workspace(_) | RowKey::FileServer(_) | RowKey::Sweep(_) | RowKey::Site(_),
-            ) => {}
+            Change::Group(_) | Change::Workspace(_) | Change::Sweep(_) => {}
+            Change::Gone(RowKey::Group(_) | RowKey::Workspace(_) | RowKey::FileServer(_) | RowKey::Sweep(_)) => {}
+            Change::Site(site) => drop(self.sites.insert(site.cluster, Arc::new(SiteIndex::new(site.clone())))),
+            Change::Gone(RowKey::Site(id)) => drop(self.sites.remove(id)),
             Change::FileServer(row) => {
                 self.file_servers.entry(row.workspace).or_default().insert((row.name.clone(), row.id));
             }
@@ -267,6 +269,7 @@ impl World {
                 self.nodes.remove(id);
                 self.counts.remove(id);
                 self.queues.remove(id);
+                self.sites.remove(id);
             }
             Change::Gone(RowKey::Experiment(id)) => {
                 self.jobs.remove(id);
@@ -410,6 +413,26 @@ impl World {
         self.snapshot.clusters.get(&id)
     }
 
+    /// Returns what those say who place the jobs of a cluster, indexed.
+    pub fn site(&self, id: ClusterId) -> Option<&Arc<SiteIndex>> {
+        self.sites.get(&id)
+    }
+
+    /// Returns how many nodes of a cluster can work, and how many there are to be: of one of Slurm's, how many of Slurm's take work, and
+    /// how many it has.
+    pub fn ready_of(&self, id: ClusterId) -> (u32, u32) {
+        match (self.site(id), self.cluster(id)) {
+            (Some(index), _) => (index.counts.idle + index.counts.running, index.counts.total()),
+            (None, Some(cluster)) => (self.counts_of(id).ready(), cluster.spec.scale_settings.target().0),
+            (None, None) => (0, 0),
+        }
+    }
+
+    /// Says whether Slurm places the jobs of a cluster.
+    pub fn is_site(&self, id: ClusterId) -> bool {
+        self.cluster(id).is_some_and(|cluster| cluster.spec.slurm.is_some())
+    }
+
     /// Returns a node.
     pub fn node(&self, id: NodeId) -> Option<&Arc<Node>> {
         self.snapshot.nodes.get(&id)
@@ -506,7 +529,8 @@ impl World {
             totals.running += experiment.tally.running + experiment.tally.terminating;
             totals.queued += experiment.tally.queued;
         }
-        for (id, cluster) in &self.snapshot.clusters {
+        // The nodes of a cluster that Slurm places on are neither ours nor wanted by us.
+        for (id, cluster) in self.snapshot.clusters.iter().filter(|(_, cluster)| cluster.spec.slurm.is_none()) {
             totals.ready += self.counts_of(*id).ready();
             totals.wanted += cluster.spec.scale_settings.target().0;
         }

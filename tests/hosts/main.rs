@@ -23,6 +23,7 @@ mod queue;
 mod refused;
 mod restart;
 mod scale;
+mod screen_slurm;
 mod setup;
 mod shared;
 mod slurm;

@@ -494,5 +494,5 @@ fn the_table_of_jobs_is_sorted() {
     screen.keys("j j j j j tab o");
     assert!(first(&screen).0.contains("job+"), "{:?}", first(&screen));
     screen.keys("shift-tab g tab o");
-    assert!(screen.text().contains("the table of an experiment"), "{}", screen.text());
+    assert!(screen.text().contains("the tables of an experiment"), "{}", screen.text());
 }

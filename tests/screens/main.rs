@@ -14,6 +14,7 @@ mod making;
 mod pictures;
 mod played;
 mod screen;
+mod slurm;
 mod small;
 mod study;
 #[path = "../tables.rs"]

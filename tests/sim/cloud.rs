@@ -115,7 +115,7 @@ pub fn act(world: &mut World, life: u64, deed: Deed) {
             let of_pool = world.cloud.machines.iter().filter(|(tag, _)| tag.pool == pool);
             let found = of_pool.map(|(tag, machine)| {
                 let leaves = world.cloud.notices.get(tag).map(|at| Notice { at: *at, why: String::new() });
-                Found { tag: *tag, machine: machine.clone(), leaves, waits: String::new() }
+                Found { tag: *tag, machine: machine.clone(), leaves, ends: None, waits: String::new() }
             });
             Word::Has(cluster, found.collect())
         }

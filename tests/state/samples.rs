@@ -214,6 +214,7 @@ pub fn node(id: u64) -> Arc<Node> {
             clock_ahead: Some(-6000),
         },
         wasted: Some(UnixMillis(9)),
+        ends: Some(UnixMillis(14)),
         notice: Some(Notice { at: UnixMillis(13), why: "capacity".to_owned() }),
     })
 }

@@ -42,6 +42,9 @@ pub fn reason(node: &Node) -> String {
     if let (NodeState::Allocating, Some(why)) = (&node.state, &node.awaited) {
         parts.push(why.clone());
     }
+    if let Some(lent) = lent(node) {
+        parts.push(lent);
+    }
     if let Some(mismatch) = &node.mismatch {
         parts.push(mismatch.clone());
     }
@@ -50,6 +53,15 @@ pub fn reason(node: &Node) -> String {
     }
     parts.extend(warnings(node, super::cost::now()));
     parts.join("; ")
+}
+
+/// Returns which allocation of Slurm a node is, and how much of it is left.
+fn lent(node: &Node) -> Option<String> {
+    let now = super::cost::now();
+    node.allocation().map(|allocation| match node.ends {
+        Some(at) if at > now => format!("allocation {allocation}, {} left", at.since(now)),
+        Some(_) | None => format!("allocation {allocation}"),
+    })
 }
 
 /// Returns in which of the three ways the node is idle, in words.

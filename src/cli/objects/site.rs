@@ -140,9 +140,8 @@ pub type Holders<'a> = BTreeMap<String, Vec<&'a SiteJob>>;
 pub fn holders(site: &Site) -> Holders<'_> {
     let mut holders = Holders::new();
     for job in &site.jobs {
-        let has = matches!(job.state.as_str(), "RUNNING" | "COMPLETING" | "SUSPENDED" | "CONFIGURING");
-        let names = Some(&job.on).filter(|on| has && !on.is_empty()).and_then(|on| expand_hosts(on).ok());
-        for name in names.unwrap_or_default() {
+        let names = job.has_nodes().then(|| expand_hosts(&job.on).ok());
+        for name in names.flatten().unwrap_or_default() {
             holders.entry(name).or_default().push(job);
         }
     }

@@ -225,6 +225,9 @@ pub struct Node {
     /// From when on it goes when nothing is on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<UnixMillis>,
+    /// Until when its provider lends it, as far as that is known from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<UnixMillis>,
     /// What its samples say of how it is used.
     #[serde(default, skip_serializing_if = "Observed::is_new")]
     pub observed: Observed,
@@ -237,6 +240,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Returns the number of the allocation of Slurm that it is; `None` for any other node.
+    pub fn allocation(&self) -> Option<&str> {
+        self.host.strip_prefix("allocation/")
+    }
+
     /// Says whether it gets no new work: by a person's wish, or because it is to go.
     pub fn is_closed(&self) -> bool {
         self.drained || self.notice.is_some()

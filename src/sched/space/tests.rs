@@ -33,6 +33,7 @@ fn node(id: u64, gpus: u64) -> Node {
         expires: None,
         observed: Default::default(),
         wasted: None,
+        ends: None,
         notice: None,
     }
 }

@@ -363,6 +363,10 @@ impl World {
             return self
                 .tell(Event::NodeAwaited { node, why: at.is_multiple_of(2).then(|| "its turn has not come".to_owned()) });
         }
+        if at % 7 == 5 {
+            let ends = (!at.is_multiple_of(3)).then(|| now + Millis::from_secs(u64::from(at)));
+            return self.tell(Event::NodeEnds { node, ends });
+        }
         let bit = |n: u16| at >> n & 1 == 1;
         let observed = Observed {
             gpus: u32::from(at % 3),

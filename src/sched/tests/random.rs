@@ -27,7 +27,7 @@ fn everything_happens_sometimes() {
         allocating preparing idle running unusable leaving
         SettingsChanged ExperimentCapped AutoScaleAsked TerminateTakenBack RetryAsked EndedJobDeleted DaemonAsked AcquireFailed RankGone Deadline
         SweepCreated SweepExpanded SweepExtended SweepTrimmed SweepHeld SweepPriority SweepStopped SweepDeleted StoppedEarly RuleFired InvalidMember
-        NodeMeasured NodeNoticed ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
+        NodeMeasured NodeEnds NodeNoticed ClusterDeleteAsked ExperimentDeleteAsked WorkspaceDeleteAsked";
     let sentences = [
         "stopped: Terminate",
         "stopped: Limit",

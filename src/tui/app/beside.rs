@@ -154,7 +154,34 @@ impl App {
         }
     }
 
+    /// What the row under the cursor of a site's table is, when it is nothing of ours.
+    fn picked(&self) -> Option<acts::site::Picked> {
+        let ours = matches!(self.subject(), Some(Subject::Job(_)));
+        (self.cx.focus == PaneId::Detail && !ours).then(|| self.detail.picked()).flatten()
+    }
+
+    /// Runs a verb about a row of a site's table in the screen's place.
+    fn beside_site(&mut self, verb: &str, picked: &acts::site::Picked) -> Vec<UiEffect> {
+        match acts::site::beside(verb, picked, &self.cx) {
+            Ok((words, after)) => self.aside(words, after),
+            Err(why) => say(ToastKind::Info, why),
+        }
+    }
+
+    /// Follows what a job of Slurm's queue writes; the log of one of ours is in the log pane.
+    pub(super) fn follow_output(&mut self) -> Vec<UiEffect> {
+        match self.picked() {
+            Some(picked) => self.beside_site("logs", &picked),
+            None => {
+                say(ToastKind::Info, "the log pane follows the jobs of ostler; this is for others of yours in Slurm's queue")
+            }
+        }
+    }
+
     pub(super) fn shell(&mut self) -> Vec<UiEffect> {
+        if let Some(picked) = self.picked() {
+            return self.beside_site("shell", &picked);
+        }
         if let Some(Subject::Job(id)) = self.subject()
             && let Some(job) = self.cx.world.job(id)
             && job.away.is_some()

@@ -128,6 +128,11 @@ impl App {
     }
 
     pub(super) fn on_act(&mut self, cmd: &Cmd) -> Vec<UiEffect> {
+        // Rows of a site's tables are not things of ours.
+        let picked = (self.cx.focus == PaneId::Detail).then(|| self.detail.picked()).flatten();
+        if let Some(effects) = picked.and_then(|picked| acts::site::act(cmd, &picked, &self.cx)) {
+            return effects;
+        }
         let subject = self.subject();
         match acts::act(cmd, subject, &self.cx) {
             acts::Acted::Propose(cluster, target) => self.propose(cluster, target),
@@ -166,6 +171,7 @@ impl App {
             CommandId::Failures => return vec![UiEffect::Open(Overlay::Failures(self.subject()))],
             CommandId::Edit => return self.edit(),
             CommandId::Shell => return self.shell(),
+            CommandId::FollowOutput => return self.follow_output(),
             CommandId::Port => return self.forward(cmd),
             CommandId::Bookmark => return self.bookmark(),
             CommandId::Bookmarks => return self.go_bookmark(cmd),

@@ -17,6 +17,7 @@ pub mod ports;
 pub mod question;
 mod reader;
 pub mod set_up_logs;
+pub mod site;
 pub mod tour;
 pub mod why;
 
@@ -70,6 +71,8 @@ pub enum Overlay {
     Doctor,
     /// Hosts to make a cluster of.
     Hosts,
+    /// What Slurm knows of something.
+    Site(ClusterId, site::SiteOf),
     /// The tour.
     Tour,
 }
@@ -159,6 +162,10 @@ pub fn open(overlay: Overlay, number: u64, cx: &Cx) -> (Box<dyn Pane>, Vec<UiEff
         Overlay::Hosts => {
             let (hosts, effects) = hosts::Hosts::new(number);
             (Box::new(hosts), effects)
+        }
+        Overlay::Site(cluster, of) => {
+            let (window, effects) = site::SiteWindow::new(cluster, of, number, cx);
+            (Box::new(window), effects)
         }
         Overlay::Tour => (Box::<tour::Tour>::default(), Vec::new()),
     }

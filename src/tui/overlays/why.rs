@@ -1,4 +1,5 @@
-//! Why a job waits: the one reason, its place in the queue, the word on each node, and the smallest change that helps.
+//! Why a job waits: the one reason, its place in the queue, the word on each node, and the smallest change that helps; of one that
+//! waits in Slurm, when Slurm expects it to start and of what its priority is made.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,6 +11,9 @@ use crate::commands::{Cmd, CommandId, Scope};
 use crate::model::fault::Fault;
 use crate::model::ids::JobId;
 use crate::model::request::{JobRef, Reply, Request, Why};
+use crate::model::site_ask::{SiteAsk, SiteSaid};
+use crate::model::state::job::Away;
+use crate::tui::acts::cluster_place;
 use crate::tui::cx::Cx;
 use crate::tui::msg::{Asker, Ticket};
 use crate::tui::pane::{News, Pane, UiEffect};
@@ -19,12 +23,26 @@ use crate::tui::theme::Role;
 /// Prose is hard to read in longer lines.
 const WIDTH_MAX: u16 = 76;
 
+/// What is known of a priority.
+#[derive(Debug)]
+enum Priority {
+    /// It has none, or it is not asked for yet.
+    None,
+    /// It is being asked for.
+    Asked,
+    /// The answer.
+    Said(Result<SiteSaid, Fault>),
+}
+
 /// The answer to "why".
 #[derive(Debug)]
 pub struct WhyView {
+    job: JobId,
     name: String,
     number: u64,
     answer: Option<Result<Why, Fault>>,
+    /// Of what its priority is made, where Slurm has one; asked for once the reason is there.
+    priority: Priority,
     top: usize,
     rows: usize,
     height: usize,
@@ -36,7 +54,7 @@ impl WhyView {
         let name = cx.world.job(job).map_or_else(|| job.to_string(), |j| shown(&j.name));
         let ticket = Ticket { from: Asker::Overlay, number };
         let ask = UiEffect::Ask(ticket, Request::WhyJob(JobRef::Id(job)));
-        (Self { name, number, answer: None, top: 0, rows: 1, height: 1 }, vec![ask])
+        (Self { job, name, number, answer: None, priority: Priority::None, top: 0, rows: 1, height: 1 }, vec![ask])
     }
 
     fn lines(&self, cx: &Cx, width: usize) -> Vec<Line<'static>> {
@@ -58,10 +76,24 @@ impl WhyView {
         if why.place > 0 {
             lines.push(Line::from(vec![Span::styled("place in the queue  ", muted), Span::from(why.place.to_string())]));
         }
-        if let Some(at) = why.starts {
-            let when = format!("in {} at the latest", at.since(cx.now));
+        let away = self.away(cx);
+        if let Some(at) = why.starts.or_else(|| away.and_then(|away| away.starts)) {
+            // Slurm's word is a guess that it makes anew; ours holds as long as time limits do.
+            let sure = if away.is_some() { "as Slurm expects now" } else { "at the latest" };
+            let when = if at > cx.now { format!("in {}, {sure}", at.since(cx.now)) } else { "at any moment".to_owned() };
+            let when = when.replace(", at the latest", " at the latest");
             lines.push(Line::from(vec![Span::styled("starts  ", muted), Span::from(when)]));
         }
+        if let Some(away) = away {
+            if why.starts.or(away.starts).is_none() {
+                let text = Span::from("Slurm has not said when");
+                lines.push(Line::from(vec![Span::styled("starts  ", muted), text]));
+            }
+            let place = if away.place.is_empty() { String::new() } else { format!(", {}", away.place) };
+            let text = shown(&format!("{}{place}", away.theirs));
+            lines.push(Line::from(vec![Span::styled("Slurm's job  ", muted), Span::from(text)]));
+        }
+        self.priority_lines(&mut lines, cx, width);
         if let Some(change) = &why.change {
             lines.push(Line::default());
             lines.push(Line::from(Span::styled("what would let it run", muted)));
@@ -84,6 +116,37 @@ impl WhyView {
             lines.extend(parts.map(|part| Line::from(format!("{:width$}{part}", "", width = names + 4))));
         }
         lines
+    }
+
+    /// What Slurm has said of the job, while it waits there.
+    fn away<'a>(&self, cx: &'a Cx) -> Option<&'a Away> {
+        let job = cx.world.job(self.job)?;
+        job.away.as_deref().filter(|away| away.waits && !away.theirs.is_empty())
+    }
+
+    fn priority_lines(&self, lines: &mut Vec<Line<'static>>, cx: &Cx, width: usize) {
+        let (muted, text) = (cx.style(Role::Muted), cx.style(Role::Text));
+        let head = |words: String| Line::from(vec![Span::styled("priority  ", muted), Span::styled(words, text)]);
+        match &self.priority {
+            Priority::None => {}
+            Priority::Asked => lines.push(head("asking Slurm of what it is made …".to_owned())),
+            Priority::Said(Ok(SiteSaid::Priorities { in_order: true, .. })) => {
+                lines.push(head("by order of submission".to_owned()));
+            }
+            Priority::Said(Ok(SiteSaid::Priorities { jobs, notes, .. })) => {
+                if let Some(priority) = jobs.first() {
+                    lines.push(head(format!("{}, the higher the sooner", priority.total)));
+                    for (name, part) in priority.parts.iter().filter(|(_, part)| *part != 0) {
+                        lines.push(Line::from(Span::styled(format!("{part:>18}  {}", shown(name)), text)));
+                    }
+                }
+                for note in notes {
+                    lines.extend(wrap(&shown(note), width).into_iter().map(|l| Line::from(Span::styled(l, muted))));
+                }
+            }
+            Priority::Said(Ok(_)) => lines.push(head("not known".to_owned())),
+            Priority::Said(Err(fault)) => lines.push(head(format!("not known: {}", shown(&fault.message)))),
+        }
     }
 
     fn scroll(&mut self, by: isize) {
@@ -112,15 +175,31 @@ impl Pane for WhyView {
         matches!(everywhere, CommandId::Why | CommandId::Quit).then(|| vec![UiEffect::Close])
     }
 
-    fn hear(&mut self, news: &News<'_>, _cx: &Cx) -> Vec<UiEffect> {
+    fn hear(&mut self, news: &News<'_>, cx: &Cx) -> Vec<UiEffect> {
         if let News::Reply(number, reply) = news
             && *number == self.number
         {
+            if self.answer.is_some() {
+                self.priority = Priority::Said(match reply {
+                    Ok(Reply::SiteSaid(said)) => Ok((**said).clone()),
+                    Ok(_) => Err(Fault::internal("the core answered something else")),
+                    Err(fault) => Err(fault.clone()),
+                });
+                return Vec::new();
+            }
             self.answer = Some(match reply {
                 Ok(Reply::Why(why)) => Ok(why.clone()),
                 Ok(_) => Err(Fault::internal("the core answered something else")),
                 Err(fault) => Err(fault.clone()),
             });
+            let job = cx.world.job(self.job).map(|job| job.cluster);
+            if let (Some(Ok(_)), Some(away), Some(cluster)) = (&self.answer, self.away(cx), job) {
+                self.priority = Priority::Asked;
+                // The members of an array have one priority until they start.
+                let ids = vec![away.theirs.split('_').next().unwrap_or_default().to_owned()];
+                let request = Request::AskSite { cluster: cluster_place(cluster, cx), ask: SiteAsk::Priorities { ids } };
+                return vec![UiEffect::Ask(Ticket { from: Asker::Overlay, number: self.number }, request)];
+            }
         }
         Vec::new()
     }

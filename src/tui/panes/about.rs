@@ -5,8 +5,9 @@ use std::sync::Arc;
 use ratatui::text::Line;
 
 use super::about_experiment::JobColumns;
+use super::site_tables::SiteRows;
 use super::study::Study;
-use super::{about_cluster, about_experiment, about_file_server, about_job, about_node, about_workspace, loads};
+use super::{about_cluster, about_experiment, about_file_server, about_job, about_node, about_site, about_workspace, loads};
 use crate::commands::CommandId;
 use crate::model::ids::{ClusterId, ExperimentId, JobId, WorkspaceId};
 use crate::tui::cx::Cx;
@@ -29,6 +30,8 @@ pub enum Kind {
     Clusters,
     /// A cluster.
     Cluster,
+    /// A cluster whose jobs Slurm places.
+    Site,
     /// A node.
     Node,
     /// The file servers of a workspace.
@@ -56,6 +59,8 @@ pub enum Tab {
     Nodes,
     /// What waits.
     Queue,
+    /// The partitions of a site.
+    Partitions,
     /// Curves of what it did over time.
     History,
     /// What it has cost, and what it may cost.
@@ -91,6 +96,7 @@ impl Tab {
             Self::Scaling => "Scaling",
             Self::Nodes => "Nodes",
             Self::Queue => "Queue",
+            Self::Partitions => "Partitions",
             Self::History => "History",
             Self::Cost => "Cost",
             Self::Quota => "Quota",
@@ -109,8 +115,9 @@ impl Tab {
 
 impl Kind {
     /// Returns the kind of a thing.
-    pub fn of(subject: Option<Subject>) -> Self {
+    pub fn of(subject: Option<Subject>, cx: &Cx) -> Self {
         match subject {
+            Some(Subject::Cluster(id)) if cx.world.is_site(id) => Self::Site,
             None => Self::Nothing,
             Some(Subject::Group(_)) => Self::Group,
             Some(Subject::FileServers(_)) => Self::FileServers,
@@ -133,6 +140,7 @@ impl Kind {
             Self::Group | Self::FileServer => &[Tab::Overview, Tab::Events],
             Self::Clusters | Self::FileServers | Self::Experiments => &[Tab::List],
             Self::Cluster => &[Tab::Scaling, Tab::Nodes, Tab::Queue, Tab::History, Tab::Events],
+            Self::Site => &[Tab::Overview, Tab::Queue, Tab::Partitions, Tab::Nodes, Tab::Events],
             Self::Node => &[Tab::Overview, Tab::History, Tab::Events],
             Self::Experiment => &[Tab::Jobs, Tab::Curves, Tab::Scatter, Tab::Parallel, Tab::Events],
             Self::Job => &[Tab::Overview, Tab::Params, Tab::Nodes, Tab::Metrics, Tab::Files, Tab::Events],
@@ -159,6 +167,8 @@ pub enum Rows {
     FileServers(WorkspaceId),
     /// The experiments of a workspace.
     Experiments(WorkspaceId),
+    /// What Slurm has.
+    Site(SiteRows),
     /// These, which are about nothing else on the screen.
     Given(Vec<Row>),
 }
@@ -181,7 +191,7 @@ pub struct TableContent {
 impl TableContent {
     /// The name of the table in the configuration.
     fn view(&self) -> &'static str {
-        match self.rows {
+        match &self.rows {
             Rows::Nodes(..) => "nodes",
             Rows::Queue(_) => "queue",
             Rows::Jobs(..) | Rows::Sorted(..) => "jobs",
@@ -189,6 +199,7 @@ impl TableContent {
             Rows::Clusters(_) => "clusters",
             Rows::FileServers(_) => "file-servers",
             Rows::Experiments(_) => "experiments",
+            Rows::Site(SiteRows { table, .. }) => about_site::view(*table),
             Rows::Given(_) => "",
         }
     }
@@ -246,6 +257,7 @@ impl Content {
             Rows::Jobs(id, _) => world.jobs_of(*id).get(at).map(|id| Subject::Job(*id)),
             Rows::Sorted(jobs, _) => jobs.get(at).map(|id| Subject::Job(*id)),
             Rows::Ranks(id) => about_job::rank_node(*id, at, cx).map(Subject::Node),
+            Rows::Site(rows) => rows.ours(at).map(Subject::Job),
             Rows::Given(_) => None,
             Rows::Clusters(id) => world.clusters_of(*id).nth(at).map(Subject::Cluster),
             Rows::FileServers(id) => world.file_servers_of(*id).nth(at).map(Subject::FileServer),
@@ -275,6 +287,7 @@ impl Content {
                 about_experiment::job_row(id, columns, cx)
             }
             (Rows::Ranks(id), _) => about_job::rank_row(*id, at, cx),
+            (Rows::Site(rows), _) => about_site::row(rows, at, cx),
             (Rows::Given(rows), _) => rows.get(at).cloned().unwrap_or_default(),
             (Rows::Clusters(_), Some(Subject::Cluster(id))) => about_workspace::cluster_row(id, cx),
             (Rows::FileServers(_), Some(Subject::FileServer(id))) => about_file_server::row(id, cx),

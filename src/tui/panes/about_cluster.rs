@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ratatui::text::{Line, Span};
 
 use super::about::{self, Content, Rows, Tab, TableContent};
-use super::loads;
 use super::tree_draw::node_role;
+use super::{about_site, loads};
 use crate::commands::CommandId;
 use crate::model::alike::strangers;
 use crate::model::cost::Standing;
@@ -30,10 +30,15 @@ use crate::tui::world::NodeCounts;
 const NODES_DRAWN_MAX: usize = 512;
 /// Unusable nodes told of in full below the table of nodes.
 const UNUSABLE_TOLD_MAX: usize = 8;
+/// Nodes that are waited for told of in full there.
+const AWAITED_TOLD_MAX: usize = 4;
 
 /// Returns what a tab of a cluster shows.
 pub fn content(id: ClusterId, tab: Tab, width: u16, cx: &Cx) -> Content {
     let Some(cluster) = cx.world.cluster(id) else { return Content::Lines(Vec::new()) };
+    if cx.world.is_site(id) {
+        return Content::Lines(about_site::lines(cluster, tab, width, cx));
+    }
     match tab {
         Tab::Nodes => nodes_tab(cluster, width, cx),
         Tab::Queue => queue_tab(cluster, width, cx),
@@ -42,6 +47,7 @@ pub fn content(id: ClusterId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::History => Content::Lines(Vec::new()),
         Tab::Welcome
         | Tab::Overview
+        | Tab::Partitions
         | Tab::Scaling
         | Tab::Cost
         | Tab::Quota
@@ -89,7 +95,17 @@ fn scaling_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         ProviderSpec::Command { hooks } => facts.text("hosts", &format!("by `{}`", shown(&hooks.acquire)), text),
         ProviderSpec::Http { api } => facts.text("hosts", &format!("by {}", shown(&api.url)), text),
         ProviderSpec::Slurm { allocation } => {
-            facts.text("hosts", &format!("allocations of Slurm, by {}", shown(&allocation.login)), text);
+            let each = allocation.time.map(|time| format!(", each for {time}")).unwrap_or_default();
+            facts.text("hosts", &format!("allocations of Slurm, by {}{each}", shown(&allocation.login)), text);
+            let waits = |node: &&std::sync::Arc<Node>| node.state == NodeState::Allocating;
+            let awaited: Vec<_> =
+                cx.world.nodes_of(cluster.id).iter().filter_map(|id| cx.world.node(*id)).filter(waits).collect();
+            if let Some(first) = awaited.first() {
+                let why = first.awaited.as_deref().map_or_else(|| "asked for".to_owned(), shown);
+                let each =
+                    if awaited.len() > 1 { format!("{} wait, the first: ", awaited.len()) } else { "1 waits: ".to_owned() };
+                facts.text("", &format!("{each}{why}"), muted);
+            }
         }
     }
     taken_away(cluster, &mut facts, cx);
@@ -238,7 +254,8 @@ fn node_map(id: ClusterId, width: u16, cx: &Cx) -> Vec<Vec<Span<'static>>> {
     drawn.chunks(per_line).map(|line| line.iter().map(symbol).collect()).collect()
 }
 
-fn errors(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
+/// Adds what its provider did not do.
+pub fn errors(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
     // What a provider did not do counts for the cluster, and what a node met for the node alone.
     let waits = cluster.auto.retry_at.is_some() || cluster.auto.paused;
     if waits && !cx.look.readonly {
@@ -258,7 +275,7 @@ fn errors(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
 }
 
 fn nodes_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
-    let columns = vec![
+    let mut columns = vec![
         Column::left("node", Width::Between(12, 24)),
         Column::left("state", Width::Cells(12)),
         Column::right("since", 6),
@@ -268,6 +285,11 @@ fn nodes_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
         Column::right("memory", 6),
         Column::right("power", 6),
     ];
+    if cluster.spec.provider.is_slurm() {
+        columns.splice(3..3, [Column::left("allocation", Width::Cells(10)), Column::right("left", 6)]);
+        // What is told of a node that is not there stands below in full.
+        columns[0].width = Width::Between(8, 24);
+    }
     let nodes = cx.world.nodes_of(cluster.id);
     let mut above = Vec::new();
     if nodes.is_empty() {
@@ -283,6 +305,10 @@ fn nodes_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Content {
         let head = format!("{} {}: {}", cx.glyph(Glyph::Alert), shown(&node.name), shown(&why.step));
         facts.prose(&head, cx.style(Role::Unusable));
         facts.prose(&shown(&why.message), cx.style(Role::Text));
+    }
+    let awaited = nodes.iter().filter_map(|id| cx.world.node(*id)).filter(|node| node.state == NodeState::Allocating);
+    for (node, why) in awaited.filter_map(|node| Some((node, node.awaited.as_deref()?))).take(AWAITED_TOLD_MAX) {
+        facts.prose(&format!("{} {} waits: {}", cx.glyph(Glyph::Queued), node.id, shown(why)), cx.style(Role::Muted));
     }
     let table = TableContent {
         above,
@@ -304,22 +330,39 @@ pub fn node_row(id: NodeId, samples: &loads::Samples, cx: &Cx) -> Row {
     let name = if node.name.is_empty() { node.id.to_string() } else { shown(&node.name) };
     let word = format!("{} {}", cx.glyph(Glyph::node(&node.state)), node.state.word());
     let (memory, power) = loads::memory_and_power(node, samples, cx);
-    vec![
+    let reason = node_reason(node, cx);
+    let mut row = vec![
         Span::styled(name, style(Role::Text)),
         Span::styled(word, style(node_role(&node.state))),
         Span::styled(cx.now.since(node.since).to_string(), style(Role::Muted)),
         Span::styled(jobs, style(Role::Text)),
         Span::styled(loads::cell(node, samples, cx), style(Role::Running)),
-        Span::styled(node_reason(node, cx), style(Role::Muted)),
+        Span::styled(reason, style(Role::Muted)),
         Span::styled(memory, style(Role::Muted)),
         Span::styled(power, style(Role::Muted)),
-    ]
+    ];
+    if cx.world.cluster(node.cluster).is_some_and(|cluster| cluster.spec.provider.is_slurm()) {
+        let left = node.ends.map(|at| if at > cx.now { at.since(cx.now).to_string() } else { "none".to_owned() });
+        let number = Span::styled(shown(node.allocation().unwrap_or_default()), style(Role::Text));
+        row.splice(3..3, [number, Span::styled(left.unwrap_or_default(), style(Role::Muted))]);
+    }
+    row
 }
 
 /// Returns in how long a node that is out of sight is tried again; nothing when that is not known.
 pub fn countdown(next_try: Option<UnixMillis>, cx: &Cx) -> Option<String> {
     let at = next_try?;
     Some(if at > cx.now { format!("next try in {}", at.since(cx.now)) } else { "being tried now".to_owned() })
+}
+
+/// Returns which allocation of Slurm a node is, and how much of it is left.
+pub fn allocation(node: &Node, cx: &Cx) -> Option<String> {
+    let number = shown(node.allocation()?);
+    Some(match node.ends {
+        Some(at) if at > cx.now => format!("allocation {number}, {} left", at.since(cx.now)),
+        Some(_) => format!("allocation {number}, at its end"),
+        None => format!("allocation {number}"),
+    })
 }
 
 /// Returns why a node is as it is, in a few words.
@@ -329,6 +372,9 @@ pub fn node_reason(node: &Node, cx: &Cx) -> String {
         (_, Reach::Lost { since, why, next_try }) => {
             let next = countdown(*next_try, cx).map(|next| format!(" · {next}")).unwrap_or_default();
             format!("not seen for {}{next}: {}", cx.now.since(*since), shown(why))
+        }
+        (NodeState::Allocating, Reach::Never | Reach::Seen) if node.awaited.is_some() => {
+            shown(node.awaited.as_deref().unwrap_or_default())
         }
         (_, Reach::Never | Reach::Seen) if node.drained => "drained: no new work".to_owned(),
         (_, Reach::Never | Reach::Seen) => match warnings(node, cx.now).into_iter().next() {
@@ -388,7 +434,8 @@ pub fn queue_row(at: usize, id: JobId, cx: &Cx) -> Row {
     ]
 }
 
-fn events_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
+/// Returns what happened to a cluster and what was done here.
+pub fn events_tab(cluster: &Cluster, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     let mut facts = Facts::new(cx, width);
     let text = cx.style(Role::Text);
     facts.text(&format!("{} ago", cx.now.since(cluster.created)), "made", text);

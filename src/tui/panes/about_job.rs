@@ -6,6 +6,7 @@ use super::about::{self, Content, Rows, Tab, TableContent};
 use super::study::table;
 use super::tree_draw::{job_role, job_symbol};
 use super::{failure_word, run_time};
+use crate::commands::CommandId;
 use crate::model::ids::{JobId, NodeId, RankRole};
 use crate::model::spec::{Demand, token};
 use crate::model::state::job::AfterStop;
@@ -41,6 +42,7 @@ pub fn content(id: JobId, tab: Tab, width: u16, cx: &Cx) -> Content {
         Tab::Files => Content::Lines(Vec::new()),
         Tab::Welcome
         | Tab::Overview
+        | Tab::Partitions
         | Tab::Scaling
         | Tab::History
         | Tab::Cost
@@ -64,9 +66,12 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         facts.text("reason", &shown(&reason), cx.style(Role::Text));
     }
     if let Some(at) = cx.world.cluster(job.cluster).and_then(|cluster| job.starts(cluster)).filter(|at| *at > cx.now) {
-        facts.text("starts", &format!("in {} at the latest", at.since(cx.now)), cx.style(Role::Text));
+        // Slurm's word is a guess that it makes anew; ours holds as long as time limits do.
+        let sure = if job.away.is_some() { ", as Slurm expects" } else { " at the latest" };
+        facts.text("starts", &format!("in {}{sure}", at.since(cx.now)), cx.style(Role::Text));
     }
     place(job, &mut facts, cx);
+    slurm(job, &mut facts, cx);
     limit(job, width, &mut facts, cx);
     exit(job, &mut facts, cx);
     for error in &job.errors {
@@ -87,7 +92,9 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     }
     let ago = |at| format!("{} ago", cx.now.since(at));
     let mut times = vec![format!("submitted {}", ago(job.created))];
-    times.extend(job.started.map(|at| format!("started {}", ago(at))));
+    // One that waits in Slurm was handed over, and has not started.
+    let started = job.started.filter(|_| job.away.as_ref().is_none_or(|away| !away.waits));
+    times.extend(started.map(|at| format!("started {}", ago(at))));
     times.extend(job.ended.map(|at| format!("ended {}", ago(at))));
     let times = times.into_iter().map(|text| vec![Span::styled(text, muted)]);
     facts.pieces("times", times, &format!(" {} ", cx.glyph(Glyph::Dot)));
@@ -170,13 +177,32 @@ fn place(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
     let nodes = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
     let text = cx.style(Role::Text);
     let mut pieces = vec![vec![Span::styled(cluster, cx.style(Role::Strong))]];
-    if job.node_names.is_empty() {
+    // Of one that Slurm places the node of ours is the login node.
+    let names = job.away.as_ref().map_or(&job.node_names, |away| &away.nodes);
+    if names.is_empty() {
         pieces.push(vec![Span::styled(format!("asks for {nodes}"), text)]);
     } else {
-        pieces.extend(job.node_names.iter().map(|name| vec![Span::styled(shown(name), text)]));
+        pieces.extend(names.iter().map(|name| vec![Span::styled(shown(name), text)]));
     }
     pieces.push(vec![Span::styled(job.spec.toolkit.tool_type(), cx.style(Role::Muted))]);
     facts.pieces("cluster", pieces, &format!(" {} ", cx.glyph(Glyph::Dot)));
+}
+
+/// What Slurm calls it, and where it has it.
+fn slurm(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
+    let Some(away) = job.away.as_ref().filter(|away| !away.theirs.is_empty()) else { return };
+    let mut parts = vec![format!("job {}", away.theirs)];
+    parts.extend(Some(&away.place).filter(|place| !place.is_empty()).map(|place| format!("partition {place}")));
+    parts.extend(Some(&away.word).filter(|word| !word.is_empty() && !job.state.ended()).map(|word| word.to_lowercase()));
+    if away.restarts > 0 {
+        parts.push(format!("started anew {} times", away.restarts));
+    }
+    let pieces = parts.into_iter().map(|part| vec![Span::styled(shown(&part), cx.style(Role::Text))]);
+    facts.pieces("Slurm", pieces, &format!(" {} ", cx.glyph(Glyph::Dot)));
+    if job.state.ended() && job.started.is_some() {
+        let key = cx.key_of(CommandId::Palette);
+        facts.text("", &format!("{key}efficiency shows what it asked for and used"), cx.style(Role::Muted));
+    }
 }
 
 fn limit(job: &Job, width: u16, facts: &mut Facts<'_>, cx: &Cx) {
@@ -396,7 +422,8 @@ fn events_tab(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     };
     event(Some(job.created), "submitted".to_owned());
     let on = job.node_names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
-    event(job.started, format!("attempt {} started on {on}", job.attempt.0));
+    let how = if job.away.is_some() { "handed to Slurm by" } else { "started on" };
+    event(job.started, format!("attempt {} {how} {on}", job.attempt.0));
     event(job.ended, format!("{} {}", job.state.word(), shown(&job.reason(None))));
     about::acts(|about| about == Some(Subject::Job(job.id)), &mut facts, cx);
     facts.done()

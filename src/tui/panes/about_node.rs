@@ -66,7 +66,10 @@ fn overview(node: &Node, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         let name = cx.world.job(job).map_or_else(|| job.to_string(), |job| shown(&job.name));
         facts.text(label, &format!("{name}, attempt {}", attempt.0), text);
     }
-    facts.text("host", &shown(&node.host), text);
+    match super::about_cluster::allocation(node, cx) {
+        Some(allocation) => facts.text("Slurm", &allocation, text),
+        None => facts.text("host", &shown(&node.host), text),
+    }
     if let Some(said) = &node.facts {
         facts.heading("What it said of itself");
         facts.text("name", &shown(&said.hostname), text);

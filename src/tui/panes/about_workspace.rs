@@ -249,15 +249,18 @@ pub fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
         AllocationState::Steady => ("steady", Role::Muted),
         AllocationState::Resizing => ("resizing", Role::Preparing),
     };
-    let mut jobs = format!("{} waiting", cluster.waiting);
+    let mut jobs = match cx.world.site(id).map(|index| index.running_and_waiting) {
+        Some([all, own]) => format!("{} waiting, {} of yours", all.1, own.1),
+        None => format!("{} waiting", cluster.waiting),
+    };
     if counts.unusable > 0 {
         let nodes = if counts.unusable == 1 { "node" } else { "nodes" };
         jobs = format!("{jobs}, {} {nodes} unusable", counts.unusable);
     }
-    let target = cluster.spec.scale_settings.target();
+    let (ready, all) = cx.world.ready_of(id);
     vec![
         Span::styled(shown(&cluster.name), cx.style(Role::Text)),
-        Span::styled(format!("{}/{target}", counts.ready()), cx.style(Role::Text)),
+        Span::styled(format!("{ready}/{all}"), cx.style(Role::Text)),
         Span::styled(word, cx.style(role)),
         Span::styled(jobs, cx.style(if counts.unusable > 0 { Role::Unusable } else { Role::Muted })),
     ]

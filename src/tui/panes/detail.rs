@@ -1,5 +1,7 @@
 //! The detail pane: tabs that depend on what is selected. State and keys; what a tab shows is in one file per kind of
-//! thing (`about_*.rs`), as lines or as a table.
+//! thing (`about_*.rs`), as lines or as a table; `detail/draw.rs` draws them.
+
+mod draw;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -13,6 +15,7 @@ use super::files::Files;
 use super::history::{self, TimeView};
 use super::loads::Loads;
 use super::node_history::NodeHistory;
+use super::site_tables::SiteTables;
 use super::sorting::{Sorting, Titles};
 use super::study::Study;
 use crate::commands::{Cmd, CommandId, Key, Scope};
@@ -20,6 +23,7 @@ use crate::model::ids::{ExperimentId, JobId};
 use crate::model::request::{Reply, Request, Usage};
 use crate::model::state::Reach;
 use crate::model::units::Millis;
+use crate::tui::acts::site::Picked;
 use crate::tui::cx::{Cx, PaneId};
 use crate::tui::msg::{Mouse, MouseAct};
 use crate::tui::pane::{News, Pane, Toast, ToastKind, UiEffect};
@@ -28,7 +32,7 @@ use crate::tui::subject::Subject;
 use crate::tui::theme::Role;
 use crate::tui::widgets::glyph::Glyph;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::table::{Place, Table};
+use crate::tui::widgets::table::Place;
 use crate::tui::world::Applied;
 
 /// Lines that one notch of the wheel moves.
@@ -38,6 +42,7 @@ const WHEEL: isize = 3;
 #[derive(Debug)]
 pub struct Detail {
     shown: Option<Subject>,
+    kind: about::Kind,
     /// The tab that was chosen last, per kind of thing: going from job to job stays on it.
     chosen: std::collections::BTreeMap<about::Kind, Tab>,
     place: Place,
@@ -51,6 +56,8 @@ pub struct Detail {
     loads: Loads,
     /// What the Quota tab shows; it is the same for all workspaces.
     quota: Asked<(), Vec<Usage>>,
+    /// The tables of a cluster whose jobs Slurm places.
+    site: SiteTables,
     /// The order of the table of jobs, and which of them it shows.
     sorting: Sorting,
     /// What is typed of a filter of that table.
@@ -69,6 +76,7 @@ impl Default for Detail {
     fn default() -> Self {
         Self {
             shown: None,
+            kind: about::Kind::Nothing,
             chosen: Default::default(),
             place: Place::default(),
             files: Files::default(),
@@ -76,6 +84,7 @@ impl Default for Detail {
             node_history: NodeHistory(Asked::new(1)),
             loads: Loads(Asked::new(2)),
             quota: Asked::new(3),
+            site: SiteTables::new(4),
             sorting: Sorting::default(),
             typing: None,
             study: Study::default(),
@@ -90,7 +99,8 @@ impl Detail {
     fn look(&mut self, cx: &Cx) -> Vec<UiEffect> {
         match (self.tab(), self.shown) {
             (Tab::History, Some(Subject::Node(_))) => self.node_history.look(cx),
-            (Tab::Nodes, Some(Subject::Cluster(_))) => self.loads.look(cx),
+            (Tab::Nodes, Some(Subject::Cluster(_))) if self.kind != about::Kind::Site => self.loads.look(cx),
+            (_, Some(Subject::Cluster(_))) if self.kind == about::Kind::Site => self.site.look(cx),
             (Tab::Quota, _) => self.quota.look(QUOTA_AGAIN, |()| Some(Request::Usage), cx),
             (tab, Some(Subject::Experiment(_) | Subject::Older(_) | Subject::Job(_))) => {
                 let sight = self.sight(cx);
@@ -139,14 +149,38 @@ impl Detail {
 
     /// Says whether what is seen is a table that has a filter of its own.
     pub fn filters(&self) -> bool {
-        self.experiment().is_some() && self.tab() == Tab::Jobs
+        self.site.shows() || (self.experiment().is_some() && self.tab() == Tab::Jobs)
     }
 
     fn set_filter(&mut self, text: &str, cx: &Cx) {
-        self.sorting.set_filter(text);
-        self.order(true, cx);
+        match self.site.shows() {
+            true => self.site.set_filter(text, cx),
+            false => {
+                self.sorting.set_filter(text);
+                self.order(true, cx);
+            }
+        }
+        self.first_row(cx);
+    }
+
+    fn filter_text(&self) -> &str {
+        self.site.filter().unwrap_or_else(|| self.sorting.filter()).text()
+    }
+
+    fn filtered(&self) -> bool {
+        !self.site.filter().unwrap_or_else(|| self.sorting.filter()).is_empty()
+    }
+
+    /// Goes to the first row.
+    fn first_row(&mut self, cx: &Cx) {
         self.place = Place::default();
         self.held = self.content(cx).subject(0, cx);
+        self.site.hold(0);
+    }
+
+    /// Returns the rows of a site's table that acts are about; `None` when none is shown.
+    pub fn picked(&self) -> Option<Picked> {
+        self.site.picked(self.place.at)
     }
 
     /// Acts on what is typed of a filter; `None` when nothing is.
@@ -167,9 +201,15 @@ impl Detail {
     pub fn applied(&mut self, applied: &Applied, cx: &Cx) {
         self.study.changed(&applied.jobs, applied.whole, cx);
         self.order(false, cx);
+        self.kind = about::Kind::of(self.shown, cx);
+        self.site.applied(applied.whole || !applied.jobs.is_empty(), cx);
         let content = self.content(cx);
-        let held = self.held.and_then(|subject| content.find(subject, cx));
+        let held = self.held.and_then(|subject| content.find(subject, cx)).or_else(|| self.site.held());
+        if let (None, true) = (held, self.site.shows()) {
+            self.site.hold(self.place.at.min(content.len().saturating_sub(1)));
+        }
         if let Some(at) = held {
+            self.site.hold(at);
             let height = self.height(&content);
             self.place.at = at;
             self.place.keep(content.len(), height);
@@ -177,7 +217,7 @@ impl Detail {
     }
 
     fn kind(&self) -> about::Kind {
-        about::Kind::of(self.shown)
+        self.kind
     }
 
     fn tab(&self) -> Tab {
@@ -191,6 +231,8 @@ impl Detail {
         self.chosen.insert(self.kind(), *tab);
         self.place = Place::default();
         self.held = None;
+        self.site.show(*tab, cx);
+        self.site.hold(0);
         if *tab == Tab::Files { self.files.ask(cx, true) } else { self.look(cx) }
     }
 
@@ -231,6 +273,7 @@ impl Detail {
 
     fn content_in(&self, width: u16, cx: &Cx) -> Content {
         match self.tab() {
+            _ if self.site.shows() => self.site.content(width, cx),
             Tab::Files => self.files.content(width, cx),
             Tab::History => Content::Lines(match self.shown {
                 Some(Subject::Node(_)) => self.node_history.lines(self.time, width, self.area.height, cx),
@@ -273,12 +316,20 @@ impl Detail {
     fn sort(&mut self, cmd: &Cmd, cx: &Cx) -> Vec<UiEffect> {
         let content = self.content(cx);
         let titles: Vec<String> = match (&content, self.experiment()) {
+            (Content::Table(table), _) if self.site.shows() => {
+                table.columns.iter().map(|column| column.title.clone()).collect()
+            }
             (Content::Table(table), Some(_)) => table.columns.iter().map(|column| column.title.clone()).collect(),
             (Content::Table(_) | Content::Lines(_), _) => Vec::new(),
         };
         if titles.is_empty() {
-            let text = "the table of an experiment's jobs can be sorted".to_owned();
+            let text = "the tables of an experiment's jobs and of a cluster of Slurm can be sorted".to_owned();
             return vec![UiEffect::Toast(Toast { kind: ToastKind::Info, text })];
+        }
+        if self.site.shows() {
+            self.site.sort(cmd.id == CommandId::SortTurn, cmd.args.first(), &titles, cx);
+            self.first_row(cx);
+            return Vec::new();
         }
         match (cmd.id, cmd.args.first()) {
             (CommandId::SortTurn, _) => self.sorting.turn(),
@@ -347,6 +398,7 @@ impl Detail {
             Content::Table(_) => {
                 self.place.step(by, len, height);
                 self.held = content.subject(self.place.at, cx);
+                self.site.hold(self.place.at);
             }
         }
     }
@@ -401,12 +453,15 @@ impl Pane for Detail {
         }
         if cmd.id == CommandId::Filter {
             match cmd.args.is_empty() {
-                true => self.typing = Some(Input::new(self.sorting.filter().text())),
+                true => self.typing = Some(Input::new(self.filter_text())),
                 false => self.set_filter(&cmd.args.join(" "), cx),
             }
             return Vec::new();
         }
-        if cmd.id == CommandId::Cancel && self.filters() && !self.sorting.filter().is_empty() {
+        if cmd.id == CommandId::Cancel && self.site.unmark() {
+            return Vec::new();
+        }
+        if cmd.id == CommandId::Cancel && self.filters() && self.filtered() {
             self.set_filter("", cx);
             return Vec::new();
         }
@@ -431,9 +486,16 @@ impl Pane for Detail {
             CommandId::Right => return self.step_tab(1, cx),
             CommandId::Left => return self.step_tab(-1, cx),
             CommandId::GoTab => return self.choose(cmd.count.unwrap_or(1).saturating_sub(1) as usize, cx),
+            CommandId::Open if self.site.shows() && content.subject(self.place.at, cx).is_none() => {
+                return self.picked().map(|picked| draw::opened(&picked)).unwrap_or_default();
+            }
             CommandId::Open => return content.subject(self.place.at, cx).map(UiEffect::Go).into_iter().collect(),
             CommandId::Cancel => return vec![UiEffect::Focus(PaneId::Tree)],
             CommandId::Copy => return self.subject(cx).map(|s| super::copy_name(s, cx)).unwrap_or_default(),
+            CommandId::Mark if self.site.shows() => {
+                self.site.mark(self.place.at);
+                self.step(1, cx);
+            }
             CommandId::Mark => {
                 if let Some(Subject::Job(id)) = content.subject(self.place.at, cx) {
                     self.step(1, cx);
@@ -466,8 +528,15 @@ impl Pane for Detail {
                     Some(Subject::Cluster(id)) => Some(id),
                     Some(_) | None => None,
                 });
+                self.kind = about::Kind::of(self.shown, cx);
+                self.site.select(match self.shown {
+                    Some(Subject::Cluster(id)) if self.kind == about::Kind::Site => Some(id),
+                    Some(_) | None => None,
+                });
+                self.site.show(self.tab(), cx);
                 self.quota.select(matches!(self.shown, Some(Subject::Workspace(_))).then_some(()));
                 self.held = self.content(cx).subject(0, cx);
+                self.site.hold(0);
                 return self.look(cx);
             }
             News::Reply(number, reply) => {
@@ -482,6 +551,10 @@ impl Pane for Detail {
                 }
                 if self.loads.0.owns(*number) {
                     self.loads.answered(*number, reply, cx);
+                    return Vec::new();
+                }
+                if self.site.owns(*number) {
+                    self.site.answered(*number, reply);
                     return Vec::new();
                 }
                 if self.quota.owns(*number) {
@@ -528,6 +601,9 @@ impl Pane for Detail {
                         Some(at) if at == self.place.at && self.tab() == Tab::Files => {
                             return self.on_files(&Cmd::new(CommandId::Open), cx).unwrap_or_default();
                         }
+                        Some(at) if at == self.place.at && self.site.shows() => {
+                            return self.on(&Cmd::new(CommandId::Open), cx);
+                        }
                         Some(at) if at == self.place.at => {
                             return content.subject(at, cx).map(UiEffect::Go).into_iter().collect();
                         }
@@ -561,7 +637,7 @@ impl Pane for Detail {
 
     fn caret(&self, _cx: &Cx, area: Rect) -> Option<Position> {
         let typing = self.typing.as_ref()?;
-        Some(typing.caret(filter_line(area)))
+        Some(typing.caret(draw::filter_line(area)))
     }
 
     fn arrange(&mut self, area: Rect, cx: &Cx) {
@@ -613,6 +689,9 @@ impl Pane for Detail {
         }
         if self.tab() == Tab::Files {
             return vec![C::Open, C::FileGet, C::Cancel, C::Right, C::Help, C::Palette, C::NextPane, C::Zoom, C::Quit];
+        }
+        if let Some(commands) = self.site_commands() {
+            return commands;
         }
         let mut commands = vec![C::Help, C::Palette, C::Right];
         match self.subject(cx) {
@@ -666,70 +745,6 @@ impl Pane for Detail {
         match self.content(cx) {
             content @ Content::Table(_) => content.subject(self.place.at, cx).or(self.shown),
             Content::Lines(_) => self.study.subject(self.tab()).or(self.shown),
-        }
-    }
-}
-
-/// The line of the filter.
-fn filter_line(area: Rect) -> Rect {
-    Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(2), height: 1 }
-}
-
-impl Detail {
-    fn shows_filter(&self) -> bool {
-        self.filters() && (self.typing.is_some() || !self.sorting.filter().is_empty())
-    }
-
-    /// Draws the line of the filter, when there is one, and returns what is left.
-    fn draw_filter(&self, cx: &Cx, area: Rect, buf: &mut Buffer) -> Rect {
-        if !self.shows_filter() || area.height < 2 {
-            return area;
-        }
-        let line = filter_line(area);
-        buf.set_string(area.x, line.y, "/", cx.style(Role::Key));
-        match &self.typing {
-            Some(typing) => typing.draw(cx, line, buf),
-            None => {
-                let spans = vec![
-                    Span::styled(shown(self.sorting.filter().text()), cx.style(Role::Match)),
-                    Span::styled(format!("  {} clears", cx.key_of(CommandId::Cancel)), cx.style(Role::Muted)),
-                ];
-                buf.set_line(line.x, line.y, &Line::from(spans), line.width);
-            }
-        }
-        Rect { height: area.height - 1, ..area }
-    }
-
-    fn draw_table(&self, table: &about::TableContent, content: &Content, cx: &Cx, area: Rect, buf: &mut Buffer) {
-        let mut y = area.y;
-        for line in table.above.iter().take(usize::from(area.height)) {
-            buf.set_line(area.x, y, line, area.width);
-            y += 1;
-        }
-        let below = (self.below(table) as u16).min(area.bottom().saturating_sub(y));
-        let rows = Rect { y, height: area.bottom().saturating_sub(y + below), ..area };
-        let focus = cx.has_focus(PaneId::Detail);
-        let cursor = cx.style(if focus { Role::Cursor } else { Role::CursorIdle });
-        let marked = |at: usize| match content.subject(at, cx) {
-            Some(Subject::Job(id)) => cx.marks.contains(&id),
-            Some(_) | None => false,
-        };
-        let mut columns = table.shown_columns(cx);
-        if let (Rows::Sorted(..), Some((title, turned))) = (&table.rows, self.sorting.order())
-            && let Some(column) = columns.iter_mut().find(|column| column.title == title)
-        {
-            column.title.push_str(if turned { "-" } else { "+" });
-        }
-        let drawn = Table {
-            columns: &columns,
-            len: content.len(),
-            row: &|at| table.shown_row(content.row(at, cx), cx),
-            marked: &marked,
-            cursor: focus.then_some(cursor),
-        };
-        drawn.draw(self.place, cx, rows, buf);
-        for (y, line) in (rows.bottom()..area.bottom()).zip(&table.below) {
-            buf.set_line(area.x, y, line, area.width);
         }
     }
 }

@@ -199,8 +199,9 @@ fn cluster_row(id: ClusterId, cx: &Cx) -> Row {
             right.push((0, Span::styled(text, fresh(cx, Role::Preparing))));
         }
         Some(_) | None => {
-            right.push((0, Span::styled(counts.ready().to_string(), fresh(cx, Role::Text))));
-            right.push((0, Span::styled(format!("/{target}"), fresh(cx, Role::Muted))));
+            let (ready, all) = cx.world.ready_of(id);
+            right.push((0, Span::styled(ready.to_string(), fresh(cx, Role::Text))));
+            right.push((0, Span::styled(format!("/{all}"), fresh(cx, Role::Muted))));
         }
     }
     Row {

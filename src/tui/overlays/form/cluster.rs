@@ -22,6 +22,10 @@ const FROM: Id = "nodes from";
 const HOSTS: Id = "hosts";
 const CLASS: Id = "node class";
 const LOGIN: Id = "login node";
+const PARTITION: Id = "partition";
+const ACCOUNT: Id = "account";
+const QOS: Id = "QOS";
+const LASTS: Id = "each lasts";
 const SCALE: Id = "size";
 const TARGET: Id = "target";
 const LEAST: Id = "minimum";
@@ -34,11 +38,24 @@ const SET_UP: Id = "set-up";
 const PRICE: Id = "price";
 
 /// Where nodes come from; what has more to say (`command`, `http`) is kept from the text.
-const SOURCES: [&str; 5] = ["hosts", "local", "class", "slurm", "as text"];
+const SOURCES: [&str; 6] = ["hosts", "local", "class", "slurm", "allocations", "as text"];
+
+/// What is asked of Slurm, by the keys of the object `slurm`.
+const ASKED: [(&str, Id); 3] = [("partition", PARTITION), ("account", ACCOUNT), ("qos", QOS)];
 
 /// The keys of the body that have a field.
-const SHOWN: [&str; 9] =
-    ["name", "workspace", "provider", "hosts", "vmSize", "login", "backend", "scaleSettings", "pricePerNodeHour"];
+const SHOWN: [&str; 10] = [
+    "name",
+    "workspace",
+    "provider",
+    "hosts",
+    "vmSize",
+    "login",
+    "backend",
+    "scaleSettings",
+    "pricePerNodeHour",
+    "allocationTime",
+];
 
 /// Forms to begin with that come along: name and text.
 const RECIPES: [(&str, &str); 3] = [
@@ -76,6 +93,13 @@ impl ClusterKind {
                 map.insert("backend".to_owned(), json!("slurm"));
                 map.insert("login".to_owned(), json!(typed(values, LOGIN)));
             }
+            "allocations" => {
+                map.insert("provider".to_owned(), json!("slurm"));
+                map.insert("login".to_owned(), json!(typed(values, LOGIN)));
+                if !typed(values, LASTS).is_empty() {
+                    map.insert("allocationTime".to_owned(), json!(typed(values, LASTS)));
+                }
+            }
             _ => {}
         }
         let class = typed(values, CLASS);
@@ -92,6 +116,14 @@ impl ClusterKind {
         let mut setup = base.remove("nodeSetup").and_then(|v| v.as_object().cloned()).unwrap_or_default();
         put_set_up(&mut setup, typed(values, SET_UP));
         put_mounts(&mut setup, "mountVolumes", typed(values, MOUNTS));
+        if is_slurm(from) {
+            let mut asked = base.remove("slurm").and_then(|v| v.as_object().cloned()).unwrap_or_default();
+            let typed_in = ASKED.iter().filter(|(_, id)| !typed(values, id).is_empty());
+            asked.extend(typed_in.map(|(key, id)| ((*key).to_owned(), json!(typed(values, id)))));
+            if !asked.is_empty() {
+                map.insert("slurm".to_owned(), Value::Object(asked));
+            }
+        }
         if !setup.is_empty() {
             map.insert("nodeSetup".to_owned(), Value::Object(setup));
         }
@@ -170,6 +202,11 @@ fn scale(values: &Values) -> Value {
     json!({"manual": {"targetNodeCount": number(typed(values, TARGET)), "nodeDeallocationOption": typed(values, GOING)}})
 }
 
+/// Says whether something is asked of Slurm.
+fn is_slurm(from: &str) -> bool {
+    matches!(from, "slurm" | "allocations")
+}
+
 /// Puts the command line of the set-up task into `nodeSetup`, or takes the task away.
 fn put_set_up(setup: &mut Map<String, Value>, line: &str) {
     if line.is_empty() {
@@ -224,6 +261,10 @@ fn field_of(key: &str) -> Id {
         ("gpuIdle", GPU_IDLE),
         ("hosts", HOSTS),
         ("login", LOGIN),
+        ("partition", PARTITION),
+        ("account", ACCOUNT),
+        ("qos", QOS),
+        ("allocationTime", LASTS),
         ("vmSize", CLASS),
         ("targetNodeCount", TARGET),
         ("nodeDeallocationOption", GOING),
@@ -249,7 +290,8 @@ fn values_of(spec: &ClusterSpec) -> (Values, Map<String, Value>) {
         (ProviderSpec::Hosts { .. }, None) => "hosts",
         (ProviderSpec::Local, None) => "local",
         (ProviderSpec::Class, None) => "class",
-        (ProviderSpec::Command { .. } | ProviderSpec::Http { .. } | ProviderSpec::Slurm { .. }, None) => "as text",
+        (ProviderSpec::Slurm { .. }, None) => "allocations",
+        (ProviderSpec::Command { .. } | ProviderSpec::Http { .. }, None) => "as text",
     };
     let mut base = body::cluster(spec);
     // What only the text can say of where nodes come from stays there.
@@ -258,6 +300,19 @@ fn values_of(spec: &ClusterSpec) -> (Values, Map<String, Value>) {
     let hosts = spec.provider.hosts().map(|hosts| hosts.join(",")).unwrap_or_default();
     let mut values = Values::from([(FROM, from.to_owned()), (CLASS, spec.vm_size.clone().unwrap_or_default())]);
     values.insert(if from == "slurm" { LOGIN } else { HOSTS }, hosts);
+    if let ProviderSpec::Slurm { allocation } = &spec.provider {
+        values.insert(LOGIN, allocation.login.clone());
+        values.insert(LASTS, allocation.time.map(super::draft::exact).unwrap_or_default());
+    }
+    if let Some(asked) = base.get_mut("slurm").and_then(Value::as_object_mut) {
+        for (key, id) in ASKED {
+            let said = asked.remove(key).and_then(|value| value.as_str().map(str::to_owned));
+            values.insert(id, said.unwrap_or_default());
+        }
+        if asked.is_empty() {
+            base.remove("slurm");
+        }
+    }
     let word = |option| DEALLOCATIONS.iter().find(|(_, of)| *of == option).map_or("requeue", |(word, _)| *word);
     match &spec.scale_settings {
         ScaleSettings::Manual { target_node_count, node_deallocation_option } => {
@@ -320,17 +375,26 @@ impl Kind for ClusterKind {
                 "hosts" => "machines that `ssh HOST` reaches",
                 "local" => "nodes are made of this machine",
                 "class" => "a node class of the configuration says where they come from",
-                "slurm" => "a login node of Slurm; Slurm places the jobs",
+                "slurm" => "a login node of Slurm; Slurm places each job",
+                "allocations" => "Slurm lends nodes, and ostler places jobs on them: for many small ones",
                 _ => "what the text says of `provider`, `hooks` or `api`",
             };
             rows.push(Row::choice(FROM, &SOURCES, format!("{what} · ←→")));
         }
         match from {
             "hosts" => rows.push(Row::line(HOSTS, "in the order in which they are taken: gpu[01-16],ci@big")),
-            "slurm" if new => rows.push(Row::line(LOGIN, "the host on which sbatch is")),
+            "slurm" | "allocations" if new => {
+                rows.push(Row::line(LOGIN, "the host on which sbatch is"));
+                rows.push(Row::line(PARTITION, "of all its jobs; Slurm's default when empty"));
+                rows.push(Row::line(ACCOUNT, "the one that is charged; may be empty"));
+                rows.push(Row::line(QOS, "the quality of service; may be empty"));
+                if from == "allocations" {
+                    rows.push(Row::line(LASTS, "an allocation ends after so long: 4h; the partition's limit when empty"));
+                }
+            }
             _ => {}
         }
-        if new && from != "slurm" {
+        if new && !is_slurm(from) {
             let hint = if from == "class" { "a class of [node_classes]" } else { "a free label; may be empty" };
             rows.push(Row::line(CLASS, hint));
         }
@@ -347,9 +411,11 @@ impl Kind for ClusterKind {
                 rows.push(Row::choice(GOING, &words, "what becomes of jobs on nodes that a smaller target takes · ←→"));
             }
         }
-        if new {
+        if new && from != "slurm" {
             rows.push(many(SET_UP, "runs on each node before it takes jobs; may be empty"));
             rows.push(many(MOUNTS, "one FILE-SERVER [PATH] a line, below $AZ_BATCHAI_MOUNT_ROOT"));
+        }
+        if new {
             rows.push(Row::line(PRICE, "what a node costs in an hour, for budgets; may be empty"));
         }
         rows
