@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::clean;
 use super::session::{Core, Session, unexpected};
 use crate::model::fault::Fault;
-use crate::model::request::{NodeRef, NodeWay, Reply, Request};
+use crate::model::request::{NodeAct, NodeRef, NodeWay, Reply, Request};
 
 /// One port to forward: `LOCAL:HOST:PORT`, as `az batchai` and ssh have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Forward {
 /// # Errors
 /// As for every command.
 pub async fn way(core: &Core, node: NodeRef) -> Result<NodeWay, Failure> {
-    match core.ask(Request::NodeWay { node }).await? {
+    match core.ask(Request::NodeWay { node, sign_in: false }).await? {
         Reply::Way(way) => Ok(way),
         other => Err(unexpected(&other)),
     }
@@ -141,6 +141,34 @@ pub async fn around(
 /// As for every command.
 pub async fn shell(core: &Core, node: NodeRef, shown: &str) -> Result<i32, Failure> {
     terminal(core, node, shown, None).await
+}
+
+/// Lets a person answer what ssh asks for a node, and has the core go on with the connection.
+///
+/// # Errors
+/// As for every command; ssh was not let in.
+pub async fn sign_in(session: &Session, core: &Core, node: NodeRef, shown: &str) -> Result<i32, Failure> {
+    if !core.may(&format!("sign in at {shown}"))? {
+        return Ok(0);
+    }
+    let way = match core.ask(Request::NodeWay { node: node.clone(), sign_in: true }).await? {
+        Reply::Way(way) => way,
+        other => return Err(unexpected(&other)),
+    };
+    let Some(host) = &way.host else {
+        session.out.note(&format!("{shown} is this machine"));
+        return Ok(0);
+    };
+    if !way.options.is_empty() {
+        let status = Command::new("ssh").args(&way.options).arg("--").arg(host).status().await;
+        let status = status.map_err(|e| Fault::config("cannot start ssh").because(&e))?;
+        if !status.success() {
+            return Err(Fault::remote(format!("ssh was not let in at {host}")).into());
+        }
+    }
+    core.ask(Request::Node { node, act: NodeAct::Prepare }).await?;
+    session.out.note(&format!("signed in at {host}"));
+    Ok(0)
 }
 
 /// Opens a shell on a node, or runs a line there at this terminal, and ends with its code.

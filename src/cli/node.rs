@@ -51,6 +51,12 @@ pub enum Verb {
         #[arg(add = names::nodes())]
         node: Option<String>,
     },
+    /// Answer what ssh asks for a node: a password, a one-time code, the passphrase of a key
+    SignIn {
+        /// Its name, or node-7; the first when absent
+        #[arg(add = names::nodes())]
+        node: Option<String>,
+    },
     /// Prepare nodes again
     Prepare {
         /// Names, or node-7
@@ -183,6 +189,11 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
             let core = session.core().await?;
             let (node, name) = which(session, &core, node.as_ref()).await?;
             forward::shell(&core, node, &name).await
+        }
+        Verb::SignIn { node } => {
+            let core = session.core().await?;
+            let (node, name) = which(session, &core, node.as_ref()).await?;
+            forward::sign_in(session, &core, node, &name).await
         }
         Verb::History { node, since } => {
             let core = session.core().await?;

@@ -575,7 +575,7 @@ pub const ALL: &[Command] = &[
     Command {
         id: CommandId::Shell,
         name: "shell",
-        sentence: "opens a shell on the node of the selected thing; the screen comes back when it ends",
+        sentence: "opens a shell on the node of the selected thing, or signs in where ssh asks for it",
         hint: "shell",
         keys: &["s"],
         scopes: &[Scope::Tree, Scope::Detail, Scope::Log],

@@ -192,9 +192,14 @@ pub enum Request {
     /// Runs a command on a node; answered when it has ended: [`Reply::Ran`].
     #[serde(rename_all = "camelCase")]
     Exec { node: NodeRef, command: String },
-    /// How this machine's ssh reaches a node: [`Reply::Way`].
+    /// How this machine's ssh reaches a node: [`Reply::Way`]. With `sign_in` how a person opens the connection that the core then
+    /// uses: without options when it is open.
     #[serde(rename_all = "camelCase")]
-    NodeWay { node: NodeRef },
+    NodeWay {
+        node: NodeRef,
+        #[serde(default)]
+        sign_in: bool,
+    },
     /// What a node did in the last time, at most a day: [`Reply::History`].
     #[serde(rename_all = "camelCase")]
     NodeHistory { node: NodeRef, span: Millis },

@@ -153,7 +153,7 @@ pub enum FileWork {
     /// A command.
     Exec { link: Box<NodeLink>, command: String },
     /// How ssh reaches it.
-    Way { link: Box<NodeLink> },
+    Way { link: Box<NodeLink>, sign_in: bool },
 }
 
 /// A task with its places.

@@ -38,7 +38,7 @@ pub enum Look {
     /// A command.
     Exec(Way, String),
     /// How ssh reaches a node.
-    Way(Box<NodeLink>),
+    Way(Box<NodeLink>, bool),
 }
 
 impl Look {
@@ -60,7 +60,7 @@ impl Look {
             }
             FileWork::List { folders } => Self::List(folders.into_iter().map(with).collect()),
             FileWork::Entries { folders } => Self::Entries(folders.into_iter().map(with).collect()),
-            FileWork::Way { link } => Self::Way(link),
+            FileWork::Way { link, sign_in } => Self::Way(link, sign_in),
             FileWork::Exec { link, command } => Self::Exec(Way::to(&link, agents), command),
         }
     }
@@ -73,7 +73,7 @@ impl Look {
             Self::List(folders) => list(folders).await,
             Self::Entries(folders) => entries(folders).await,
             Self::Exec(way, command) => exec(Brief(way), &command).await,
-            Self::Way(link) => way_words(&link).await,
+            Self::Way(link, sign_in) => way_words(&link, sign_in).await,
         };
         done.unwrap_or_else(Reply::Refused)
     }
@@ -235,8 +235,9 @@ pub async fn exec(way: impl LinkSource, command: &str) -> Result<Reply, Fault> {
     }
 }
 
-async fn way_words(link: &NodeLink) -> Result<Reply, Fault> {
-    let way = Link::way(link).await.map_err(|error| FileError::Link(error).fault())?;
+async fn way_words(link: &NodeLink, sign_in: bool) -> Result<Reply, Fault> {
+    let way = if sign_in { Link::sign_in(link).await } else { Link::way(link).await };
+    let way = way.map_err(|error| FileError::Link(error).fault())?;
     let (options, host) = way.map_or((Vec::new(), None), |(options, host)| (options, Some(host)));
     Ok(Reply::Way(NodeWay { options, host }))
 }

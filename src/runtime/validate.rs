@@ -274,11 +274,11 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
             let cluster = resolve::cluster(&engine.sched, &cluster)?.id;
             Ok(Checked::Loads { nodes: engine.sched.nodes_of(cluster).map(|node| node.id).collect() })
         }
-        Request::NodeWay { node } => {
+        Request::NodeWay { node, sign_in } => {
             let node = resolve::node(&engine.sched, &node)?;
             let link = perform::link_of(engine, node)
                 .ok_or_else(|| Fault::user(format!("node `{}` has no machine yet", node.name)))?;
-            Ok(Checked::Outside(FileWork::Way { link: Box::new(link) }))
+            Ok(Checked::Outside(FileWork::Way { link: Box::new(link), sign_in }))
         }
         Request::Exec { node, command } => {
             let node = resolve::node(&engine.sched, &node)?;

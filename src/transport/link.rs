@@ -95,6 +95,21 @@ impl Link {
         }
     }
 
+    /// Returns how a person opens the connection to the node at a terminal: what ssh is given and the host, without options when it is
+    /// open; `None` for this machine.
+    ///
+    /// # Errors
+    /// The host's name is not one, or there is no place for the socket.
+    pub async fn sign_in(link: &NodeLink) -> Result<Option<(Vec<String>, String)>, LinkError> {
+        let (host, config) = match &link.address {
+            Address::Local => return Ok(None),
+            Address::Ssh { host, config } | Address::Allocation { login: host, config, .. } => (host, config),
+        };
+        let owner = format!("{}/{}", link.spool.0, link.spool.1);
+        let to = Destination { host: host.clone(), config: config.clone(), owner };
+        Ok(Some((crate::transport::ssh::sign_in(&to).await?, host.clone())))
+    }
+
     /// Returns where this machine's ssh goes for the node, without dialling it; `None` for this machine, or when ssh does not say so.
     pub async fn login(link: &NodeLink) -> Option<Login> {
         match &link.address {

@@ -26,6 +26,7 @@ mod scale;
 mod screen_slurm;
 mod setup;
 mod shared;
+mod sign_in;
 mod slurm;
 mod slurm_arrays;
 mod slurm_contain;

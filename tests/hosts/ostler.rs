@@ -1,5 +1,6 @@
 //! The program: started as a user starts it, on a state directory of its own.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::lab::{Lab, until};
+use crate::tmux::Tmux;
 
 /// How long anything may take that the program promises to do soon. Far above what it takes, for a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -91,6 +93,19 @@ impl<'a> Ostler<'a> {
         let path = self.dir.join(format!("{name}.json"));
         std::fs::write(&path, serde_json::json!({ "properties": properties }).to_string()).unwrap();
         self.ok(&["job", "create", "-c", "c", "--name", name, "-f", path.to_str().unwrap()]);
+    }
+
+    /// Starts a command at a terminal.
+    pub fn at_terminal(&self, args: &[&str]) -> Tmux {
+        let command = self.command(args);
+        let set = |(name, value): (&OsStr, Option<&OsStr>)| {
+            value.map(|value| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
+        };
+        let words =
+            [command.get_program()].into_iter().chain(command.get_args()).map(|word| word.to_string_lossy().into_owned());
+        let line: Vec<String> =
+            std::iter::once("env".to_owned()).chain(command.get_envs().filter_map(set)).chain(words).collect();
+        Tmux::start(self.lab.dir(), 100, 30, &line.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Submits a job file that may be refused.

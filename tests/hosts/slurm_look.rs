@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::lab::{Lab, until};
 use crate::ostler::{Ostler, SOON, exit_code};
-use crate::tmux::{self, Tmux};
+use crate::tmux;
 
 fn slurm<'a>(lab: &'a Lab) -> Ostler<'a> {
     let ostler = Ostler::new(lab);
@@ -166,15 +166,7 @@ fn slurm_lets_one_into_the_nodes_of_a_job() {
 
     // A shell at a terminal, which ends with its own code.
     if tmux::is_here() {
-        let command = ostler.command(&["job", "node", "shell", "wide", "--node", "1"]);
-        let mut words = vec!["env".to_owned()];
-        let set = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
-            value.map(|value| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
-        };
-        words.extend(command.get_envs().filter_map(set));
-        words
-            .extend([command.get_program()].into_iter().chain(command.get_args()).map(|w| w.to_string_lossy().into_owned()));
-        let tmux = Tmux::start(lab.dir(), 100, 30, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        let tmux = ostler.at_terminal(&["job", "node", "shell", "wide", "--node", "1"]);
         tmux.until("a prompt", |screen| screen.contains('$'));
         tmux.text("echo on-$(hostname)-$SLURM_JOB_ID; tty");
         tmux.keys("Enter");

@@ -49,6 +49,7 @@ const VERBS: &[(&str, On)] = &[
     ("cluster node exec", Act(&["shell"])),
     ("cluster node forward", Act(&["forward"])),
     ("cluster node shell", Act(&["shell"])),
+    ("cluster node sign-in", Act(&["shell"])),
     ("cluster node prepare", Act(&["prepare"])),
     ("cluster node replace", Act(&["replace"])),
     ("cluster node history", Shown("the History tab of a node")),

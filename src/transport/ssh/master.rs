@@ -30,9 +30,11 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
 /// The oldest OpenSSH that knows all options below (7.6: `StrictHostKeyChecking=accept-new`, `RemoteCommand`).
 const OLDEST: (u32, u32) = (7, 6);
 
+/// Nobody is there who could answer.
+const ASKS_NOBODY: &str = "BatchMode=yes";
 /// What the user's configuration cannot change. First come, first served: ssh takes the command line before any file.
 const OPTIONS: &[&str] = &[
-    "BatchMode=yes",
+    ASKS_NOBODY,
     "StrictHostKeyChecking=yes",
     "UpdateHostKeys=no",
     "VerifyHostKeyDNS=no",
@@ -64,6 +66,21 @@ pub(super) async fn ensure(to: &Destination) -> Result<PathBuf, LinkError> {
     jumps::check(ssh, to).await?;
     start(ssh, to, &socket).await?;
     Ok(socket)
+}
+
+/// Returns what starts a destination's master at a terminal, where ssh may ask; nothing when there is one.
+pub(super) async fn by_hand(to: &Destination) -> Result<Vec<String>, LinkError> {
+    check_host(&to.host).map_err(|why| LinkError::hard("bad-host", "connect", why))?;
+    let socket = place::socket(to)
+        .map_err(|error| LinkError::hard("control-socket", "connect", "no place for the sockets of ssh").because(error))?;
+    if answers(&socket).await {
+        return Ok(Vec::new());
+    }
+    remove(&socket);
+    let words = arguments(to, &socket).into_iter().map(|word| word.to_string_lossy().into_owned());
+    // The host comes behind it, by who runs it.
+    let words = words.take_while(|word| word != "--");
+    Ok(words.map(|word| if word == ASKS_NOBODY { ASKS_NOBODY.replace("yes", "no") } else { word }).collect())
 }
 
 /// Ends a master, if there is one.

@@ -3,8 +3,8 @@
 //!
 //! Decisions. The master puts itself into the background and outlives us: whoever hosts the core next finds it by its
 //! socket and goes on with it; without a channel it leaves after [`master::IDLE_SECONDS`]. It is never asked for a
-//! password or passphrase (`BatchMode`): a sign-in that needs a person (one-time codes, a locked key) is not made here
-//! yet; until there is a prompt of our own, such a host needs an agent that holds the key. Host keys are never accepted
+//! password or passphrase (`BatchMode`): a sign-in that needs a person (one-time codes, a locked key) is made by the person, at a
+//! terminal, with the same options and the same socket (`sign_in`), and found there. Host keys are never accepted
 //! unseen: an unknown or changed one is a hard error that says what to do. `ssh`'s exit status 255 means three things, so
 //! failures are told apart by its words, and nothing here says that a process on the node lives or died.
 
@@ -190,6 +190,14 @@ pub async fn options(to: &Destination) -> Result<Vec<String>, LinkError> {
     options.extend(["-S".to_owned(), socket.display().to_string().replace('%', "%%")]);
     options.extend(["-a", "-x", "-o", "ForwardAgent=no", "-o", "StrictHostKeyChecking=yes"].map(str::to_owned));
     Ok(options)
+}
+
+/// Returns what ssh is given to open a destination's connection where a person answers what it asks; nothing when it is open.
+///
+/// # Errors
+/// The host's name is not one, or there is no place for the socket.
+pub async fn sign_in(to: &Destination) -> Result<Vec<String>, LinkError> {
+    master::by_hand(to).await
 }
 
 /// Returns where ssh goes for a destination; `None` when it does not say so.

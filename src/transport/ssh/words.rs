@@ -86,11 +86,20 @@ pub(super) fn meaning(host: &str, said: &[u8]) -> LinkError {
     let message = match found.code {
         "host-key-changed" => changed(host, &lines, offending_key(said)),
         "host-key-unknown" => format!("{}; trust it by `ssh {host}` once, from here", joined(host, &lines)),
+        "auth-refused" if ASKS.iter().any(|word| String::from_utf8_lossy(said).contains(word)) => {
+            format!(
+                "{}; `ostler cluster node sign-in` lets you answer what it asks, or s on the screen",
+                joined(host, &lines)
+            )
+        }
         "busy" => format!("{}; it may have too many connections that are signing in", joined(host, &lines)),
         _ => joined(host, &lines),
     };
     LinkError { hard: found.hard, ..LinkError::soft(found.code, found.step, message) }
 }
+
+/// Ways to sign in for which a person has to answer, as ssh lists them.
+const ASKS: [&str; 2] = ["keyboard-interactive", "password"];
 
 /// Returns the file and line number of the key that the host used to have.
 pub(super) fn offending_key(said: &[u8]) -> Option<(String, usize)> {

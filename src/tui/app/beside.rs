@@ -197,8 +197,11 @@ impl App {
             };
         }
         let node = self.node_of_subject();
-        match node.and_then(|id| equivalent::node_place("shell", id, &self.cx.world)) {
-            Some(words) => self.aside(words, After::Back),
+        let refused = node.and_then(|id| self.cx.world.node(id)).is_some_and(|node| refused(node));
+        let verb = if refused { "sign-in" } else { "shell" };
+        match node.and_then(|id| equivalent::node_place(verb, id, &self.cx.world)) {
+            // What ssh says when it is not let in has to be read.
+            Some(words) => self.aside(words, if refused { After::Key } else { After::Back }),
             None => say(ToastKind::Info, "select a node, or a job that has one, to open a shell there"),
         }
     }
@@ -290,3 +293,11 @@ impl App {
         effects
     }
 }
+
+/// Says whether a node let nobody in.
+fn refused(node: &crate::model::state::Node) -> bool {
+    matches!(&node.state, NodeState::Unusable(why) if why.code == AUTH_REFUSED)
+}
+
+/// The code of a sign-in that was refused.
+const AUTH_REFUSED: &str = "auth-refused";
