@@ -1,7 +1,7 @@
 //! The dispatcher: one task for each login node, between its agent and the runtime. It gathers orders, makes one round of calls of
 //! them, and tells what it saw. What a round did not hear the answer of is asked again: every call is idempotent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ use crate::transport::{NodeLink, Order, Report, Seen};
 const EVERY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// The longest pause while somebody looks.
 const EVERY_WATCHED_MAX: Duration = Duration::from_secs(10);
+/// The most looks in a minute, whatever people and jobs do; those who ask more often see the last picture.
+const LOOKS_A_MINUTE: usize = 40;
+const MINUTE: Duration = Duration::from_secs(60);
 /// A look takes at most this part of the time: a controller that is slow is asked less often.
 const PART_OF_TIME: u32 = 10;
 /// How many stops go in one round: at some 0.05 s each they end well within the time of an answer.
@@ -124,6 +127,8 @@ pub fn spawn(
         asking: Vec::new(),
         ended: BTreeSet::new(),
         failures: 0,
+        looks: VecDeque::new(),
+        last: None,
         pace: EVERY.0,
         next: None,
     };
@@ -185,6 +190,10 @@ struct Dispatch {
     /// Numbers of jobs of which Slurm is asked how they ended.
     ended: BTreeSet<String>,
     failures: u32,
+    /// When looks were, in the last minute.
+    looks: VecDeque<Instant>,
+    /// The last picture of everything.
+    last: Option<Arc<Site>>,
     pace: Duration,
     /// When the next look is due.
     next: Option<Instant>,
@@ -325,6 +334,10 @@ impl Dispatch {
         if !looks {
             return Ok(());
         }
+        if let Some(from) = self.may_look_from(now) {
+            return self.round_without_look(&calls, now, from).await;
+        }
+        self.looks.push_back(now);
         calls.call("queue", &[if all { "all" } else { "mine" }]);
         let keys: Vec<String> =
             self.flights.iter().filter(|(_, f)| f.gone.is_none()).map(|(key, _)| key.to_string()).collect();
@@ -343,6 +356,32 @@ impl Dispatch {
                 self.pause(now.elapsed(), changed || acts);
                 Ok(())
             }
+            Err(error) => self.failed(&error.chain()).await,
+        }
+    }
+
+    /// Returns when there may be a look again, if not now.
+    fn may_look_from(&mut self, now: Instant) -> Option<Instant> {
+        while self.looks.front().is_some_and(|at| *at + MINUTE <= now) {
+            self.looks.pop_front();
+        }
+        (self.looks.len() >= LOOKS_A_MINUTE).then(|| self.looks.front().map(|at| *at + MINUTE)).flatten()
+    }
+
+    /// Does what is ordered, and leaves the look for later; who asked has the last picture.
+    async fn round_without_look(&mut self, calls: &Calls, now: Instant, from: Instant) -> Result<(), ()> {
+        self.next = Some(from);
+        if let Some(site) = &self.last {
+            for answer in self.asking.drain(..) {
+                // Who asked may have left.
+                let _ = answer.send(Ok(site.clone()));
+            }
+        }
+        if calls.is_empty() {
+            return Ok(());
+        }
+        match self.ask(calls).await {
+            Ok(heard) => self.hear_orders(&heard, now).await.map(|_| ()),
             Err(error) => self.failed(&error.chain()).await,
         }
     }
@@ -587,8 +626,8 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Takes in what a round heard; says whether anything changed.
-    async fn hear(&mut self, heard: &Heard, now: Instant) -> Result<bool, ()> {
+    /// Takes in what became of orders; says whether there were any.
+    async fn hear_orders(&mut self, heard: &Heard, now: Instant) -> Result<bool, ()> {
         let mut changed = false;
         self.learn_array_max(heard);
         for (key, answer) in &heard.submitted {
@@ -608,6 +647,12 @@ impl Dispatch {
                 self.report(Report::Done { effect }).await?;
             }
         }
+        Ok(changed)
+    }
+
+    /// Takes in what a round heard; says whether anything changed.
+    async fn hear(&mut self, heard: &Heard, now: Instant) -> Result<bool, ()> {
+        let mut changed = self.hear_orders(heard, now).await?;
         if let Some(why) = &heard.queue_failed {
             self.failed(&format!("squeue: {why}")).await?;
             return Ok(changed);
@@ -780,6 +825,7 @@ impl Dispatch {
             // Who asked may have left.
             let _ = answer.send(Ok(site.clone()));
         }
+        self.last = Some(site.clone());
         // A picture is not worth waiting for: the next one comes soon.
         let _ = self.reports.try_send((self.node, Report::Site(site)));
     }

@@ -261,3 +261,30 @@ fn slurm_gets_each_job_once_whatever_breaks() {
         lab.on("h1", "ls /home/ci/.local/state/ostler-node/*/*/slurm").trim().is_empty().then_some(())
     });
 }
+
+#[test]
+#[ignore = "needs root, sshd and Slurm: tests/run"]
+fn slurm_is_not_asked_more_than_a_site_likes() {
+    let lab = Lab::up_slurm(2, &["-c", "16"]);
+    let ostler = slurm(&lab);
+    ostler.await_ready(1);
+    let counts = "#!/bin/sh\necho >> /tmp/asked\nexec /usr/bin/squeue.real \"$@\"\n";
+    lab.on("h1", &format!("mv /usr/bin/squeue /usr/bin/squeue.real; printf '%s' '{counts}' > /usr/bin/squeue; chmod 755 /usr/bin/squeue; : > /tmp/asked; chmod 666 /tmp/asked"));
+    // People who look all the time, and jobs that come one by one.
+    let began = std::time::Instant::now();
+    for n in 0..25 {
+        ostler.ok(&["cluster", "queue", "c"]);
+        ostler.ok(&["job", "create", "-c", "c", "-n", &format!("j{n}"), "--", "true"]);
+        ostler.ok(&["cluster", "partitions", "c"]);
+        ostler.ok(&["cluster", "node", "list", "-c", "c"]);
+    }
+    let (asked, minutes) = (lab.on("h1", "wc -l < /tmp/asked"), began.elapsed().as_secs() / 60 + 1);
+    let asked: u64 = asked.trim().parse().unwrap();
+    assert!(asked >= 5 && asked <= 41 * minutes, "{asked} times in {minutes} minutes");
+    // Nothing is lost by it: all of them end, and are known to have.
+    let slow = std::time::Duration::from_secs(150);
+    until("all have ended", slow, || {
+        let jobs = ostler.jobs();
+        (jobs.iter().filter(|job| job["executionState"] == "succeeded").count() == 25).then_some(())
+    });
+}
