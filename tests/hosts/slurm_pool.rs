@@ -1,5 +1,7 @@
 //! Nodes that are allocations of Slurm: ostler holds them by pilots and places many small jobs there itself.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::lab::{Lab, until};
@@ -128,4 +130,63 @@ fn slurm_gives_nodes_that_ostler_fills() {
     until("no folder is left", SOON, || {
         lab.on("h1", "ls /home/ci/.local/state/ostler-node/*/pool/slurm 2>/dev/null || true").trim().is_empty().then_some(())
     });
+}
+
+#[test]
+#[ignore = "needs root, sshd and Slurm: tests/run"]
+fn slurm_allocations_come_and_go_with_the_work() {
+    let lab = Lab::up_slurm(2, &[]);
+    let ostler = pool(&lab, &["--min", "0", "--max", "2"]);
+    ostler.ok(&[
+        "job",
+        "create",
+        "-c",
+        "p",
+        "-n",
+        "many",
+        "--array",
+        "1-6",
+        "-q",
+        "--",
+        "sh",
+        "-c",
+        "until [ -e ~/go ]; do sleep 0.2; done",
+    ]);
+    until("both allocations are there", SOON, || (pilots(&lab).len() == 2).then_some(()));
+    lab.on("h1", "touch /home/ci/go");
+    for n in 1..=6 {
+        assert_eq!(exit_code(&ostler.await_end(&format!("many-{n}"))), Some(0));
+    }
+    // An idle node is given back after a while; a person need not wait for that.
+    until("none is held without work", Duration::from_secs(180), || pilots(&lab).is_empty().then_some(()));
+}
+
+#[test]
+#[ignore = "takes three minutes: tests/run --long slurm"]
+fn soak_of_an_allocation_that_ends() {
+    let lab = Lab::up_slurm(2, &[]);
+    let ostler = pool(&lab, &["--target", "1", "--allocation-time", "10m"]);
+    until("the node is there", SOON, || (count(&ostler, "idleNodeCount") == 1).then_some(()));
+    let first = pilots(&lab)[0].0.clone();
+    // Work that goes on from what it has saved: each attempt counts further.
+    let line = "echo start >> ~/attempts; while :; do n=$(cat ~/saved 2>/dev/null || echo 0); echo $((n + 1)) > ~/saved; [ ! -e ~/enough ] || exit 9; sleep 1; done";
+    ostler.ok(&["job", "create", "-c", "p", "-n", "goes-on", "--", "sh", "-c", line]);
+    until("it runs", SOON, || (ostler.job("goes-on")["executionState"] == "running").then_some(()));
+    // The administrator shortens the allocation: it ends three minutes from its start.
+    lab.on("h1", &format!("scontrol update JobId={first} TimeLimit=3"));
+    until("it was put back before the end, and runs in another one", Duration::from_secs(300), || {
+        let started = lab.on("h1", "wc -l < /home/ci/attempts").trim() == "2";
+        (started && ostler.job("goes-on")["executionState"] == "running").then_some(())
+    });
+    let over = lab.on("h1", &format!("scontrol show job {first}"));
+    assert!(
+        over.contains("JobState=CANCELLED") || over.contains("JobState=COMPLETED"),
+        "given back, and not killed at its limit: {over}"
+    );
+    let before: u64 = lab.on("h1", "cat /home/ci/saved").trim().parse().unwrap();
+    lab.on("h1", "touch /home/ci/enough");
+    let ended = ostler.await_end("goes-on");
+    assert_eq!((exit_code(&ended), &ended["attempt"]), (Some(9), &2.into()), "{ended:#}");
+    let after: u64 = lab.on("h1", "cat /home/ci/saved").trim().parse().unwrap();
+    assert!(after >= before && before > 60, "what was saved in the first is gone on from: {before}, {after}");
 }
