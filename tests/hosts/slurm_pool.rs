@@ -136,7 +136,7 @@ fn slurm_gives_nodes_that_ostler_fills() {
 #[ignore = "needs root, sshd and Slurm: tests/run"]
 fn slurm_allocations_come_and_go_with_the_work() {
     let lab = Lab::up_slurm(2, &[]);
-    let ostler = pool(&lab, &["--min", "0", "--max", "2"]);
+    let ostler = pool(&lab, &["--min", "0", "--max", "2", "--idle", "10s"]);
     ostler.ok(&[
         "job",
         "create",
@@ -157,8 +157,7 @@ fn slurm_allocations_come_and_go_with_the_work() {
     for n in 1..=6 {
         assert_eq!(exit_code(&ostler.await_end(&format!("many-{n}"))), Some(0));
     }
-    // An idle node is given back after a while; a person need not wait for that.
-    until("none is held without work", Duration::from_secs(180), || pilots(&lab).is_empty().then_some(()));
+    until("none is held without work", SOON, || pilots(&lab).is_empty().then_some(()));
 }
 
 #[test]
