@@ -176,12 +176,15 @@ impl Lead {
 
     /// What the node is, by the functions of the shell's agent.
     fn facts(&mut self) -> Result<(), Fatal> {
-        const FACTS: &str = ". \"$1\" && ROOT=$2 BOOT=$3 SETSID=$4 && facts";
+        // The node's shell may print anything before it does what it is told.
+        const FACTS: &str = "echo; echo ostler-facts; . \"$1\" && ROOT=$2 BOOT=$3 SETSID=$4 && facts";
+        const FIRST: &str = "\nostler-facts\n";
         let Given { place, functions, setsid, .. } = &self.given;
         let mut command = shell(&place.shell);
         command.args(["-c", FACTS, "sh", functions, &place.spool.root, &place.spool.boot, setsid]);
         let said = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-        self.said.push_str(&String::from_utf8_lossy(&said.stdout));
+        let text = String::from_utf8_lossy(&said.stdout);
+        self.said.push_str(text.rsplit_once(FIRST).map_or("", |(_, facts)| facts));
         self.say("f agent native");
         Ok(())
     }

@@ -68,7 +68,8 @@ pub fn work(place: Place) -> io::Result<()> {
     rustix::process::setsid()?;
     let mask = u32::from_str_radix(&place.umask, 8).unwrap_or(0o077);
     rustix::process::umask(Mode::from_raw_mode(mask));
-    let mut worker = Worker { place, waker: Waker::default(), memory: memory_group(), marked: 0, key: String::new() };
+    let mut worker =
+        Worker { place, waker: Waker::default(), memory: memory_group(), marked: 0, key: String::new(), full: false };
     let (mut commands, mut buffer) = (Commands::default(), vec![0; 64 << 10]);
     loop {
         let got = io::stdin().read(&mut buffer)?;
@@ -79,6 +80,9 @@ pub fn work(place: Place) -> io::Result<()> {
             let [name, key, launch, secrets, end] = command.as_slice() else { continue };
             if name == "run" && end == "." {
                 worker.run(key, launch, secrets);
+            }
+            if worker.full {
+                return Ok(());
             }
         }
     }
@@ -92,6 +96,9 @@ struct Worker {
     /// The last moment that a mark was made of.
     marked: u64,
     key: String,
+    /// No process could be made. It ends then, as a shell does: the next start needs another worker, and when there is no
+    /// room for that, the agent says so of the node, which is better than to refuse one job after another.
+    full: bool,
 }
 
 /// How it went as far as it came.
@@ -119,6 +126,7 @@ impl Worker {
                 self.tell(&format!("F {key}"));
             }
             Outcome::Refused(why) => {
+                self.full = why == NO_PROCESS;
                 note(&mut log, key, &format!("refused: {why}"));
                 self.finish(&format!("refused {why} end"));
                 self.tell(&format!("R {key} {why}"));

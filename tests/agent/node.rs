@@ -208,6 +208,7 @@ impl Node {
         let up = self.expect("up", |report| matches!(report, Report::Up { .. })).await;
         if let Report::Up { boot, facts, inventory } = up {
             (self.boot, self.facts, self.inventory) = (boot, *facts, inventory);
+            assert_eq!(self.facts.agent, if self.shell.native { "native" } else { "" });
         }
     }
 
