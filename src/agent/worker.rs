@@ -418,7 +418,7 @@ fn pilot_over(code: i32) -> bool {
 /// Returns the file in which the kernel counts whom it kills for want of memory in our group.
 fn memory_group() -> Option<String> {
     let groups = read(Path::new("/proc/self/cgroup"));
-    let files = groups.lines().filter_map(|line| {
+    let mut files = groups.lines().filter_map(|line| {
         let (number, rest) = line.split_once(':')?;
         let (names, path) = rest.split_once(':')?;
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -427,7 +427,7 @@ fn memory_group() -> Option<String> {
         }
         (number == "0" && names.is_empty()).then(|| format!("/sys/fs/cgroup{path}/memory.events"))
     });
-    files.filter(|file| File::open(file).is_ok()).last()
+    files.rfind(|file| File::open(file).is_ok())
 }
 
 /// Whole seconds since the machine came up, a clock that nobody can set.
