@@ -6,7 +6,7 @@
 //! that it is about to (`try MARK end`), looks whether the key was given up meanwhile, starts it, and writes the `pid`
 //! line. Killed in between, it leaves a key that can never be fenced, only be found by its mark, which the child has
 //! from its first moment on, or be lost. Its process leads a group of its own within the worker's session, so that a
-//! group kill never meets a supervisor.
+//! group kill never meets a supervisor; a session of its own would cost a program more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -68,8 +68,15 @@ pub fn work(place: Place) -> io::Result<()> {
     rustix::process::setsid()?;
     let mask = u32::from_str_radix(&place.umask, 8).unwrap_or(0o077);
     rustix::process::umask(Mode::from_raw_mode(mask));
-    let mut worker =
-        Worker { place, waker: Waker::default(), memory: memory_group(), marked: 0, key: String::new(), full: false };
+    let mut worker = Worker {
+        place,
+        waker: Waker::default(),
+        memory: memory_group(),
+        marked: 0,
+        key: String::new(),
+        full: false,
+        torn: false,
+    };
     let (mut commands, mut buffer) = (Commands::default(), vec![0; 64 << 10]);
     loop {
         let got = io::stdin().read(&mut buffer)?;
@@ -99,6 +106,8 @@ struct Worker {
     /// No process could be made. It ends then, as a shell does: the next start needs another worker, and when there is no
     /// room for that, the agent says so of the node, which is better than to refuse one job after another.
     full: bool,
+    /// A line of the record may be torn, for want of room.
+    torn: bool,
 }
 
 /// How it went as far as it came.
@@ -112,6 +121,7 @@ enum Outcome {
 impl Worker {
     fn run(&mut self, key: &str, launch: &str, secrets: &str) {
         key.clone_into(&mut self.key);
+        self.torn = false;
         let mut log = None;
         let began = uptime();
         let kills = self.memory_kills();
@@ -146,13 +156,13 @@ impl Worker {
                     last.insert(0, ' ');
                 }
                 self.finish(&format!("exit {code} {why}{last} end"));
+                note(&mut log, key, &format!("ended: code {code} after {} s, why {why}", uptime() - began));
                 // A killer tells by itself, once it has seen the last of it.
                 if why == "-" {
                     self.tell(&format!("X {key} {code} -{last}"));
                 } else {
                     self.free();
                 }
-                note(&mut log, key, &format!("ended: code {code} after {} s, why {why}", uptime() - began));
             }
         }
     }
@@ -181,6 +191,7 @@ impl Worker {
             .write_all(format!("try {} end\n", mark.map_or(NO_MARK.to_owned(), |mark| mark.to_string())).as_bytes())
             .is_err()
         {
+            self.torn = true;
             return Outcome::GivenUp;
         }
         // Whoever gave it up, or wants it dead, made a mark before looking for that line.
@@ -197,7 +208,7 @@ impl Worker {
         let pid = child.id();
         let start = stat_of(&pid.to_string()).map_or_else(|| "0".to_owned(), |stat| stat.start);
         // Without room for the line the job runs all the same, and is found by its mark.
-        let _ = record.write_all(format!("pid {pid} {start} end\n").as_bytes());
+        self.torn = record.write_all(format!("pid {pid} {start} end\n").as_bytes()).is_err();
         self.waker.tell(&self.place.spool, &format!("S {}\n", self.key));
         loop {
             match child.wait() {
@@ -307,7 +318,7 @@ impl Worker {
     /// The last line of the record. Without room, the reserve is given up, and then it waits for room.
     fn finish(&self, line: &str) {
         let put = |text: String| self.place.spool.open(&self.key).and_then(|mut file| file.write_all(text.as_bytes()));
-        if put(format!("{line}\n")).is_ok() {
+        if put(format!("{}{line}\n", if self.torn { "\n" } else { "" })).is_ok() {
             return;
         }
         self.place.spool.give_up_reserve();

@@ -504,7 +504,7 @@ async fn path_of(link: &NodeLink, program: &Path) -> String {
         return program.display().to_string();
     }
     // One that cannot be read here is nowhere there.
-    program::name(program).await.unwrap_or_else(|_| "bin/ostler-".to_owned())
+    program::name(program).await.unwrap_or_else(|_| "../shared/ostler-".to_owned())
 }
 
 /// Asks whether the program at this path can lead the node; `None` when no answer comes in time.

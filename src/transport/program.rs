@@ -1,8 +1,9 @@
 //! This program as the agent of a node: which one is offered, and how it comes to a node that does not have it.
 //!
 //! Decisions (2026-11): a node of this machine runs the very program that we are, by `/proc/PID/exe`, so one that was
-//! replaced or removed meanwhile is still the right one. Elsewhere it is copied once for each node and version, into the
-//! spool's `bin`, under its digest; it has that name only when it is whole and its sum was checked there. Nothing is
+//! replaced or removed meanwhile is still the right one. Elsewhere it is copied once for each version, beside the spools
+//! of the cluster's nodes on that file system (`../shared`: a home of a hundred nodes has it once), under its digest; it has
+//! that name only when it is whole and its sum was checked there. Former versions go then; what runs them keeps them. Nothing is
 //! offered unless `main` does: a program that only uses this library is no agent.
 
 use std::io;
@@ -22,11 +23,16 @@ const TAKE: &str = r#"
 IFS= read -r to && IFS= read -r sum || exit 1
 command -v sha256sum >/dev/null || { echo "there is no sha256sum on this node" >&2 && exit 1; }
 umask 077
-new=${to%/*}/.new.$$
+mkdir -p "${to%/*}" || exit 1
+new=${to%/*}/.new.$(uname -n).$$
 trap 'rm -f "$new"' EXIT
 cat >"$new" || exit 1
 [ "$(sha256sum <"$new")" = "$sum  -" ] || { echo "what came is not what was sent" >&2 && exit 1; }
-chmod 700 "$new" && mv -f "$new" "$to" && echo ostler-taken
+chmod 700 "$new" && mv -f "$new" "$to" || exit 1
+for old in "${to%/*}"/ostler-????????????????; do
+    [ "$old" = "$to" ] || rm -f "$old"
+done
+echo ostler-taken
 "#;
 /// The longest that a copy may take: 100 MB at 200 kB/s.
 const COPY_MAX: Duration = Duration::from_secs(500);
@@ -40,7 +46,7 @@ const PIECE_BYTES: usize = 256 << 10;
 const DIGEST_SHOWN: usize = 16;
 
 static OFFERED: OnceLock<PathBuf> = OnceLock::new();
-static DIGEST: OnceCell<String> = OnceCell::const_new();
+static DIGEST: OnceCell<(PathBuf, String)> = OnceCell::const_new();
 
 /// Offers this program as an agent. Called once, by what understands `ostler agent`.
 pub fn offer_this_program() {
@@ -68,29 +74,32 @@ pub fn made_for() -> (&'static str, &'static str) {
     ("Linux", machine)
 }
 
-/// Returns the name of a program in a spool.
+/// Returns the path of a program from a spool.
 ///
 /// # Errors
 /// It cannot be read.
 pub async fn name(program: &Path) -> io::Result<String> {
     let digest = digest(program).await?;
-    Ok(format!("bin/ostler-{}", &digest[..DIGEST_SHOWN]))
+    Ok(format!("../shared/ostler-{}", &digest[..DIGEST_SHOWN]))
 }
 
-/// Its SHA-256; reckoned once, since there is one program.
-async fn digest(program: &Path) -> io::Result<&'static str> {
-    let reckon = || async {
-        let mut file = tokio::fs::File::open(program).await?;
-        let (mut sum, mut piece) = (ring::digest::Context::new(&ring::digest::SHA256), vec![0; PIECE_BYTES]);
-        loop {
-            match file.read(&mut piece).await? {
-                0 => break,
-                got => sum.update(&piece[..got]),
-            }
+/// Its SHA-256; reckoned once for the first, since there is one program.
+async fn digest(program: &Path) -> io::Result<String> {
+    let first = || async { io::Result::Ok((program.to_owned(), reckoned(program).await?)) };
+    let (of, digest) = DIGEST.get_or_try_init(first).await?;
+    if of == program { Ok(digest.clone()) } else { reckoned(program).await }
+}
+
+async fn reckoned(program: &Path) -> io::Result<String> {
+    let mut file = tokio::fs::File::open(program).await?;
+    let (mut sum, mut piece) = (ring::digest::Context::new(&ring::digest::SHA256), vec![0; PIECE_BYTES]);
+    loop {
+        match file.read(&mut piece).await? {
+            0 => break,
+            got => sum.update(&piece[..got]),
         }
-        Ok(sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
-    };
-    DIGEST.get_or_try_init(reckon).await.map(String::as_str)
+    }
+    Ok(sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Copies a program to an absolute path on a node.
@@ -139,16 +148,25 @@ mod tests {
     #[tokio::test]
     async fn a_program_comes_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
-        let (from, to) = (dir.path().join("program"), dir.path().join("to"));
+        let shared = dir.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        let former = shared.join("ostler-0123456789abcdef");
+        std::fs::write(&former, "").unwrap();
+        let from = dir.path().join("program");
         std::fs::write(&from, "#!/bin/sh\necho ostler\n".repeat(9000)).unwrap();
         let link = Link::Local(LocalLink::new());
+        let to = dir.path().join("spool").join(name(&from).await.unwrap());
+        std::fs::create_dir(dir.path().join("spool")).unwrap();
         copy(&link, &from, to.to_str().unwrap()).await.unwrap();
         assert_eq!(std::fs::read(&from).unwrap(), std::fs::read(&to).unwrap());
-        assert!(name(&from).await.unwrap().starts_with("bin/ostler-"));
-        let nowhere = dir.path().join("no/such/folder");
-        let why = copy(&link, &from, nowhere.to_str().unwrap()).await.unwrap_err();
-        assert!(why.contains("folder") || why.contains("such"), "{why}");
-        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(!former.exists(), "another version");
+        // One that was changed after its sum was taken arrives as nothing.
+        std::fs::write(&from, "else").unwrap();
+        let why = copy(&link, &from, to.to_str().unwrap()).await.unwrap_err();
+        assert!(why.contains("what came is not what was sent"), "{why}");
+        let why = copy(&link, &from, "/proc/no/such").await.unwrap_err();
+        assert!(why.contains("/proc/no"), "{why}");
+        let left: Vec<_> = std::fs::read_dir(&shared).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 }
