@@ -12,6 +12,10 @@ use ostler::tui::theme::load::Themes;
 use ostler::tui::{Leave, TuiOptions};
 
 fn main() -> std::process::ExitCode {
+    if let Some(code) = ostler::agent::called() {
+        return std::process::ExitCode::from(code);
+    }
+    ostler::transport::program::offer_this_program();
     // Whoever asks for encryption later finds it; a second provider cannot be there before the first line.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let code = cli::run(&Screen { show, replay, still, moving, themes });

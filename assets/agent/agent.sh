@@ -477,7 +477,7 @@ ack() {
             status "$1"
             if [ "$STATUS" != alive ]; then
                 AC_KEYS="$AC_KEYS jobs/$1"
-                ! mark_of "$F_PID" "$F_PIDS" || AC_MARKS="$AC_MARKS $MARK"
+                ! known_mark || AC_MARKS="$AC_MARKS $MARK"
                 [ ! -e "kill/$1" ] || AC_CLEAN="$AC_CLEAN kill/$1"
                 [ ! -e "ask/$1" ] || AC_CLEAN="$AC_CLEAN ask/$1"
             fi

@@ -86,6 +86,31 @@ checked() {
     C_ERR=$("$ROOT/bin/ostler-launch" --check 2>&1) || fault noexec prepare "programs cannot be executed in $ROOT: $C_ERR"
 }
 
+# native PATH SYSTEM MACHINE .   looks whether the program there can lead this node
+native() {
+    [ "$4" = . ] || fault protocol start-agent "a cut order"
+    NATIVE=$1
+    N_HERE="$(uname -s) $(uname -m)"
+    if [ "$N_HERE" != "$2 $3" ]; then
+        echo "$NONCE unable the program is for $2 $3, and this node is $N_HERE"
+    elif [ ! -x "$NATIVE" ]; then
+        echo "$NONCE missing $ROOT/$NATIVE"
+    else
+        N_SAID=$("$NATIVE" agent check 2>&1)
+        case $N_SAID in
+        'ostler-agent 1') echo "$NONCE able" ;;
+        *"$NL"*) echo "$NONCE unable the program does not run here: ${N_SAID##*"$NL"}" ;;
+        *) echo "$NONCE unable the program does not run here: $N_SAID" ;;
+        esac
+    fi
+}
+
+# lead EPOCH SHELL AGENT-FILE SUPERVISOR-FILE .   the program takes this channel over
+lead() {
+    [ "$5" = . ] || fault protocol start-agent "a cut order"
+    exec "$NATIVE" agent lead "$ROOT" "$1" "$2" "$3" "$4" "$SETSID" "$UMASK"
+}
+
 # all_put .
 all_put() {
     [ "$1" = . ] || fault protocol start-agent "a cut order"

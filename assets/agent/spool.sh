@@ -6,6 +6,8 @@
 #                     line and so one write(2) each. A line without its last word `end` is as if it were not there.
 #         own EPOCH BOOT DUE GRACE end     agent: accepted; due at DUE seconds of uptime
 #         sup PID START end                agent: the supervisor that will run it
+#         try MARK end                     a native worker (src/agent/worker.rs), before it starts the process and writes its
+#                                          pid line: from here on nobody can say any more that it never was
 #         pid PID START end                the process itself, before it executes the job
 #         exit CODE WHY [WORDS] end        supervisor; with the last words of a process that leaves some
 #         fence - end                      whoever gave up on it; counts only when no pid line stands before it
@@ -102,6 +104,12 @@ mark_of() {
     MARK=$2$MO_PID
 }
 
+# known_mark: MARK = the mark of the process whose record was folded last.
+known_mark() {
+    MARK=${F_MARK#-}
+    [ -n "$MARK" ] || mark_of "$F_PID" "$F_PIDS"
+}
+
 # put_mark NUMBER: dash calls that limit -w, others -x. mksh reckons with 32 bits, and so has no marks.
 put_mark() {
     [ -n "${KSH_VERSION:-}" ] || { ulimit -S -w "$1" || ulimit -S -x "$1"; } 2>/dev/null
@@ -119,11 +127,12 @@ cookie_pids() {
         if is_pid "$C_FILE" && [ "$C_FILE" != $$ ]; then PIDS="$PIDS $C_FILE"; fi
     done
     [ -z "$PIDS" ] || return 0
-    mark_of "$F_PID" "$F_PIDS" || return 1
+    known_mark || return 1
     for C_FILE in $(grep -lsFz -e "Max file locks            $MARK " /proc/[0-9]*/limits 2>/dev/null); do
         C_FILE=${C_FILE#/proc/}
         C_FILE=${C_FILE%/limits}
-        if [ "$C_FILE" != $$ ] && is_there "$C_FILE"; then PIDS="$PIDS $C_FILE"; fi
+        # A native worker has its process's mark for the moment of the start.
+        if [ "$C_FILE" != $$ ] && [ "$C_FILE" != "$F_SUP" ] && is_there "$C_FILE"; then PIDS="$PIDS $C_FILE"; fi
     done
     [ -n "$PIDS" ]
 }
@@ -131,18 +140,18 @@ cookie_pids() {
 # put_line FILE TEXT: appends one line.
 put_line() { say "$2" >>"$1"; }
 
-# fold FILE: reads a record into F_EPOCH F_BOOT F_DUE F_GRACE F_SUP F_SUPS F_PID F_PIDS, and F_END (how it ended).
+# fold FILE: reads a record into F_EPOCH F_BOOT F_DUE F_GRACE F_SUP F_SUPS F_MARK F_PID F_PIDS, and F_END (how it ended).
 fold() {
-    F_EPOCH='' F_BOOT='' F_DUE='' F_GRACE='' F_SUP='' F_SUPS='' F_PID='' F_PIDS='' F_END=''
+    F_EPOCH='' F_BOOT='' F_DUE='' F_GRACE='' F_SUP='' F_SUPS='' F_MARK='' F_PID='' F_PIDS='' F_END=''
     {
         while read -r F_W F_1 F_2 F_3 F_4 F_5; do
             case "$F_W $F_1 $F_2 $F_3 $F_4 $F_5" in
             own\ *\ end*) F_EPOCH=$F_1 F_BOOT=$F_2 F_DUE=$F_3 F_GRACE=$F_4 ;;
             sup\ *\ end*) F_SUP=$F_1 F_SUPS=$F_2 ;;
+            try\ *\ end*) F_MARK=$F_1 ;;
             pid\ *\ end*) F_PID=$F_1 F_PIDS=$F_2 ;;
-
             fence\ self\ end*) [ -n "$F_END" ] || F_END=fenced ;;
-            fence\ *\ end*) [ -n "$F_END$F_PID" ] || F_END=fenced ;;
+            fence\ *\ end*) [ -n "$F_END$F_PID$F_MARK" ] || F_END=fenced ;;
             exit\ *\ end* | refused\ *\ end* | lost\ *\ end*)
                 if [ -z "$F_END" ]; then
                     F_END="$F_W $F_1 $F_2 $F_3 $F_4 $F_5"
@@ -183,13 +192,13 @@ status() {
     fi
     if [ -n "$F_PID" ] && alive "$F_PID" "$F_PIDS"; then return; fi
     if [ -n "$F_SUP" ] && alive "$F_SUP" "$F_SUPS"; then return; fi
-    if [ -z "$F_PID" ]; then
+    if [ -z "$F_PID$F_MARK" ]; then
         rm -f "$ROOT/run/secret.$1" # nobody is left to read it
         # No process yet and nobody to start one. Should a child of the dead supervisor be on its way: we make the mark
         # and then look for its pid line, it writes its line and then looks for the mark, so one of us sees the other.
         put_line "$ROOT/kill/$1" "done fence - - end"
         fold "$ROOT/jobs/$1"
-        if [ -z "$F_END$F_PID" ]; then
+        if [ -z "$F_END$F_PID$F_MARK" ]; then
             put_line "$ROOT/jobs/$1" "fence - end"
             fold "$ROOT/jobs/$1"
         fi

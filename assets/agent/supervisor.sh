@@ -4,6 +4,8 @@
 #                                                 only the agent holds) and runs it; ends at the end of input
 #   sh FILE watch ROOT BOOT SETSID SHELL          ends processes that are over their time limit
 #   sh FILE partner ROOT BOOT SETSID SHELL PID START   starts another watch when that one was killed
+#   sh FILE killer ROOT BOOT KEY WHY GRACE         ends a process, for a native agent
+#   sh FILE wipe ROOT BOOT DIR                     empties a folder in which something is mounted, for a native worker
 #
 # A worker is the leader of a session of its own, and every process it runs leads a session of its own again, so a
 # group kill never meets a supervisor, and the exit code of a killed process is still seen and written down.
@@ -480,4 +482,11 @@ case $1 in
 worker) shift && worker "$@" ;;
 watch) SETSID=$4 SHELL_WORDS=${5-} SELF=$0 && watch ;;
 partner) SETSID=$4 SHELL_WORDS=$5 SELF=$0 && partner "$6" "$7" ;;
+killer)
+    KILLING=$4 KILLING_WHY=$5
+    trap kill_without EXIT
+    kill_rank "$4" "$5" "$6"
+    KILLING=''
+    ;;
+wipe) wipe "$4" || { say "$REFUSED" && exit 1; } ;;
 esac

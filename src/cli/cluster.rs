@@ -186,6 +186,9 @@ pub struct Pool {
     /// After this long an idle node goes, and another comes if it is needed
     #[arg(long, value_name = "SPAN")]
     pub(super) max_node_lifetime: Option<String>,
+    /// What leads the nodes: `native`, this program, copied there (default on `local`), or `shell`, scripts (default elsewhere)
+    #[arg(long, value_name = "AGENT", value_parser = ["shell", "native"])]
+    pub(super) agent: Option<String>,
 }
 
 /// Options of `scale`.

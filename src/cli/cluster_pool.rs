@@ -31,6 +31,7 @@ pub(super) fn overlay(session: &Session, doc: &mut Doc, pool: &Pool) -> Result<(
     put(&["powerOff"], &pool.power_off);
     put(&["pricePerNodeHour"], &pool.price);
     put(&["maxNodeLifetime"], &pool.max_node_lifetime);
+    put(&["agent"], &pool.agent);
     if let Some(file) = &pool.hosts_file {
         let shown = file.display().to_string();
         let whole = std::path::absolute(file).map_err(|e| Fault::config(format!("cannot use `{shown}`")).because(&e))?;

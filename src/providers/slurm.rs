@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::model::ids::{ClusterId, Epoch, NodeId};
 use crate::model::names::check_host;
-use crate::model::spec::pool::Allocation;
+use crate::model::spec::pool::{AgentKind, Allocation};
 use crate::model::state::Notice;
 use crate::model::units::{Millis, UnixMillis};
 use crate::providers::{Found, Machine, NoMachine, Provider, Tag, Wanted};
@@ -44,6 +44,7 @@ impl Allocations {
             spool: (pool.to_string(), "pool".to_owned()),
             local_root: None,
             epoch: Epoch(0),
+            agent: AgentKind::Shell,
         };
         Link::connect(&link).await.map_err(|error| none(&error))
     }

@@ -8,6 +8,7 @@ use crate::frameworks::MOUNTS_SH;
 use crate::model::fault::Fault;
 use crate::model::ids::{ClusterId, EffectId, NodeId};
 use crate::model::request::Reply;
+use crate::model::spec::AgentKind;
 use crate::model::spec::file_server::{Export, FileServerSpec};
 use crate::model::state::file_server::{Exported, ServerOutcome, Space};
 use crate::model::units::Bytes;
@@ -59,6 +60,7 @@ pub fn link_to_host<S: Store>(engine: &Engine<S>, host: &str) -> NodeLink {
         local_root: None,
         spool: (String::new(), String::new()),
         epoch: engine.epoch,
+        agent: AgentKind::Shell,
     }
 }
 

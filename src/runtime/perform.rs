@@ -10,8 +10,8 @@ use crate::model::ids::{ClusterId, EffectId, Epoch, FileServerId, NodeId, RankKe
 use crate::model::kept::Kept;
 use crate::model::launch::{Launch, NodePlace};
 use crate::model::resource_id::ResourceId;
-use crate::model::spec::ProviderSpec;
 use crate::model::spec::mounts::NO_MOUNTS;
+use crate::model::spec::{AgentKind, ProviderSpec};
 use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{Cluster, Job, Node, NodeState, Proof, Unusable};
 use crate::model::volume::Volume;
@@ -237,6 +237,7 @@ fn link_to<S: Store>(engine: &Engine<S>, cluster: &Cluster, node: NodeId, host: 
         local_root: local.then(|| format!("{}/nodes/{}/{uuid}", engine.around.state_dir, cluster.uuid)),
         spool: (cluster.uuid.to_string(), uuid.to_string()),
         epoch: engine.epoch,
+        agent: cluster.spec.pool.agent.unwrap_or(if local { AgentKind::Native } else { AgentKind::Shell }),
     }
 }
 
@@ -249,6 +250,7 @@ pub fn link_here<S: Store>(engine: &Engine<S>, cluster: ClusterId) -> NodeLink {
         spool: (String::new(), String::new()),
         local_root: None,
         epoch: engine.epoch,
+        agent: AgentKind::Shell,
     }
 }
 

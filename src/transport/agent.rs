@@ -5,21 +5,23 @@
 //! that node again, and orders are idempotent, so the task may drop what it cannot send. Log bytes never pass here: they
 //! use channels of their own on the same [`Link`].
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::model::ids::NodeId;
+use crate::model::spec::AgentKind;
 use crate::model::units::Millis;
-use crate::transport::bootstrap::{Bootstrap, NO_SHELL, Scripts, fault_of};
+use crate::transport::bootstrap::{Answer, Bootstrap, NO_SHELL, fault_of};
 use crate::transport::frame::{Line, Lines, Said, words};
 use crate::transport::link::{Channel, Link, LinkError};
 use crate::transport::session::{Coming, Session};
-use crate::transport::{NodeLink, Order, Report};
+use crate::transport::{Address, NodeLink, Order, Report, program};
 
 /// How many sign-ins may be under way at once, over all nodes: sshd begins to refuse at ten (`MaxStartups 10:30:100`),
 /// and many nodes may stand behind one jump host.
@@ -69,11 +71,19 @@ pub struct Tuning {
     pub shell: String,
     /// How a local node's channels are opened; the normal way when `None`.
     pub local: Option<crate::transport::local::LocalLink>,
+    /// The program that is the native agent; the one that is offered when `None`.
+    pub program: Option<PathBuf>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { heartbeat: Duration::from_secs(5), start: START_TIMEOUT, shell: "/bin/sh".to_owned(), local: None }
+        Self {
+            heartbeat: Duration::from_secs(5),
+            start: START_TIMEOUT,
+            shell: "/bin/sh".to_owned(),
+            local: None,
+            program: None,
+        }
     }
 }
 
@@ -250,13 +260,7 @@ impl Task {
         let mut channel = link.open(&format!("exec {} -s", self.tuning.shell)).await?;
         let mut errors = Vec::new();
         let boot = Bootstrap::new();
-        let started = {
-            let start = start(&self.link, &self.tuning, &boot, &mut channel);
-            match tokio::time::timeout(self.tuning.start, start).await {
-                Ok(started) => started,
-                Err(_) => Err(silent(&self.link, boot.answered(), self.tuning.start)),
-            }
-        };
+        let started = self.start(&link, &boot, &mut channel).await;
         match started {
             Ok((session, lines, waiting)) => Ok((link, channel, session, lines, waiting)),
             Err(mut error) => {
@@ -275,6 +279,36 @@ impl Task {
                 Err(with_words(error, &said))
             }
         }
+    }
+
+    /// Brings an agent up on a fresh channel. What a copy of the program takes is not counted.
+    async fn start(&self, link: &Link, boot: &Bootstrap, channel: &mut Channel) -> Result<Started, LinkError> {
+        let limit = self.tuning.start;
+        let timed = || silent(&self.link, boot.answered(), limit);
+        let mut ear = Ear::default();
+        let ready = tokio::time::timeout(limit, ready(&self.link, boot, channel, &mut ear));
+        ready.await.map_err(|_| timed())??;
+        let program = match (self.link.agent, &self.tuning.program) {
+            (AgentKind::Native, Some(program)) => Some(program.as_path()),
+            (AgentKind::Native, None) => program::offered(),
+            (AgentKind::Shell, _) => None,
+        };
+        let leads = match program {
+            None => Leads::Shell(None),
+            Some(program) => {
+                let path = path_of(&self.link, program).await;
+                let mut leads = ask(boot, channel, &mut ear, &path, limit).await.ok_or_else(timed)??;
+                if let Leads::Missing(to) = leads {
+                    leads = match program::copy(link, program, &to).await {
+                        Ok(()) => ask(boot, channel, &mut ear, &path, limit).await.ok_or_else(timed)??,
+                        Err(why) => Leads::Shell(Some(why)),
+                    };
+                }
+                leads
+            }
+        };
+        let up = tokio::time::timeout(limit, up(&self.link, &self.tuning, boot, channel, ear, leads));
+        up.await.map_err(|_| timed())?
     }
 
     async fn serve(&mut self, channel: Channel, mut session: Session, mut lines: Lines, waiting: Vec<Line>) -> Over {
@@ -420,30 +454,106 @@ fn silent(link: &NodeLink, answered: bool, limit: Duration) -> LinkError {
     LinkError::soft("spool", "prepare", message)
 }
 
-/// Brings the agent up on a fresh channel.
-async fn start(
+/// A session that is up, and what was heard behind its last line.
+type Started = (Session, Lines, Vec<Line>);
+
+/// What was heard and not yet taken in.
+#[derive(Default)]
+struct Ear {
+    lines: Lines,
+    waiting: Vec<Line>,
+}
+
+impl Ear {
+    async fn listen(&mut self, boot: &Bootstrap, channel: &mut Channel) -> Result<Answer, LinkError> {
+        boot.listen(&mut channel.stdout, &mut self.lines, &mut self.waiting).await
+    }
+}
+
+/// Who leads the node.
+enum Leads {
+    Native,
+    /// The native agent has to be copied to this path first.
+    Missing(String),
+    /// With the reason, where it was to be the native one.
+    Shell(Option<String>),
+}
+
+fn broke(error: std::io::Error) -> LinkError {
+    LinkError::soft("unreachable", "start agent", "the link broke").because(error)
+}
+
+/// Has the node looked over and the scripts put there.
+async fn ready(link: &NodeLink, boot: &Bootstrap, channel: &mut Channel, ear: &mut Ear) -> Result<(), LinkError> {
+    // A shell that is gone shows in what it printed, so an error in writing waits for that.
+    let mut written = channel.stdin.write_all(boot.opening(link).as_bytes()).await;
+    let mut scripts = ear.listen(boot, channel).await?;
+    if scripts == Answer::Need {
+        written = channel.stdin.write_all(boot.scripts().as_bytes()).await;
+        scripts = ear.listen(boot, channel).await?;
+    }
+    if scripts != Answer::Have {
+        return Err(LinkError::soft("protocol", "start agent", "the scripts did not reach the node"));
+    }
+    written.map_err(broke)
+}
+
+/// Returns where the node finds the program: a node of this machine where it is, others below their spool.
+async fn path_of(link: &NodeLink, program: &Path) -> String {
+    if link.address == Address::Local {
+        return program.display().to_string();
+    }
+    // One that cannot be read here is nowhere there.
+    program::name(program).await.unwrap_or_else(|_| "../shared/ostler-".to_owned())
+}
+
+/// Asks whether the program at this path can lead the node; `None` when no answer comes in time.
+async fn ask(
+    boot: &Bootstrap,
+    channel: &mut Channel,
+    ear: &mut Ear,
+    path: &str,
+    limit: Duration,
+) -> Option<Result<Leads, LinkError>> {
+    let asking = async {
+        channel.stdin.write_all(boot.native(path).as_bytes()).await.map_err(broke)?;
+        channel.stdin.flush().await.map_err(broke)?;
+        Ok(match ear.listen(boot, channel).await? {
+            Answer::Able => Leads::Native,
+            Answer::Missing(to) => Leads::Missing(to),
+            Answer::Unable(why) => Leads::Shell(Some(why)),
+            Answer::Have | Answer::Need => return Err(LinkError::soft("protocol", "start agent", "an answer to nothing")),
+        })
+    };
+    tokio::time::timeout(limit, asking).await.ok()
+}
+
+/// Hands the channel over to the agent and waits until it is up.
+async fn up(
     link: &NodeLink,
     tuning: &Tuning,
     boot: &Bootstrap,
     channel: &mut Channel,
-) -> Result<(Session, Lines, Vec<Line>), LinkError> {
-    use tokio::io::AsyncWriteExt as _;
-    let broke = |error| LinkError::soft("unreachable", "start agent", "the link broke").because(error);
-    let (mut lines, mut waiting) = (Lines::default(), Vec::new());
-    // A shell that is gone shows in what it printed, so an error in writing waits for that.
-    let mut written = channel.stdin.write_all(boot.opening(link).as_bytes()).await;
-    let mut scripts = boot.listen(&mut channel.stdout, &mut lines, &mut waiting).await?;
-    if scripts == Scripts::Need {
-        written = channel.stdin.write_all(boot.scripts().as_bytes()).await;
-        scripts = boot.listen(&mut channel.stdout, &mut lines, &mut waiting).await?;
-    }
-    if scripts == Scripts::Need {
-        return Err(LinkError::soft("protocol", "start agent", "the scripts did not reach the node"));
-    }
-    written.map_err(broke)?;
-    channel.stdin.write_all(boot.hello(link.epoch.0, &tuning.shell).as_bytes()).await.map_err(broke)?;
-    channel.stdin.flush().await.map_err(broke)?;
+    ear: Ear,
+    leads: Leads,
+) -> Result<Started, LinkError> {
+    let Ear { mut lines, mut waiting } = ear;
     let mut coming = Coming::new(link);
+    let hello = match leads {
+        Leads::Native => boot.lead(link.epoch.0, &tuning.shell),
+        Leads::Missing(path) => {
+            coming.led_by_shell(&format!("{} is not there although it was copied", words(&path)));
+            boot.hello(link.epoch.0, &tuning.shell)
+        }
+        Leads::Shell(why) => {
+            if let Some(why) = why {
+                coming.led_by_shell(&why);
+            }
+            boot.hello(link.epoch.0, &tuning.shell)
+        }
+    };
+    channel.stdin.write_all(hello.as_bytes()).await.map_err(broke)?;
+    channel.stdin.flush().await.map_err(broke)?;
     let mut buffer = vec![0; 16 << 10];
     loop {
         let mut rest = std::mem::take(&mut waiting).into_iter();
@@ -471,7 +581,6 @@ async fn start(
 
 /// Writes what comes, everything that waits at once.
 async fn write_all(mut stdin: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>, mut texts: mpsc::Receiver<String>) {
-    use tokio::io::AsyncWriteExt as _;
     while let Some(mut text) = texts.recv().await {
         while let Ok(more) = texts.try_recv() {
             text.push_str(&more);

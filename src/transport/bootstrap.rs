@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::transport::frame::{FRAME_BYTES_MAX, Line, Lines, words};
 use crate::transport::link::LinkError;
-use crate::transport::{NodeLink, order};
+use crate::transport::{NodeLink, order, program};
 
 const SPOOL: &str = include_str!("../../assets/agent/spool.sh");
 const AGENT: &str = include_str!("../../assets/agent/agent.sh");
@@ -41,12 +41,18 @@ pub struct Bootstrap {
 }
 
 /// What the node said to the bootstrap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scripts {
-    /// This version is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// This version of the scripts is there.
     Have,
     /// It has to be put there.
     Need,
+    /// The program can lead the node.
+    Able,
+    /// The program is not at this path.
+    Missing(String),
+    /// The program cannot lead the node: why.
+    Unable(String),
 }
 
 impl Bootstrap {
@@ -90,6 +96,17 @@ impl Bootstrap {
         text
     }
 
+    /// Returns what asks whether the program at this path, absolute or below the spool, can lead the node.
+    pub fn native(&self, path: &str) -> String {
+        let (system, machine) = program::made_for();
+        order::command("native", &[path, system, machine])
+    }
+
+    /// Returns what hands the channel over to the program that was asked about last; as [`Bootstrap::hello`].
+    pub fn lead(&self, epoch: u64, shell: &str) -> String {
+        order::command("lead", &[&epoch.to_string(), shell, &self.agent_file(), &self.supervisor_file()])
+    }
+
     fn agent_file(&self) -> String {
         format!("agent-{}.sh", self.version)
     }
@@ -98,7 +115,7 @@ impl Bootstrap {
         format!("supervisor-{}.sh", self.version)
     }
 
-    /// Reads until the node has said whether it has the scripts; everything else before is noise.
+    /// Reads until the node has answered; everything else before is noise.
     ///
     /// # Errors
     /// The node's fault with its step and words; that it said something else, with what it said.
@@ -107,7 +124,7 @@ impl Bootstrap {
         stdout: &mut (impl AsyncRead + Unpin + ?Sized),
         lines: &mut Lines,
         waiting: &mut Vec<Line>,
-    ) -> Result<Scripts, LinkError> {
+    ) -> Result<Answer, LinkError> {
         let mut noise = Noise::default();
         let mut buffer = vec![0; 16 << 10];
         loop {
@@ -135,7 +152,7 @@ impl Bootstrap {
         }
     }
 
-    fn hear(&self, line: &[u8], noise: &mut Noise) -> Result<Option<Scripts>, LinkError> {
+    fn hear(&self, line: &[u8], noise: &mut Noise) -> Result<Option<Answer>, LinkError> {
         let text = String::from_utf8_lossy(line);
         // Noise without a line feed may stand before our word.
         let Some(at) = text.find(&self.nonce) else {
@@ -149,8 +166,11 @@ impl Bootstrap {
                 self.answered.store(true, Ordering::Relaxed);
                 Ok(None)
             }
-            "have" => Ok(Some(Scripts::Have)),
-            "need" => Ok(Some(Scripts::Need)),
+            "have" => Ok(Some(Answer::Have)),
+            "need" => Ok(Some(Answer::Need)),
+            "able" => Ok(Some(Answer::Able)),
+            "missing" => Ok(Some(Answer::Missing(rest.to_owned()))),
+            "unable" => Ok(Some(Answer::Unable(words(rest)))),
             "fault" => Err(node_fault(rest)),
             _ => Err(LinkError::soft("protocol", "start agent", format!("the node said `{}`", words(said)))),
         }
@@ -218,7 +238,7 @@ impl Noise {
 mod tests {
     use super::*;
 
-    async fn listen(boot: &Bootstrap, said: &str) -> Result<Scripts, LinkError> {
+    async fn listen(boot: &Bootstrap, said: &str) -> Result<Answer, LinkError> {
         boot.listen(&mut said.as_bytes(), &mut Lines::default(), &mut Vec::new()).await
     }
 
@@ -226,7 +246,7 @@ mod tests {
     async fn noise_is_passed_over_and_too_much_is_named() {
         let boot = Bootstrap::new();
         let said = format!("Welcome to gpu1\nno line feed{0} hello 1\n{0} need\n", boot.nonce);
-        assert_eq!(listen(&boot, &said).await.unwrap(), Scripts::Need);
+        assert_eq!(listen(&boot, &said).await.unwrap(), Answer::Need);
         let error = listen(&boot, &"Buy now!\n".repeat(10_000)).await.unwrap_err();
         assert!(error.hard && error.message.contains("Buy now!"), "{error}");
         let error = listen(&boot, "This account is currently not available.\n").await.unwrap_err();

@@ -1,5 +1,5 @@
-//! Layer 2: bytes to and from a node. [`Order`] and [`Report`] are all the runtime knows of it; links, frames, the shell
-//! agent and its spool are inside. Ssh's exit status 255 means three things and proves none, so nothing here derives
+//! Layer 2: bytes to and from a node. [`Order`] and [`Report`] are all the runtime knows of it; links, frames, the
+//! agents and their spool are inside. Ssh's exit status 255 means three things and proves none, so nothing here derives
 //! life or death from it.
 
 pub mod agent;
@@ -8,7 +8,8 @@ pub mod bootstrap;
 pub mod frame;
 pub mod link;
 pub mod local;
-mod order;
+pub(crate) mod order;
+pub mod program;
 mod session;
 pub mod ssh;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ids::{ClusterId, EffectId, Epoch, NodeId, RankKey};
 use crate::model::launch::Launch;
 use crate::model::site::Site;
+use crate::model::spec::AgentKind;
 use crate::model::state::{Away, BootId, Facts, Proof, StopWhy, Unusable};
 use crate::model::units::Millis;
 
@@ -63,6 +65,9 @@ pub struct NodeLink {
     pub local_root: Option<String>,
     /// The core's epoch: the agent refuses orders of a lower one.
     pub epoch: Epoch,
+    /// Which agent is to lead it.
+    #[serde(default)]
+    pub agent: AgentKind,
 }
 
 /// What the core orders a node to do. All are idempotent: a repeat gives the first answer again.

@@ -50,6 +50,11 @@ impl Coming {
         self.errors
     }
 
+    /// The shell leads although the native agent was asked for: why.
+    pub fn led_by_shell(&mut self, why: &str) {
+        self.facts.agent = format!("shell: {why}");
+    }
+
     /// Takes in what the agent says before it is up.
     ///
     /// # Errors
@@ -87,6 +92,7 @@ impl Coming {
             "shell" => self.facts.shell = value,
             "user" => self.facts.user = value,
             "os" => self.facts.os = value,
+            "agent" => self.facts.agent = value,
             "share" => self.facts.share = value,
             "cpus" => self.facts.capacity.cpus_milli = number().saturating_mul(1000),
             "memory_kib" => self.facts.capacity.memory = Bytes(number().saturating_mul(1024)),

@@ -18,3 +18,4 @@ mod secrets;
 mod session;
 mod setup;
 mod stalled;
+mod takeover;

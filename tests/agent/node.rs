@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ostler::model::ids::{ClusterId, EffectId, Epoch, NodeId, RankKey};
 use ostler::model::launch::Launch;
+use ostler::model::spec::AgentKind;
 use ostler::model::state::{BootId, Facts, Proof, StopWhy, Unusable};
 use ostler::model::units::Millis;
 use ostler::transport::agent::{AgentHandle, Tuning, spawn_tuned};
@@ -24,9 +25,16 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Shell {
     /// The words that start it.
     pub words: &'static [&'static str],
+    /// Whether it only brings the native agent up.
+    pub native: bool,
 }
 
 impl Shell {
+    /// Returns the one that a module of tests is named after.
+    pub fn of(module: &str, words: &'static [&'static str]) -> Self {
+        Self { words, native: module.ends_with("::native") }
+    }
+
     pub fn find(self) -> Option<Self> {
         if Path::new(self.words[0]).exists() {
             return Some(self);
@@ -92,6 +100,7 @@ macro_rules! in_every_shell {
         $crate::in_every_shell!(@shell bash, &["/bin/bash"], [$(#[$attr])?], $($test)*);
         $crate::in_every_shell!(@shell busybox, &["/bin/busybox", "ash"], [$(#[$attr])?], $($test)*);
         $crate::in_every_shell!(@shell mksh, &["/bin/mksh"], [$(#[$attr])?], $($test)*);
+        $crate::in_every_shell!(@shell native, &["/bin/sh"], [$(#[$attr])?], $($test)*);
     };
     (@shell $shell:ident, $words:expr, $attr:tt, $($test:ident)*) => {
         mod $shell {
@@ -103,7 +112,7 @@ macro_rules! in_every_shell {
         $(#[$attr])?
         fn $test() {
             let name = concat!(module_path!(), "::", stringify!($test));
-            $crate::node::contained(name, $crate::node::Shell { words: $words }, super::$test);
+            $crate::node::contained(name, $crate::node::Shell::of(module_path!(), $words), super::$test);
         }
     };
 }
@@ -133,6 +142,7 @@ pub fn tuning(shell: Shell) -> Tuning {
         start: PATIENCE,
         shell: shell.words.join(" "),
         local: Some(LocalLink::with_shell(shell.words)),
+        program: shell.native.then(|| PathBuf::from(env!("CARGO_BIN_EXE_ostler"))),
     }
 }
 
@@ -144,6 +154,8 @@ pub fn link(root: &Path, epoch: u64) -> NodeLink {
         spool: ("cluster".into(), "node".into()),
         local_root: Some(root.to_str().unwrap().to_owned()),
         epoch: Epoch(epoch),
+        // The shell's leads all the same where no program is given.
+        agent: AgentKind::Native,
     }
 }
 
@@ -196,6 +208,7 @@ impl Node {
         let up = self.expect("up", |report| matches!(report, Report::Up { .. })).await;
         if let Report::Up { boot, facts, inventory } = up {
             (self.boot, self.facts, self.inventory) = (boot, *facts, inventory);
+            assert_eq!(self.facts.agent, if self.shell.native { "native" } else { "" });
         }
     }
 

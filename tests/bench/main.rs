@@ -22,6 +22,8 @@ use figures::Board;
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let mut board = Board::new(wanted);
+    // Local nodes and hosts may be led by the native agent, as those of the program itself are.
+    ostler::transport::program::offer(std::path::Path::new(env!("CARGO_BIN_EXE_ostler")));
     core::bench(&mut board);
     pool::bench(&mut board);
     hosts::bench(&mut board);

@@ -7,7 +7,7 @@ use ostler::api::Client;
 use ostler::model::request::{JobRef, Place, Reply, Request, Submit};
 use ostler::model::settings::Settings;
 use ostler::model::snapshot::Change;
-use ostler::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::spec::{AgentKind, ClusterSpec, Deallocation, JobSpec, PoolSpec, ProviderSpec, ScaleSettings, Toolkit};
 use ostler::model::state::{Job, NodeState};
 use ostler::model::units::NodeCount;
 use ostler::runtime::{Handle, Options, start};
@@ -25,18 +25,25 @@ const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Prints the rows of the local pool.
 pub fn bench(board: &mut Board) {
-    if board.wants("local pool") {
-        run(board, "local pool of 2 nodes", ProviderSpec::Local, 2, None);
+    for agent in [AgentKind::Shell, AgentKind::Native] {
+        if board.wants("local pool") {
+            run(board, "local pool of 2 nodes", (ProviderSpec::Local, agent), 2, None);
+        }
     }
 }
 
-/// Measures one pool.
-pub fn run(board: &mut Board, name: &str, provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) {
+/// Measures one pool whose nodes are led by an agent of this kind.
+pub fn run(board: &mut Board, name: &str, of: (ProviderSpec, AgentKind), nodes: u32, ssh_config: Option<String>) {
+    let (provider, agent) = of;
+    let name = &match agent {
+        AgentKind::Shell => format!("{name}, shell"),
+        AgentKind::Native => format!("{name}, native"),
+    };
     let tokio = tokio::runtime::Runtime::new().expect("a tokio runtime");
     // The end can be told to the nanosecond where its clock is ours.
     let here = provider == ProviderSpec::Local;
     tokio.block_on(async {
-        let core = Core::start(provider, nodes, ssh_config).await;
+        let core = Core::started(provider, nodes, ssh_config, Some(agent)).await;
         let mut rates = Vec::new();
         for _ in 0..ROUNDS {
             rates.push(core.rate(JOBS, submit).await);
@@ -71,6 +78,10 @@ pub struct Core {
 
 impl Core {
     pub async fn start(provider: ProviderSpec, nodes: u32, ssh_config: Option<String>) -> Self {
+        Self::started(provider, nodes, ssh_config, None).await
+    }
+
+    async fn started(provider: ProviderSpec, nodes: u32, ssh_config: Option<String>, agent: Option<AgentKind>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (calls, receiver) = mpsc::channel(64);
         let options =
@@ -88,13 +99,13 @@ impl Core {
             vm_size: None,
             node_setup: None,
             machines: Default::default(),
-            pool: Default::default(),
+            pool: Box::new(PoolSpec { agent, ..PoolSpec::default() }),
             slurm: None,
             rest: None,
             kept: Default::default(),
         };
         core.ask(Request::CreateCluster { workspace: None, name: "pool".into(), spec: Box::new(spec) }).await;
-        core.until_idle(nodes).await;
+        core.until_idle(nodes, agent).await;
         core
     }
 
@@ -108,7 +119,7 @@ impl Core {
         self.handle.stopped().await.expect("it stops in order");
     }
 
-    async fn until_idle(&self, nodes: u32) {
+    async fn until_idle(&self, nodes: u32, agent: Option<AgentKind>) {
         let mut updates = self.client.subscribe().await.expect("a subscription");
         let mut picture = ostler::model::snapshot::Snapshot::default();
         while picture.nodes.values().filter(|node| node.state == NodeState::Idle).count() < nodes as usize {
@@ -121,6 +132,10 @@ impl Core {
                     panic!("{}: {why:?}", node.name);
                 }
             }
+        }
+        for facts in picture.nodes.values().filter_map(|node| node.facts.as_ref()) {
+            let expected = if agent == Some(AgentKind::Shell) { "" } else { "native" };
+            assert!(agent.is_none() || facts.agent == expected, "another agent leads: {}", facts.agent);
         }
     }
 

@@ -3,6 +3,7 @@
 mod copies;
 mod follows;
 mod looks;
+mod native;
 mod nodes;
 mod shells;
 mod ships;

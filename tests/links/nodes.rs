@@ -1,6 +1,7 @@
 //! Nodes on a host of the loopback.
 
 use ostler::model::ids::{ClusterId, Epoch, NodeId};
+use ostler::model::spec::AgentKind;
 use ostler::transport::{Address, NodeLink};
 use uuid::Uuid;
 
@@ -22,5 +23,6 @@ pub fn node(host: &str, config: Option<String>) -> NodeLink {
         spool: (Uuid::new_v4().to_string(), Uuid::new_v4().to_string()),
         local_root: None,
         epoch: Epoch(1),
+        agent: AgentKind::Shell,
     }
 }

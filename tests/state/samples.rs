@@ -192,6 +192,7 @@ pub fn node(id: u64) -> Arc<Node> {
             gpu_names: vec!["A100".to_owned()],
             disk: Bytes(1 << 40),
             os: "Debian 12".to_owned(),
+            agent: "native".to_owned(),
             share: "7d7e9a1c".to_owned(),
             login: Some(Box::new(Login { host: "10.0.0.1".to_owned(), port: 2222, user: "ci".to_owned() })),
         }),

@@ -106,6 +106,7 @@ pub fn value(node: &Node) -> Value {
         "memoryBytes": facts.map(|facts| facts.capacity.memory.0),
         "gpuCount": facts.map(|facts| facts.capacity.gpus_milli as f64 / 1000.0),
         "gpuNames": facts.map(|facts| facts.gpu_names.clone()),
+        "agent": facts.map(|facts| if facts.agent.is_empty() { "shell" } else { facts.agent.as_str() }),
         "diskBytes": facts.map(|facts| facts.disk.0).filter(|bytes| *bytes > 0),
         "mismatch": node.mismatch,
         "clockAheadMs": node.observed.clock_ahead,

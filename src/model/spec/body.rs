@@ -188,7 +188,7 @@ pub fn nodes(spec: &ClusterSpec) -> Map<String, Value> {
 }
 
 fn pool(pool: &PoolSpec) -> Map<String, Value> {
-    let PoolSpec { hosts_file, power_on, power_off, price_per_node_hour, max_node_lifetime } = pool;
+    let PoolSpec { hosts_file, power_on, power_off, price_per_node_hour, max_node_lifetime, agent } = pool;
     let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
     let said = [
         ("hostsFile", text(hosts_file)),
@@ -196,6 +196,7 @@ fn pool(pool: &PoolSpec) -> Map<String, Value> {
         ("powerOff", text(power_off)),
         ("pricePerNodeHour", price_per_node_hour.map(|price| json!(price.0 as f64 / 1e6))),
         ("maxNodeLifetime", max_node_lifetime.map(|span| json!(iso_span(span)))),
+        ("agent", agent.map(|agent| json!(agent))),
     ];
     said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }

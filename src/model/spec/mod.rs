@@ -59,7 +59,7 @@ pub use kept::Kept;
 pub use machine::Machines;
 pub use mounts::MountVolumes;
 pub use node_setup::NodeSetup;
-pub use pool::{Api, Hooks, PoolSpec};
+pub use pool::{AgentKind, Api, Hooks, PoolSpec};
 pub use report::FileReport;
 pub use scheduling::{Begin, Indexes, Retry, RetryOn, Scheduling};
 pub use secret::{Secret, SecretSource, SecretText};

@@ -109,6 +109,20 @@ pub struct PoolSpec {
     /// After this long a node goes when it is idle, and another one comes if it is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_node_lifetime: Option<Millis>,
+    /// Which agent leads the nodes; the native one on `local`, the shell's elsewhere when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentKind>,
+}
+
+/// What leads a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentKind {
+    /// Scripts in a shell of the node.
+    #[default]
+    Shell,
+    /// This program, copied to the node; the shell where it cannot run.
+    Native,
 }
 
 impl PoolSpec {

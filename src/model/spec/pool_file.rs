@@ -6,7 +6,7 @@ use crate::model::names::{HOSTS_MAX, check_host, expand_hosts};
 use crate::model::spec::cluster::ProviderSpec;
 use crate::model::spec::doc::Value;
 use crate::model::spec::fields::{Faults, Field, Fields, quoted};
-use crate::model::spec::pool::{Api, HOOK_LIMIT_DEFAULT, HOOK_LIMIT_MAX, Hooks, PoolSpec};
+use crate::model::spec::pool::{AgentKind, Api, HOOK_LIMIT_DEFAULT, HOOK_LIMIT_MAX, Hooks, PoolSpec};
 use crate::model::spec::secret_file;
 use crate::model::spec::slurm_file::Said;
 use crate::model::units::{Millis, Money};
@@ -27,6 +27,8 @@ const KINDS: [(&str, Kind); 5] = [
     ("http", Kind::Http),
     ("slurm", Kind::Slurm),
 ];
+
+const AGENTS: [(&str, AgentKind); 2] = [("shell", AgentKind::Shell), ("native", AgentKind::Native)];
 
 /// Reads `provider` and what belongs to it; `None` when a fault was noted.
 pub(super) fn provider<'d>(
@@ -103,7 +105,8 @@ pub(super) fn pool(fields: &mut Fields<'_>, faults: &mut Faults) -> PoolSpec {
         Money::parse(&text).map_err(|why| field.fault(faults, why)).ok()
     });
     let lifetime = fields.take("maxNodeLifetime").and_then(|field| field.span(faults));
-    PoolSpec { hosts_file, power_on, power_off, price_per_node_hour: price, max_node_lifetime: lifetime }
+    let agent = fields.take("agent").and_then(|field| field.word(faults, &AGENTS));
+    PoolSpec { hosts_file, power_on, power_off, price_per_node_hour: price, max_node_lifetime: lifetime, agent }
 }
 
 /// The longest command line of a hook, in bytes.

@@ -254,6 +254,11 @@ pub fn cluster() -> Value {
         "pricePerNodeHour": {"anyOf": [{"type": "number"}, {"type": "string"}], "description": "What a node costs in an hour."},
         "budget": budget("What the cluster may spend."),
         "maxNodeLifetime": {"type": "string", "description": "After this long an idle node goes."},
+        "agent": {
+            "enum": ["shell", "native"],
+            "description": "What leads the nodes: scripts in their shell, or the program itself, copied there; `native` on `local` and `shell` \
+                            elsewhere when absent.",
+        },
         "hosts": {
             "description": "Hosts that `ssh HOST` reaches, in the order in which they are taken: `node[01-16],ci@big`, or a list of such.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],

@@ -43,6 +43,9 @@ pub struct Facts {
     /// that folder in common. Empty when it could not be written.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub share: String,
+    /// Which agent leads it: `native`, or `shell: WHY` where that was asked for and cannot be; empty for the shell's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub agent: String,
     /// What ssh makes of the node's host; nothing for a node that is this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Box<Login>>,
