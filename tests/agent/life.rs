@@ -13,6 +13,7 @@ crate::in_every_shell!(
     a_key_that_is_done_with_never_starts_again,
     more_at_once_than_slots,
     odd_characters,
+    plain_programs_run_as_by_a_shell,
     closed_streams,
     what_cannot_start_is_refused,
     a_wipe_stays_in_the_spool,
@@ -118,6 +119,50 @@ async fn odd_characters(shell: Shell) {
     for line in ["UID=literal\n", "A=x'y\n", "OSTLER_RANK=2.1.m0:"] {
         assert!(said.contains(line), "{line:?} in {said}");
     }
+}
+
+/// The native agent starts these without a shell, or sees that it cannot.
+async fn plain_programs_run_as_by_a_shell(shell: Shell) {
+    let mut node = Node::up(shell).await;
+    let folder = node.path("programs");
+    std::fs::create_dir(&folder).unwrap();
+    for (name, text, mode) in [
+        ("odd", "echo \"$1 $NAME\"; exit 6\n", 0o755),
+        ("closed", "#!/bin/sh\n", 0o644),
+        ("lost", "#!/no/such/shell\n", 0o755),
+    ] {
+        std::fs::write(format!("{folder}/{name}"), text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(format!("{folder}/{name}"), mode).unwrap();
+    }
+    for (at, (command, code, said)) in [
+        ("printenv NAME", 0, "value\n"),
+        ("exec  printenv   NAME ", 0, "value\n"),
+        ("false", 1, ""),
+        ("odd word", 6, "word value\n"),
+        ("../programs/odd --word=1", 6, "--word=1 value\n"),
+        ("closed", 126, ""),
+        ("no-such-program", 127, ""),
+        ("../programs/lost", 127, ""),
+        ("NAME=other printenv NAME", 0, "other\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let key = key(&format!("{}.1.m0", at + 1));
+        let mut launch = node.launch(key, command);
+        launch.env = vec![("NAME".into(), "value".into()), ("PATH".into(), format!("{folder}:/usr/bin:/bin"))];
+        node.start_launch(key, launch, Millis::from_secs(60));
+        let proof = node.gone(key).await;
+        // Where it is not allowed to be executed, a shell may look on and find nothing.
+        assert!(proof == exit(code) || code == 126 && proof == exit(127), "{command}: {proof:?} {}", node.stderr(key));
+        assert_eq!(node.stdout(key), said, "{command}");
+    }
+    let long = key("99.1.m0");
+    node.start(long, "sleep 1000");
+    node.started(long).await;
+    node.stop(long, Millis::from_secs(2));
+    assert_eq!(node.gone(long).await, Proof::Exit { code: 143, why: Some(ostler::model::state::StopWhy::Terminate) });
 }
 
 async fn closed_streams(shell: Shell) {
