@@ -115,8 +115,12 @@ pub fn direct(shell: &str, command: &str, workdir: &Path, path: Option<&str>) ->
     if name.contains('=') || name.starts_with(['-', '%']) || NOT_PROGRAMS.contains(&name.as_str()) {
         return None;
     }
-    let program = if name.contains('/') { workdir.join(name) } else { search(name, path?)? };
-    is_program(&program).then_some(Direct { program, words })
+    let program = if name.contains('/') {
+        Some(workdir.join(name)).filter(|program| is_program(program))
+    } else {
+        search(name, path?)
+    };
+    Some(Direct { program: program?, words })
 }
 
 fn search(name: &str, path: &str) -> Option<PathBuf> {

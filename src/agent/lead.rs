@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -274,6 +275,8 @@ impl Lead {
         let place = &self.given.place;
         let mut command = shell(&place.shell);
         command.arg(&place.supervisor).args(["killer", &place.spool.root, &place.spool.boot, key, why, grace]);
+        // Whoever ends our group does not end it.
+        command.process_group(0);
         match self.begin(command) {
             // There is no room for its killer, which may be its own doing: it needs none, and no grace. The next ping
             // goes on with the rest of it.

@@ -126,9 +126,11 @@ async fn plain_programs_run_as_by_a_shell(shell: Shell) {
     let mut node = Node::up(shell).await;
     let folder = node.path("programs");
     std::fs::create_dir(&folder).unwrap();
-    for (name, text, mode) in
-        [("odd", "echo \"$1 $NAME\"; exit 6\n", 0o755), ("closed", "#!/bin/sh\n", 0o644), ("lost", "#!/no/such/shell\n", 0o755)]
-    {
+    for (name, text, mode) in [
+        ("odd", "echo \"$1 $NAME\"; exit 6\n", 0o755),
+        ("closed", "#!/bin/sh\n", 0o644),
+        ("lost", "#!/no/such/shell\n", 0o755),
+    ] {
         std::fs::write(format!("{folder}/{name}"), text).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
         std::fs::set_permissions(format!("{folder}/{name}"), mode).unwrap();

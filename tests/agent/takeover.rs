@@ -16,6 +16,7 @@ crate::in_every_shell!(
     each_settles_what_the_other_left_dead,
     each_keeps_the_others_limits_and_stops,
     a_worker_that_dies_at_its_start_leaves_no_job_behind,
+    who_was_about_to_start_is_found_or_lost,
 );
 
 const GRACE: Millis = Millis::from_secs(2);
@@ -130,6 +131,39 @@ async fn each_keeps_the_others_limits_and_stops(shell: Shell) {
     assert!(!lives(far) || shell.words[0].ends_with("mksh"), "the proof came while {far} lived");
     assert_eq!(node.gone(killed).await, Proof::Exit { code: 137, why: Some(StopWhy::Terminate) });
     assert_eq!(node.gone(limited).await, Proof::Exit { code: 143, why: Some(StopWhy::Limit) });
+}
+
+/// A native worker was killed between `try` and `pid`: what it may have started has neither environment nor record, only the
+/// mark. It can be stopped, and is never said to be fenced.
+async fn who_was_about_to_start_is_found_or_lost(shell: Shell) {
+    let node = Node::up(shell).await;
+    let (boot, root) = (node.boot.0.clone(), node.root());
+    node.agent.close(false);
+    node.agent.ended().await;
+    let marks = [5_000_000_000_000_000_001_u64, 5_000_000_000_000_000_002];
+    let mut there = std::process::Command::new("sleep").arg("1000").env_clear().spawn().unwrap();
+    let pid = i32::try_from(there.id()).unwrap();
+    let limit = rustix::process::Rlimit { current: Some(marks[0]), maximum: None };
+    rustix::process::prlimit(rustix::process::Pid::from_raw(pid), rustix::process::Resource::Locks, limit).unwrap();
+    let keys = [key("1.1.m0"), key("2.1.m0")];
+    for (key, mark) in keys.iter().zip(marks) {
+        let record = format!("own 1 {boot} 2000000000 2 end\nsup 999999 5 end\ntry {mark} end\n");
+        std::fs::write(root.join(format!("jobs/{key}")), record).unwrap();
+    }
+    let mut node = node.again(2).await;
+    assert_eq!(node.inventory.get(&keys[0]), Some(&Seen::Alive));
+    assert!(matches!(node.inventory.get(&keys[1]), Some(Seen::Gone(Proof::Lost { .. }))), "{:?}", node.inventory);
+    node.stop(keys[0], Millis::from_secs(1));
+    // Until its parent has taken note of its end it is there.
+    let ended = tokio::task::spawn_blocking(move || there.wait().unwrap());
+    assert!(matches!(node.gone(keys[0]).await, Proof::Lost { .. }));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.await.unwrap()), Some(9));
+    for key in keys {
+        let late = node.start(key, "echo ran");
+        let (proof, by) = node.gone_by(key).await;
+        assert!(matches!(proof, Proof::Lost { .. }) && by == Some(late), "{proof:?}");
+        assert_eq!(node.stdout(key), "");
+    }
 }
 
 /// How many workers are killed.

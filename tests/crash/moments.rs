@@ -31,33 +31,39 @@ const CONTAINED: &str = "OSTLER_TEST_CONTAINED";
 
 #[test]
 fn killed_at_each_of_its_moments_it_loses_and_repeats_nothing() {
-    contained("killed_at_each_of_its_moments_it_loses_and_repeats_nothing", Struck::Core);
+    contained("killed_at_each_of_its_moments_it_loses_and_repeats_nothing", Struck::Core, "shell");
+}
+
+/// At those of its own: where a node stands still, its scripts do.
+#[test]
+fn killed_at_its_own_moments_beside_native_agents() {
+    contained("killed_at_its_own_moments_beside_native_agents", Struck::Core, "native");
 }
 
 #[test]
 fn its_agent_is_killed_at_each_of_its_moments() {
-    contained("its_agent_is_killed_at_each_of_its_moments", Struck::Agent);
+    contained("its_agent_is_killed_at_each_of_its_moments", Struck::Agent, "shell");
 }
 
 #[test]
 fn its_supervisor_is_killed_at_each_of_its_moments() {
-    contained("its_supervisor_is_killed_at_each_of_its_moments", Struck::Supervisor);
+    contained("its_supervisor_is_killed_at_each_of_its_moments", Struck::Supervisor, "shell");
 }
 
 #[test]
 fn its_link_is_cut_at_each_of_its_moments() {
-    contained("its_link_is_cut_at_each_of_its_moments", Struck::Link);
+    contained("its_link_is_cut_at_each_of_its_moments", Struck::Link, "shell");
 }
 
 #[test]
 fn its_node_is_booted_at_each_of_its_moments() {
-    contained("its_node_is_booted_at_each_of_its_moments", Struck::Node);
+    contained("its_node_is_booted_at_each_of_its_moments", Struck::Node, "shell");
 }
 
 /// Everything that kills runs in a PID namespace, which ends with all that is in it, and boots in a mount namespace.
-fn contained(name: &str, struck: Struck) {
+fn contained(name: &str, struck: Struck, agent: &str) {
     if std::env::var_os(CONTAINED).is_some() {
-        return all_points(struck);
+        return all_points(struck, agent);
     }
     let root = rustix::process::geteuid().is_root();
     let mut unshare = Command::new("unshare");
@@ -86,12 +92,12 @@ fn contained(name: &str, struck: Struck) {
     }
 }
 
-fn all_points(struck: Struck) {
+fn all_points(struck: Struck, agent: &str) {
     let numbers: std::collections::BTreeSet<u8> = POINTS.iter().map(|point| point.number).collect();
     assert_eq!(numbers, (1..=28).collect(), "each of the 28 has a name");
     let dir = tempfile::tempdir().unwrap();
     let ostler = match struck {
-        Struck::Core => Some(Ostler::with_local_nodes(dir.path())),
+        Struck::Core => Some(Ostler::with_local_nodes(dir.path(), agent)),
         Struck::Agent | Struck::Supervisor | Struck::Link | Struck::Node => Ostler::with_sshd(dir.path()),
     };
     let Some(mut ostler) = ostler else { return };
@@ -102,6 +108,7 @@ fn all_points(struck: Struck) {
     let began = Instant::now();
     let only = std::env::var("OSTLER_TEST_POINT").ok();
     let wanted = POINTS.iter().filter(|point| only.as_ref().is_none_or(|only| point.name == only));
+    let wanted = wanted.filter(|point| agent == "shell" || point.side == Side::Core);
     let mut jobs = 0;
     for point in wanted {
         let start = Instant::now();
@@ -118,7 +125,9 @@ fn all_points(struck: Struck) {
     let listed = ostler.json(&["job", "list"]);
     assert_eq!(listed.as_array().map(Vec::len), Some(jobs), "one job for each submit: {listed:#}");
     ostler.await_idle();
-    println!("point -- {} {} at each of {} in {jobs} places: passed", struck.who(), struck.what(), numbers.len());
+    if agent == "shell" {
+        println!("point -- {} {} at each of {} in {jobs} places: passed", struck.who(), struck.what(), numbers.len());
+    }
     println!("point    in {} ms", began.elapsed().as_millis());
 }
 

@@ -60,10 +60,10 @@ pub struct Ostler {
 
 impl Ostler {
     /// Makes a cluster of two nodes of this machine, which need no ssh, waits until they are ready, and ends the host in order.
-    pub fn with_local_nodes(dir: &Path) -> Self {
+    pub fn with_local_nodes(dir: &Path, agent: &str) -> Self {
         std::fs::write(dir.join("config.toml"), CONFIG).unwrap();
         let ostler = Self { dir: dir.to_owned(), host: None, sshd: None, nodes: dir.join("state/nodes") };
-        ostler.prepared(&["--provider", "local"])
+        ostler.prepared(&["--provider", "local", "--agent", agent])
     }
 
     /// The same with two nodes behind an sshd of this machine; `None` where there is none.

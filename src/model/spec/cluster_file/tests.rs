@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::spec::machine::VmPriority;
-use crate::model::spec::{Deallocation, GpuIdle, GpuIdleThen, ProviderSpec, ScaleSettings};
+use crate::model::spec::{AgentKind, Deallocation, GpuIdle, GpuIdleThen, ProviderSpec, ScaleSettings};
 use crate::model::units::{Millis, NodeCount};
 
 fn read(name: &str, text: &str) -> (Option<ClusterFile>, Vec<String>, Vec<String>) {
@@ -44,7 +44,13 @@ fn the_three_languages_say_the_same() {
         assert_eq!(read(name, text), (Some(expected.clone()), vec![], vec![]), "{name}");
     }
     let (local, errors, _) = read("c.yaml", "provider: local\nscaleSettings: {manual: {targetNodeCount: 0}}\n");
+    assert_eq!(local.as_ref().map(|c| c.spec.pool.agent), Some(None), "{errors:?}");
     assert_eq!(local.map(|c| c.spec.provider), Some(ProviderSpec::Local), "{errors:?}");
+    for (word, agent) in [("shell", AgentKind::Shell), ("native", AgentKind::Native)] {
+        let (file, errors, _) =
+            read("c.yaml", &format!("hosts: a\nagent: {word}\nscaleSettings: {{manual: {{targetNodeCount: 0}}}}\n"));
+        assert_eq!(file.map(|c| c.spec.pool.agent), Some(Some(agent)), "{errors:?}");
+    }
 }
 
 #[test]
@@ -118,6 +124,10 @@ fn single_faults() {
             "rest: cannot be with",
         ),
         ("{provider: azure, scaleSettings: {manual: {targetNodeCount: 1}}}", "`azure` is none of `hosts`, `local`"),
+        (
+            "{hosts: a, agent: docker, scaleSettings: {manual: {targetNodeCount: 1}}}",
+            "`docker` is none of `shell`, `native`",
+        ),
         ("{provider: local, hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}}", "hosts: has no meaning"),
         (
             "{hosts: a, scaleSettings: {manual: {targetNodeCount: 1}}, nodeSetup: {setupTask: {commandLine: ' '}}}",
