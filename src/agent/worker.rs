@@ -333,7 +333,11 @@ impl Worker {
 
     /// Tells the controller, and the agent that this worker is free, in one write.
     fn tell(&mut self, frame: &str) {
-        let lines = format!("{frame}\nW {} {}\n", std::process::id(), self.key);
+        let mut lines = format!("{frame}\n");
+        // One that is about to end takes nothing more: what it were given would have no supervisor.
+        if !self.full {
+            lines.push_str(&format!("W {} {}\n", std::process::id(), self.key));
+        }
         self.waker.tell(&self.place.spool, &lines);
     }
 
