@@ -223,7 +223,9 @@ stop() {
     fi
     case $n in fenced*) outcome fenced; return ;; esac
     # A controller that was killed gives the numbers of jobs that it forgot to others.
-    whose=$(squeue -h -a -t all -j "$n" -o %k 2>/dev/null | head -n 1)
+    # Who does not say whose it is has said nothing.
+    whose=$(squeue -h -a -t all -j "$n" -o %k 2>/dev/null) || whose=
+    whose=${whose%%"$nl"*}
     [ -z "$whose" ] || [ "$whose" = "$as" ] || { outcome asked "$n"; return; }
     if said=$(scancel "$n" 2>&1); then outcome asked "$n"; return; fi
     case $said in

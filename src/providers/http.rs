@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::contract::{Question, Verb, acquired, listed, released, words};
 use super::{Found, Machine, NoMachine, Provider, Tag, Wanted};
 use crate::model::spec::SecretText;
+use crate::transport::web::{chain, client};
 
 /// How long one call may take: behind it a machine may be ordered, and not yet booted.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -53,25 +54,8 @@ impl Interface {
         Self { url, token, cluster, ca_file: None, pause: PAUSE_FIRST }
     }
 
-    /// Reads the certificates that are trusted beside those of the system.
-    fn authorities(&self) -> Result<Vec<reqwest::Certificate>, String> {
-        let Some(file) = &self.ca_file else { return Ok(Vec::new()) };
-        let unread = |error: &dyn std::error::Error| format!("caFile `{}`: {}", file.escape_debug(), chain(error));
-        let pem = std::fs::read(file).map_err(|error| unread(&error))?;
-        let all = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unread(&error))?;
-        if all.is_empty() {
-            return Err(format!("caFile `{}` holds no certificate in PEM", file.escape_debug()));
-        }
-        Ok(all)
-    }
-
     async fn call(&self, verb: Verb, question: &Question, key: &str) -> Result<Vec<u8>, NoMachine> {
-        let client = reqwest::Client::builder()
-            .timeout(CALL_LIMIT)
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_certs_merge(self.authorities().map_err(|why| failed(verb, &why))?)
-            .build()
-            .map_err(|error| failed(verb, &chain(&error)))?;
+        let client = client(CALL_LIMIT, self.ca_file.as_deref(), None).map_err(|why| failed(verb, &why))?;
         let mut pause = self.pause;
         for round in 1.. {
             match self.once(&client, verb, question, key).await {
@@ -122,16 +106,6 @@ impl Interface {
 
 fn failed(verb: Verb, why: &str) -> NoMachine {
     NoMachine::new("InterfaceFailed", format!("the interface did not do {}: {why}", verb.word()))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 impl Provider for Interface {

@@ -12,6 +12,7 @@ pub(crate) mod order;
 pub mod program;
 mod session;
 pub mod ssh;
+pub mod web;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

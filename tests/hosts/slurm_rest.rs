@@ -180,11 +180,18 @@ fn slurm_is_asked_by_its_rest_service() {
     assert_eq!(front.submissions.load(Ordering::SeqCst), before + 1, "it was not submitted again");
 
     // The service goes away and comes back; a token ends and another one is there.
+    ostler.ok(&["job", "create", "-c", "c", "-n", "stops", "--", "sleep", "1000"]);
+    let stops = until("it runs", SOON, || Some(ostler.job("stops")).filter(|job| job["executionState"] == "running"));
     lab.slurm(&["rest", "stop"]);
     ledger("away");
+    ostler.ok(&["job", "terminate", "stops", "-y"]);
     until("it says what is amiss", SOON, || ostler.ok(&["cluster", "show", "c"]).contains("REST service").then_some(()));
     lab.slurm(&["rest", "start"]);
     ran_once("away");
+    // What was to be stopped meanwhile is stopped now, and not taken for somebody else's.
+    ostler.await_end("stops");
+    let id = stops["slurm"]["jobId"].as_str().unwrap();
+    assert!(lab.on("h1", &format!("scontrol show job {id}")).contains("JobState=CANCELLED"));
     token(&lab, false);
     lab.slurm(&["rest", "stop"]);
     lab.slurm(&["rest", "start"]);

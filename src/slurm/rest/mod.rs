@@ -13,7 +13,6 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +24,7 @@ use self::read::Outside;
 use crate::model::spec::{Rest, SecretText};
 use crate::transport::link::{Link, LinkError};
 use crate::transport::ssh::Far;
+use crate::transport::web::{chain, client};
 
 /// How long the service may take for an answer: it asks slurmctld, which takes a lock and gives up after some ten seconds.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -116,7 +116,7 @@ impl Service {
             Place::There(far) => ("http://slurm".to_owned(), Some(link.forward(&far).await?)),
         };
         let failed = |why: String| LinkError::soft("slurm-silent", "ask slurm", format!("{SERVICE}: {why}"));
-        let client = client(self.asked.ca_file.as_deref(), socket).map_err(failed)?;
+        let client = client(CALL_LIMIT, self.asked.ca_file.as_deref(), socket).map_err(failed)?;
         let token = (self.token)().await.map_err(|why| failed(format!("the token: {why}")))?;
         let user = self.asked.user.clone().unwrap_or_else(|| user.to_owned());
         let mut door = Door { client, base, version: 0, release: String::new(), user, token };
@@ -180,24 +180,6 @@ fn place(url: &str) -> Place {
         None => (authority, PORT),
     };
     Place::There(Far::Port(host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
-}
-
-fn client(ca_file: Option<&str>, socket: Option<PathBuf>) -> Result<reqwest::Client, String> {
-    let mut authorities = Vec::new();
-    if let Some(file) = ca_file {
-        let unread = |error: &dyn std::error::Error| format!("caFile `{}`: {}", file.escape_debug(), chain(error));
-        let pem = std::fs::read(file).map_err(|error| unread(&error))?;
-        authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unread(&error))?;
-    }
-    let mut builder = reqwest::Client::builder()
-        .timeout(CALL_LIMIT)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .tls_certs_merge(authorities);
-    if let Some(socket) = socket {
-        builder = builder.unix_socket(socket);
-    }
-    builder.build().map_err(|error| chain(&error))
 }
 
 impl Door {
@@ -273,12 +255,13 @@ impl Door {
             let answer = self.get(&self.path(&format!("job/{id}"))).await.map_err(|why| silent(&why))?;
             return Ok(read::comment(&answer).into_iter().collect());
         }
-        let answer = self.jobs().await?;
+        let answer = self.list("jobs").await?;
         read::comments(&answer, &self.user).map_err(|why| silent(&why))
     }
 
-    async fn jobs(&self) -> Result<Vec<u8>, String> {
-        let answer = self.get(&self.path("jobs")).await.map_err(|why| silent(&why))?;
+    /// Gets a list; an answer that says what went wrong is none, whatever list it has.
+    async fn list(&self, what: &str) -> Result<Vec<u8>, String> {
+        let answer = self.get(&self.path(what)).await.map_err(|why| silent(&why))?;
         match Outside::read(&answer).map_err(|why| silent(&why))?.wrong() {
             Some(why) => Err(silent(&why)),
             None => Ok(answer),
@@ -289,14 +272,10 @@ impl Door {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let whose = (!all).then_some(self.user.as_str());
-        let queue = async { read::queue(&self.jobs().await?, whose, now).map_err(|why| silent(&why)) };
+        let queue = async { read::queue(&self.list("jobs").await?, whose, now).map_err(|why| silent(&why)) };
         let mut beside = queue.await.unwrap_or_else(|why| format!("F\u{1f}squeue\u{1f}{why}\n"));
         if all {
-            let machines = async {
-                let nodes = self.get(&self.path("nodes")).await?;
-                let partitions = self.get(&self.path("partitions")).await?;
-                read::nodes_and_partitions(&nodes, &partitions)
-            };
+            let machines = async { read::nodes_and_partitions(&self.list("nodes").await?, &self.list("partitions").await?) };
             beside.push_str(&machines.await.unwrap_or_else(|why| format!("F\u{1f}sinfo\u{1f}{why}\n")));
         }
         Answer { beside, ..Answer::default() }
@@ -360,14 +339,4 @@ impl Door {
         }
         Some((self.path(&format!("node/{name}")), Value::Object(body)))
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

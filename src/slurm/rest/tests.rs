@@ -166,7 +166,7 @@ fn a_service_is_where_its_address_says() {
 #[test]
 fn what_the_service_cannot_do_is_left_to_the_programs() {
     let door = |version| Door {
-        client: client(None, Some("/nowhere".into())).unwrap(),
+        client: client(CALL_LIMIT, None, Some("/nowhere".into())).unwrap(),
         base: "http://slurm".into(),
         version,
         release: String::new(),
