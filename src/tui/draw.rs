@@ -144,9 +144,11 @@ impl App {
         }
         let running = if totals.running > 0 { cx.style(Role::Running) } else { strong };
         spans.extend([Span::styled(totals.running.to_string(), running), Span::styled(" running", muted), dot()]);
-        spans.extend([Span::styled(totals.queued.to_string(), strong), Span::styled(" queued", muted), dot()]);
-        spans.push(Span::styled(totals.ready.to_string(), strong));
-        spans.push(Span::styled(format!("/{} nodes", totals.wanted), muted));
+        spans.extend([Span::styled(totals.queued.to_string(), strong), Span::styled(" queued", muted)]);
+        if totals.counts_nodes {
+            spans.extend([dot(), Span::styled(totals.ready.to_string(), strong)]);
+            spans.push(Span::styled(format!("/{} nodes", totals.wanted), muted));
+        }
         if totals.rate > Money(0) {
             spans.extend([dot(), Span::styled(format!("{}/h", totals.rate), strong)]);
         }

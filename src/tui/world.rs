@@ -529,6 +529,8 @@ impl World {
             totals.running += experiment.tally.running + experiment.tally.terminating;
             totals.queued += experiment.tally.queued;
         }
+        let clusters = &self.snapshot.clusters;
+        totals.counts_nodes = clusters.is_empty() || clusters.values().any(|cluster| cluster.spec.slurm.is_none());
         // The nodes of a cluster that Slurm places on are neither ours nor wanted by us.
         for (id, cluster) in self.snapshot.clusters.iter().filter(|(_, cluster)| cluster.spec.slurm.is_none()) {
             totals.ready += self.counts_of(*id).ready();
@@ -544,6 +546,8 @@ impl World {
 /// Numbers over everything, for the title line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
+    /// Whether there are nodes to count: not where all clusters are Slurm's.
+    pub counts_nodes: bool,
     /// Jobs on nodes.
     pub running: u64,
     /// Jobs that wait.
