@@ -144,6 +144,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
         | Request::ListJobs(_)
+        | Request::TabulateJobs { .. }
         | Request::ListAll { .. }
         | Request::ReadFile(_)
         | Request::SearchFile(_)

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::cost::{AtWork, Budget};
 use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, ExperimentId, JobId, NodeId, SweepId};
+use crate::model::job_column::{JobColumn, JobTable};
 use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
@@ -169,6 +170,9 @@ pub enum Request {
     AwaitJob { job: JobRef, timeout: Option<Millis> },
     /// Lists jobs by page, oldest first: [`Reply::Jobs`].
     ListJobs(JobQuery),
+    /// The same of these columns alone, for lists that show no more: [`Reply::JobTable`].
+    #[serde(rename_all = "camelCase")]
+    TabulateJobs { query: JobQuery, columns: Vec<JobColumn> },
     /// What those who place the jobs of a cluster say of their partitions, nodes and queue now: [`Reply::Site`].
     ShowSite(Place),
     /// What they know besides, of jobs and accounts: [`Reply::SiteSaid`].
@@ -742,6 +746,8 @@ pub enum Reply {
     /// A page of jobs; `more` when there are others after it.
     #[serde(rename_all = "camelCase")]
     Jobs { jobs: Vec<Arc<JobView>>, more: bool },
+    /// A page of jobs, by columns.
+    JobTable(JobTable),
     /// Why a job is where it is.
     Why(Why),
     /// Everything but jobs.

@@ -777,6 +777,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             Reply::Status(_)
             | Reply::Job(_)
             | Reply::Jobs { .. }
+            | Reply::JobTable(_)
             | Reply::Why(_)
             | Reply::Lists { .. }
             | Reply::Site(_)

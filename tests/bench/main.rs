@@ -5,7 +5,9 @@
 mod answering;
 mod core;
 mod figures;
+mod home;
 mod hosts;
+mod listing;
 mod metrics;
 mod pool;
 #[path = "../pty.rs"]
@@ -27,6 +29,7 @@ fn main() {
     core::bench(&mut board);
     pool::bench(&mut board);
     hosts::bench(&mut board);
+    listing::bench(&mut board);
     metrics::bench(&mut board);
     recovery::bench(&mut board);
     screen::bench(&mut board);
