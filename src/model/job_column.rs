@@ -172,7 +172,7 @@ impl<'a> JobLine<'a> {
             nodes: job.spec.node_count.0,
             state: job.state,
             deleting: job.deleting,
-            sweep: job.sweep.as_ref(),
+            sweep: job.sweep.as_deref(),
             exit_code: job.exit_code,
             attempt: job.attempt.0,
             priority: job.priority,

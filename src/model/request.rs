@@ -138,7 +138,7 @@ pub enum Request {
     /// Acts on one node.
     #[serde(rename_all = "camelCase")]
     Node { node: NodeRef, act: NodeAct },
-    /// Submits one job: [`Reply::Submitted`].
+    /// Submits one job: [`Reply::Submitted`], or [`Reply::SubmittedArray`] where its body asks for an array.
     Submit(Box<Submit>),
     /// Submits many at once; all are accepted or none: [`Reply::Submitted`].
     SubmitAll(Vec<Submit>),
@@ -735,6 +735,9 @@ pub enum Reply {
     FileServer(Arc<FileServerView>),
     /// The jobs, in the order asked.
     Submitted(Vec<Arc<Job>>),
+    /// The members of an array, which are alike but for their names: the first, and the numbers of all.
+    #[serde(rename_all = "camelCase")]
+    SubmittedArray { first: Arc<Job>, jobs: Vec<JobId> },
     /// To [`Request::PlanJob`].
     Plan(Box<JobPlan>),
     /// To [`Request::CreateSweep`] and [`Request::ShowSweep`].

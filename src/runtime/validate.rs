@@ -70,6 +70,8 @@ pub enum After {
     NewSweep,
     /// These jobs; `None` stands for the next of the new ones.
     Jobs(Vec<Option<JobId>>),
+    /// These members of one array, likewise.
+    Array(Vec<Option<JobId>>),
 }
 
 /// An answer that can be given once the turn is committed.
@@ -80,6 +82,8 @@ pub enum Then {
     Row(RowKey),
     /// These jobs as they are then.
     Jobs(Vec<JobId>),
+    /// The first of these jobs as it is then, and the numbers of all.
+    Array(Vec<JobId>),
 }
 
 /// Why a request comes to nothing.
@@ -114,17 +118,8 @@ impl After {
             Self::NewGroup => Then::Row(RowKey::Group(last.group)),
             Self::NewSweep => Then::Row(RowKey::Sweep(last.sweep)),
             Self::NewFileServer => Then::Row(RowKey::FileServer(last.file_server)),
-            Self::Jobs(jobs) => {
-                let new = jobs.iter().filter(|job| job.is_none()).count() as u64;
-                let mut next = last.job.0 - new;
-                let ids = jobs.into_iter().map(|job| {
-                    job.unwrap_or_else(|| {
-                        next += 1;
-                        JobId(next)
-                    })
-                });
-                Then::Jobs(ids.collect())
-            }
+            Self::Jobs(jobs) => Then::Jobs(numbered(jobs, last.job)),
+            Self::Array(jobs) => Then::Array(numbered(jobs, last.job)),
         }
     }
 }
@@ -150,8 +145,26 @@ impl Then {
                 Ok(None) => Reply::Refused(Fault::internal("a job that was just submitted is gone")),
                 Err(error) => Reply::Refused(error.into()),
             },
+            Self::Array(jobs) => match jobs.first().map(|id| engine.job(*id)).transpose().map(Option::flatten) {
+                Ok(Some(first)) => Reply::SubmittedArray { first, jobs },
+                Ok(None) => Reply::Refused(Fault::internal("an array that was just submitted is gone")),
+                Err(error) => Reply::Refused(error.into()),
+            },
         }
     }
+}
+
+/// Gives the new ones among some jobs the numbers that they were given, up to the last one.
+fn numbered(jobs: Vec<Option<JobId>>, last: JobId) -> Vec<JobId> {
+    let new = jobs.iter().filter(|job| job.is_none()).count() as u64;
+    let mut next = last.0 - new;
+    let number = |job: Option<JobId>| {
+        job.unwrap_or_else(|| {
+            next += 1;
+            JobId(next)
+        })
+    };
+    jobs.into_iter().map(number).collect()
 }
 
 /// Checks a request against the state as it is.

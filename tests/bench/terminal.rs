@@ -18,6 +18,15 @@ pub fn bench(board: &mut Board) {
     if !board.wants("terminal") {
         return;
     }
+    let few = Home::new(Jobs::Waiting(10_000));
+    let mut first = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut terminal = few.screen(&["--no-server"]);
+        let at = terminal.until("first frame", |screen| screen.contains("run-"));
+        first.push(millis(terminal.since_start(at)));
+        terminal.end();
+    }
+    board.row("terminal: start to rows of 10,000 jobs", "ms", first);
     let home = Home::new(Jobs::Waiting(100_000));
     let (mut first, mut live, mut cpu, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
