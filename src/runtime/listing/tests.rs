@@ -55,7 +55,7 @@ fn engine(dir: &std::path::Path) -> Engine<Db> {
     let batch = Batch { seq: Seq(1), at: UnixMillis(1), epoch, events, rows, issued, answered, counters, sealed };
     store.commit(&batch).unwrap();
     let around = Surroundings { state_dir: dir.display().to_string(), ..Surroundings::default() };
-    Engine::open(store, Settings::default(), around, UnixMillis(1), Box::new(|| Uuid::nil())).unwrap().0
+    Engine::open(store, Settings::default(), around, UnixMillis(1), Box::new(Uuid::nil)).unwrap().0
 }
 
 fn ask(engine: &mut Engine<Db>, request: Request) -> Reply {
