@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -18,6 +19,10 @@ use crate::model::units::Millis;
 
 /// How much is asked for at once: large beside a round trip, small beside memory.
 const WINDOW_BYTES: u32 = 256 << 10;
+/// How much is asked for at once when much is read and the line is fast; the core gives no more.
+const WINDOW_BYTES_MAX: u32 = 4 << 20;
+/// As long as an answer comes within this, the next one may be longer.
+const WINDOW_TIME: Duration = Duration::from_millis(100);
 
 /// How often is looked whether a job has started that somebody wants to follow: published clients look once a second.
 const START_LOOK: Millis = Millis(500);
@@ -230,8 +235,13 @@ async fn print_from(
 ) -> Result<(), Failure> {
     let mut at = start;
     let mut end = end;
+    let mut bytes_max = WINDOW_BYTES;
     loop {
-        let piece = window(core, file, From::Start(at), WINDOW_BYTES).await?;
+        let asked = Instant::now();
+        let piece = window(core, file, From::Start(at), bytes_max).await?;
+        if asked.elapsed() < WINDOW_TIME {
+            bytes_max = (bytes_max * 2).min(WINDOW_BYTES_MAX);
+        }
         // A file that grows while it is read would never end.
         let stop = *end.get_or_insert(piece.size);
         let room = usize::try_from(stop.saturating_sub(piece.offset)).unwrap_or(usize::MAX);

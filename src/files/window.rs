@@ -5,8 +5,9 @@ use crate::files::talk::Talk;
 use crate::files::{Desk, FileError, FilePath, LinkSource};
 use crate::model::request::{From, Window};
 
-/// The most bytes of one window: several screens of long lines, and a tenth of a second over a slow line.
-pub const WINDOW_BYTES_MAX: u32 = 256 * 1024;
+/// The most bytes of one window: what is held here for each that is on its way. To begin and to end one takes a node some 4 ms, so
+/// whoever reads much over a fast line asks for as much; a screen asks for far less.
+pub const WINDOW_BYTES_MAX: u32 = 4 * 1024 * 1024;
 /// What is read at once on the node; both ends of a window are rounded to it. POSIX `dd` knows only whole blocks.
 const BLOCK_BYTES: u64 = 4096;
 
