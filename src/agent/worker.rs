@@ -25,7 +25,9 @@ use crate::agent::direct::direct;
 use crate::agent::prepare::{Streams, prepare, said};
 use crate::agent::process::stat_of;
 use crate::agent::record::{NO_MARK, Spool, read};
+use crate::agent::pool::Who;
 use crate::agent::wake::Waker;
+use crate::agent::watch::Watch;
 use crate::agent::words::{Commands, LaunchText};
 
 /// What a worker and the agent that starts it have in common.
@@ -38,6 +40,8 @@ pub struct Place {
     pub supervisor: String,
     /// The mask that the login has, in octal.
     pub umask: String,
+    /// The program that starts another in a session of its own; empty where there is none.
+    pub setsid: String,
 }
 
 /// How long it waits for room for an exit record: a day of seconds.
@@ -68,7 +72,11 @@ pub fn work(place: Place) -> io::Result<()> {
     rustix::process::setsid()?;
     let mask = u32::from_str_radix(&place.umask, 8).unwrap_or(0o077);
     rustix::process::umask(Mode::from_raw_mode(mask));
+    let pid = std::process::id().to_string();
+    let start = stat_of(&pid).map_or_else(|| "0".to_owned(), |stat| stat.start);
     let mut worker = Worker {
+        who: (pid, start),
+        watch: Watch::new(place.clone()),
         place,
         waker: Waker::default(),
         memory: memory_group(),
@@ -84,9 +92,13 @@ pub fn work(place: Place) -> io::Result<()> {
             return Ok(());
         }
         for command in commands.feed(&buffer[..got]).map_err(io::Error::other)? {
-            let [name, key, launch, secrets, end] = command.as_slice() else { continue };
-            if name == "run" && end == "." {
-                worker.run(key, launch, secrets);
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            match words.as_slice() {
+                ["run", key, launch, secrets, "."] => worker.run(key, launch, secrets),
+                ["next", key, epoch, limit, grace, launch, secrets, "."] => {
+                    worker.next(key, epoch, (limit, grace), launch, secrets);
+                }
+                _ => {}
             }
             if worker.full {
                 return Ok(());
@@ -97,6 +109,8 @@ pub fn work(place: Place) -> io::Result<()> {
 
 struct Worker {
     place: Place,
+    who: Who,
+    watch: Watch,
     waker: Waker,
     /// The file in which the kernel counts whom it kills for want of memory in our group.
     memory: Option<String>,
@@ -119,6 +133,21 @@ enum Outcome {
 }
 
 impl Worker {
+    /// Runs what was sent ahead: it takes the start lock itself, now that its turn has come, unless that was taken meanwhile.
+    fn next(&mut self, key: &str, epoch: &str, times: (&str, &str), launch: &str, secrets: &str) {
+        // Late by less than one second, never early.
+        let due = times.0.parse().map_or(u64::MAX, |limit: u64| uptime() + limit + 1);
+        let Place { spool, .. } = &self.place;
+        let own = format!("own {epoch} {} {due} {} end\nsup {} {} end", spool.boot, times.1, self.who.0, self.who.1);
+        if spool.done(key).exists() || !spool.lock(key, &own) {
+            key.clone_into(&mut self.key);
+            return self.free();
+        }
+        // Without a watch it is started all the same; the next ping of an agent sees to one.
+        let _ = self.watch.glance(due);
+        self.run(key, launch, secrets);
+    }
+
     fn run(&mut self, key: &str, launch: &str, secrets: &str) {
         key.clone_into(&mut self.key);
         self.torn = false;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use super::pool::{Standing, standing};
+use crate::model::guard::guard;
 use crate::model::ids::{JobId, NodeId};
 use crate::model::launch::GpuShare;
 use crate::model::spec::{Demand, Resources};
@@ -312,7 +313,9 @@ impl Sched {
     pub(super) fn respace(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         let mut slot = Slot::new(node);
-        for job in node.holders.iter().filter_map(|(job, _)| self.jobs.get(job)) {
+        // Who was sent ahead takes over what another has.
+        let has = |job: &&std::sync::Arc<Job>| job.behind.is_none() || !guard("ahead.has-nothing-yet");
+        for job in node.holders.iter().filter_map(|(job, _)| self.jobs.get(job)).filter(has) {
             slot.give(job.id, share_of(job, id));
         }
         let space = &mut self.pools.entry(node.cluster).or_default().space;

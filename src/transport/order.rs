@@ -26,7 +26,7 @@ pub fn command(name: &str, words: &[&str]) -> String {
 pub fn text(seq: u64, order: &Order) -> String {
     let seq = seq.to_string();
     match order {
-        Order::Start { key, boot, limit, grace, launch, .. } => {
+        Order::Start { key, boot, limit, grace, launch, after, .. } => {
             let key = key.to_string();
             let refuse = |why: String| command("refuse", &[&seq, &key, &words(&why)]);
             let secrets = match secrets_text(&launch.secrets) {
@@ -37,7 +37,9 @@ pub fn text(seq: u64, order: &Order) -> String {
                 Ok(launch) => launch,
                 Err(why) => return refuse(why),
             };
-            let text = command("start", &[&seq, &key, &boot.0, &seconds(*limit), &seconds(*grace), &launch, &secrets]);
+            let (limit, grace) = (seconds(*limit), seconds(*grace));
+            let after = after.map_or_else(String::new, |after| after.to_string());
+            let text = command("start", &[&seq, &key, &boot.0, &limit, &grace, &launch, &secrets, &after]);
             if text.len() > FRAME_BYTES_MAX {
                 return refuse(format!("the launch takes {} bytes, and {FRAME_BYTES_MAX} is the limit", text.len()));
             }
@@ -46,6 +48,7 @@ pub fn text(seq: u64, order: &Order) -> String {
         Order::Refuse { key, code, why, .. } => {
             command("refuse", &[&seq, &key.to_string(), &format!("!{code} {}", words(why))])
         }
+        Order::Recall { key, .. } => command("recall", &[&seq, &key.to_string()]),
         Order::Stop { key, why, grace, .. } => command("stop", &[&seq, &key.to_string(), why_word(*why), &seconds(*grace)]),
         Order::Ack { key, .. } => ack(&seq, std::iter::once(*key)),
         Order::AnswerDaemon { by, request, answer, .. } => {
@@ -225,7 +228,7 @@ mod tests {
         let key = "1.1.m0".parse().unwrap();
         let (limit, grace) = (Millis(1001), Millis(30_000));
         let boot = BootId("b".into());
-        text(3, &Order::Start { effect: EffectId(1), key, boot, limit, grace, launch: Box::new(launch) })
+        text(3, &Order::Start { effect: EffectId(1), key, boot, limit, grace, launch: Box::new(launch), after: None })
     }
 
     #[test]

@@ -157,6 +157,7 @@ pub struct Session {
     waiting: Vec<Report>,
     starts: BTreeMap<RankKey, BTreeSet<EffectId>>,
     stops: BTreeMap<RankKey, BTreeSet<EffectId>>,
+    recalls: BTreeMap<RankKey, EffectId>,
     dones: BTreeMap<u64, Vec<EffectId>>,
     acks: Vec<(EffectId, RankKey)>,
     told: BTreeSet<RankKey>,
@@ -174,6 +175,7 @@ impl Session {
             waiting: Vec::new(),
             starts: BTreeMap::new(),
             stops: BTreeMap::new(),
+            recalls: BTreeMap::new(),
             dones: BTreeMap::new(),
             acks: Vec::new(),
             told: BTreeSet::new(),
@@ -200,6 +202,7 @@ impl Session {
             Order::Start { effect, key, .. } | Order::Refuse { effect, key, .. } => {
                 self.starts.entry(*key).or_default().insert(*effect);
             }
+            Order::Recall { effect, key } => drop(self.recalls.insert(*key, *effect)),
             Order::Stop { effect, key, .. } => drop(self.stops.entry(*key).or_default().insert(*effect)),
             Order::Ack { effect, .. } | Order::AnswerDaemon { effect, .. } => {
                 self.dones.entry(seq).or_default().push(*effect);
@@ -258,7 +261,9 @@ impl Session {
             Said::Stuck { key, why } => vec![Report::Stuck { key, why }],
             Said::Started { key } => {
                 let effects = self.starts.remove(&key).unwrap_or_default();
-                effects.into_iter().map(|effect| Report::Started { effect, key }).collect()
+                let mut reports: Vec<_> = effects.into_iter().map(|effect| Report::Started { effect, key }).collect();
+                reports.extend(self.recalls.remove(&key).map(|effect| Report::Done { effect }));
+                reports
             }
             Said::Gone { key, end } => self.gone(key, proof(end, &self.boot.clone())),
             Said::Done { seq } => {
@@ -302,6 +307,7 @@ impl Session {
         if self.told.insert(key) && reports.is_empty() {
             reports.push(Report::Gone { key, effect: None, proof });
         }
+        reports.extend(self.recalls.remove(&key).map(|effect| Report::Done { effect }));
         reports
     }
 }

@@ -253,7 +253,7 @@ impl Node {
         let boot = self.boot.clone();
         let effect = self.effect();
         let (grace, launch) = (Millis::from_secs(2), Box::new(launch));
-        self.agent.send(Order::Start { effect, key, boot, limit, grace, launch });
+        self.agent.send(Order::Start { effect, key, boot, limit, grace, launch, after: None });
         effect
     }
 

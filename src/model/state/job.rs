@@ -277,6 +277,9 @@ pub struct Job {
     /// What those who place it have said of the current or last attempt, when it was handed over to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<Arc<Away>>,
+    /// The job that it was sent ahead behind: it is on that one's node and starts there when that one is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<JobId>,
     /// What becomes of the job once the attempt is proven dead, when it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_stop: Option<AfterStop>,
@@ -454,12 +457,29 @@ impl DependsOn {
 
 impl Job {
     /// Returns the state as far as we schedule it: one that was handed over is no more ours to place, although it is queued as
-    /// long as it waits with those who place it.
+    /// long as it waits with those who place it; one that was sent ahead has its node.
     pub fn course(&self) -> ExecutionState {
-        match (self.state, &self.away) {
-            (ExecutionState::Queued, Some(_)) => ExecutionState::Running,
-            (state, _) => state,
+        match self.state {
+            ExecutionState::Queued if self.away.is_some() || self.behind.is_some() => ExecutionState::Running,
+            state => state,
         }
+    }
+
+    /// Begins an attempt on these nodes: what there was of the last one goes.
+    pub fn begin(
+        &mut self,
+        attempt: Attempt,
+        nodes: Vec<NodeId>,
+        node_names: Vec<String>,
+        places: Vec<NodePlace>,
+        now: UnixMillis,
+    ) {
+        (self.attempt, self.nodes, self.node_names, self.places) = (attempt, nodes, node_names, places);
+        self.ranks.clear();
+        self.after_stop = None;
+        self.started = Some(now);
+        self.exit_code = None;
+        self.errors.clear();
     }
 
     /// Says whether it is kept from starting, by us or by those who place it.
@@ -529,6 +549,10 @@ impl Job {
                 (true, false) => "waits with those who place it".to_owned(),
                 (true, true) => "is being handed over".to_owned(),
             };
+        }
+        if self.behind.is_some() {
+            let node = self.node_names.first().map_or("its node", String::as_str);
+            return format!("next on {node}, as soon as the job that runs there is over");
         }
         if let Some(reason) = self.not_ready() {
             return reason;
