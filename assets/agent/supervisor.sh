@@ -1,7 +1,8 @@
 # supervisor.sh - runs processes and outlives agent, link and controller. Installed behind spool.sh as one file.
 #
-#   sh FILE worker ROOT BOOT SETSID UMASK SLOT    reads one key a line from its standard input (a pipe whose other end
-#                                                 only the agent holds) and runs it; ends at the end of input
+#   sh FILE worker ROOT BOOT SETSID UMASK SLOT SHELL   reads one key a line from its standard input (a pipe whose other end
+#                                                 only the agent holds) and runs it; ends at the end of input. The agent has
+#                                                 taken the key's lock, unless more stands in the line: see `ahead`
 #   sh FILE watch ROOT BOOT SETSID SHELL          ends processes that are over their time limit
 #   sh FILE partner ROOT BOOT SETSID SHELL PID START   starts another watch when that one was killed
 #   sh FILE killer ROOT BOOT KEY WHY GRACE         ends a process, for a native agent
@@ -210,10 +211,26 @@ no_process() {
     wake "R $KEY $NP_WHY"
 }
 
-# run_rank KEY
+# ahead KEY N EPOCH LIMIT GRACE: what was sent ahead has its turn now. Its launch text is in the slot's file N; its lock was not
+# taken, so that it could be recalled until now.
+ahead() {
+    now
+    AH_FAILED='' AH_DUE=$((NOW + $4 + 1)) # as the agent reckons
+    lock "$1" "own $3 $BOOT $AH_DUE $5 end
+sup $$ $W_START end" || AH_FAILED=1
+    if [ -n "$AH_FAILED" ]; then
+        # Whoever has it tells of it; without room nobody has.
+        [ -e "$ROOT/jobs/$1" ] || [ -e "$ROOT/done/$1" ] || wake "R $1 $NO_LOCK $ROOT/jobs"
+        return
+    fi
+    glance "$AH_DUE"
+    run_rank "$1" "$ROOT/run/launch.$SLOT.$2"
+}
+
+# run_rank KEY LAUNCH
 run_rank() {
     KEY=$1
-    . "$ROOT/run/launch.$SLOT"
+    . "$2"
     now
     R_BEGAN=$NOW
     if [ "$l_key" != "$KEY" ]; then
@@ -346,7 +363,7 @@ refuse() {
 }
 
 worker() {
-    SETSID=$3 UMASK=$4 SLOT=$5
+    SETSID=$3 UMASK=$4 SLOT=$5 AGENT_SH=$6 SUPERVISOR=$0
     # A handler, not '': what we ignore, our children would have to ignore.
     trap : HUP INT QUIT TERM PIPE
     KEY=''
@@ -357,9 +374,14 @@ worker() {
     now
     CLOCK_ZERO=$(($(date +%s) - NOW))
     memory_group
-    while read -r W_KEY; do
+    stat_of $$
+    W_START=$S_START
+    while read -r W_KEY W_N W_EPOCH W_LIMIT W_GRACE; do
         case $W_KEY in *[!0-9.mpdsc]* | '') continue ;; esac
-        run_rank "$W_KEY"
+        case $W_N in
+        '') run_rank "$W_KEY" "$ROOT/run/launch.$SLOT" ;;
+        *) ahead "$W_KEY" "$W_N" "$W_EPOCH" "$W_LIMIT" "$W_GRACE" ;;
+        esac
         KEY=''
         say "$W_KEY" >"$ROOT/run/free.$SLOT"
     done

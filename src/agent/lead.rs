@@ -407,7 +407,7 @@ impl Lead {
         } else if spool.job(key).exists() {
             spool.status(key)
         } else {
-            let why = format!("refused the lock could not be taken: no room or no right to write in {}/jobs", spool.root);
+            let why = format!("refused {}", spool.no_lock());
             (Status::Ended(why), Record::default())
         };
         if let Some(notice) = status.notice(key) {

@@ -138,6 +138,11 @@ impl Spool {
         true
     }
 
+    /// Why a lock that nobody has could not be taken.
+    pub fn no_lock(&self) -> String {
+        format!("the lock could not be taken: no room or no right to write in {}/jobs", self.root)
+    }
+
     /// Opens a record for more lines; it is never made anew.
     pub fn open(&self, key: &str) -> io::Result<File> {
         OpenOptions::new().append(true).open(self.job(key))

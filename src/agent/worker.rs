@@ -139,9 +139,13 @@ impl Worker {
         let due = times.0.parse().map_or(u64::MAX, |limit: u64| uptime() + limit + 1);
         let Place { spool, .. } = &self.place;
         let own = format!("own {epoch} {} {due} {} end\nsup {} {} end", spool.boot, times.1, self.who.0, self.who.1);
-        if spool.done(key).exists() || !spool.lock(key, &own) {
+        if !spool.lock(key, &own) {
             key.clone_into(&mut self.key);
-            return self.free();
+            // Whoever has it tells of it; without room nobody has.
+            return match spool.job(key).exists() || spool.done(key).exists() {
+                true => self.free(),
+                false => self.tell(&format!("R {key} {}", spool.no_lock())),
+            };
         }
         // Without a watch it is started all the same; the next ping of an agent sees to one.
         let _ = self.watch.glance(due);

@@ -257,6 +257,20 @@ impl Node {
         effect
     }
 
+    /// Sends a start ahead, behind another process.
+    pub fn start_after(&mut self, key: RankKey, command: &str, limit: Millis, after: RankKey) -> EffectId {
+        let launch = self.launch(key, command);
+        self.send_after(key, launch, limit, after)
+    }
+
+    pub fn send_after(&mut self, key: RankKey, launch: Launch, limit: Millis, after: RankKey) -> EffectId {
+        let boot = self.boot.clone();
+        let effect = self.effect();
+        let (grace, launch) = (Millis::from_secs(2), Box::new(launch));
+        self.agent.send(Order::Start { effect, key, boot, limit, grace, launch, after: Some(after) });
+        effect
+    }
+
     pub fn stop(&mut self, key: RankKey, grace: Millis) -> EffectId {
         let effect = self.effect();
         self.agent.send(Order::Stop { effect, key, why: StopWhy::Terminate, grace });
