@@ -69,7 +69,8 @@ pub fn lead(given: Given) -> i32 {
     let pool = Arc::new(Mutex::new(Pool::new(given.place.clone())));
     let me = std::process::id();
     let watch = Watch::new(given.place.clone());
-    let mut lead = Lead { given, pool, watch, me, wake: format!("run/wake.{me}"), seq: 0, said: String::new(), aside: Vec::new() };
+    let mut lead =
+        Lead { given, pool, watch, me, wake: format!("run/wake.{me}"), seq: 0, said: String::new(), aside: Vec::new() };
     let over = lead.session();
     if let Err(Fatal(code, words)) = &over {
         if !code.is_empty() {

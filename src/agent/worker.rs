@@ -22,10 +22,10 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_gro
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::agent::direct::direct;
+use crate::agent::pool::Who;
 use crate::agent::prepare::{Streams, prepare, said};
 use crate::agent::process::stat_of;
 use crate::agent::record::{NO_MARK, Spool, read};
-use crate::agent::pool::Who;
 use crate::agent::wake::Waker;
 use crate::agent::watch::Watch;
 use crate::agent::words::{Commands, LaunchText};

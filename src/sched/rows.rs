@@ -13,7 +13,9 @@ use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
 use crate::model::cost::Use;
 use crate::model::guard::guard;
-use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId};
+use crate::model::ids::{
+    Attempt, ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId,
+};
 use crate::model::snapshot::RowKey;
 use crate::model::state::{
     Cap, Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally,

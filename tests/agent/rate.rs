@@ -63,7 +63,8 @@ async fn rate(shell: Shell) {
         let (mut last, mut next, mut left) = (Vec::new(), first, JOBS);
         let launch = |node: &Node, job| {
             let mut launch = node.launch(key(job), "true");
-            launch.env = (0..20).map(|n| (format!("AZ_BATCHAI_VARIABLE_{n}"), "/a/path/of/some/length/".repeat(3))).collect();
+            launch.env =
+                (0..20).map(|n| (format!("AZ_BATCHAI_VARIABLE_{n}"), "/a/path/of/some/length/".repeat(3))).collect();
             launch
         };
         for _ in 0..slots {

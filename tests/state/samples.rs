@@ -307,7 +307,13 @@ pub fn effect(id: u64) -> Effect {
     let key = "1.2.m0".parse().unwrap();
     Effect {
         id: EffectId(id),
-        act: Act::StartRank { node: NodeId(1), boot: BootId("b".to_owned()), key, limit: Millis::from_secs(60), after: None },
+        act: Act::StartRank {
+            node: NodeId(1),
+            boot: BootId("b".to_owned()),
+            key,
+            limit: Millis::from_secs(60),
+            after: None,
+        },
     }
 }
 

@@ -79,7 +79,9 @@ fn a_line_grows_when_its_node_runs_dry() {
 #[test]
 fn behind_a_long_job_nothing_is() {
     let mut rig = Rig::up(1);
-    (1..=3).for_each(|n| drop(rig.submit(&format!("j{n}"), 1)));
+    for n in 1..=3 {
+        rig.submit(&format!("j{n}"), 1);
+    }
     rig.started(main_of(1, 1, 0));
     rig.pass(Millis(300));
     rig.gone(main_of(1, 1, 0), exit(0));
@@ -94,7 +96,9 @@ fn only_what_is_alike_and_next_goes_ahead() {
     prepared.shape.prepares = true;
     for (what, new) in [("two nodes", wide), ("a preparation", prepared)] {
         let mut rig = Rig::up(1);
-        (1..=2).for_each(|n| drop(rig.submit(&format!("j{n}"), 1)));
+        for n in 1..=2 {
+            rig.submit(&format!("j{n}"), 1);
+        }
         rig.started(main_of(1, 1, 0));
         rig.submit_as(new);
         rig.gone(main_of(1, 1, 0), exit(0));

@@ -13,7 +13,9 @@ impl World {
     pub(super) fn reach_node(&mut self, node: NodeId, session: u64, order: Order) {
         let Some(wire) = self.wires.get(&node).filter(|wire| wire.session == session && wire.up) else { return };
         let name = wire.host.clone();
-        if let (Order::Start { key, .. } | Order::Stop { key, .. } | Order::Recall { key, .. }, Some(host)) = (&order, self.hosts.get_mut(&name)) {
+        if let (Order::Start { key, .. } | Order::Stop { key, .. } | Order::Recall { key, .. }, Some(host)) =
+            (&order, self.hosts.get_mut(&name))
+        {
             host.owner.entry(*key).or_insert(node);
         }
         match order {
