@@ -463,7 +463,7 @@ watch() {
     trap 'AGAIN=1; [ -z "$SLEEPER" ] || kill -s KILL "$SLEEPER" 2>/dev/null' USR1
     trap ':' HUP INT QUIT TERM PIPE
     trap kill_without EXIT
-    SLEEPER=''
+    SLEEPER='' W_LINGERS=''
     alone || exit 0
     stat_of $$
     W_START=$S_START
@@ -471,7 +471,13 @@ watch() {
         AGAIN=0
         say "$$ $W_START 0 end" >"$ROOT/run/watch" # 0: it looks around just now, so ask again
         over_due
-        if [ "$NEXT" = 0 ]; then
+        if [ "$NEXT" != 0 ]; then
+            W_LINGERS=''
+        elif [ -z "$W_LINGERS" ] && [ -e "$ROOT/run/agent" ]; then
+            # Nothing to watch just now: where one short process follows another, the next comes before another watch were up.
+            now
+            W_LINGERS=1 NEXT=$((NOW + LOOK_SECONDS_MAX))
+        else
             # Nothing to watch. Whoever starts something after this line finds us gone and starts another.
             say "0 0 0 end" >"$ROOT/run/watch"
             over_due

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode, access};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -29,6 +29,7 @@ use crate::agent::record::{NO_MARK, Spool, read};
 use crate::agent::wake::Waker;
 use crate::agent::watch::Watch;
 use crate::agent::words::{Commands, LaunchText};
+use crate::model::launch::START_UP;
 
 /// What a worker and the agent that starts it have in common.
 #[derive(Clone, Debug)]
@@ -258,10 +259,11 @@ impl Worker {
         let env = self.environment(launch);
         let value = |name: &str| env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let sets_up = self.sets_up();
+        let line = without_start_up(launch, value("HOME"));
         let guarded = env.iter().any(|(name, _)| name.starts_with("BASH") || name == "ENV" || name == "SHELLOPTS");
         if !sets_up && !guarded {
             let workdir = Path::new(&launch.workdir);
-            if let Some(found) = direct(&launch.shell, &launch.command, workdir, value("PATH")) {
+            if let Some(found) = direct(&launch.shell, line, workdir, value("PATH")) {
                 let mut command = Command::new(&found.program);
                 command.arg0(&found.words[0]).args(&found.words[1..]);
                 let started = start(&mut command, launch, streams, &env, true);
@@ -275,7 +277,7 @@ impl Worker {
         if sets_up {
             command.args(["-c", UNMARKED, &launch.shell]);
         }
-        command.args(["-c", &launch.command]);
+        command.args(["-c", line]);
         start(&mut command, launch, streams, &env, false)
     }
 
@@ -395,6 +397,13 @@ fn start(
     command.current_dir(&launch.workdir).stdin(Stdio::null());
     command.stdout(streams.out.try_clone()?).stderr(streams.err.try_clone()?);
     command.process_group(0).spawn()
+}
+
+/// Returns a command line without the lines that read `~/.bashrc`, where there is none to read.
+fn without_start_up<'a>(launch: &'a LaunchText, home: Option<&str>) -> &'a str {
+    let rest = launch.command.strip_prefix(START_UP[0]).and_then(|rest| rest.strip_prefix(START_UP[1]));
+    let reads = home.is_none_or(|home| access(Path::new(home).join(".bashrc"), Access::READ_OK).is_ok());
+    rest.filter(|_| !reads).unwrap_or(&launch.command)
 }
 
 /// Does something under a limit on file locks, which nothing has meant since Linux 2.4.25.

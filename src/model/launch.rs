@@ -77,6 +77,19 @@ impl NodePlace {
     }
 }
 
+/// The lines before a command line by which a bash reads `~/.bashrc`, in two parts between which more may be read; other shells pass
+/// over them, and so does a bash without the file. What such a file may change for a person's comfort must not change how the
+/// command line is read.
+pub const START_UP: [&str; 2] = [
+    r#"if [ -n "${BASH_VERSION-}" ] && [ -r ~/.bashrc ]; then
+  . ~/.bashrc </dev/null >/dev/null 2>&1
+"#,
+    r#"  set +eux
+  cd "$AZ_BATCHAI_JOB_TEMP"
+fi
+"#,
+];
+
 /// One process to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

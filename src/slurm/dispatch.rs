@@ -311,7 +311,7 @@ impl Dispatch {
             Order::Ack { effect, key } => drop(self.acks.insert(key, effect)),
             // Launchers have Slurm's own way to their daemons, and nothing is sent ahead to it.
             Order::AnswerDaemon { effect, .. } | Order::Recall { effect, .. } => {
-                drop(self.report(Report::Done { effect }).await)
+                let _ = self.report(Report::Done { effect }).await;
             }
         }
     }

@@ -53,8 +53,9 @@ const CANNOT_FORK: [&str; 6] = [
     "fork: cannot allocate memory",
     "fork failed",
 ];
-/// How long acknowledgements are gathered, so that the node runs one program for many.
-const ACK_DELAY: Duration = Duration::from_millis(50);
+/// How long acknowledgements are gathered, so that the node looks around once for many: each look reads what every process there says
+/// of itself, 5 to 20 ms. Nobody waits for it.
+const ACK_DELAY: Duration = Duration::from_millis(250);
 /// How long a task waits for an agent that was told to go.
 const BYE_TIMEOUT: Duration = Duration::from_secs(2);
 
