@@ -12,7 +12,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 
 use crate::agent::pool::Pool;
-use crate::agent::process::{alive, safekill, signal, stat_of};
+use crate::agent::process::{alive, safekill, signal, stat_of, with_cookie, with_mark};
 use crate::agent::record::{Record, Spool, Status, put_line, read, write_private};
 use crate::agent::wake::{Ear, Woken, asked};
 use crate::agent::watch::Watch;
@@ -589,12 +589,10 @@ const SWEEPS_MAX: u32 = 20;
 /// KILL for all that carries the cookie or the mark of one of these, until a look finds nothing: the end of a child can
 /// wake a parent that has not had its own yet, and that starts another.
 fn sweep(spool: &Spool, ended: &[(&str, Record)]) {
-    let cookies: Vec<String> = ended.iter().map(|(key, _)| crate::agent::process::cookie(key, &spool.root)).collect();
-    let marks = ended.iter().filter_map(|(_, record)| record.known_mark());
-    let marks: Vec<String> = marks.map(|mark| crate::agent::process::marked(&mark)).collect();
+    let marks: Vec<String> = ended.iter().filter_map(|(_, record)| record.known_mark()).collect();
     for _ in 0..SWEEPS_MAX {
-        let mut found = crate::agent::process::holding("environ", &cookies);
-        found.extend(crate::agent::process::holding("limits", &marks));
+        let mut found = with_cookie(ended.iter().map(|(key, _)| *key), &spool.root);
+        found.extend(with_mark(marks.iter().map(String::as_str)));
         let there = |pid: &i32| stat_of(&pid.to_string()).is_some_and(|stat| stat.lives());
         let mut hit = false;
         for pid in found.into_iter().filter(there) {

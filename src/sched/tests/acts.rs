@@ -507,7 +507,9 @@ impl World {
 
     /// From here on a core rebuilt from the store runs beside.
     fn rebuild(&mut self) {
-        let twin = self.loaded();
+        let mut twin = self.loaded();
+        // How fast jobs go is all that a start finds out anew.
+        twin.paces.clone_from(&self.sched.paces);
         twin.check();
         self.twin = Some(twin);
     }
