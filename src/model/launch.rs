@@ -90,6 +90,15 @@ fi
 "#,
 ];
 
+/// What shells have themselves, or read as part of their language, so that a command line that begins with one of them is run by a
+/// shell. `true` and `false` are left out: the programs of these names do the same.
+pub const NOT_PROGRAMS: &str = "\
+    . : [ alias bg bind break builtin caller case cd chdir command compgen complete compopt continue coproc \
+    declare dirs disown do done echo elif else enable esac eval exec exit export fc fg fi for function \
+    getopts hash help history if in jobs kill let local logout mapfile popd printf pushd pwd read readarray \
+    readonly return select set shift shopt source suspend test then time times trap type typeset ulimit umask \
+    unalias unset until wait while whence print nohup env";
+
 /// One process to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -114,13 +114,7 @@ fn launch_text(key: &str, launch: &Launch) -> Result<String, String> {
         text.push('\n');
     }
     list(&mut text, "wipe", launch.wipe.iter());
-    let parents = [&launch.stdout, &launch.stderr].into_iter().filter_map(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
-    let log = launch.execution_log.as_deref().and_then(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
-    let mut dirs: Vec<&str> = launch.dirs.iter().map(String::as_str).chain([launch.workdir.as_str()]).collect();
-    dirs.extend(parents.chain(log).filter(|dir| !dir.is_empty()));
-    dirs.sort_unstable();
-    dirs.dedup();
-    list(&mut text, "dirs", dirs.into_iter());
+    list(&mut text, "dirs", dirs(launch).into_iter());
     text.push_str("l_files() {\n");
     for (path, content, executable) in &launch.files {
         text.push_str("put_file ");
@@ -132,6 +126,41 @@ fn launch_text(key: &str, launch: &Launch) -> Result<String, String> {
     text.push_str("true\n}\n");
     environment(&mut text, launch);
     Ok(text)
+}
+
+/// Returns the folders that a launch needs, each once.
+fn dirs(launch: &Launch) -> Vec<&str> {
+    let parents = [&launch.stdout, &launch.stderr].into_iter().filter_map(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
+    let log = launch.execution_log.as_deref().and_then(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
+    let mut dirs: Vec<&str> = launch.dirs.iter().map(String::as_str).chain([launch.workdir.as_str()]).collect();
+    dirs.extend(parents.chain(log).filter(|dir| !dir.is_empty()));
+    dirs.sort_unstable();
+    dirs.dedup();
+    dirs
+}
+
+/// Returns the order to make what all starts among these that were sent ahead need, so that a node's shell runs one program for
+/// them and not one for each; empty for none. What it cannot carry is left to each start.
+pub fn dirs_ahead(seq: impl FnOnce() -> u64, orders: &[Order]) -> String {
+    let ahead = orders.iter().filter_map(|order| match order {
+        Order::Start { launch, after: Some(_), .. } => Some(launch),
+        _ => None,
+    });
+    let mut all: Vec<&str> = ahead.filter(|launch| check(launch).is_ok()).flat_map(|launch| dirs(launch)).collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut bytes = 0;
+    all.retain(|dir| {
+        // Quoted it is longer, and no path has so many quotes.
+        bytes += dir.len() * 2 + 3;
+        bytes < FRAME_BYTES_MAX
+    });
+    if all.is_empty() {
+        return String::new();
+    }
+    let seq = seq().to_string();
+    let words: Vec<&str> = std::iter::once(seq.as_str()).chain(all).collect();
+    command("dirs", &words)
 }
 
 fn list<T: AsRef<str>>(text: &mut String, name: &str, paths: impl Iterator<Item = T>) {
