@@ -405,7 +405,7 @@ impl Sched {
             job.requeues = 0;
             let delay = job.spec.scheduling.retry.as_ref().map_or(Millis(0), |retry| retry.pause(job.retries));
             let failed = job.errors.first().map(|error| error.message.clone()).unwrap_or_default();
-            job.pause = (delay > Millis(0)).then(|| Pause { until: now + delay, why: PauseWhy::Retry { failed } });
+            job.pause = (delay > Millis(0)).then(|| Box::new(Pause { until: now + delay, why: PauseWhy::Retry { failed } }));
             to_queue(job);
         });
     }

@@ -146,8 +146,13 @@ impl World {
 
     /// Submits all jobs at once; returns the milliseconds that it took.
     pub fn fill(&mut self) -> f64 {
+        self.fill_with(JOBS)
+    }
+
+    /// Submits so many.
+    pub fn fill_with(&mut self, count: u32) -> f64 {
         let spec = Arc::new(spec());
-        let jobs = (0..JOBS).map(|n| new_job(n, &spec)).collect();
+        let jobs = (0..count).map(|n| new_job(n, &spec)).collect();
         let start = Instant::now();
         self.step(Event::JobsSubmitted { jobs });
         millis(start.elapsed())

@@ -5,7 +5,12 @@
 mod answering;
 mod core;
 mod figures;
+mod home;
 mod hosts;
+mod listing;
+mod logins;
+mod logs;
+mod memory;
 mod metrics;
 mod pool;
 #[path = "../pty.rs"]
@@ -13,6 +18,7 @@ mod pty;
 mod recovery;
 mod screen;
 mod slurm;
+mod submits;
 mod sweep;
 mod table;
 mod terminal;
@@ -44,10 +50,15 @@ fn main() {
     core::bench(&mut board);
     pool::bench(&mut board);
     hosts::bench(&mut board);
+    listing::bench(&mut board);
+    logins::bench(&mut board);
+    logs::bench(&mut board);
+    memory::bench(&mut board);
     metrics::bench(&mut board);
     recovery::bench(&mut board);
     screen::bench(&mut board);
     slurm::bench(&mut board);
+    submits::bench(&mut board);
     sweep::bench(&mut board);
     table::bench(&mut board);
     terminal::bench(&mut board);

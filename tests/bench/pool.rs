@@ -122,7 +122,8 @@ impl Core {
         self.handle.stopped().await.expect("it stops in order");
     }
 
-    async fn until_idle(&self, nodes: u32, agent: Option<AgentKind>) {
+    /// Waits for so many idle nodes, led by an agent of this kind.
+    pub async fn until_idle(&self, nodes: u32, agent: Option<AgentKind>) {
         let mut updates = self.client.subscribe().await.expect("a subscription");
         let mut picture = ostler::model::snapshot::Snapshot::default();
         while picture.nodes.values().filter(|node| node.state == NodeState::Idle).count() < nodes as usize {

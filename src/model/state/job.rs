@@ -198,7 +198,7 @@ pub struct Daemon {
     pub command: String,
 }
 
-/// A job.
+/// A job. A hundred thousand of them are in memory, so what few have is not part of the row but beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
@@ -237,13 +237,13 @@ pub struct Job {
     pub dependencies: Vec<Dependency>,
     /// A time before which it does not start; gone once that has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pause: Option<Pause>,
+    pub pause: Option<Box<Pause>>,
     /// Which member of an array it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub member: Option<ArrayMember>,
+    pub member: Option<Box<ArrayMember>>,
     /// Which member of a sweep it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sweep: Option<SweepMember>,
+    pub sweep: Option<Box<SweepMember>>,
     /// Rules of its own that have come true, the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fired: Vec<Fired>,
@@ -581,7 +581,7 @@ impl Job {
     /// Returns what keeps a waiting job that nobody holds out of the queue.
     fn not_ready(&self) -> Option<String> {
         let open: Vec<_> = self.dependencies.iter().filter(|dependency| !dependency.met).collect();
-        match (open.first(), &self.pause) {
+        match (open.first(), self.pause.as_deref()) {
             (Some(first), _) => {
                 let more = match open.len() - 1 {
                     0 => String::new(),
