@@ -241,12 +241,6 @@ impl Space {
         self.slots.iter().map(|(id, slot)| (*id, slot))
     }
 
-    /// Returns what the node has that has most, by GPUs, then CPUs, then memory.
-    pub(super) fn largest(&self) -> Option<&Resources> {
-        let said = self.slots.values().filter_map(|slot| slot.capacity.as_ref());
-        said.max_by_key(|has| (has.gpus_milli, has.cpus_milli, has.memory))
-    }
-
     /// Says whether nothing at all is left.
     pub(super) fn is_full(&self) -> bool {
         self.open.is_empty()

@@ -29,7 +29,7 @@ pub fn bench(board: &mut Board) {
         for _ in 0..ROUNDS {
             let mut world = World::new();
             full.push(world.fill());
-            steps.push(world.run());
+            steps.push(world.timed(ENDS));
         }
         board.row("core: 100,000 jobs accepted by 1,000 nodes", "ms", full);
         board.row("core: one event at 100,000 jobs, 1,000 nodes", "us", steps);
@@ -55,7 +55,8 @@ impl World {
         Self::with(0)
     }
 
-    fn with(nodes: u32) -> Self {
+    /// Returns a core with a pool of so many idle nodes.
+    pub fn with(nodes: u32) -> Self {
         let mut world = Self { sched: Sched::new(Settings::default()), now: UnixMillis(1), running: vec![], events: 0 };
         world.step(Event::Started);
         world.step(Event::WorkspaceCreated {
@@ -126,22 +127,38 @@ impl World {
 
     /// Submits all jobs at once; returns the milliseconds that it took.
     pub fn fill(&mut self) -> f64 {
+        self.submit(JOBS)
+    }
+
+    /// Submits so many jobs at once; returns the milliseconds that it took.
+    pub fn submit(&mut self, count: u32) -> f64 {
         let spec = Arc::new(spec());
-        let jobs = (0..JOBS).map(|n| new_job(n, &spec)).collect();
+        let jobs = (0..count).map(|n| new_job(n, &spec)).collect();
         let start = Instant::now();
         self.step(Event::JobsSubmitted { jobs });
         millis(start.elapsed())
     }
 
-    /// Returns the microseconds that one event takes while jobs end and the next ones are placed.
-    fn run(&mut self) -> f64 {
+    /// Submits so many jobs of which each has a specification of its own.
+    pub fn submit_unlike(&mut self, count: u32) {
+        let jobs = (0..count).map(|n| new_job(n, &Arc::new(spec()))).collect();
+        self.step(Event::JobsSubmitted { jobs });
+    }
+
+    /// Returns the microseconds that one event takes while so many jobs end and the next ones are placed.
+    pub fn timed(&mut self, ends: usize) -> f64 {
         let before = self.events;
         let start = Instant::now();
-        for _ in 0..ENDS {
+        self.end(ends);
+        micros(start.elapsed()) / (self.events - before).max(1) as f64
+    }
+
+    /// Has so many of the running jobs end, one after another; each makes room for the next.
+    pub fn end(&mut self, count: usize) {
+        for _ in 0..count {
             let Some(key) = self.running.pop() else { break };
             self.step(Event::RankGone { key, effect: None, proof: Proof::Exit { code: 0, why: None } });
         }
-        micros(start.elapsed()) / (self.events - before).max(1) as f64
     }
 }
 
