@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ostler::model::ids::{EffectId, NodeId, RankKey, WorkspaceId};
+use ostler::model::cost::{Brake, Budget, Period};
+use ostler::model::ids::{ClusterId, EffectId, NodeId, RankKey, WorkspaceId};
 use ostler::model::settings::Settings;
 use ostler::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, ScaleSettings};
 use ostler::model::state::{BootId, Facts, Proof};
-use ostler::model::units::{NodeCount, UnixMillis};
+use ostler::model::units::{Money, NodeCount, UnixMillis};
 use ostler::sched::{Act, Effect, Event, Sched};
 
 use crate::answering::new_job;
@@ -26,12 +27,15 @@ pub fn bench(board: &mut Board) {
     if board.wants("core") {
         let mut full = Vec::new();
         let mut steps = Vec::new();
+        let mut passes = Vec::new();
         for _ in 0..ROUNDS {
+            passes.push(World::new().full_pass());
             let mut world = World::new();
             full.push(world.fill());
             steps.push(world.timed(ENDS));
         }
         board.row("core: 100,000 jobs accepted by 1,000 nodes", "ms", full);
+        board.row("core: a full pass, 1,000 of 100,000 jobs start", "ms", passes);
         board.row("core: one event at 100,000 jobs, 1,000 nodes", "us", steps);
     }
 }
@@ -137,6 +141,28 @@ impl World {
         let start = Instant::now();
         self.step(Event::JobsSubmitted { jobs });
         millis(start.elapsed())
+    }
+
+    /// Has nothing start until all jobs wait; returns the milliseconds of the one step in which every node gets a job.
+    fn full_pass(&mut self) -> f64 {
+        let budget = Budget {
+            limit: Money(0),
+            period: Period::Total,
+            then: Brake::Hold,
+            began: UnixMillis(0),
+            before: Money(0),
+            reached: false,
+            rate: Money(0),
+            next: None,
+        };
+        self.step(Event::BudgetSet { cluster: Some(ClusterId(1)), workspace: None, budget: Some(budget) });
+        self.submit(JOBS);
+        assert!(self.running.is_empty(), "a used up budget holds all of them");
+        let start = Instant::now();
+        let step = self.sched.step(self.now, Event::BudgetSet { cluster: Some(ClusterId(1)), workspace: None, budget: None });
+        let took = millis(start.elapsed());
+        assert_eq!(step.effects.len(), NODES as usize, "one start for each node");
+        took
     }
 
     /// Submits so many jobs of which each has a specification of its own.

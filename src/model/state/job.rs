@@ -690,7 +690,6 @@ mod rank_map {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Rank, RankRun>, D::Error> {
-        let map = BTreeMap::<String, RankRun>::deserialize(d)?;
-        map.into_iter().map(|(rank, run)| rank.parse().map(|rank| (rank, run)).map_err(serde::de::Error::custom)).collect()
+        BTreeMap::deserialize(d)
     }
 }

@@ -19,27 +19,25 @@ use std::sync::Arc;
 use gungraun::{Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 use ostler::api::wire;
 use ostler::commands::{Cmd, CommandId};
-use ostler::model::ids::{EffectId, Epoch, RankKey, Seq};
-use ostler::model::launch::Launch;
+use ostler::model::ids::{Epoch, Seq};
 use ostler::model::shown::{Cleaner, ShownLine};
 use ostler::model::snapshot::{Change, Snapshot, Update};
 use ostler::model::spec::JobSpec;
-use ostler::model::state::{BootId, Job};
+use ostler::model::state::Job;
 use ostler::model::units::{Millis, UnixMillis};
 use ostler::store::{Batch, DATABASE_FILE, Db, JobPage, Reader, Store};
-use ostler::transport::frame::{Line, Lines, Said};
-use ostler::transport::{Order, order};
+use ostler::transport::frame::{self, Line, Lines, Said};
 use ostler::tui::msg::Msg;
 use tempfile::TempDir;
 
 use crate::core::World;
 use crate::picture::{Screen, whole};
 
-/// How many jobs there are where many are.
+// How many jobs there are where many are.
 const JOBS: u32 = 10_000;
-/// How many nodes.
+// How many nodes.
 const NODES: u32 = 1_000;
-/// How many jobs end, or change, or are sent at a time: what a busy turn of the core comes to.
+// How many jobs end, or change, or are sent at a time: what a busy turn of the core comes to.
 const SOME: usize = 100;
 
 fn crowded() -> World {
@@ -56,7 +54,7 @@ fn jobs() -> Vec<Change> {
     picture().changes.into_iter().filter(|change| matches!(change, Change::Job(_))).collect()
 }
 
-/// The core alone: a job ends, the next one of 10,000 is placed and starts; 100 times.
+// The core alone: a job ends, the next one of 10,000 is placed and starts; 100 times.
 #[library_benchmark]
 #[bench::of(crowded())]
 fn core_event(mut world: World) -> World {
@@ -64,7 +62,23 @@ fn core_event(mut world: World) -> World {
     world
 }
 
-/// The core alone: 1,000 jobs are accepted behind 10,000.
+fn crowded_with_parts() -> (answering::World, TempDir) {
+    let dir = tempfile::tempdir().expect("a directory for the store");
+    let mut world = answering::World::open(&dir.path().join(DATABASE_FILE), answering::Spools::new(), 20);
+    world.set_up(SOME as u32);
+    world.submit(3_000);
+    (world, dir)
+}
+
+// Core, store and snapshot: as many jobs end, of which 20 share a node each.
+#[library_benchmark]
+#[bench::of(crowded_with_parts())]
+fn turn_of_parts((mut world, dir): (answering::World, TempDir)) -> (answering::World, TempDir) {
+    world.pass(Millis(1), SOME);
+    (world, dir)
+}
+
+// The core alone: 1,000 jobs are accepted behind 10,000.
 #[library_benchmark]
 #[bench::of(crowded())]
 fn core_submit(mut world: World) -> World {
@@ -85,7 +99,7 @@ fn with_store() -> Whole {
     Whole { world, _dir: dir }
 }
 
-/// Core, store and snapshot: 1,000 jobs are submitted, in one turn.
+// Core, store and snapshot: 1,000 jobs are submitted, in one turn.
 #[library_benchmark]
 #[bench::of(with_store())]
 fn turn_of_submits(mut whole: Whole) -> Whole {
@@ -93,12 +107,29 @@ fn turn_of_submits(mut whole: Whole) -> Whole {
     whole
 }
 
-/// Core, store and snapshot: 100 jobs end at a time, and the next ones start.
+// Core, store and snapshot: 100 jobs end at a time, and the next ones start.
 #[library_benchmark]
 #[bench::of(with_store())]
 fn turn_of_ends(mut whole: Whole) -> Whole {
     whole.world.pass(Millis(1), SOME);
     whole
+}
+
+fn killed() -> (TempDir, answering::Spools) {
+    let dir = tempfile::tempdir().expect("a directory for the store");
+    let mut world = answering::World::open(&dir.path().join(DATABASE_FILE), answering::Spools::new(), 20);
+    world.set_up(SOME as u32);
+    world.submit(2_000);
+    (dir, world.killed())
+}
+
+// Core, store and snapshot: a core that was killed is opened again, and takes 2,000 running jobs on 100 nodes over.
+#[library_benchmark]
+#[bench::of(killed())]
+fn recovery((dir, spools): (TempDir, answering::Spools)) -> Whole {
+    let mut world = answering::World::open(&dir.path().join(DATABASE_FILE), spools, 20);
+    world.run();
+    Whole { world, _dir: dir }
 }
 
 struct Stored {
@@ -120,7 +151,7 @@ fn stored() -> Stored {
     Stored { store, batch, reader, _dir: dir }
 }
 
-/// The store: a commit of 200 rows of jobs.
+// The store: a commit of 200 rows of jobs.
 #[library_benchmark]
 #[bench::of(stored())]
 fn store_commit(mut stored: Stored) -> Stored {
@@ -128,7 +159,7 @@ fn store_commit(mut stored: Stored) -> Stored {
     stored
 }
 
-/// The store: a page of 1,000 of 10,000 jobs.
+// The store: a page of 1,000 of 10,000 jobs.
 #[library_benchmark]
 #[bench::of(stored())]
 fn store_page(stored: Stored) -> (Stored, Vec<Arc<Job>>) {
@@ -137,7 +168,7 @@ fn store_page(stored: Stored) -> (Stored, Vec<Arc<Job>>) {
     (stored, jobs)
 }
 
-/// The store: all that a start reads, of 10,000 waiting and 1,000 running jobs.
+// The store: all that a start reads, of 10,000 waiting and 1,000 running jobs.
 #[library_benchmark]
 #[bench::of(stored())]
 fn store_load(mut stored: Stored) -> (Stored, usize) {
@@ -153,7 +184,7 @@ fn snapshot() -> (Snapshot, Update) {
     (snapshot, Update { whole: false, changes: jobs.take(2 * SOME).collect(), seq: Seq(2), epoch: Epoch(1), at: UnixMillis(2) })
 }
 
-/// The picture: 200 of 10,000 jobs have changed; the one before is still held by somebody.
+// The picture: 200 of 10,000 jobs have changed; the one before is still held by somebody.
 #[library_benchmark]
 #[bench::of(snapshot())]
 fn snapshot_update((before, update): (Snapshot, Update)) -> (Snapshot, Snapshot) {
@@ -162,7 +193,7 @@ fn snapshot_update((before, update): (Snapshot, Update)) -> (Snapshot, Snapshot)
     (before, after)
 }
 
-/// The socket: 1,000 jobs written and read as frames of an update.
+// The socket: 1,000 jobs written and read as frames of an update.
 #[library_benchmark]
 #[bench::of(jobs())]
 fn socket_update(mut jobs: Vec<Change>) -> usize {
@@ -184,7 +215,7 @@ fn shown() -> Screen {
     screen
 }
 
-/// The screen: from the picture of 10,000 jobs to the first frame.
+// The screen: from the picture of 10,000 jobs to the first frame.
 #[library_benchmark]
 #[bench::of(picture())]
 fn screen_first_frame(whole: Update) -> Screen {
@@ -194,7 +225,7 @@ fn screen_first_frame(whole: Update) -> Screen {
     screen
 }
 
-/// The screen: one key and its frame, ten times.
+// The screen: one key and its frame, ten times.
 #[library_benchmark]
 #[bench::of(shown())]
 fn screen_keys(mut screen: Screen) -> Screen {
@@ -205,7 +236,7 @@ fn screen_keys(mut screen: Screen) -> Screen {
     screen
 }
 
-/// The screen: a filter typed over 10,000 jobs, and its frame.
+// The screen: a filter typed over 10,000 jobs, and its frame.
 #[library_benchmark]
 #[bench::of(shown())]
 fn screen_filter(mut screen: Screen) -> Screen {
@@ -223,7 +254,7 @@ fn said() -> Vec<u8> {
     (0..3_000).map(line).collect::<String>().into_bytes()
 }
 
-/// The link: 3,000 lines of an agent read (started, gone, done).
+// The link: 3,000 lines of an agent read (started, gone, done).
 #[library_benchmark]
 #[bench::of(said())]
 fn link_said(bytes: Vec<u8>) -> usize {
@@ -240,39 +271,17 @@ fn link_said(bytes: Vec<u8>) -> usize {
     known
 }
 
-fn orders() -> Vec<Order> {
-    let launch = Launch {
-        node_index: 0,
-        shell: "/bin/sh".into(),
-        command: "python train.py --lr 3e-4".into(),
-        workdir: "/home/a/runs".into(),
-        env: (0..30).map(|n| (format!("VARIABLE_{n}"), format!("/some/place/it's {n}"))).collect(),
-        secrets: Vec::new(),
-        wipe: Vec::new(),
-        dirs: vec!["/spool/logs/1".into(), "/spool/shared/1".into()],
-        files: Vec::new(),
-        stdout: "/spool/logs/1/stdout.txt".into(),
-        stderr: "/spool/logs/1/stderr.txt".into(),
-        keep_former: None,
-        execution_log: Some("/spool/logs/1/execution.log".into()),
-        batch: None,
-    };
-    let start = |n: usize| Order::Start {
-        effect: EffectId(n as u64),
-        key: format!("{n}.1.m0").parse::<RankKey>().expect("a key"),
-        boot: BootId("boot".into()),
-        limit: Millis(1),
-        grace: Millis(1),
-        launch: Box::new(launch.clone()),
-    };
-    (0..SOME).map(start).collect()
+fn words() -> Vec<String> {
+    (0..3_000).map(|n| format!("VARIABLE_{n}=/some/place/it's {n}, and python train.py --lr 3e-4 behind it")).collect()
 }
 
-/// The link: 100 orders to start a process, written as text.
+// The link: 3,000 words quoted for a node's shell, as the launches of 100 jobs have them.
 #[library_benchmark]
-#[bench::of(orders())]
-fn link_orders(orders: Vec<Order>) -> usize {
-    orders.iter().enumerate().map(|(seq, order)| order::text(seq as u64, order).len()).sum()
+#[bench::of(words())]
+fn link_quoted(words: Vec<String>) -> String {
+    let mut text = String::new();
+    words.iter().for_each(|word| frame::quote_into(&mut text, word));
+    text
 }
 
 fn log() -> Vec<u8> {
@@ -290,7 +299,7 @@ fn log() -> Vec<u8> {
     log
 }
 
-/// The log: 1 MiB of lines, one in ten with colours, made fit for a terminal.
+// The log: 1 MiB of lines, one in ten with colours, made fit for a terminal.
 #[library_benchmark]
 #[bench::of(log())]
 fn log_lines(log: Vec<u8>) -> Vec<ShownLine> {
@@ -302,7 +311,7 @@ fn log_lines(log: Vec<u8>) -> Vec<ShownLine> {
     lines
 }
 
-/// A specification read from JSON, as each job of the store and of a submission is, 100 times.
+// A specification read from JSON, as each job of the store and of a submission is, 100 times.
 #[library_benchmark]
 #[bench::of(spec())]
 fn spec_read(text: String) -> Vec<JobSpec> {
@@ -320,6 +329,8 @@ library_benchmark_group!(
         core_submit,
         turn_of_submits,
         turn_of_ends,
+        turn_of_parts,
+        recovery,
         store_commit,
         store_page,
         store_load,
@@ -329,7 +340,7 @@ library_benchmark_group!(
         screen_keys,
         screen_filter,
         link_said,
-        link_orders,
+        link_quoted,
         log_lines,
         spec_read
     ]
