@@ -1,10 +1,10 @@
 //! Reading beside the writer: own read-only connections, so that a list never waits for a commit.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Rows, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -26,12 +26,6 @@ use crate::sched::Event;
 /// How many idle connections are kept for the next readers: each has a page cache, and more than a few readers at a
 /// time are rare.
 const IDLE_READERS_MAX: usize = 4;
-/// How many processors read rows at a start: beyond a few, fetching them is what takes the time.
-const WORKERS_MAX: usize = 4;
-/// How many rows one of them is given at a time: some 300 KiB.
-const ROWS_A_CHUNK: usize = 256;
-/// How many such chunks wait for each.
-const CHUNKS_AHEAD: usize = 2;
 /// Up to this many pairs of an experiment (or cluster) and a state are looked up one by one in the index; more are
 /// found faster by walking the table.
 const INDEX_WALKS_MAX: usize = 64;
@@ -364,11 +358,11 @@ pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
     let mut rows = Vec::new();
     all_but_jobs(conn, &mut rows)?;
     let live = "SELECT id, body FROM job WHERE state IN ('queued', 'running', 'terminating') ORDER BY id";
-    jobs_at_once(conn, live, |row| rows.push(Change::Job(row)))?;
+    all(conn, "job", live, |row| rows.push(Change::Job(row)))?;
     let mut ended = Vec::new();
     let newest =
         format!("SELECT id, body FROM job WHERE ended IS NOT NULL ORDER BY ended DESC, id DESC LIMIT {ENDED_JOBS_KEPT}");
-    jobs_at_once(conn, &newest, |row| ended.push(row))?;
+    all(conn, "job", &newest, |row| ended.push(row))?;
     ended.reverse();
     let counters = from_json("meta", 1, &counters)?;
     Ok(Loaded { seq: Seq(seq.cast_unsigned()), counters, rows, ended, outbox: outbox::load(conn)? })
@@ -396,68 +390,6 @@ fn sweeps(conn: &Connection, mut keep: impl FnMut(Arc<Sweep>)) -> Result<(), Tro
         keep(Arc::new(sweep));
     }
     Ok(())
-}
-
-/// Reads many jobs in their order. Most of it is JSON, which is read by all processors while the next rows are fetched.
-fn jobs_at_once(conn: &Connection, sql: &str, mut keep: impl FnMut(Arc<Job>)) -> Result<(), Trouble> {
-    let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS_MAX));
-    let mut select = conn.prepare_cached(sql)?;
-    let mut rows = select.query([])?;
-    let mut chunk = next_rows(&mut rows)?;
-    if chunk.len() < ROWS_A_CHUNK {
-        let read = chunk.into_iter().map(read_job).collect::<Result<Vec<_>, _>>()?;
-        read.into_iter().for_each(keep);
-        return Ok(());
-    }
-    std::thread::scope(|scope| {
-        // Chunks go to the workers in turn and are taken back in turn, so that they keep their order.
-        let lanes: Vec<_> = (0..workers)
-            .map(|_| {
-                let (give, given) = mpsc::sync_channel::<Vec<(i64, String)>>(CHUNKS_AHEAD);
-                let (done, take) = mpsc::channel();
-                scope.spawn(move || {
-                    // Who does not take it any more has met trouble of its own.
-                    given.into_iter().all(|chunk| done.send(chunk.into_iter().map(read_job).collect()).is_ok())
-                });
-                (give, take)
-            })
-            .collect();
-        let mut take = |number: usize| -> Result<(), Trouble> {
-            let read: Result<Vec<Arc<Job>>, Trouble> = lanes[number % workers].1.recv().map_err(|_| worker_gone())?;
-            read?.into_iter().for_each(&mut keep);
-            Ok(())
-        };
-        let (mut given, mut taken) = (0, 0);
-        while !chunk.is_empty() {
-            lanes[given % workers].0.send(chunk).map_err(|_| worker_gone())?;
-            given += 1;
-            chunk = next_rows(&mut rows)?;
-            if given - taken == workers * CHUNKS_AHEAD {
-                take(taken)?;
-                taken += 1;
-            }
-        }
-        (taken..given).try_for_each(take)
-    })
-}
-
-fn read_job((id, body): (i64, String)) -> Result<Arc<Job>, Trouble> {
-    Ok(Arc::new(from_json("job", id, &body)?))
-}
-
-/// Fetches the next rows, as many as one worker is given at a time.
-fn next_rows(rows: &mut Rows<'_>) -> Result<Vec<(i64, String)>, Trouble> {
-    let mut chunk = Vec::with_capacity(ROWS_A_CHUNK);
-    while chunk.len() < ROWS_A_CHUNK
-        && let Some(row) = rows.next()?
-    {
-        chunk.push((row.get(0)?, row.get(1)?));
-    }
-    Ok(chunk)
-}
-
-fn worker_gone() -> Trouble {
-    Trouble::Row { table: "job", key: "-".into(), why: "who read it has ended".into() }
 }
 
 fn all<T: DeserializeOwned>(

@@ -159,7 +159,8 @@ impl World {
         self.submit(JOBS);
         assert!(self.running.is_empty(), "a used up budget holds all of them");
         let start = Instant::now();
-        let step = self.sched.step(self.now, Event::BudgetSet { cluster: Some(ClusterId(1)), workspace: None, budget: None });
+        let step =
+            self.sched.step(self.now, Event::BudgetSet { cluster: Some(ClusterId(1)), workspace: None, budget: None });
         let took = millis(start.elapsed());
         assert_eq!(step.effects.len(), NODES as usize, "one start for each node");
         took

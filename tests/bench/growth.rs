@@ -127,8 +127,7 @@ fn in_memory(curves: &mut Curves, size: u32, nodes: u32, jobs: u32) {
     let whole = Arc::new(whole(world.sched()));
     let start = Instant::now();
     let parts = wire::update_parts(1, (*whole).clone());
-    let bytes: usize =
-        parts.map(|part| wire::encode("update", &part, wire::ANSWER_BYTES_MAX).expect("a frame").len()).sum();
+    let bytes: usize = parts.map(|part| wire::encode("update", &part, wire::ANSWER_BYTES_MAX).expect("a frame").len()).sum();
     curves.add("snapshot: to a new front end over the socket", "ms", size, millis(start.elapsed()));
     curves.add("snapshot: what goes over the socket", "kB", size, bytes as f64 / 1e3);
     let mut snapshot = Snapshot::default();

@@ -181,7 +181,10 @@ fn snapshot() -> (Snapshot, Update) {
     let mut snapshot = Snapshot::default();
     snapshot.apply(&whole);
     let jobs = whole.changes.into_iter().filter(|change| matches!(change, Change::Job(_)));
-    (snapshot, Update { whole: false, changes: jobs.take(2 * SOME).collect(), seq: Seq(2), epoch: Epoch(1), at: UnixMillis(2) })
+    (
+        snapshot,
+        Update { whole: false, changes: jobs.take(2 * SOME).collect(), seq: Seq(2), epoch: Epoch(1), at: UnixMillis(2) },
+    )
 }
 
 // The picture: 200 of 10,000 jobs have changed; the one before is still held by somebody.
