@@ -44,7 +44,8 @@ impl Sched {
             return;
         }
         let (now, settings) = (self.turn.now, &self.settings);
-        let noticed = self.nodes_of(id).filter_map(|node| Some((node, node.notice.as_ref()?)));
+        let noticed = self.pools.get(&id).into_iter().flat_map(|pool| &pool.noticed).filter_map(|id| self.nodes.get(id));
+        let noticed = noticed.filter_map(|node| Some((node, node.notice.as_ref()?)));
         let noticed = noticed.filter(|(node, _)| !matches!(node.state, NodeState::Allocating | NodeState::Leaving));
         let due = noticed.filter(|(node, notice)| !node.is_held() || given_up_at(notice, settings) <= now);
         for node in due.map(|(node, _)| node.id).collect::<Vec<_>>() {

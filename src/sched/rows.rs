@@ -412,7 +412,7 @@ impl Sched {
     /// Removes a job from memory; with `record`, its row and its place in the tally too.
     pub(super) fn drop_job(&mut self, id: JobId, record: Record) {
         let caps = self.caps_of(id);
-        let Some(row) = self.jobs.remove(&id) else { return };
+        let Some(row) = self.jobs.get(&id).cloned() else { return };
         self.key_sweep(waits_of(&row), None);
         self.key_dependencies(id, &waited_for(&row), &BTreeSet::new());
         if let Some(members) = self.members.get_mut(&row.experiment) {
@@ -423,7 +423,10 @@ impl Sched {
                 self.members.remove(&row.experiment);
             }
         }
+        // What it asks for is looked up there until it has left its queue.
         self.key_job(id, &caps, Some(JobKeys::of(&row)), None);
+        self.jobs.remove(&id);
+        self.time_job(id);
         match record {
             Record::Kept => {}
             Record::Removed => {

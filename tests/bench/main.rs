@@ -5,6 +5,7 @@
 mod answering;
 mod core;
 mod figures;
+mod growth;
 mod home;
 mod hosts;
 mod listing;
@@ -12,6 +13,7 @@ mod logins;
 mod logs;
 mod memory;
 mod metrics;
+mod picture;
 mod pool;
 #[path = "../pty.rs"]
 mod pty;
@@ -40,6 +42,9 @@ fn in_an_empty_home() {
 }
 
 fn main() {
+    if let Some(jobs) = std::env::var(growth::MEMORY_OF).ok().and_then(|jobs| jobs.parse().ok()) {
+        return growth::print_memory(jobs);
+    }
     if std::env::var_os(HOME_IS_EMPTY).is_none() {
         return in_an_empty_home();
     }
@@ -49,6 +54,7 @@ fn main() {
     ostler::transport::program::offer(std::path::Path::new(env!("CARGO_BIN_EXE_ostler")));
     core::bench(&mut board);
     pool::bench(&mut board);
+    growth::bench(&mut board);
     hosts::bench(&mut board);
     listing::bench(&mut board);
     logins::bench(&mut board);

@@ -217,6 +217,7 @@ pub struct Job {
     /// The one cluster it runs on.
     pub cluster: ClusterId,
     /// What was asked for.
+    #[serde(deserialize_with = "same_spec::deserialize")]
     pub spec: Arc<JobSpec>,
     /// The processes of its launch plan.
     pub shape: LaunchShape,
@@ -670,6 +671,36 @@ impl Job {
     }
 }
 
+/// Reads what was asked for; jobs that are read one after another and ask for the same share it, as the members of an array had
+/// it when they were submitted. It is most of what a waiting job is in memory, and of the time that it takes to read one.
+mod same_spec {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer};
+    use serde_json::value::RawValue;
+
+    use super::JobSpec;
+
+    thread_local! {
+        /// What this thread has read last, and its text.
+        static LAST: RefCell<Option<(Box<RawValue>, Arc<JobSpec>)>> = const { RefCell::new(None) };
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
+        let text = Box::<RawValue>::deserialize(d)?;
+        LAST.with_borrow_mut(|last| match last {
+            Some((before, spec)) if before.get() == text.get() => Ok(spec.clone()),
+            _ => {
+                let spec: Arc<JobSpec> = Arc::new(serde_json::from_str(text.get()).map_err(D::Error::custom)?);
+                *last = Some((text, spec.clone()));
+                Ok(spec)
+            }
+        })
+    }
+}
+
 /// JSON wants text keys; a rank prints as one.
 mod rank_map {
     use std::collections::BTreeMap;
@@ -683,7 +714,6 @@ mod rank_map {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Rank, RankRun>, D::Error> {
-        let map = BTreeMap::<String, RankRun>::deserialize(d)?;
-        map.into_iter().map(|(rank, run)| rank.parse().map(|rank| (rank, run)).map_err(serde::de::Error::custom)).collect()
+        BTreeMap::deserialize(d)
     }
 }
