@@ -709,6 +709,12 @@ fn act_on<S: Store>(
             let node = site_acts::door(&engine.sched, cluster, &engine.up)?;
             Ok(Checked::SiteAct { node, act: site_acts::of_job(job, &act)? })
         }
+        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.behind.is_some() => {
+            let node = job.node_names.first().map_or("its node", String::as_str);
+            Err(Fault::user(format!("job `{name}` is next on {node} and may start any moment"))
+                .hint("ostler job terminate stops it, whether it has started or not")
+                .into())
+        }
         JobAct::Hold => accepted(Event::HoldAsked { job: job.id }),
         JobAct::Release => accepted(Event::ReleaseAsked { job: job.id }),
         JobAct::Priority { priority } => accepted(Event::PriorityAsked { job: job.id, priority }),

@@ -7,7 +7,6 @@
 use super::Sched;
 use super::cluster::gave_up;
 use super::cost::held;
-use super::place::need_of;
 use super::timers::{Timer, doubled};
 use crate::model::ids::{ClusterId, NodeId};
 use crate::model::spec::{AutoScale, ScaleSettings};
@@ -19,9 +18,6 @@ const PAUSE_FIRST: Millis = Millis::from_mins(1);
 /// The longest: within half an hour returning capacity is noticed, and a provider in trouble is not pressed.
 const PAUSE_MAX: Millis = Millis::from_mins(30);
 
-/// How many waiting jobs are counted: more small parts than fit on the nodes of any cluster that is measured would only
-/// cost time.
-const RUNNABLE_MAX: usize = 10_000;
 /// After so many in a row a person has to look: with the pauses between them that is half an hour of trouble.
 const FAILURES_MAX: u32 = 5;
 
@@ -97,26 +93,21 @@ impl Sched {
         let mut work = pool.staying().saturating_sub(pool.loose.len() as u32);
         let useless = pool.loose.iter().take_while(|(worth, ..)| !worth).count() as u32;
         // Thousandths of nodes: of those that take a part, several go on one.
-        let mut parts: u64 = 0;
+        let (mut whole, mut parts): (u64, u64) = (0, 0);
         let holds = self.clusters.get(&id).is_some_and(|cluster| held(cluster));
-        for job in pool.queue.iter().filter(|_| !holds).take(RUNNABLE_MAX).filter_map(|(_, job)| self.jobs.get(job)) {
-            let need = u32::try_from(need_of(job)).unwrap_or(u32::MAX);
-            if work >= most {
-                break;
-            }
+        for ((need, asked), count) in pool.asks.iter().filter(|_| !holds) {
+            let need = *need as u64;
             // One that never fits is passed by those behind it.
-            if need > most {
+            if need > u64::from(most) {
                 continue;
             }
-            match self.part_of_node(id, job) {
-                1000 => work += need,
-                part => parts += part * u64::from(need),
-            }
-            if u64::from(work) + parts / 1000 >= u64::from(most) {
-                break;
+            match self.part_of_node(id, asked.as_ref()) {
+                1000 => whole = whole.saturating_add(count.saturating_mul(need)),
+                part => parts = parts.saturating_add(count.saturating_mul(part * need)),
             }
         }
-        work = work.saturating_add(u32::try_from(parts.div_ceil(1000)).unwrap_or(u32::MAX));
+        let waiting = whole.saturating_add(parts.div_ceil(1000));
+        work = work.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX));
         let bounded = |count: u32| auto.clamp(NodeCount(count)).0;
         Demand { need: bounded(work), want: bounded(work.saturating_add(useless)) }
     }

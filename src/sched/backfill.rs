@@ -12,10 +12,11 @@
 //! - *Bounded.* One look at the queue goes over [`LOOK_MAX`] jobs and tries [`TRIES_MAX`] different demands, and there is
 //!   none while nothing is left of any node; so an event costs as much with a hundred jobs as with a hundred thousand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use super::place::need_of;
+use super::pool::Ask;
 use super::space::Takes;
 use crate::model::ids::{ClusterId, JobId, NodeId};
 use crate::model::spec::Demand;
@@ -45,11 +46,15 @@ impl Sched {
         }
         let candidates: Vec<_> = pool.queue.iter().take(LOOK_MAX).map(|(_, job)| *job).collect();
         let mut kept: Option<(JobId, Reservation)> = None;
+        let mut started = false;
+        // What has no room whatever is kept for whom: once that is all that anybody asks for, nobody else has to be looked at.
+        let mut hopeless: BTreeSet<Ask> = BTreeSet::new();
         let mut failed: Vec<(usize, Millis, Demand)> = Vec::new();
         for job in candidates {
             let Some(row) = self.jobs.get(&job) else { continue };
             // One that was started for the sake of another step of this very look may have changed the queue.
-            if !self.pools.get(&id).is_some_and(|pool| pool.queue.contains(&super::pool::place_of(row))) {
+            let waits = || self.pools.get(&id).is_some_and(|pool| pool.queue.contains(&super::pool::place_of(row)));
+            if started && !waits() {
                 continue;
             }
             let ask = (need_of(row), row.spec.constraints.max_wall_clock_time, row.spec.demand.clone());
@@ -59,6 +64,7 @@ impl Sched {
             match self.room_beside(id, row, kept.as_ref()) {
                 Some(nodes) => {
                     self.start_attempt(job, &nodes);
+                    (started, hopeless) = (true, BTreeSet::new());
                     if let Some((first, _)) = kept {
                         kept = self.keep_for(id, first).map(|reservation| (first, reservation));
                     }
@@ -67,6 +73,12 @@ impl Sched {
                     }
                 }
                 None => {
+                    if self.room_for(id, job).is_none() {
+                        hopeless.insert((ask.0, row.spec.demand.part().cloned()));
+                        if self.pools.get(&id).is_none_or(|pool| hopeless.len() >= pool.asks.len()) {
+                            return;
+                        }
+                    }
                     if kept.is_none() {
                         kept = self.keep_for(id, job).map(|reservation| (job, reservation));
                     }

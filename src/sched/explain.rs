@@ -2,7 +2,6 @@
 //! left undone. All of it is read from the state in force, so that it is true.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::Sched;
 use super::backfill::Reservation;
@@ -88,15 +87,14 @@ impl Sched {
             return format!("{needs}, the cluster's target is {target}");
         }
         if let Demand::Part(asked) = &job.spec.demand {
-            let known = || self.nodes_of(cluster.id).filter(|node| node.facts.is_some());
-            let lacking = known().filter(|node| !fits(&job.spec.demand, node)).count();
+            let (known, fitting) = (pool.capacities.values().map(|one| one.all).sum::<usize>(), pool.fitting(asked));
+            let lacking = known - fitting.all;
             if lacking > 0 && pool.nodes.len() - lacking < need {
                 let all = pool.nodes.len();
                 return format!("{needs} with {}, which {} of {all} have", asked, all - lacking);
             }
             let have = pool.nodes.len() - lacking;
-            let busy = |node: &&Arc<Node>| fits(&job.spec.demand, node) && node.is_held();
-            if known().filter(busy).count() == have && pool.space.rooms(&job.spec.demand).next().is_none() {
+            if fitting.held == have && pool.space.rooms(&job.spec.demand).next().is_none() {
                 let have = match have {
                     1 => "1 has that and all of it is in use".to_owned(),
                     _ => format!("{have} have that and too little of each is left"),
@@ -124,8 +122,7 @@ impl Sched {
                 count => parts.push(format!("{count} {}", word(standing))),
             }
         }
-        let others = |node: &&Arc<Node>| super::pool::standing(node) == Standing::Idle && node.has_strangers();
-        let taken = self.nodes_of(cluster.id).filter(others).count();
+        let taken = pool.strange.len();
         if taken > 0 && job.spec.demand.part().is_none() {
             parts.insert(2, format!("{taken} of these with GPUs that others use"));
         }

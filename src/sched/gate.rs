@@ -5,9 +5,11 @@
 //! All of it is derived of rows. Each move costs a few steps in ordered sets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Sched;
-use super::pool::QueuePlace;
+use super::place::need_of;
+use super::pool::{Ask, QueuePlace};
 use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, ExperimentId, JobId};
 use crate::model::state::{Cap, ExecutionState, Full, Job};
@@ -72,7 +74,8 @@ impl Sched {
 
     fn pass(&mut self, caps: &[(Cap, u32)], cluster: ClusterId, place: QueuePlace) {
         let Some(((cap, most), _)) = caps.split_first() else {
-            self.pools.entry(cluster).or_default().queue.insert(place);
+            let ask = self.ask_of(place.1);
+            self.pools.entry(cluster).or_default().line_up(place, ask);
             self.turn.fresh.insert(cluster);
             self.turn.dirty.insert(cluster);
             return;
@@ -86,8 +89,9 @@ impl Sched {
     /// Takes a job out of its cluster's queue, or from behind the caps that keep it out of it.
     pub(super) fn leave(&mut self, caps: &[(Cap, u32)], cluster: ClusterId, place: QueuePlace) {
         let Some(((cap, _), rest)) = caps.split_first() else {
+            let ask = self.ask_of(place.1);
             if let Some(pool) = self.pools.get_mut(&cluster) {
-                pool.queue.remove(&place);
+                pool.step_out(&place, &ask);
             }
             self.turn.fresh.insert(cluster);
             self.turn.dirty.insert(cluster);
@@ -98,6 +102,11 @@ impl Sched {
             self.leave(rest, cluster, place);
         }
         self.balance(*cap, cluster);
+    }
+
+    fn ask_of(&self, job: JobId) -> Ask {
+        let ask = |job: &Arc<Job>| (need_of(job), job.spec.demand.part().cloned());
+        self.jobs.get(&job).map(ask).unwrap_or_default()
     }
 
     /// Returns the caps of a job in memory.

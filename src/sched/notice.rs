@@ -26,6 +26,7 @@ impl Sched {
         }
         let (cluster, first) = (node.cluster, node.notice.is_none());
         self.edit_node(id, |node| node.notice = notice);
+        self.recall_on(id);
         if first {
             self.edit_cluster(cluster, |cluster| cluster.noticed = cluster.noticed.saturating_add(1));
         }
@@ -43,7 +44,8 @@ impl Sched {
             return;
         }
         let (now, settings) = (self.turn.now, &self.settings);
-        let noticed = self.nodes_of(id).filter_map(|node| Some((node, node.notice.as_ref()?)));
+        let noticed = self.pools.get(&id).into_iter().flat_map(|pool| &pool.noticed).filter_map(|id| self.nodes.get(id));
+        let noticed = noticed.filter_map(|node| Some((node, node.notice.as_ref()?)));
         let noticed = noticed.filter(|(node, _)| !matches!(node.state, NodeState::Allocating | NodeState::Leaving));
         let due = noticed.filter(|(node, notice)| !node.is_held() || given_up_at(notice, settings) <= now);
         for node in due.map(|(node, _)| node.id).collect::<Vec<_>>() {

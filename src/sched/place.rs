@@ -16,11 +16,11 @@ impl Sched {
     /// Starts jobs from the head of the queue on, as long as there is room, and others where that delays nobody.
     pub(super) fn place_all(&mut self, id: ClusterId) {
         loop {
-            let Some(head) = self.next_in_line(id) else { return };
             let Some(cluster) = self.clusters.get(&id) else { return };
             if self.starts_nothing(cluster) {
-                return;
+                return self.recall_all(id);
             }
+            let Some(head) = self.next_in_line(id) else { return };
             let same = cluster.head.as_ref().is_some_and(|shown| shown.job == head);
             if same && !self.stale.contains(&id) {
                 break;
@@ -32,6 +32,7 @@ impl Sched {
             self.fill(id);
             self.preempt(id);
         }
+        self.send_ahead(id);
     }
 
     /// Returns the first job of a cluster's queue.
@@ -46,11 +47,11 @@ impl Sched {
         cluster.deleting || held(cluster) || (option == Deallocation::WaitForJobCompletion && have > target)
     }
 
-    /// Returns how much of a node each part of a job takes, in thousandths: as many such parts as fit on the cluster's
+    /// Returns how much of a node each part of a job takes that asks for this, in thousandths: as many such parts as fit on the cluster's
     /// largest node share one. The whole of it while no node has said what it has.
-    pub(super) fn part_of_node(&self, id: ClusterId, job: &Job) -> u64 {
-        let (Some(asked), Some(pool)) = (job.spec.demand.part(), self.pools.get(&id)) else { return 1000 };
-        let Some(has) = pool.space.largest() else { return 1000 };
+    pub(super) fn part_of_node(&self, id: ClusterId, asked: Option<&Resources>) -> u64 {
+        let (Some(asked), Some(pool)) = (asked, self.pools.get(&id)) else { return 1000 };
+        let Some(has) = pool.largest() else { return 1000 };
         let fit = |asked: u64, has: u64| has.checked_div(asked).unwrap_or(u64::MAX);
         let gpus = match asked.gpus_milli {
             fraction @ 1..1000 => fit(fraction, 1000).saturating_mul(has.gpus_milli / 1000),
@@ -97,11 +98,20 @@ pub(super) fn need_of(job: &Job) -> usize {
     if job.shape.handed { 1 } else { job.spec.node_count.0.max(1) as usize }
 }
 
+/// Says whether a node with this capacity has all that is asked of it.
+pub(super) fn has_all(asked: &Resources, has: &Resources) -> bool {
+    let other = |(name, count): (&String, &u64)| *count <= has.other.get(name).copied().unwrap_or(0);
+    asked.gpus_milli <= has.gpus_milli
+        && asked.cpus_milli <= has.cpus_milli
+        && asked.memory <= has.memory
+        && asked.other.iter().all(other)
+}
+
 /// Says whether a node has what a job asks for.
 pub(super) fn fits(demand: &Demand, node: &Node) -> bool {
     match demand {
         Demand::WholeNode => true,
-        Demand::Part(asked) => node.facts.as_ref().is_some_and(|facts| lack(asked, &facts.capacity).is_none()),
+        Demand::Part(asked) => node.facts.as_ref().is_some_and(|facts| has_all(asked, &facts.capacity)),
     }
 }
 

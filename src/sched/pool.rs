@@ -4,12 +4,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::place::has_all;
 use super::space::Space;
 use super::timers::node_deadline;
 use crate::model::guard::guard;
 use crate::model::ids::{Attempt, ClusterId, JobId, NodeId};
 use crate::model::settings::Settings;
-use crate::model::spec::Priority;
+use crate::model::spec::{Priority, Resources};
 use crate::model::state::{ExecutionState, Full, Job, Node, NodeState, Reach};
 use crate::model::units::{Money, UnixMillis};
 
@@ -18,6 +19,18 @@ pub(super) type Pools = BTreeMap<ClusterId, Pool>;
 
 /// A job's place in its cluster's queue: priority, then submission.
 pub(super) type QueuePlace = (Reverse<Priority>, JobId);
+
+/// What a job asks for: so many nodes, each for itself or a part of it.
+pub(super) type Ask = (usize, Option<Resources>);
+
+/// How many nodes there are of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// All of them.
+    pub(super) all: usize,
+    /// Those that a job holds, or has a part of.
+    pub(super) held: usize,
+}
 
 /// In which one way a node counts for the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +80,8 @@ pub(super) fn standing(node: &Node) -> Standing {
 pub(super) struct Pool {
     /// Jobs that may be placed, in order.
     pub(super) queue: BTreeSet<QueuePlace>,
+    /// What these ask for, and how many ask for the same.
+    pub(super) asks: BTreeMap<Ask, u64>,
     /// When the jobs that run end at the latest, by their limits; the earliest of all times for those being stopped.
     pub(super) ends: BTreeSet<(UnixMillis, JobId)>,
     /// The caps that keep jobs out of the queue now.
@@ -75,6 +90,8 @@ pub(super) struct Pool {
     pub(super) waiting: u64,
     /// Jobs that have not ended.
     pub(super) jobs: BTreeSet<JobId>,
+    /// Who was sent ahead behind whom: by the one that is before.
+    pub(super) behind: BTreeMap<JobId, JobId>,
     /// Its nodes.
     pub(super) nodes: BTreeSet<NodeId>,
     /// Those that could be given to a job for itself now.
@@ -87,6 +104,12 @@ pub(super) struct Pool {
     pub(super) still: BTreeSet<NodeId>,
     /// Those at which it is said that their GPUs are held and not used.
     pub(super) wasted: BTreeSet<NodeId>,
+    /// Those that their provider takes away.
+    pub(super) noticed: BTreeSet<NodeId>,
+    /// Those that would be idle, did not others use their GPUs.
+    pub(super) strange: BTreeSet<NodeId>,
+    /// What those have that have said it, and how many have the same.
+    pub(super) capacities: BTreeMap<Resources, Counted>,
     /// What they cost, and how many cost that.
     pub(super) prices: BTreeMap<Money, u32>,
     /// What each node has to give.
@@ -111,6 +134,37 @@ impl Pool {
         self.nodes.len() as u32 - self.count(Standing::Leaving)
     }
 
+    /// Puts a job into the queue.
+    pub(super) fn line_up(&mut self, place: QueuePlace, ask: Ask) {
+        if self.queue.insert(place) {
+            *self.asks.entry(ask).or_default() += 1;
+        }
+    }
+
+    /// Takes a job out of the queue.
+    pub(super) fn step_out(&mut self, place: &QueuePlace, ask: &Ask) {
+        if !self.queue.remove(place) {
+            return;
+        }
+        if let Some(count) = self.asks.get_mut(ask) {
+            *count -= 1;
+            if *count == 0 {
+                self.asks.remove(ask);
+            }
+        }
+    }
+
+    /// Returns how many of the nodes that have said what they have could have this.
+    pub(super) fn fitting(&self, asked: &Resources) -> Counted {
+        let fitting = self.capacities.iter().filter(|(has, _)| has_all(asked, has));
+        fitting.fold(Counted::default(), |sum, (_, one)| Counted { all: sum.all + one.all, held: sum.held + one.held })
+    }
+
+    /// Returns what the node has that has most, by GPUs, then CPUs, then memory.
+    pub(super) fn largest(&self) -> Option<&Resources> {
+        self.capacities.keys().max_by_key(|has| (has.gpus_milli, has.cpus_milli, has.memory))
+    }
+
     /// Takes a node up.
     pub(super) fn enter(&mut self, id: NodeId, keys: &NodeKeys) {
         self.nodes.insert(id);
@@ -120,6 +174,11 @@ impl Pool {
             if is {
                 set.insert(id);
             }
+        }
+        if let Some(has) = &keys.capacity {
+            let counted = self.capacities.entry(has.clone()).or_default();
+            counted.all += 1;
+            counted.held += usize::from(keys.is_held());
         }
         self.aging.extend(keys.expires.map(|at| (at, id)));
         self.loose.extend(keys.loose.map(|(worth, since)| (worth, since, Reverse(id))));
@@ -140,6 +199,15 @@ impl Pool {
         for (set, _) in self.marks(keys) {
             set.remove(&id);
         }
+        if let Some(has) = &keys.capacity
+            && let Some(counted) = self.capacities.get_mut(has)
+        {
+            counted.all -= 1;
+            counted.held -= usize::from(keys.is_held());
+            if counted.all == 0 {
+                self.capacities.remove(has);
+            }
+        }
         if let Some(at) = keys.expires {
             self.aging.remove(&(at, id));
         }
@@ -148,8 +216,14 @@ impl Pool {
         }
     }
 
-    fn marks(&mut self, keys: &NodeKeys) -> [(&mut BTreeSet<NodeId>, bool); 3] {
-        [(&mut self.free, keys.free), (&mut self.still, keys.still), (&mut self.wasted, keys.wasted)]
+    fn marks(&mut self, keys: &NodeKeys) -> [(&mut BTreeSet<NodeId>, bool); 5] {
+        [
+            (&mut self.free, keys.free),
+            (&mut self.still, keys.still),
+            (&mut self.wasted, keys.wasted),
+            (&mut self.noticed, keys.noticed),
+            (&mut self.strange, keys.strange),
+        ]
     }
 }
 
@@ -162,6 +236,7 @@ pub(super) struct JobKeys {
     pub(super) place: Option<QueuePlace>,
     pub(super) stop_at: Option<UnixMillis>,
     pub(super) going: Option<Attempt>,
+    pub(super) behind: Option<JobId>,
     pub(super) pause: Option<UnixMillis>,
     pub(super) ends: Option<UnixMillis>,
 }
@@ -177,6 +252,7 @@ impl JobKeys {
             place: ready_place(job),
             stop_at: job.stop_at,
             going: going.then_some(job.attempt),
+            behind: job.behind,
             pause: job.pause.as_ref().filter(|_| queued).map(|pause| pause.until),
             ends: ends(job),
         }
@@ -219,6 +295,10 @@ pub(super) struct NodeKeys {
     pub(super) loose: Option<(bool, UnixMillis)>,
     pub(super) still: bool,
     pub(super) wasted: bool,
+    pub(super) noticed: bool,
+    /// Would be idle, did not others use its GPUs.
+    pub(super) strange: bool,
+    pub(super) capacity: Option<Resources>,
     pub(super) price: Money,
     pub(super) holders: BTreeSet<(JobId, Attempt)>,
     /// Has to be set up before it takes another job.
@@ -245,11 +325,19 @@ impl NodeKeys {
             loose: loose.then(|| (!stuck && !node.has_strangers(), node.since)),
             still: !node.observed.gpus_still.is_empty(),
             wasted: node.wasted.is_some(),
+            noticed: node.notice.is_some(),
+            strange: standing == Standing::Idle && node.has_strangers(),
+            capacity: node.facts.as_ref().map(|facts| facts.capacity.clone()),
             price: node.price,
             holders: node.holders.clone(),
             set_up_first: node.setup.wanted,
             lost_since,
             deadline: node_deadline(node, settings),
         }
+    }
+
+    /// Says whether a job holds it, or has a part of it.
+    fn is_held(&self) -> bool {
+        !self.holders.is_empty()
     }
 }

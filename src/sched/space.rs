@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use super::pool::{Standing, standing};
-use crate::model::ids::{JobId, NodeId};
+use crate::model::guard::guard;
+use crate::model::ids::{Attempt, JobId, NodeId};
 use crate::model::launch::GpuShare;
 use crate::model::spec::{Demand, Resources};
 use crate::model::state::{Job, Node};
@@ -80,6 +81,11 @@ impl Slot {
         &self.shares
     }
 
+    /// Says whether it differs from another at most in what is given of it.
+    fn is_like(&self, other: &Self) -> bool {
+        self.takes == other.takes && self.capacity == other.capacity && self.taken == other.taken
+    }
+
     fn is_whole(&self) -> bool {
         self.shares.values().any(|share| *share == Share::Whole)
     }
@@ -142,7 +148,7 @@ impl Slot {
             self.used.cpus_milli += asked.cpus_milli;
             self.used.memory.0 += asked.memory.0;
             self.used.gpus_milli += asked.gpus_milli;
-            for (name, count) in &asked.other {
+            for (name, count) in asked.other.iter().filter(|(_, count)| **count > 0) {
                 *self.used.other.entry(name.clone()).or_default() += count;
             }
             for gpu in gpus {
@@ -165,6 +171,8 @@ impl Slot {
                 *used -= count;
             }
         }
+        // As if it had never been given any.
+        self.used.other.retain(|_, used| *used > 0);
         for gpu in gpus {
             if let Some(used) = self.gpus.get_mut(gpu.index as usize) {
                 *used -= gpu.milli;
@@ -241,12 +249,6 @@ impl Space {
         self.slots.iter().map(|(id, slot)| (*id, slot))
     }
 
-    /// Returns what the node has that has most, by GPUs, then CPUs, then memory.
-    pub(super) fn largest(&self) -> Option<&Resources> {
-        let said = self.slots.values().filter_map(|slot| slot.capacity.as_ref());
-        said.max_by_key(|has| (has.gpus_milli, has.cpus_milli, has.memory))
-    }
-
     /// Says whether nothing at all is left.
     pub(super) fn is_full(&self) -> bool {
         self.open.is_empty()
@@ -259,8 +261,19 @@ impl Space {
 
     /// Returns the nodes on which something like this has room now, the best first.
     pub(super) fn rooms(&self, demand: &Demand) -> impl Iterator<Item = NodeId> {
-        let least = demand.part().map_or((0, 0), |asked| (asked.gpus_milli, 0));
-        let open = self.open.range((least.0, least.1, NodeId(0))..).map(|(_, _, id)| *id);
+        let (gpus, cpus) = demand.part().map_or((0, 0), |asked| (asked.gpus_milli, asked.cpus_milli));
+        let mut from = (gpus, cpus, NodeId(0));
+        // Those with too few CPUs stand before the others that have as many GPUs left, and are passed over at once.
+        let open = std::iter::from_fn(move || {
+            loop {
+                let next = *self.open.range(from..).next()?;
+                if next.1 >= cpus {
+                    from = (next.0, next.1, NodeId(next.2.0 + 1));
+                    return Some(next.2);
+                }
+                from = (next.0, cpus, NodeId(0));
+            }
+        });
         open.filter(|id| self.slots.get(id).is_some_and(|slot| slot.has_room(demand)))
     }
 
@@ -274,11 +287,17 @@ impl Space {
         self.slots.insert(id, slot);
     }
 
-    /// Changes what is given of a node.
+    /// Changes what is given of a node, and nothing else.
     pub(super) fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Slot)) {
-        if let Some(mut slot) = self.slots.get(&id).cloned() {
-            change(&mut slot);
-            self.put(id, slot);
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let before = slot.left(id);
+        change(slot);
+        let after = slot.left(id);
+        if before != after {
+            if let Some(before) = before {
+                self.open.remove(&before);
+            }
+            self.open.extend(after);
         }
     }
 
@@ -312,13 +331,26 @@ impl Sched {
     pub(super) fn respace(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         let mut slot = Slot::new(node);
-        for job in node.holders.iter().filter_map(|(job, _)| self.jobs.get(job)) {
+        // Who was sent ahead takes over what another has.
+        let has = |job: &&std::sync::Arc<Job>| job.behind.is_none() || !guard("ahead.has-nothing-yet");
+        let space = &mut self.pools.entry(node.cluster).or_default().space;
+        if let Some(known) = space.slot(id).filter(|known| known.is_like(&slot)) {
+            // Only who has what of it has changed, as when one of a hundred jobs on it ends.
+            let holds = |job: &JobId| node.holders.range((*job, Attempt(0))..).next().is_some_and(|(next, _)| next == job);
+            let gone: Vec<JobId> = known.shares.keys().filter(|job| !holds(job)).copied().collect();
+            let come = node.holders.iter().filter(|(job, _)| !known.shares.contains_key(job));
+            let come = come.filter_map(|(job, _)| self.jobs.get(job)).filter(has);
+            let come: Vec<_> = come.map(|job| (job.id, share_of(job, id))).collect();
+            space.change(id, |slot| {
+                gone.into_iter().for_each(|job| slot.take_back(job));
+                come.into_iter().for_each(|(job, share)| slot.give(job, share));
+            });
+            return;
+        }
+        for job in node.holders.iter().filter_map(|(job, _)| self.jobs.get(job)).filter(has) {
             slot.give(job.id, share_of(job, id));
         }
-        let space = &mut self.pools.entry(node.cluster).or_default().space;
-        if space.slot(id) != Some(&slot) {
-            space.put(id, slot);
-        }
+        space.put(id, slot);
     }
 }
 

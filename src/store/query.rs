@@ -19,7 +19,6 @@ use super::{JobPage, Loaded, StoreError};
 use crate::model::ids::{Epoch, ExperimentId, JobId, Seq};
 use crate::model::request::PAGE_MAX;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, Update};
-use crate::model::spec::JobSpec;
 use crate::model::state::{ExecutionState, Job, Sweep};
 use crate::model::units::UnixMillis;
 use crate::sched::Event;
@@ -359,25 +358,14 @@ pub(super) fn load(conn: &Connection) -> Result<Loaded, Trouble> {
     let mut rows = Vec::new();
     all_but_jobs(conn, &mut rows)?;
     let live = "SELECT id, body FROM job WHERE state IN ('queued', 'running', 'terminating') ORDER BY id";
-    let mut asked = None;
-    all(conn, "job", live, |row| rows.push(Change::Job(sharing(row, &mut asked))))?;
+    all(conn, "job", live, |row| rows.push(Change::Job(row)))?;
     let mut ended = Vec::new();
     let newest =
         format!("SELECT id, body FROM job WHERE ended IS NOT NULL ORDER BY ended DESC, id DESC LIMIT {ENDED_JOBS_KEPT}");
-    all(conn, "job", &newest, |row| ended.push(sharing(row, &mut asked)))?;
+    all(conn, "job", &newest, |row| ended.push(row))?;
     ended.reverse();
     let counters = from_json("meta", 1, &counters)?;
     Ok(Loaded { seq: Seq(seq.cast_unsigned()), counters, rows, ended, outbox: outbox::load(conn)? })
-}
-
-/// Lets a job have what it asks for together with the one before, as the members of an array had when they were submitted: it is
-/// most of what a waiting job is in memory.
-fn sharing(mut job: Arc<Job>, before: &mut Option<Arc<JobSpec>>) -> Arc<Job> {
-    match before.as_ref().filter(|before| ***before == *job.spec) {
-        Some(same) => Arc::make_mut(&mut job).spec = same.clone(),
-        None => *before = Some(job.spec.clone()),
-    }
-    job
 }
 
 /// Reads every resource, node, experiment and sweep.

@@ -154,7 +154,7 @@ fn fill(path: &Path, jobs: Jobs) {
     let mut world = World::without_nodes();
     let (Jobs::Waiting(count) | Jobs::Ended(count)) = jobs;
     if count > 0 {
-        world.fill_with(count);
+        world.submit(count);
     }
     let sched = world.sched();
     let over = matches!(jobs, Jobs::Ended(_));

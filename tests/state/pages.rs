@@ -130,3 +130,26 @@ fn a_first_look_has_everything_but_jobs_and_the_newest_of_those() {
     assert_eq!(jobs, (401..=1_400).collect());
     assert_eq!(look.changes.len() - jobs.len(), kept);
 }
+
+#[test]
+fn a_start_reads_many_jobs_in_their_order_and_names_one_that_it_cannot() {
+    let place = Place::new();
+    let mut db = place.open();
+    let rows = (1..=3_000).map(|id| Change::Job(Arc::new(job(id, 1, if id % 3 == 0 { Failed } else { Queued })))).collect();
+    db.commit(&rows_turn(1, rows)).unwrap();
+    let loaded = db.load().unwrap();
+    let live: Vec<&Arc<Job>> =
+        loaded.rows.iter().filter_map(|row| if let Change::Job(job) = row { Some(job) } else { None }).collect();
+    assert!(live.iter().map(|job| job.id.0).eq((1..=3_000).filter(|id| id % 3 != 0)), "the live ones, in order");
+    assert!(
+        loaded.ended.iter().map(|job| job.id.0).eq((1..=3_000).filter(|id| id % 3 == 0)),
+        "the ended ones, oldest first"
+    );
+    let sample = job(1, 1, Queued);
+    assert!(live.iter().all(|job| *job.spec == *sample.spec), "each has what was asked for");
+    let shared: BTreeSet<*const _> = live.iter().map(|job| Arc::as_ptr(&job.spec)).collect();
+    assert_eq!(shared.len(), 1, "what is the same is there once");
+    rusqlite::Connection::open(place.file()).unwrap().execute_batch("UPDATE job SET body = '{' WHERE id = 1777").unwrap();
+    let error = db.load().unwrap_err().to_string();
+    assert!(error.contains("table job, row 1777"), "{error}");
+}

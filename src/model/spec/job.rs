@@ -35,7 +35,7 @@ pub enum Priority {
 }
 
 /// Amounts of what a node has and a job asks for. A vector from the first migration on, although whole nodes are the default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Resources {
     /// Thousandths of a CPU.

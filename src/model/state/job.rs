@@ -217,6 +217,7 @@ pub struct Job {
     /// The one cluster it runs on.
     pub cluster: ClusterId,
     /// What was asked for.
+    #[serde(deserialize_with = "same_spec::deserialize")]
     pub spec: Arc<JobSpec>,
     /// The processes of its launch plan.
     pub shape: LaunchShape,
@@ -277,6 +278,9 @@ pub struct Job {
     /// What those who place it have said of the current or last attempt, when it was handed over to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<Arc<Away>>,
+    /// The job that it was sent ahead behind: it is on that one's node and starts there when that one is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<JobId>,
     /// What becomes of the job once the attempt is proven dead, when it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_stop: Option<AfterStop>,
@@ -454,12 +458,29 @@ impl DependsOn {
 
 impl Job {
     /// Returns the state as far as we schedule it: one that was handed over is no more ours to place, although it is queued as
-    /// long as it waits with those who place it.
+    /// long as it waits with those who place it; one that was sent ahead has its node.
     pub fn course(&self) -> ExecutionState {
-        match (self.state, &self.away) {
-            (ExecutionState::Queued, Some(_)) => ExecutionState::Running,
-            (state, _) => state,
+        match self.state {
+            ExecutionState::Queued if self.away.is_some() || self.behind.is_some() => ExecutionState::Running,
+            state => state,
         }
+    }
+
+    /// Begins an attempt on these nodes: what there was of the last one goes.
+    pub fn begin(
+        &mut self,
+        attempt: Attempt,
+        nodes: Vec<NodeId>,
+        node_names: Vec<String>,
+        places: Vec<NodePlace>,
+        now: UnixMillis,
+    ) {
+        (self.attempt, self.nodes, self.node_names, self.places) = (attempt, nodes, node_names, places);
+        self.ranks.clear();
+        self.after_stop = None;
+        self.started = Some(now);
+        self.exit_code = None;
+        self.errors.clear();
     }
 
     /// Says whether it is kept from starting, by us or by those who place it.
@@ -529,6 +550,10 @@ impl Job {
                 (true, false) => "waits with those who place it".to_owned(),
                 (true, true) => "is being handed over".to_owned(),
             };
+        }
+        if self.behind.is_some() {
+            let node = self.node_names.first().map_or("its node", String::as_str);
+            return format!("next on {node}, as soon as the job that runs there is over");
         }
         if let Some(reason) = self.not_ready() {
             return reason;
@@ -646,6 +671,36 @@ impl Job {
     }
 }
 
+/// Reads what was asked for; jobs that are read one after another and ask for the same share it, as the members of an array had
+/// it when they were submitted. It is most of what a waiting job is in memory, and of the time that it takes to read one.
+mod same_spec {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer};
+    use serde_json::value::RawValue;
+
+    use super::JobSpec;
+
+    thread_local! {
+        /// What this thread has read last, and its text.
+        static LAST: RefCell<Option<(Box<RawValue>, Arc<JobSpec>)>> = const { RefCell::new(None) };
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
+        let text = Box::<RawValue>::deserialize(d)?;
+        LAST.with_borrow_mut(|last| match last {
+            Some((before, spec)) if before.get() == text.get() => Ok(spec.clone()),
+            _ => {
+                let spec: Arc<JobSpec> = Arc::new(serde_json::from_str(text.get()).map_err(D::Error::custom)?);
+                *last = Some((text, spec.clone()));
+                Ok(spec)
+            }
+        })
+    }
+}
+
 /// JSON wants text keys; a rank prints as one.
 mod rank_map {
     use std::collections::BTreeMap;
@@ -659,7 +714,6 @@ mod rank_map {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Rank, RankRun>, D::Error> {
-        let map = BTreeMap::<String, RankRun>::deserialize(d)?;
-        map.into_iter().map(|(rank, run)| rank.parse().map(|rank| (rank, run)).map_err(serde::de::Error::custom)).collect()
+        BTreeMap::deserialize(d)
     }
 }
