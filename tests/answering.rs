@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use ostler::model::ids::{ClusterId, ExperimentId, NodeId, RankKey, WorkspaceId};
+use ostler::model::ids::{ClusterId, EffectId, ExperimentId, NodeId, RankKey, WorkspaceId};
 use ostler::model::settings::Settings;
 use ostler::model::spec::job::LaunchShape;
 use ostler::model::spec::{ClusterSpec, Deallocation, Demand, Hooks, JobSpec, ProviderSpec, Resources, ScaleSettings};
@@ -25,6 +25,8 @@ pub type Spools = BTreeMap<NodeId, Vec<RankKey>>;
 pub struct World {
     engine: Engine<Db>,
     spools: Spools,
+    /// What is to start on each node after what.
+    lines: BTreeMap<NodeId, VecDeque<(RankKey, EffectId, RankKey)>>,
     inputs: VecDeque<Input>,
     now: UnixMillis,
     submitted: u32,
@@ -46,7 +48,8 @@ impl World {
         let now = UnixMillis(1);
         let (engine, turn) = Engine::open(store, Settings::default(), around, now, draw).expect("the core opens");
         let inputs = VecDeque::new();
-        let mut world = Self { engine, spools, inputs, now, submitted: 0, cpus_a_node, started: 0 };
+        let lines = BTreeMap::new();
+        let mut world = Self { engine, spools, lines, inputs, now, submitted: 0, cpus_a_node, started: 0 };
         world.carry_out(turn);
         world
     }
@@ -82,6 +85,14 @@ impl World {
         for (node, runs) in self.spools.iter_mut().filter(|(_, runs)| !runs.is_empty()).take(ends) {
             let (key, proof) = (runs.remove(0), Proof::Exit { code: 0, why: None });
             self.inputs.push_back(Input::Report(*node, Report::Gone { key, effect: None, proof }));
+            let line = self.lines.entry(*node).or_default();
+            if let Some(at) = line.iter().position(|(after, _, _)| *after == key)
+                && let Some((_, effect, next)) = line.remove(at)
+            {
+                self.started += 1;
+                runs.push(next);
+                self.inputs.push_back(Input::Report(*node, Report::Started { effect, key: next }));
+            }
         }
         self.inputs.push_back(Input::Fact(Box::new(Event::Deadline)));
         self.run();
@@ -116,6 +127,9 @@ impl World {
                     let report = Report::Up { boot: BootId("boot".into()), facts: Box::new(self.facts()), inventory };
                     self.inputs.push_back(Input::Report(link.node, report));
                 }
+                Out::Order(node, Order::Start { effect, key, after: Some(after), .. }) if self.is_there(node, after) => {
+                    self.lines.entry(node).or_default().push_back((after, effect, key));
+                }
                 Out::Order(node, Order::Start { effect, key, .. }) => {
                     self.started += 1;
                     self.spools.entry(node).or_default().push(key);
@@ -127,6 +141,12 @@ impl World {
                 other => unreachable!("nothing else is asked for: {other:?}"),
             }
         }
+    }
+
+    /// Says whether a process runs on a node, or waits there for another.
+    fn is_there(&self, node: NodeId, key: RankKey) -> bool {
+        let runs = self.spools.get(&node).is_some_and(|runs| runs.contains(&key));
+        runs || self.lines.get(&node).is_some_and(|line| line.iter().any(|(_, _, waits)| *waits == key))
     }
 
     /// Asserts that every node is in sight, that nothing is open, and that so many jobs run and wait.

@@ -293,28 +293,6 @@ drop_secrets() {
     done
 }
 
-# arm_watch DUE: makes sure that somebody looks at time DUE (0: soon).
-arm_watch() {
-    AW_PID='' AW_START='' AW_NEXT=''
-    { read -r AW_PID AW_START AW_NEXT AW_REST <run/watch; } 2>/dev/null
-    if ! alive "$AW_PID" "$AW_START"; then
-        # shellcheck disable=SC2086
-        aside $SETSID $AGENT_SH "$SUPERVISOR" watch "$ROOT" "$BOOT" "$SETSID" "$AGENT_SH"
-    elif [ "$AW_NEXT" -gt "$1" ] || [ "$AW_NEXT" = 0 ]; then
-        kill -s USR1 "$AW_PID"
-    fi
-}
-
-# glance DUE: as arm_watch, without looking whether the watch is the process that it was; a ping does that.
-glance() {
-    AW_PID='' AW_NEXT=''
-    { read -r AW_PID AW_START AW_NEXT AW_REST <run/watch; } 2>/dev/null
-    if [ -n "$AW_NEXT" ] && [ "$AW_NEXT" != 0 ] && [ "$AW_NEXT" -le "$1" ] && kill -s 0 "$AW_PID" 2>/dev/null; then
-        return 0
-    fi
-    arm_watch "$1"
-}
-
 # ---- workers ------------------------------------------------------------------------------------------------------
 # Four of them stay for the next process, at descriptors 4 to 7 (a shell has but ten); more are made for one each.
 
@@ -325,7 +303,7 @@ spawn() {
     exec 9<>"run/pipe.$$"
     exec 8<"run/pipe.$$"
     # shellcheck disable=SC2086
-    $SETSID $SIGNALS_BACK $AGENT_SH "$SUPERVISOR" worker "$ROOT" "$BOOT" "$SETSID" "$UMASK" "$1" \
+    $SETSID $SIGNALS_BACK $AGENT_SH "$SUPERVISOR" worker "$ROOT" "$BOOT" "$SETSID" "$UMASK" "$1" "$AGENT_SH" \
         <&8 >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8<&- 9>&- &
     SP_PID=$!
     exec 8<&-
@@ -337,12 +315,21 @@ spawn() {
 spare_worker() {
     eval "SP_PID=\${SLOT_PID_$1:-} SP_START=\${SLOT_START_$1:-}"
     if alive "$SP_PID" "$SP_START"; then return 0; fi
+    drop_line "$1"
     spawn "$1" || return 1
     # Opened anew for writing only: a worker must see the end of input when we are gone, and a write must fail when
     # the worker is.
     eval "exec $1>run/pipe.$$"
     exec 9>&-
     eval "SLOT_PID_$1=\$SP_PID SLOT_START_$1=\$SP_START SLOT_KEY_$1=''"
+}
+
+# drop_line FD: what a worker that was killed was still to run never starts.
+drop_line() {
+    eval "DL_LINE=\${SLOT_LINE_$1:-} SLOT_LINE_$1=''"
+    for DL_KEY in $DL_LINE; do
+        if [ ! -e "jobs/$DL_KEY" ] && [ ! -e "done/$DL_KEY" ] && lock "$DL_KEY" "fence - end"; then say "F $DL_KEY"; fi
+    done
 }
 
 # pick_slot: SLOT = a slot whose worker says that it is through with the last key; `one.N` when all are busy.
@@ -357,7 +344,10 @@ pick_slot() {
         [ -n "$PS_KEY" ] || return 0
         PS_FREE=''
         { read -r PS_FREE <"run/free.$PS_FD"; } 2>/dev/null
-        [ "$PS_FREE" != "$PS_KEY" ] || return 0
+        if [ "$PS_FREE" = "$PS_KEY" ]; then
+            eval "SLOT_LINE_$PS_FD=''"
+            return 0
+        fi
     done
     ONE=$((${ONE:-0} + 1))
     SLOT=one.$$.$ONE
@@ -365,23 +355,6 @@ pick_slot() {
 }
 
 # ---- orders -------------------------------------------------------------------------------------------------------
-
-# lock KEY LINE: takes the start lock, with the record's first lines. Fails when it is taken already, or when there is no
-# room for them: what was made then is ours alone and goes again, or an empty lock would keep its start unanswered.
-lock() {
-    LO_MADE=''
-    set -C
-    { { LO_MADE=1 && say "$2"; } >"jobs/$1"; } 2>/dev/null
-    LO_RC=$?
-    set +C
-    [ $LO_RC = 0 ] || [ -z "$LO_MADE" ] || rm -f "jobs/$1"
-    # A key that was done with and moved away a moment ago must not be taken anew.
-    if [ $LO_RC = 0 ] && [ -e "done/$1" ]; then
-        rm -f "jobs/$1"
-        return 1
-    fi
-    return $LO_RC
-}
 
 # answer KEY: what there is to say of it.
 answer() {
@@ -391,16 +364,18 @@ answer() {
     elif [ -e "jobs/$1" ]; then
         status "$1"
     else
-        STATUS="refused the lock could not be taken: no room or no right to write in $ROOT/jobs"
+        STATUS="refused $NO_LOCK $ROOT/jobs"
     fi
     notice "$1"
     [ -z "$NOTICE" ] || say "$NOTICE"
 }
 
-# start SEQ KEY BOOT LIMIT GRACE LAUNCH SECRETS .   seconds; LAUNCH and SECRETS are the texts of order.rs. The second
-# is empty for most; else it is in a file only until the process's own shell has read it.
+# start SEQ KEY BOOT LIMIT GRACE LAUNCH SECRETS AFTER .   seconds; LAUNCH and SECRETS are the texts of order.rs. The second
+# is empty for most; else it is in a file only until the process's own shell has read it. AFTER is a process that has to be over
+# first, or empty.
 start() {
-    in_turn $# "$1" "$8" 8
+    in_turn $# "$1" "$9" 9
+    if [ -n "$8" ] && [ "$3" = "$BOOT" ] && [ ! -e "jobs/$2" ] && [ ! -e "done/$2" ] && follow "$@"; then return; fi
     now
     ST_DUE=$((NOW + $4 + 1)) # the second that has begun is not counted: late by less than one, never early
     if [ -e "jobs/$2" ] || [ -e "done/$2" ]; then
@@ -430,11 +405,65 @@ sup $SP_PID $SP_START end"; then
             ;;
         *)
             # A worker that was killed a moment ago: what it will never start is fenced, and its slot gets another.
-            eval "SLOT_KEY_$SLOT=\$2; { say \"\$2\" >&$SLOT; } 2>/dev/null" || again "$2"
+            eval "SLOT_KEY_$SLOT=\$2 SLOT_LINE_$SLOT=\" \$2 \"; { say \"\$2\" >&$SLOT; } 2>/dev/null" || again "$2"
             ;;
         esac
         glance "$ST_DUE"
     fi
+}
+
+# The launch texts of a line lie in this many files for each slot, one after another: more than a line has.
+LINE_FILES=64
+
+# follow SEQ KEY BOOT LIMIT GRACE LAUNCH SECRETS AFTER .   puts a start into the line of the worker that has AFTER, which takes the
+# lock when its turn has come; fails when AFTER is over. What no worker of ours has cannot be waited for, nor can secrets wait.
+follow() {
+    for FL_FD in 4 5 6 7; do
+        eval "FL_LINE=\${SLOT_LINE_$FL_FD:-}"
+        case $FL_LINE in *" $8 "*) ;; *) continue ;; esac
+        [ -z "$7" ] || break
+        FL_FREE=''
+        { read -r FL_FREE <"run/free.$FL_FD"; } 2>/dev/null
+        case $FL_LINE in *" $FL_FREE "*) FL_LINE=" ${FL_LINE#*" $FL_FREE "}" ;; esac
+        eval "FL_N=\$(((\${SLOT_N_$FL_FD:-0} + 1) % LINE_FILES))"
+        say "$6" >"run/launch.$FL_FD.$FL_N" || break
+        eval "SLOT_N_$FL_FD=\$FL_N SLOT_KEY_$FL_FD=\$2 SLOT_LINE_$FL_FD=\"\$FL_LINE\$2 \"
+            { say \"\$2 \$FL_N \$EPOCH \$4 \$5\" >&$FL_FD; } 2>/dev/null" || drop_line "$FL_FD"
+        return 0
+    done
+    [ -e "jobs/$8" ] || return 1
+    status "$8"
+    [ "$STATUS" = alive ] || return 1
+    give_up "$2"
+}
+
+# give_up KEY: it never starts, unless it has.
+give_up() {
+    if [ ! -e "done/$1" ] && lock "$1" "fence - end"; then say "F $1"; else again "$1"; fi
+}
+
+# recall SEQ KEY .
+recall() {
+    in_turn $# "$1" "$3" 3
+    give_up "$2"
+}
+
+# dirs SEQ DIR... .   what starts that come next will need: one program makes it for all. What fails is tried again by each, and told.
+dirs() {
+    eval "DI_LAST=\${$#}"
+    in_turn $# "$1" "$DI_LAST" 2
+    shift
+    DI_LEFT=$#
+    while [ "$DI_LEFT" -gt 1 ]; do
+        [ -d "$1" ] || set -- "$@" "$1"
+        shift
+        DI_LEFT=$((DI_LEFT - 1))
+    done
+    shift # the last word, which those that are missing stand behind
+    [ $# -gt 0 ] || return 0
+    umask "$UMASK"
+    mkdir -p -- "$@" 2>/dev/null
+    umask 077
 }
 
 # again KEY: the first answer once more.
@@ -521,14 +550,25 @@ tell() {
     say "k $1"
 }
 
+# in_line KEY: a worker of ours is to run it.
+in_line() {
+    case "${SLOT_LINE_4:-}${SLOT_LINE_5:-}${SLOT_LINE_6:-}${SLOT_LINE_7:-}" in *" $1 "*) return 0 ;; esac
+    return 1
+}
+
 # ping SEQ .   and a slow look at everything, should a notice have got lost
 ping() {
     in_turn $# "$1" "$2" 2
     say "p $1"
     PI_LIVE=0
+    for PI_FD in 4 5 6 7; do
+        eval "PI_PID=\${SLOT_PID_$PI_FD:-} PI_START=\${SLOT_START_$PI_FD:-}"
+        alive "$PI_PID" "$PI_START" || drop_line "$PI_FD"
+    done
     for PI_FILE in jobs/*; do
         PI_KEY=${PI_FILE#jobs/}
         [ -f "$PI_FILE" ] || continue
+        if [ ! -s "$PI_FILE" ] && in_line "$PI_KEY"; then continue; fi # its worker is just writing it
         status "$PI_KEY"
         notice "$PI_KEY"
         if [ -n "$NOTICE" ]; then say "$NOTICE"; else PI_LIVE=1; fi

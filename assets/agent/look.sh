@@ -42,8 +42,9 @@ drop() {
 
 # Where the text stands in standard input: the first or the last place. Only GNU grep says both at once.
 if [ "$(printf 'xa\n' | grep -a -o -b -F -m 1 -e a)" = 1:a ]; then
-	first() { grep -a -o -b -F -m 1 -e "$text" | head -n 1; }
-	last() { grep -a -o -b -F -e "$text" | tail -n 1; }
+	# Bytes, whatever the locale takes for letters.
+	first() { LC_ALL=C grep -a -o -b -F -m 1 -e "$text" | head -n 1; }
+	last() { LC_ALL=C grep -a -o -b -F -e "$text" | tail -n 1; }
 else
 	first() { places 1; }
 	last() { places 0; }
@@ -66,6 +67,14 @@ places() {
 		END { if (found >= 0) printf "%d:\n", found }'
 }
 
+# part BLOCKS COUNT LEAD BYTES START: so many bytes from a place on. GNU dd counts bytes; others count blocks, of which the rest
+# is cut off, and each program in between copies all of it. Blocks of what a pipe holds: with larger ones both ends wait.
+if [ "$(printf abcde | dd iflag=skip_bytes,count_bytes,fullblock bs=3 skip=1 count=2)" = bc ]; then
+	part() { dd if="$path" bs=65536 iflag=skip_bytes,count_bytes skip="$5" count="$4"; }
+else
+	part() { dd if="$path" bs=65536 skip="$1" count="$2" | tail -c "+$3" | head -c "$4"; }
+fi
+
 path= root= text=
 while IFS= read -r line; do
 	case $line in
@@ -80,7 +89,7 @@ while IFS= read -r line; do
 		;;
 	'scan '*)
 		set -- $line
-		! regular || dd if="$path" bs=65536 skip="$3" count="$4" | tail -c "+$5" | head -c "$6" | "$2"
+		! regular || part "$3" "$4" "$5" "$6" "$7" | "$2"
 		;;
 	'list '*)
 		set -- $line

@@ -370,3 +370,46 @@ rearm_kills() {
         fi
     done
 }
+
+# ---- a start: by the agent, or by a worker whose turn has come -----------------------------------------------------
+
+NO_LOCK="the lock could not be taken: no room or no right to write in"
+
+# lock KEY LINE: takes the start lock, with the record's first lines. Fails when it is taken already, or when there is no
+# room for them: what was made then is ours alone and goes again, or an empty lock would keep its start unanswered.
+lock() {
+    LO_MADE=''
+    set -C
+    { { LO_MADE=1 && say "$2"; } >"$ROOT/jobs/$1"; } 2>/dev/null
+    LO_RC=$?
+    set +C
+    [ $LO_RC = 0 ] || [ -z "$LO_MADE" ] || rm -f "$ROOT/jobs/$1"
+    # A key that was done with and moved away a moment ago must not be taken anew.
+    if [ $LO_RC = 0 ] && [ -e "$ROOT/done/$1" ]; then
+        rm -f "$ROOT/jobs/$1"
+        return 1
+    fi
+    return $LO_RC
+}
+
+# arm_watch DUE: makes sure that somebody looks at time DUE (0: soon). `aside` is how the caller starts something beside itself.
+arm_watch() {
+    AW_PID='' AW_START='' AW_NEXT=''
+    { read -r AW_PID AW_START AW_NEXT AW_REST <"$ROOT/run/watch"; } 2>/dev/null
+    if ! alive "$AW_PID" "$AW_START"; then
+        # shellcheck disable=SC2086
+        aside $SETSID $AGENT_SH "$SUPERVISOR" watch "$ROOT" "$BOOT" "$SETSID" "$AGENT_SH"
+    elif [ "$AW_NEXT" -gt "$1" ] || [ "$AW_NEXT" = 0 ]; then
+        kill -s USR1 "$AW_PID"
+    fi
+}
+
+# glance DUE: as arm_watch, without looking whether the watch is the process that it was; a ping does that.
+glance() {
+    AW_PID='' AW_NEXT=''
+    { read -r AW_PID AW_START AW_NEXT AW_REST <"$ROOT/run/watch"; } 2>/dev/null
+    if [ -n "$AW_NEXT" ] && [ "$AW_NEXT" != 0 ] && [ "$AW_NEXT" -le "$1" ] && kill -s 0 "$AW_PID" 2>/dev/null; then
+        return 0
+    fi
+    arm_watch "$1"
+}

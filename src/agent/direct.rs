@@ -5,91 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// What shells have themselves, or read as part of their language. `true` and `false` are left out: the programs of
-/// these names do the same.
-const NOT_PROGRAMS: [&str; 81] = [
-    ".",
-    ":",
-    "[",
-    "alias",
-    "bg",
-    "bind",
-    "break",
-    "builtin",
-    "caller",
-    "case",
-    "cd",
-    "chdir",
-    "command",
-    "compgen",
-    "complete",
-    "compopt",
-    "continue",
-    "coproc",
-    "declare",
-    "dirs",
-    "disown",
-    "do",
-    "done",
-    "echo",
-    "elif",
-    "else",
-    "enable",
-    "esac",
-    "eval",
-    "exec",
-    "exit",
-    "export",
-    "fc",
-    "fg",
-    "fi",
-    "for",
-    "function",
-    "getopts",
-    "hash",
-    "help",
-    "history",
-    "if",
-    "in",
-    "jobs",
-    "kill",
-    "let",
-    "local",
-    "logout",
-    "mapfile",
-    "popd",
-    "printf",
-    "pushd",
-    "pwd",
-    "read",
-    "readarray",
-    "readonly",
-    "return",
-    "select",
-    "set",
-    "shift",
-    "shopt",
-    "source",
-    "suspend",
-    "test",
-    "then",
-    "time",
-    "times",
-    "trap",
-    "type",
-    "typeset",
-    "ulimit",
-    "umask",
-    "unalias",
-    "unset",
-    "until",
-    "wait",
-    "while",
-    "whence",
-    "print",
-    "nohup",
-    "env",
-];
+use crate::model::launch::NOT_PROGRAMS;
 
 /// A program and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +28,7 @@ pub fn direct(shell: &str, command: &str, workdir: &Path, path: Option<&str>) ->
         words.remove(0);
     }
     let name = words.first()?;
-    if name.contains('=') || name.starts_with(['-', '%']) || NOT_PROGRAMS.contains(&name.as_str()) {
+    if name.contains('=') || name.starts_with(['-', '%']) || NOT_PROGRAMS.split(' ').any(|word| word == name) {
         return None;
     }
     let program = if name.contains('/') {

@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,11 +12,13 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 
 use crate::agent::pool::Pool;
-use crate::agent::process::{alive, safekill, signal, stat_of};
+use crate::agent::process::{alive, safekill, signal, stat_of, with_cookie, with_mark};
 use crate::agent::record::{Record, Spool, Status, put_line, read, write_private};
 use crate::agent::wake::{Ear, Woken, asked};
+use crate::agent::watch::Watch;
 use crate::agent::words::{Command as Order, Commands};
 use crate::agent::worker::{Place, deaf, full, uptime};
+use crate::transport::order;
 
 /// A due time that is never: what a shell of 32 bits can hold.
 const NEVER: u64 = 2_147_483_647;
@@ -35,8 +36,20 @@ pub struct Given {
     pub epoch: u64,
     /// The script with the functions of the shell's agent, for what is rare.
     pub functions: String,
-    /// The program `setsid`; empty where there is none.
-    pub setsid: String,
+}
+
+/// The words of an order to start a process.
+#[derive(Clone, Copy)]
+struct Start<'a> {
+    key: &'a str,
+    boot: &'a str,
+    /// Seconds.
+    limit: &'a str,
+    grace: &'a str,
+    launch: &'a str,
+    secrets: &'a str,
+    /// The process that has to be over first; empty for none.
+    after: &'a str,
 }
 
 /// Why the session is over, as the frame `!` says it.
@@ -55,7 +68,9 @@ pub fn lead(given: Given) -> i32 {
     deaf(&[Signal::HUP, Signal::INT, Signal::TERM]);
     let pool = Arc::new(Mutex::new(Pool::new(given.place.clone())));
     let me = std::process::id();
-    let mut lead = Lead { given, pool, me, wake: format!("run/wake.{me}"), seq: 0, said: String::new(), aside: Vec::new() };
+    let watch = Watch::new(given.place.clone());
+    let mut lead =
+        Lead { given, pool, watch, me, wake: format!("run/wake.{me}"), seq: 0, said: String::new(), aside: Vec::new() };
     let over = lead.session();
     if let Err(Fatal(code, words)) = &over {
         if !code.is_empty() {
@@ -70,6 +85,7 @@ pub fn lead(given: Given) -> i32 {
 struct Lead {
     given: Given,
     pool: Arc<Mutex<Pool>>,
+    watch: Watch,
     me: u32,
     wake: String,
     seq: u64,
@@ -137,7 +153,7 @@ impl Lead {
         self.facts()?;
         self.inventory();
         self.drop_secrets();
-        self.arm_watch(0)?;
+        self.watch.arm(0)?;
         self.say("u");
         Ok(())
     }
@@ -180,9 +196,9 @@ impl Lead {
         // The node's shell may print anything before it does what it is told.
         const FACTS: &str = "echo; echo ostler-facts; . \"$1\" && ROOT=$2 BOOT=$3 SETSID=$4 && facts";
         const FIRST: &str = "\nostler-facts\n";
-        let Given { place, functions, setsid, .. } = &self.given;
+        let Given { place, functions, .. } = &self.given;
         let mut command = shell(&place.shell);
-        command.args(["-c", FACTS, "sh", functions, &place.spool.root, &place.spool.boot, setsid]);
+        command.args(["-c", FACTS, "sh", functions, &place.spool.root, &place.spool.boot, &place.setsid]);
         let said = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
         let text = String::from_utf8_lossy(&said.stdout);
         self.said.push_str(text.rsplit_once(FIRST).map_or("", |(_, facts)| facts));
@@ -232,38 +248,6 @@ impl Lead {
 
     // ---- the watch and killers, which are the shell's -------------------------------------------------------------
 
-    /// Makes sure that somebody looks at time `due` (0: soon). Returns the watch that was there.
-    fn arm_watch(&mut self, due: u64) -> Result<(String, String), Fatal> {
-        let (pid, start, next) = self.watch();
-        if !alive(&pid, &start) {
-            let Given { place, setsid, .. } = &self.given;
-            let words = format!("{setsid} {}", place.shell);
-            let mut command = shell(words.trim());
-            command.arg(&place.supervisor).args(["watch", &place.spool.root, &place.spool.boot, setsid, &place.shell]);
-            self.begin(command)?;
-        } else if next.is_none_or(|next| next > due || next == 0) {
-            usr1(&pid);
-        }
-        Ok((pid, start))
-    }
-
-    fn watch(&self) -> (String, String, Option<u64>) {
-        let text = read(&self.spool().path("run/watch"));
-        let mut words = text.lines().next().unwrap_or_default().split_ascii_whitespace();
-        let mut next = || words.next().unwrap_or_default().to_owned();
-        (next(), next(), next().parse().ok())
-    }
-
-    /// As [`Lead::arm_watch`], without looking whether the watch is the process that it was; a ping does that.
-    fn glance(&mut self, due: u64) -> Result<(), Fatal> {
-        let (pid, _, next) = self.watch();
-        let looks = next.is_some_and(|next| next != 0 && next <= due);
-        if looks && Path::new(&format!("/proc/{pid}")).exists() {
-            return Ok(());
-        }
-        self.arm_watch(due).map(drop)
-    }
-
     /// Starts something beside us that outlives us.
     fn begin(&mut self, mut command: Command) -> io::Result<()> {
         self.aside.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
@@ -311,13 +295,14 @@ impl Lead {
         let [name, seq, .., "."] = words.as_slice() else { return Err(cut()) };
         self.in_turn(seq)?;
         match words.as_slice() {
-            ["start", _, key, boot, limit, grace, launch, secrets, _] => {
-                self.start(key, boot, (limit, grace), launch, secrets)?;
+            ["start", _, key, boot, limit, grace, launch, secrets, after, _] => {
+                self.start(&Start { key: checked(key)?, boot, limit, grace, launch, secrets, after })?;
             }
             ["refuse", _, key, why, _] => {
                 self.spool().lock(checked(key)?, &format!("refused {why} end"));
                 self.again(key);
             }
+            ["recall", _, key, _] => self.recall(checked(key)?),
             ["stop", _, key, why, grace, _] => self.stop(key, why, grace)?,
             ["ack", seq, keys @ .., _] => self.ack(seq, keys)?,
             ["tell", seq, key, number, line, _] => self.tell(seq, key, number, line)?,
@@ -341,12 +326,12 @@ impl Lead {
         Ok(())
     }
 
-    fn start(&mut self, key: &str, boot: &str, times: (&str, &str), launch: &str, secrets: &str) -> Result<(), Fatal> {
-        let key = checked(key)?;
+    fn start(&mut self, start: &Start<'_>) -> Result<(), Fatal> {
+        let Start { key, boot, limit, grace, launch, secrets, after } = *start;
         let spool = self.spool().clone();
-        let limit: u64 = times.0.parse().map_err(|_| cut())?;
+        let seconds: u64 = limit.parse().map_err(|_| cut())?;
         // The second that has begun is not counted: late by less than one, never early.
-        let due = uptime() + limit + 1;
+        let due = uptime() + seconds + 1;
         if spool.job(key).exists() || spool.done(key).exists() {
             self.again(key);
             return Ok(());
@@ -359,20 +344,58 @@ impl Lead {
         }
         let pool = self.pool.clone();
         let mut pool = locked(&pool);
+        if !after.is_empty() && self.follow(&mut pool, start)? {
+            return Ok(());
+        }
         let who = pool.pick()?;
-        let lines = format!("own {} {boot} {due} {} end\nsup {} {} end", self.given.epoch, times.1, who.0, who.1);
+        let lines = format!("own {} {boot} {due} {grace} end\nsup {} {} end", self.given.epoch, who.0, who.1);
         if !spool.lock(key, &lines) {
             drop(pool);
             self.again(key);
             return Ok(());
         }
-        let given = pool.give(&who, key, launch, secrets);
+        let given = pool.give(&who, key, order::command("run", &[key, launch, secrets]));
         drop(pool);
         if given.is_err() {
             // A worker that was killed a moment ago: what it will never start is fenced.
             self.again(key);
         }
-        self.glance(due)
+        Ok(self.watch.glance(due)?)
+    }
+
+    /// Puts a start behind the process that it is to come after; says whether that is not over. One that no worker of ours has
+    /// cannot be waited for.
+    fn follow(&mut self, pool: &mut Pool, start: &Start<'_>) -> Result<bool, Fatal> {
+        let Start { key, limit, grace, launch, secrets, after, .. } = *start;
+        let epoch = self.given.epoch.to_string();
+        let order = order::command("next", &[key, &epoch, limit, grace, launch, secrets]);
+        if pool.follow(checked(after)?, key, order) {
+            return Ok(true);
+        }
+        if !self.spool().job(after).exists() || self.spool().status(after).0 != Status::Alive {
+            return Ok(false);
+        }
+        self.recall(key);
+        Ok(true)
+    }
+
+    /// Makes sure that it never starts, unless it has.
+    fn recall(&mut self, key: &str) {
+        if !self.spool().done(key).exists() && self.spool().lock(key, "fence - end") {
+            self.say(&format!("F {key}"));
+        } else {
+            self.again(key);
+        }
+    }
+
+    /// What a worker was to run that was killed never starts.
+    fn fence_lost(&mut self) {
+        let lost = locked(&self.pool).lost();
+        for key in lost {
+            if !self.spool().job(&key).exists() && !self.spool().done(&key).exists() {
+                self.recall(&key);
+            }
+        }
     }
 
     /// Tells what there is to say of a key.
@@ -385,7 +408,7 @@ impl Lead {
         } else if spool.job(key).exists() {
             spool.status(key)
         } else {
-            let why = format!("refused the lock could not be taken: no room or no right to write in {}/jobs", spool.root);
+            let why = format!("refused {}", spool.no_lock());
             (Status::Ended(why), Record::default())
         };
         if let Some(notice) = status.notice(key) {
@@ -467,10 +490,11 @@ impl Lead {
                 None => live = true,
             }
         }
+        self.fence_lost();
         self.drop_secrets();
         self.rearm_kills()?;
         self.aside.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-        if live { self.arm_watch(NEVER).map(drop) } else { Ok(()) }
+        if live { Ok(self.watch.arm(NEVER).map(drop)?) } else { Ok(()) }
     }
 
     /// The node is given back: what waits for work goes.
@@ -479,7 +503,7 @@ impl Lead {
         let _ = fs::remove_file(self.spool().path("run/agent"));
         let _ = fs::remove_file(self.spool().path(&self.wake));
         for _ in 0..BYE_TRIES {
-            let (pid, start) = self.arm_watch(0)?;
+            let (pid, start) = self.watch.arm(0)?;
             std::thread::sleep(MOMENT);
             if !alive(&pid, &start) {
                 break;
@@ -505,12 +529,6 @@ fn shell(words: &str) -> Command {
     let mut command = Command::new(words.next().unwrap_or("/bin/sh"));
     command.args(words);
     command
-}
-
-fn usr1(pid: &str) {
-    if let Some(pid) = crate::agent::process::pid_of(pid) {
-        signal(pid, Signal::USR1);
-    }
 }
 
 /// Two agents of one node never act at the same time: the former goes before this one looks around.
@@ -571,12 +589,10 @@ const SWEEPS_MAX: u32 = 20;
 /// KILL for all that carries the cookie or the mark of one of these, until a look finds nothing: the end of a child can
 /// wake a parent that has not had its own yet, and that starts another.
 fn sweep(spool: &Spool, ended: &[(&str, Record)]) {
-    let cookies: Vec<String> = ended.iter().map(|(key, _)| crate::agent::process::cookie(key, &spool.root)).collect();
-    let marks = ended.iter().filter_map(|(_, record)| record.known_mark());
-    let marks: Vec<String> = marks.map(|mark| crate::agent::process::marked(&mark)).collect();
+    let marks: Vec<String> = ended.iter().filter_map(|(_, record)| record.known_mark()).collect();
     for _ in 0..SWEEPS_MAX {
-        let mut found = crate::agent::process::holding("environ", &cookies);
-        found.extend(crate::agent::process::holding("limits", &marks));
+        let mut found = with_cookie(ended.iter().map(|(key, _)| *key), &spool.root);
+        found.extend(with_mark(marks.iter().map(String::as_str)));
         let there = |pid: &i32| stat_of(&pid.to_string()).is_some_and(|stat| stat.lives());
         let mut hit = false;
         for pid in found.into_iter().filter(there) {

@@ -18,6 +18,7 @@ mod prepare;
 mod process;
 mod record;
 mod wake;
+mod watch;
 mod words;
 mod worker;
 
@@ -41,13 +42,14 @@ pub fn called() -> Option<u8> {
             0
         }
         ["agent", "lead", root, epoch, shell, functions, supervisor, setsid, umask] => {
-            let place = place(root, boot(), shell, &format!("{root}/bin/{supervisor}"), umask);
+            let supervisor = format!("{root}/bin/{supervisor}");
+            let place = place(root, boot(), [shell, &supervisor, umask, setsid]);
             let functions = format!("{root}/bin/{functions}");
             let epoch = epoch.parse().ok()?;
-            u8::try_from(lead::lead(Given { place, epoch, functions, setsid: (*setsid).to_owned() })).unwrap_or(1)
+            u8::try_from(lead::lead(Given { place, epoch, functions })).unwrap_or(1)
         }
-        ["agent", "worker", root, boot, shell, supervisor, umask] => {
-            let place = place(root, (*boot).to_owned(), shell, supervisor, umask);
+        ["agent", "worker", root, boot, shell, supervisor, umask, setsid] => {
+            let place = place(root, (*boot).to_owned(), [shell, supervisor, umask, setsid]);
             u8::from(worker::work(place).is_err())
         }
         _ => return None,
@@ -55,13 +57,9 @@ pub fn called() -> Option<u8> {
     Some(code)
 }
 
-fn place(root: &str, boot: String, shell: &str, supervisor: &str, umask: &str) -> Place {
-    Place {
-        spool: Spool { root: root.to_owned(), boot },
-        shell: shell.to_owned(),
-        supervisor: supervisor.to_owned(),
-        umask: umask.to_owned(),
-    }
+fn place(root: &str, boot: String, words: [&str; 4]) -> Place {
+    let [shell, supervisor, umask, setsid] = words.map(str::to_owned);
+    Place { spool: Spool { root: root.to_owned(), boot }, shell, supervisor, umask, setsid }
 }
 
 /// Returns the word that is another after each boot: the time at which the machine came up where the kernel gives no id.

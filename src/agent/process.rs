@@ -1,7 +1,9 @@
 //! Processes by identity: a number counts only with the time at which its process began. The rules are those of
 //! `spool.sh`, function by function.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Bound;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -60,12 +62,41 @@ pub fn signal(pid: i32, signal: Signal) -> bool {
     Pid::from_raw(pid).filter(|_| pid > 1).is_some_and(|pid| kill_process(pid, signal).is_ok())
 }
 
-/// Returns the processes whose file below `/proc/PID` holds one of these texts, ourselves left out.
-pub fn holding(file: &str, texts: &[String]) -> Vec<i32> {
+/// How the words in `/proc/PID/environ` begin that name a process of ours, and those in `/proc/PID/limits`.
+const COOKIE: &str = "OSTLER_RANK=";
+const MARK: &str = "Max file locks            ";
+
+/// Returns the words in `/proc/PID/environ` of a process of this key.
+fn cookie(key: &str, root: &str) -> Vec<u8> {
+    format!("{COOKIE}{key}:{root}:").into_bytes()
+}
+
+/// Returns the words in `/proc/PID/limits` of a process with this mark.
+fn marked(mark: &str) -> Vec<u8> {
+    format!("{MARK}{mark} ").into_bytes()
+}
+
+/// Returns the processes that carry the cookie of one of these keys of a spool, ourselves left out.
+pub fn with_cookie<'a>(keys: impl IntoIterator<Item = &'a str>, root: &str) -> Vec<i32> {
+    holding("environ", COOKIE, keys.into_iter().map(|key| cookie(key, root)).collect())
+}
+
+/// Returns the processes that have one of these marks, ourselves left out.
+pub fn with_mark<'a>(marks: impl IntoIterator<Item = &'a str>) -> Vec<i32> {
+    holding("limits", MARK, marks.into_iter().map(marked).collect())
+}
+
+/// Returns the processes whose file below `/proc/PID` holds one of these texts, which all begin alike and of which none begins
+/// another: each file is searched once, however many they are.
+fn holding(file: &str, begin: &str, texts: BTreeSet<Vec<u8>>) -> Vec<i32> {
     if texts.is_empty() {
         return Vec::new();
     }
-    let finders: Vec<_> = texts.iter().map(|text| memchr::memmem::Finder::new(text.as_bytes())).collect();
+    let begin = memchr::memmem::Finder::new(begin.as_bytes());
+    let is_text = |bytes: &[u8]| {
+        let before = texts.range::<[u8], _>((Bound::Unbounded, Bound::Included(bytes))).next_back();
+        before.is_some_and(|text| bytes.starts_with(text))
+    };
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(pid_of) else { continue };
@@ -73,21 +104,11 @@ pub fn holding(file: &str, texts: &[String]) -> Vec<i32> {
             continue;
         }
         let Ok(bytes) = fs::read(format!("/proc/{pid}/{file}")) else { continue };
-        if finders.iter().any(|finder| finder.find(&bytes).is_some()) {
+        if begin.find_iter(&bytes).any(|at| is_text(&bytes[at..])) {
             found.push(pid);
         }
     }
     found
-}
-
-/// Returns the words in `/proc/PID/environ` of a process of this key.
-pub fn cookie(key: &str, root: &str) -> String {
-    format!("OSTLER_RANK={key}:{root}:")
-}
-
-/// Returns the words in `/proc/PID/limits` of a process with this mark.
-pub fn marked(mark: &str) -> String {
-    format!("Max file locks            {mark} ")
 }
 
 /// Returns the mark of a process that a shell started: `mark_of` in `spool.sh`.
@@ -106,6 +127,27 @@ mod tests {
             assert_eq!(pid_of(word), None, "{word:?}");
         }
         assert_eq!(pid_of("4194304"), Some(4_194_304));
+    }
+
+    #[test]
+    fn whose_cookie_it_is() {
+        let mut child =
+            std::process::Command::new("sleep").arg("100").env("OSTLER_RANK", "12.1.m0:/spool:").spawn().unwrap();
+        let me = i32::try_from(child.id()).unwrap();
+        let found = |keys: &[&str], root: &str| with_cookie(keys.iter().copied(), root).contains(&me);
+        // Once it is the program, and no more ourselves.
+        while !found(&["12.1.m0"], "/spool") {
+            std::thread::yield_now();
+        }
+        let said = [
+            found(&["1.1.m0", "12.1.m0", "13.1.m0"], "/spool"),
+            found(&["12.1.m0"], "/spoo"),
+            found(&["2.1.m0", "12.1.m", "12.1.m00", "12.1.m1"], "/spool"),
+            found(&[], "/spool"),
+        ];
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(said, [true, false, false, false]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::agent::process::{alive, cookie, holding, mark_of, marked, stat_of};
+use crate::agent::process::{alive, mark_of, stat_of, with_cookie, with_mark};
 
 /// A node's spool under this boot.
 #[derive(Clone, Debug)]
@@ -138,6 +138,11 @@ impl Spool {
         true
     }
 
+    /// Why a lock that nobody has could not be taken.
+    pub fn no_lock(&self) -> String {
+        format!("the lock could not be taken: no room or no right to write in {}/jobs", self.root)
+    }
+
     /// Opens a record for more lines; it is never made anew.
     pub fn open(&self, key: &str) -> io::Result<File> {
         OpenOptions::new().append(true).open(self.job(key))
@@ -159,13 +164,13 @@ impl Spool {
 
     /// Returns the processes that carry the cookie of a key, or else its mark; its supervisor has that for a moment.
     pub fn cookie_pids(&self, key: &str, record: &Record) -> Vec<i32> {
-        let found = holding("environ", &[cookie(key, &self.root)]);
+        let found = with_cookie([key], &self.root);
         if !found.is_empty() {
             return found;
         }
         let Some(mark) = record.known_mark() else { return found };
         let supervisor = record.supervisor.0.as_str();
-        let mut found = holding("limits", &[marked(&mark)]);
+        let mut found = with_mark([mark.as_str()]);
         found.retain(|pid| {
             let pid = pid.to_string();
             pid != supervisor && stat_of(&pid).is_some_and(|stat| stat.lives())

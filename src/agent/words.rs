@@ -230,7 +230,15 @@ mod tests {
         let (limit, grace) = (Millis(1000), Millis(30_000));
         order::text(
             3,
-            &Order::Start { effect: EffectId(1), key, boot: BootId("b".into()), limit, grace, launch: Box::new(launch) },
+            &Order::Start {
+                effect: EffectId(1),
+                key,
+                boot: BootId("b".into()),
+                limit,
+                grace,
+                launch: Box::new(launch),
+                after: None,
+            },
         )
     }
 

@@ -17,16 +17,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode, access};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::agent::direct::direct;
+use crate::agent::pool::Who;
 use crate::agent::prepare::{Streams, prepare, said};
 use crate::agent::process::stat_of;
 use crate::agent::record::{NO_MARK, Spool, read};
 use crate::agent::wake::Waker;
+use crate::agent::watch::Watch;
 use crate::agent::words::{Commands, LaunchText};
+use crate::model::launch::START_UP;
 
 /// What a worker and the agent that starts it have in common.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct Place {
     pub supervisor: String,
     /// The mask that the login has, in octal.
     pub umask: String,
+    /// The program that starts another in a session of its own; empty where there is none.
+    pub setsid: String,
 }
 
 /// How long it waits for room for an exit record: a day of seconds.
@@ -68,7 +73,11 @@ pub fn work(place: Place) -> io::Result<()> {
     rustix::process::setsid()?;
     let mask = u32::from_str_radix(&place.umask, 8).unwrap_or(0o077);
     rustix::process::umask(Mode::from_raw_mode(mask));
+    let pid = std::process::id().to_string();
+    let start = stat_of(&pid).map_or_else(|| "0".to_owned(), |stat| stat.start);
     let mut worker = Worker {
+        who: (pid, start),
+        watch: Watch::new(place.clone()),
         place,
         waker: Waker::default(),
         memory: memory_group(),
@@ -84,9 +93,13 @@ pub fn work(place: Place) -> io::Result<()> {
             return Ok(());
         }
         for command in commands.feed(&buffer[..got]).map_err(io::Error::other)? {
-            let [name, key, launch, secrets, end] = command.as_slice() else { continue };
-            if name == "run" && end == "." {
-                worker.run(key, launch, secrets);
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            match words.as_slice() {
+                ["run", key, launch, secrets, "."] => worker.run(key, launch, secrets),
+                ["next", key, epoch, limit, grace, launch, secrets, "."] => {
+                    worker.next(key, epoch, (limit, grace), launch, secrets);
+                }
+                _ => {}
             }
             if worker.full {
                 return Ok(());
@@ -97,6 +110,8 @@ pub fn work(place: Place) -> io::Result<()> {
 
 struct Worker {
     place: Place,
+    who: Who,
+    watch: Watch,
     waker: Waker,
     /// The file in which the kernel counts whom it kills for want of memory in our group.
     memory: Option<String>,
@@ -119,6 +134,25 @@ enum Outcome {
 }
 
 impl Worker {
+    /// Runs what was sent ahead: it takes the start lock itself, now that its turn has come, unless that was taken meanwhile.
+    fn next(&mut self, key: &str, epoch: &str, times: (&str, &str), launch: &str, secrets: &str) {
+        // Late by less than one second, never early.
+        let due = times.0.parse().map_or(u64::MAX, |limit: u64| uptime() + limit + 1);
+        let Place { spool, .. } = &self.place;
+        let own = format!("own {epoch} {} {due} {} end\nsup {} {} end", spool.boot, times.1, self.who.0, self.who.1);
+        if !spool.lock(key, &own) {
+            key.clone_into(&mut self.key);
+            // Whoever has it tells of it; without room nobody has.
+            return match spool.job(key).exists() || spool.done(key).exists() {
+                true => self.free(),
+                false => self.tell(&format!("R {key} {}", spool.no_lock())),
+            };
+        }
+        // Without a watch it is started all the same; the next ping of an agent sees to one.
+        let _ = self.watch.glance(due);
+        self.run(key, launch, secrets);
+    }
+
     fn run(&mut self, key: &str, launch: &str, secrets: &str) {
         key.clone_into(&mut self.key);
         self.torn = false;
@@ -225,10 +259,11 @@ impl Worker {
         let env = self.environment(launch);
         let value = |name: &str| env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let sets_up = self.sets_up();
+        let line = without_start_up(launch, value("HOME"));
         let guarded = env.iter().any(|(name, _)| name.starts_with("BASH") || name == "ENV" || name == "SHELLOPTS");
         if !sets_up && !guarded {
             let workdir = Path::new(&launch.workdir);
-            if let Some(found) = direct(&launch.shell, &launch.command, workdir, value("PATH")) {
+            if let Some(found) = direct(&launch.shell, line, workdir, value("PATH")) {
                 let mut command = Command::new(&found.program);
                 command.arg0(&found.words[0]).args(&found.words[1..]);
                 let started = start(&mut command, launch, streams, &env, true);
@@ -242,7 +277,7 @@ impl Worker {
         if sets_up {
             command.args(["-c", UNMARKED, &launch.shell]);
         }
-        command.args(["-c", &launch.command]);
+        command.args(["-c", line]);
         start(&mut command, launch, streams, &env, false)
     }
 
@@ -362,6 +397,13 @@ fn start(
     command.current_dir(&launch.workdir).stdin(Stdio::null());
     command.stdout(streams.out.try_clone()?).stderr(streams.err.try_clone()?);
     command.process_group(0).spawn()
+}
+
+/// Returns a command line without the lines that read `~/.bashrc`, where there is none to read.
+fn without_start_up<'a>(launch: &'a LaunchText, home: Option<&str>) -> &'a str {
+    let rest = launch.command.strip_prefix(START_UP[0]).and_then(|rest| rest.strip_prefix(START_UP[1]));
+    let reads = home.is_none_or(|home| access(Path::new(home).join(".bashrc"), Access::READ_OK).is_ok());
+    rest.filter(|_| !reads).unwrap_or(&launch.command)
 }
 
 /// Does something under a limit on file locks, which nothing has meant since Linux 2.4.25.

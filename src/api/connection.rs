@@ -13,9 +13,9 @@ use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::embedded::{Embedded, NotTaken};
-use super::wire::{ANSWER_BYTES_MAX, Merged, ToClient, ToServer, decode, encode, update_parts};
+use super::wire::{ANSWER_BYTES_MAX, LogBytes, Merged, ToClient, ToServer, decode, encode, encode_piece, update_parts};
 use crate::model::fault::Fault;
-use crate::model::request::{FileRef, From, Reply};
+use crate::model::request::{FileRef, From, LogDelta, Reply};
 use crate::model::task::{NEWS_WAITING_MAX, Task};
 
 /// How many requests of one client may be under way: a command that waits for a thousand jobs.
@@ -32,6 +32,7 @@ const PIECES_WAITING_MAX: usize = 4;
 struct Out {
     replies: mpsc::Sender<Bytes>,
     pieces: mpsc::Sender<Bytes>,
+    logs: LogBytes,
 }
 
 impl Out {
@@ -54,7 +55,11 @@ impl Out {
 
     /// Sends a piece of a stream; says whether the client is still there.
     async fn piece(&self, frame: ToClient) -> bool {
-        match encode("update", &frame, ANSWER_BYTES_MAX) {
+        let encoded = match (&frame, self.logs) {
+            (ToClient::Delta { id, delta: LogDelta::Appended(piece) }, LogBytes::Raw) => Ok(encode_piece(*id, piece)),
+            (_, LogBytes::Raw | LogBytes::Json) => encode("update", &frame, ANSWER_BYTES_MAX),
+        };
+        match encoded {
             Ok(frame) => self.pieces.send(frame).await.is_ok(),
             Err(fault) => {
                 tracing::error!(%fault, "a piece of a stream was left out");
@@ -78,11 +83,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn start(core: Embedded, writer: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>) -> Self {
+    pub(super) fn start(core: Embedded, writer: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>, logs: LogBytes) -> Self {
         let (replies, replies_out) = mpsc::channel(REPLIES_WAITING_MAX);
         let (pieces, pieces_out) = mpsc::channel(PIECES_WAITING_MAX);
         let writing = AbortOnDropHandle::new(tokio::spawn(write(writer, replies_out, pieces_out)));
-        let out = Out { replies, pieces };
+        let out = Out { replies, pieces, logs };
         Self {
             core,
             out,

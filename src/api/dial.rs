@@ -13,7 +13,9 @@ use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::server::same_user;
-use super::wire::{ANSWER_BYTES_MAX, ClientHello, PROTOCOL, REQUEST_BYTES_MAX, ServerHello, codec, decode, encode};
+use super::wire::{
+    ANSWER_BYTES_MAX, ClientHello, LogBytes, PROTOCOL, REQUEST_BYTES_MAX, ServerHello, codec, decode, encode,
+};
 use crate::model::fault::Fault;
 
 /// How long a host may take for its hello.
@@ -54,7 +56,8 @@ impl Wire {
         let (read, write) = stream.into_split();
         let mut reader = FramedRead::new(read, codec(ANSWER_BYTES_MAX));
         let mut writer = FramedWrite::new(write, codec(REQUEST_BYTES_MAX));
-        let ours = ClientHello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), stop };
+        let ours =
+            ClientHello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), stop, logs: LogBytes::Raw };
         let ours = encode("hello", &ours, REQUEST_BYTES_MAX).map_err(Unconnected::Fault)?;
         let hello = async {
             writer.send(ours).await.ok()?;

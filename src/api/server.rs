@@ -169,7 +169,7 @@ async fn serve(stream: UnixStream, host: Host) {
         return;
     }
     if theirs.protocol == PROTOCOL {
-        Connection::start(host.core, writer).run(reader, host.leave, LEAVE_WAIT).await;
+        Connection::start(host.core, writer, theirs.logs).run(reader, host.leave, LEAVE_WAIT).await;
     }
     drop(seat);
 }

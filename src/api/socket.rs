@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub use super::dial::Unconnected;
 use super::dial::{FRAMES_WAITING_MAX, Wire};
 use super::stream::{Feed, NewsQueue, Pieces};
-use super::wire::{Merged, REQUEST_BYTES_MAX, ServerHello, ToClient, ToServer, decode, encode};
+use super::wire::{Merged, REQUEST_BYTES_MAX, ServerHello, ToClient, ToServer, decode_answer, encode};
 use crate::model::fault::Fault;
 use crate::model::request::{FileRef, From, LogDelta, Reply, Request, Submit};
 use crate::model::snapshot::Update;
@@ -144,6 +144,7 @@ fn repeatable(request: &Request) -> bool {
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
         | Request::ListJobs(_)
+        | Request::TabulateJobs { .. }
         | Request::ListAll { .. }
         | Request::ReadFile(_)
         | Request::SearchFile(_)
@@ -286,7 +287,7 @@ impl Link {
         loop {
             tokio::select! {
                 frame = wire.reader.next() => match frame {
-                    Some(Ok(frame)) => match decode(&frame) {
+                    Some(Ok(frame)) => match decode_answer(&frame) {
                         Ok(frame) => self.hear(frame),
                         Err(fault) => {
                             tracing::warn!(%fault, "the host speaks nonsense");

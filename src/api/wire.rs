@@ -3,6 +3,9 @@
 //!
 //! Decision (2026-11): JSON frames of our own and not tarpc or JSON-RPC over HTTP: 47 µs a round trip, readable with
 //! `socat`, no dependency beyond tokio-util; streams and hand-over need a protocol of our own anyway.
+//!
+//! Decision (2026-11): the bytes of a log go as they are, behind a head of fixed length, to a client whose hello says that it
+//! takes them so: as base64 in JSON they are copied and looked through five times, which is more than the node spends on them.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -11,7 +14,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, Seq};
-use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::request::{FileRef, From, LogDelta, Reply, Request, Window};
 use crate::model::snapshot::{Change, Update};
 use crate::model::task::{Task, TaskNews};
 use crate::model::units::{Bytes as Size, UnixMillis};
@@ -37,6 +40,20 @@ pub struct ClientHello {
     /// Asks the host to stop in order. In the hello, so that a client of any protocol can ask it.
     #[serde(default)]
     pub stop: bool,
+    /// How the client takes the bytes of logs.
+    #[serde(default)]
+    pub logs: LogBytes,
+}
+
+/// How the bytes of logs go to a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogBytes {
+    /// In JSON like everything else, as base64.
+    #[default]
+    Json,
+    /// As they are: [`encode_piece`].
+    Raw,
 }
 
 /// The first frame of the server.
@@ -113,6 +130,39 @@ pub fn encode<T: Serialize>(what: &'static str, frame: &T, max: usize) -> Result
         return Err(Fault::user(format!("the {what} has {size}, the limit is {limit}")).hint("ask for less at a time"));
     }
     Ok(Bytes::from(bytes))
+}
+
+/// The first byte of a frame whose rest is no JSON, which begins with none of the control characters.
+const RAW: u8 = 0;
+/// What stands before the bytes of a log: [`RAW`], then the stream's number, the offset, the size and the inode of the file, each
+/// of 8 bytes, the lowest first.
+const RAW_HEAD: usize = 1 + 4 * 8;
+
+/// Writes a piece of a log as it is.
+pub fn encode_piece(id: u64, piece: &Window) -> Bytes {
+    let mut frame = Vec::with_capacity(RAW_HEAD + piece.bytes.len());
+    frame.push(RAW);
+    [id, piece.offset, piece.size, piece.inode].iter().for_each(|number| frame.extend(number.to_le_bytes()));
+    frame.extend_from_slice(&piece.bytes);
+    Bytes::from(frame)
+}
+
+/// Reads a frame of the server, whether it is JSON or a piece of a log.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_answer(bytes: &[u8]) -> Result<ToClient, Fault> {
+    if bytes.first() != Some(&RAW) {
+        return decode(bytes);
+    }
+    let number = |at: usize| {
+        let place = 1 + 8 * at;
+        let bytes = bytes.get(place..place + 8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u64::from_le_bytes).ok_or_else(|| Fault::internal("a piece of a log is cut off"))
+    };
+    let (id, offset, size, inode) = (number(0)?, number(1)?, number(2)?, number(3)?);
+    let window = Window { offset, bytes: bytes.get(RAW_HEAD..).unwrap_or_default().to_vec(), size, inode };
+    Ok(ToClient::Delta { id, delta: LogDelta::Appended(window) })
 }
 
 /// Reads a frame.
@@ -219,6 +269,22 @@ mod tests {
         merged.add(&update(5, false, vec![gone(9)]));
         assert_eq!(merged.take().unwrap(), update(5, true, vec![]));
         assert!(merged.is_empty());
+    }
+
+    #[test]
+    fn bytes_of_a_log_go_as_they_are() {
+        for bytes in [Vec::new(), b"{\"a\": 1}\n".to_vec(), (0..=255).collect()] {
+            let window = Window { offset: 7 << 40, bytes, size: u64::MAX, inode: 3 };
+            let frame = encode_piece(9, &window);
+            assert_eq!(frame.len(), RAW_HEAD + window.bytes.len());
+            match decode_answer(&frame).unwrap() {
+                ToClient::Delta { id: 9, delta: LogDelta::Appended(back) } => assert_eq!(back, window),
+                other => panic!("{other:?}"),
+            }
+        }
+        let json = encode("answer", &ToClient::Ended { id: 4 }, 100).unwrap();
+        assert!(matches!(decode_answer(&json), Ok(ToClient::Ended { id: 4 })));
+        assert!(decode_answer(&[RAW, 1, 2]).is_err() && decode_answer(&[]).is_err());
     }
 
     #[test]

@@ -6,10 +6,12 @@ use super::changes::Changes;
 use super::failure::Failure;
 use super::leave::NoWait;
 use super::objects::job as object;
+use super::output::Listing;
 use super::select;
 use super::session::{Session, unexpected};
 use super::{file, job_acts, job_create, job_diff, job_node, job_plan, job_wait, logs, names, site_look};
-use crate::model::request::{JobAct, JobQuery, Reply, Request};
+use crate::model::job_column::{JobColumn, JobTable};
+use crate::model::request::{JobAct, JobQuery, PAGE_MAX, Reply, Request};
 use crate::model::spec::Priority;
 use crate::model::units::Millis;
 
@@ -215,7 +217,22 @@ async fn list(session: &Session, list: List) -> Result<i32, Failure> {
     let mut left = list.limit.unwrap_or(usize::MAX);
     if picks.is_empty() {
         let cluster = session.context.cluster.clone();
-        let query = JobQuery { cluster, states, sweep: list.sweep, newest_first: list.newest, ..session.query() };
+        let limit = u32::try_from(left).unwrap_or(u32::MAX).min(PAGE_MAX);
+        let query = JobQuery { cluster, states, sweep: list.sweep, newest_first: list.newest, limit, ..session.query() };
+        if writer.wanted().is_some() {
+            let columns = |writer: &Listing| {
+                writer.wanted().unwrap_or_default().into_iter().filter_map(|at| JobColumn::ALL.get(at).copied()).collect()
+            };
+            let page = |writer: &mut Listing, table: JobTable| {
+                let count = table.count.min(left);
+                left -= count;
+                writer.cells(count, &table.columns)?;
+                Ok(left > 0)
+            };
+            select::tables(&core, query, &mut writer, columns, page).await?;
+            writer.end()?;
+            return Ok(0);
+        }
         select::pages(&core, query, |jobs| {
             let rows: Vec<_> = jobs.iter().take(left).map(|view| object::row(view)).collect();
             left -= rows.len();

@@ -219,6 +219,7 @@ async fn send(core: &Core, submit: Submit) -> Result<Vec<crate::model::ids::JobI
             Err(Fault::internal("the core accepted the job and names none").into())
         }
         Some(Reply::Submitted(jobs)) => Ok(jobs.iter().map(|job| job.id).collect()),
+        Some(Reply::SubmittedArray { jobs, .. }) => Ok(jobs),
         Some(other) => Err(unexpected(&other)),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::session::{Core, Session, unexpected};
 use crate::model::fault::Fault;
+use crate::model::job_column::{JobColumn, JobTable};
 use crate::model::request::{JobQuery, JobRef, JobView, PAGE_MAX, Reply, Request};
 use crate::model::state::ExecutionState;
 
@@ -152,6 +153,43 @@ pub async fn pages(
         if !each(jobs)? || last {
             return Ok(());
         }
+    }
+}
+
+/// Gives every page of a query to `each`, with the columns alone that `wanted` names before each page, until `each` says that it
+/// is enough. While a page is being dealt with, the core makes the next one.
+///
+/// # Errors
+/// The core's refusal, or that of `each`.
+pub async fn tables<L>(
+    core: &Core,
+    mut query: JobQuery,
+    list: &mut L,
+    wanted: impl Fn(&L) -> Vec<JobColumn>,
+    mut each: impl FnMut(&mut L, JobTable) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let ask = |query: &JobQuery, columns: Vec<JobColumn>| {
+        let (client, request) = (core.client().clone(), Request::TabulateJobs { query: query.clone(), columns });
+        // A task of its own, so that the answer is read and taken apart on another core.
+        tokio::spawn(async move { client.request(request).await })
+    };
+    let mut coming = ask(&query, wanted(list));
+    // The first page decides which columns are shown.
+    let mut first = true;
+    loop {
+        let answer = coming.await.map_err(|e| Fault::internal("the answer was lost").because(&e))?;
+        let table = match answer? {
+            Reply::JobTable(table) => table,
+            other => return Err(unexpected(&other)),
+        };
+        query.after = table.last;
+        let more = table.more && table.count > 0;
+        let early = (more && !first).then(|| ask(&query, wanted(list)));
+        if !each(list, table)? || !more {
+            return Ok(());
+        }
+        coming = early.unwrap_or_else(|| ask(&query, wanted(list)));
+        first = false;
     }
 }
 

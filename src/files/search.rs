@@ -1,13 +1,19 @@
 //! Search for a fixed text in a whole file, on its node: the node reads, only places travel. The file is searched a part
 //! at a time, so that dropping the search ends it on the node too.
 
+use std::time::{Duration, Instant};
+
 use crate::files::talk::Talk;
 use crate::files::{Desk, FileError, FilePath, LinkSource, window};
 
 /// The longest text to search for.
 pub(super) const TEXT_BYTES_MAX: usize = 1024;
-/// How much the node searches at once: some 50 ms, which is how long a dropped search goes on there.
+/// How much the node searches first.
 const PART_BYTES: u64 = 32 * 1024 * 1024;
+/// How much it searches at once when it is fast: a part takes some 8 ms to begin and to end, which shall not be most of it.
+const PART_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// As long as a part takes less than this, the next one is larger. A dropped search goes on there for twice as long at most.
+const PART_TIME: Duration = Duration::from_millis(60);
 /// What is read at once on the node; parts are rounded to it there and cut.
 const BLOCK_BYTES: u64 = 64 * 1024;
 /// How far before a place the begin of its line is looked for, in bytes; a longer line begins there for us.
@@ -43,11 +49,16 @@ impl<L: LinkSource> Desk<L> {
         let size = talk.ask(path, "stat", 0).await?.facts.regular(path)?.size;
         // A text may lie across the end of a part.
         let overlap = text.len() as u64 - 1;
-        let parts = Parts { next: if direction == Direction::Forwards { from } else { from.min(size) }, size, direction };
-        for (start, end) in parts {
+        let next = if direction == Direction::Forwards { from } else { from.min(size) };
+        let mut parts = Parts { next, size, direction, bytes: PART_BYTES };
+        while let Some((start, end)) = parts.next() {
+            let began = Instant::now();
             let limit = if direction == Direction::Forwards { size } else { from.min(size) };
             if let Some(place) = scan(&mut talk, path, text, start, (end + overlap).min(limit), direction).await? {
                 return line_begin(&mut talk, path, place).await.map(Some);
+            }
+            if began.elapsed() < PART_TIME {
+                parts.bytes = (parts.bytes * 2).min(PART_BYTES_MAX);
             }
         }
         Ok(None)
@@ -59,20 +70,20 @@ struct Parts {
     next: u64,
     size: u64,
     direction: Direction,
+    /// How long the next one is.
+    bytes: u64,
 }
 
-impl Iterator for Parts {
-    type Item = (u64, u64);
-
+impl Parts {
     fn next(&mut self) -> Option<(u64, u64)> {
         let at = self.next;
         match self.direction {
             Direction::Forwards => {
-                self.next = at.saturating_add(PART_BYTES).min(self.size);
+                self.next = at.saturating_add(self.bytes).min(self.size);
                 (at < self.size).then_some((at, self.next))
             }
             Direction::Backwards => {
-                self.next = at.saturating_sub(PART_BYTES);
+                self.next = at.saturating_sub(self.bytes);
                 (at > 0).then_some((self.next, at))
             }
         }
@@ -93,7 +104,7 @@ async fn scan(
     };
     let skip = start / BLOCK_BYTES;
     let (count, lead) = (end.div_ceil(BLOCK_BYTES) - skip, start % BLOCK_BYTES + 1);
-    let question = format!("text {text}\nscan {how} {skip} {count} {lead} {}", end - start);
+    let question = format!("text {text}\nscan {how} {skip} {count} {lead} {} {start}", end - start);
     let answer = talk.ask(path, &question, ANSWER_BYTES_MAX).await?;
     answer.facts.regular(path)?;
     let digits: String = answer.bytes.iter().map(|byte| char::from(*byte)).take_while(char::is_ascii_digit).collect();

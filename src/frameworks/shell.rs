@@ -8,25 +8,17 @@
 //! taken over. It has no terminal and no input; one that turns into something else by `exec` leaves no mark behind its
 //! output, and then nothing is taken over.
 
-/// Reads `~/.bashrc`, then the rest of the text. Shells other than bash pass over it, and so does a bash without the file.
-const READ: &str = r#"if [ -n "${BASH_VERSION-}" ] && [ -r ~/.bashrc ]; then
-  . ~/.bashrc </dev/null >/dev/null 2>&1
-"#;
+use crate::model::launch::START_UP;
+
 const READ_WHOLE: &str = r##"  case "$(<~/.bashrc)" in *'$-'* | *PS1*)
     OSTLER_RC="$("$BASH" -i -c 'echo "#ostler#"; export -p' </dev/null 2>/dev/null)"
     case "$OSTLER_RC" in *'#ostler#'*) eval "${OSTLER_RC##*'#ostler#'}" >/dev/null 2>&1 ;; esac
     unset OSTLER_RC ;;
   esac
 "##;
-/// What such a file may change for a person's comfort must not change how a job's command line is read.
-const BACK: &str = r#"  set +eux
-  cd "$AZ_BATCHAI_JOB_TEMP"
-fi
-"#;
-
 /// Returns the lines before a command line.
 pub(super) fn start_up(prepared: bool) -> String {
-    format!("{READ}{}{BACK}", if prepared { READ_WHOLE } else { "" })
+    format!("{}{}{}", START_UP[0], if prepared { READ_WHOLE } else { "" }, START_UP[1])
 }
 
 #[cfg(test)]

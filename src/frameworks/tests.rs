@@ -73,6 +73,7 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         places: Vec::new(),
         ranks: BTreeMap::new(),
         away: None,
+        behind: None,
         after_stop: None,
         created: UnixMillis(0),
         started: None,

@@ -77,6 +77,28 @@ impl NodePlace {
     }
 }
 
+/// The lines before a command line by which a bash reads `~/.bashrc`, in two parts between which more may be read; other shells pass
+/// over them, and so does a bash without the file. What such a file may change for a person's comfort must not change how the
+/// command line is read.
+pub const START_UP: [&str; 2] = [
+    r#"if [ -n "${BASH_VERSION-}" ] && [ -r ~/.bashrc ]; then
+  . ~/.bashrc </dev/null >/dev/null 2>&1
+"#,
+    r#"  set +eux
+  cd "$AZ_BATCHAI_JOB_TEMP"
+fi
+"#,
+];
+
+/// What shells have themselves, or read as part of their language, so that a command line that begins with one of them is run by a
+/// shell. `true` and `false` are left out: the programs of these names do the same.
+pub const NOT_PROGRAMS: &str = "\
+    . : [ alias bg bind break builtin caller case cd chdir command compgen complete compopt continue coproc \
+    declare dirs disown do done echo elif else enable esac eval exec exit export fc fg fi for function \
+    getopts hash help history if in jobs kill let local logout mapfile popd printf pushd pwd read readarray \
+    readonly return select set shift shopt source suspend test then time times trap type typeset ulimit umask \
+    unalias unset until wait while whence print nohup env";
+
 /// One process to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,7 @@
 //! Layer 0: plain data shared by all. No I/O, no async, no clock, no randomness.
 
 pub mod alike;
+pub mod cells;
 pub mod chart;
 pub mod compare;
 pub mod condition;
@@ -9,6 +10,7 @@ pub mod events_file;
 pub mod fault;
 pub mod guard;
 pub mod ids;
+pub mod job_column;
 pub mod kept;
 pub mod launch;
 pub mod metric;

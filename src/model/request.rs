@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::cost::{AtWork, Budget};
 use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, ExperimentId, JobId, NodeId, SweepId};
+use crate::model::job_column::{JobColumn, JobTable};
 use crate::model::metric::JobMetrics;
 use crate::model::plan::JobPlan;
 use crate::model::sample::Sample;
@@ -137,7 +138,7 @@ pub enum Request {
     /// Acts on one node.
     #[serde(rename_all = "camelCase")]
     Node { node: NodeRef, act: NodeAct },
-    /// Submits one job: [`Reply::Submitted`].
+    /// Submits one job: [`Reply::Submitted`], or [`Reply::SubmittedArray`] where its body asks for an array.
     Submit(Box<Submit>),
     /// Submits many at once; all are accepted or none: [`Reply::Submitted`].
     SubmitAll(Vec<Submit>),
@@ -169,6 +170,9 @@ pub enum Request {
     AwaitJob { job: JobRef, timeout: Option<Millis> },
     /// Lists jobs by page, oldest first: [`Reply::Jobs`].
     ListJobs(JobQuery),
+    /// The same of these columns alone, for lists that show no more: [`Reply::JobTable`].
+    #[serde(rename_all = "camelCase")]
+    TabulateJobs { query: JobQuery, columns: Vec<JobColumn> },
     /// What those who place the jobs of a cluster say of their partitions, nodes and queue now: [`Reply::Site`].
     ShowSite(Place),
     /// What they know besides, of jobs and accounts: [`Reply::SiteSaid`].
@@ -731,6 +735,9 @@ pub enum Reply {
     FileServer(Arc<FileServerView>),
     /// The jobs, in the order asked.
     Submitted(Vec<Arc<Job>>),
+    /// The members of an array, which are alike but for their names: the first, and the numbers of all.
+    #[serde(rename_all = "camelCase")]
+    SubmittedArray { first: Arc<Job>, jobs: Vec<JobId> },
     /// To [`Request::PlanJob`].
     Plan(Box<JobPlan>),
     /// To [`Request::CreateSweep`] and [`Request::ShowSweep`].
@@ -742,6 +749,8 @@ pub enum Reply {
     /// A page of jobs; `more` when there are others after it.
     #[serde(rename_all = "camelCase")]
     Jobs { jobs: Vec<Arc<JobView>>, more: bool },
+    /// A page of jobs, by columns.
+    JobTable(JobTable),
     /// Why a job is where it is.
     Why(Why),
     /// Everything but jobs.

@@ -327,6 +327,11 @@ impl<S: Store> Engine<S> {
         &self.snapshot
     }
 
+    /// Says whether the picture holds all ended jobs that there are; once one was left out, it never does again.
+    pub(super) fn shows_all_ended(&self) -> bool {
+        self.ended.len() < ENDED_JOBS_KEPT
+    }
+
     /// Returns the effects that are issued and not answered.
     pub fn outbox(&self) -> &BTreeMap<EffectId, Effect> {
         &self.outbox

@@ -12,6 +12,7 @@ pub mod export;
 pub mod handover;
 pub mod hooks;
 pub mod keep;
+mod listing;
 pub mod locate;
 pub mod look;
 pub mod metrics;

@@ -67,7 +67,7 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
                 None => Done::OutThenFact(Out::Close(*node), Event::NodeReleased { effect: id }),
             }
         }
-        Act::StartRank { node, boot, key, limit } => match launch(engine, *node, *key) {
+        Act::StartRank { node, boot, key, limit, after } => match launch(engine, *node, *key) {
             Err(why) => {
                 Done::Fact(Event::RankGone { key: *key, effect: Some(id), proof: Proof::Refused { why, code: None } })
             }
@@ -75,7 +75,7 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
                 Ok(()) => {
                     let (boot, limit, grace) = (boot.clone(), *limit, engine.settings.kill_grace);
                     let launch = Box::new(launch);
-                    order(engine, *node, Order::Start { effect: id, key: *key, boot, limit, grace, launch })
+                    order(engine, *node, Order::Start { effect: id, key: *key, boot, limit, grace, launch, after: *after })
                 }
                 Err(why) => {
                     let code = secrets::UNAVAILABLE.to_owned();
@@ -83,6 +83,7 @@ pub fn perform<S: Store>(engine: &Engine<S>, effect: &Effect) -> Done {
                 }
             },
         },
+        Act::RecallRank { node, key } => order(engine, *node, Order::Recall { effect: id, key: *key }),
         Act::StopRank { node, key, why, grace } => {
             order(engine, *node, Order::Stop { effect: id, key: *key, why: *why, grace: *grace })
         }

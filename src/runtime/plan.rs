@@ -256,6 +256,7 @@ fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMi
         places: Vec::new(),
         ranks: Default::default(),
         away: None,
+        behind: None,
         after_stop: None,
         created: now,
         started: Some(now),

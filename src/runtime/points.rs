@@ -121,7 +121,7 @@ pub fn due(order: &Order) -> Option<&'static str> {
         Order::Start { .. } => ("start.due", "start.handed"),
         Order::Stop { .. } => ("stop.due", "stop.handed"),
         Order::Ack { .. } => ("ack.due", "ack.handed"),
-        Order::Refuse { .. } | Order::AnswerDaemon { .. } => return None,
+        Order::Recall { .. } | Order::Refuse { .. } | Order::AnswerDaemon { .. } => return None,
     };
     pass(before);
     Some(after)
@@ -143,6 +143,7 @@ fn moments(batch: &Batch) -> impl Iterator<Item = (&'static str, &'static str)> 
         | Act::PrepareNode { .. }
         | Act::KeepLogs { .. }
         | Act::ReleaseNode { .. }
+        | Act::RecallRank { .. }
         | Act::AckGone { .. }
         | Act::AnswerDaemon { .. }
         | Act::SetUpServer { .. }

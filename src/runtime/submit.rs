@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::frameworks;
 use crate::model::fault::Fault;
 use crate::model::ids::{ExperimentId, JobId, WorkspaceId};
-use crate::model::names::{NAME_CHARS_MAX, check_name};
+use crate::model::names::{NAME_CHARS_MAX, check_name, same_name};
 use crate::model::request::{Place, Submit};
 use crate::model::resource_id::ResourceId;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{Indexes, JobSpec, secret};
-use crate::model::state::{ArrayMember, Cluster, Experiment, Job};
+use crate::model::state::{ArrayMember, Cluster, Experiment, Job, Sweep};
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
 use crate::runtime::{depend, handover, resolve, secrets, volumes};
@@ -61,7 +61,16 @@ fn check_all<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>, mut batch: 
         }
     }
     let events = if jobs.is_empty() { Vec::new() } else { vec![Event::JobsSubmitted { jobs }] };
-    Ok(Checked::Do { events, then: After::Jobs(ids) })
+    // Many jobs of one submission are an array.
+    let then = if !many && ids.len() > 1 { After::Array(ids) } else { After::Jobs(ids) };
+    Ok(Checked::Do { events, then })
+}
+
+impl Names {
+    /// Says whether the request itself has given the name away.
+    fn holds(&self, experiment: &Experiment, name: &str) -> bool {
+        self.taken.contains_key(&(experiment.id, name.to_ascii_lowercase()))
+    }
 }
 
 enum One {
@@ -112,6 +121,9 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
         None => vec![(name, None)],
         Some(array) => members_of(&name, array, first).map(|member| (member_name(&member), Some(member))).collect(),
     };
+    // One look says of nearly every array that all its names are free; to look for each is most of what it costs.
+    let crowded =
+        array.is_some() && members.first().map_or(Ok(false), |(_, first)| has_numbered(engine, &experiment, first))?;
     let shape = shape_on(Some(&cluster), &submit.spec);
     let spec = Arc::new(submit.spec);
     let mut token = submit.token;
@@ -119,7 +131,8 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
     for (name, member) in members {
         if member.is_some() {
             check_name(&name).map_err(|why| Fault::user(format!("job: {why}")))?;
-            if is_taken(engine, &experiment, &name, batch)? {
+            let known = crowded && is_taken(engine, &experiment, &name, batch)?;
+            if known || batch.holds(&experiment, &name) {
                 return Err(taken(&name, &experiment).into());
             }
         }
@@ -256,9 +269,20 @@ pub(super) fn shares(sched: &Sched, cluster: &Cluster, spec: &JobSpec) -> bool {
 }
 
 fn is_taken<S: Store>(engine: &Engine<S>, experiment: &Experiment, name: &str, batch: &Names) -> Result<bool, Refusal> {
-    let in_batch = batch.taken.contains_key(&(experiment.id, name.to_ascii_lowercase()));
+    let in_batch = batch.holds(experiment, name);
     let known = engine.job_named(experiment.id, name)?;
     Ok(in_batch || known.is_some_and(|job| !batch.gone.contains(&job.id)))
+}
+
+/// Says whether any job, or member of a sweep that has not come up, may be called as a member of this array is.
+fn has_numbered<S: Store>(
+    engine: &Engine<S>,
+    experiment: &Experiment,
+    member: &Option<ArrayMember>,
+) -> Result<bool, Refusal> {
+    let Some(member) = member else { return Ok(false) };
+    let of_name = |sweep: &Arc<Sweep>| sweep.experiment == experiment.id && same_name(&sweep.name, &member.name);
+    Ok(engine.sched.sweeps().values().any(of_name) || engine.numbered_job(experiment.id, &member.name)?.is_some())
 }
 
 /// Returns the first free `run-N`, counting on from the number of jobs of the experiment.

@@ -1,17 +1,15 @@
 //! From requests to events: what can be refused is refused here, against the state as it is, so that the core never has to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::cost::AtWork;
 use crate::model::fault::{Fault, FaultCode};
-use crate::model::ids::{JobId, NodeId, SweepId, WorkspaceId};
+use crate::model::ids::{JobId, NodeId, WorkspaceId};
 use crate::model::names::check_name;
 use crate::model::nearest::nearest;
 use crate::model::node_class;
-use crate::model::request::{
-    GpuRule, JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit, SweepRef,
-};
+use crate::model::request::{GpuRule, JobAct, JobRef, JobView, NodeAct, Place, Reply, Request, Scale, Status, Submit};
 use crate::model::resource_id::{Child, ResourceId};
 use crate::model::site::SiteAct;
 use crate::model::site_ask::SiteAsk;
@@ -24,11 +22,11 @@ use crate::model::units::{Millis, NodeCount, UnixMillis};
 use crate::providers;
 use crate::runtime::engine::{Engine, FileWork};
 use crate::runtime::{
-    depend, handover, locate, perform, places, plan, pools, provide, resolve, secrets, site_acts, submit, sweeps, usage,
-    views, volumes,
+    depend, handover, listing, locate, perform, places, plan, pools, provide, resolve, secrets, site_acts, submit, sweeps,
+    usage, views, volumes,
 };
 use crate::sched::Event;
-use crate::store::{JobPage, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// What a request comes to.
 pub enum Checked {
@@ -72,6 +70,8 @@ pub enum After {
     NewSweep,
     /// These jobs; `None` stands for the next of the new ones.
     Jobs(Vec<Option<JobId>>),
+    /// These members of one array, likewise.
+    Array(Vec<Option<JobId>>),
 }
 
 /// An answer that can be given once the turn is committed.
@@ -82,6 +82,8 @@ pub enum Then {
     Row(RowKey),
     /// These jobs as they are then.
     Jobs(Vec<JobId>),
+    /// The first of these jobs as it is then, and the numbers of all.
+    Array(Vec<JobId>),
 }
 
 /// Why a request comes to nothing.
@@ -116,17 +118,8 @@ impl After {
             Self::NewGroup => Then::Row(RowKey::Group(last.group)),
             Self::NewSweep => Then::Row(RowKey::Sweep(last.sweep)),
             Self::NewFileServer => Then::Row(RowKey::FileServer(last.file_server)),
-            Self::Jobs(jobs) => {
-                let new = jobs.iter().filter(|job| job.is_none()).count() as u64;
-                let mut next = last.job.0 - new;
-                let ids = jobs.into_iter().map(|job| {
-                    job.unwrap_or_else(|| {
-                        next += 1;
-                        JobId(next)
-                    })
-                });
-                Then::Jobs(ids.collect())
-            }
+            Self::Jobs(jobs) => Then::Jobs(numbered(jobs, last.job)),
+            Self::Array(jobs) => Then::Array(numbered(jobs, last.job)),
         }
     }
 }
@@ -152,8 +145,26 @@ impl Then {
                 Ok(None) => Reply::Refused(Fault::internal("a job that was just submitted is gone")),
                 Err(error) => Reply::Refused(error.into()),
             },
+            Self::Array(jobs) => match jobs.first().map(|id| engine.job(*id)).transpose().map(Option::flatten) {
+                Ok(Some(first)) => Reply::SubmittedArray { first, jobs },
+                Ok(None) => Reply::Refused(Fault::internal("an array that was just submitted is gone")),
+                Err(error) => Reply::Refused(error.into()),
+            },
         }
     }
+}
+
+/// Gives the new ones among some jobs the numbers that they were given, up to the last one.
+fn numbered(jobs: Vec<Option<JobId>>, last: JobId) -> Vec<JobId> {
+    let new = jobs.iter().filter(|job| job.is_none()).count() as u64;
+    let mut next = last.0 - new;
+    let number = |job: Option<JobId>| {
+        job.unwrap_or_else(|| {
+            next += 1;
+            JobId(next)
+        })
+    };
+    jobs.into_iter().map(number).collect()
 }
 
 /// Checks a request against the state as it is.
@@ -244,7 +255,8 @@ pub fn check<S: Store>(engine: &mut Engine<S>, now: UnixMillis, request: Request
             }
             Ok(Checked::Await { job: job.id, until: timeout.map(|span| now + span) })
         }
-        Request::ListJobs(query) => list_jobs(engine, now, &query),
+        Request::ListJobs(query) => listing::jobs(engine, now, &query),
+        Request::TabulateJobs { query, columns } => listing::table(engine, now, &query, &columns),
         Request::ListAll { workspace } => list_all(engine, now, workspace.as_deref()),
         Request::ReadFile(window) => {
             let located = locate::file(engine, &window.file)?;
@@ -697,6 +709,12 @@ fn act_on<S: Store>(
             let node = site_acts::door(&engine.sched, cluster, &engine.up)?;
             Ok(Checked::SiteAct { node, act: site_acts::of_job(job, &act)? })
         }
+        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.behind.is_some() => {
+            let node = job.node_names.first().map_or("its node", String::as_str);
+            Err(Fault::user(format!("job `{name}` is next on {node} and may start any moment"))
+                .hint("ostler job terminate stops it, whether it has started or not")
+                .into())
+        }
         JobAct::Hold => accepted(Event::HoldAsked { job: job.id }),
         JobAct::Release => accepted(Event::ReleaseAsked { job: job.id }),
         JobAct::Priority { priority } => accepted(Event::PriorityAsked { job: job.id, priority }),
@@ -751,109 +769,6 @@ fn why<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef) -> Result<Ch
         starts: None,
     });
     Ok(Checked::Reply(Reply::Why(why)))
-}
-
-fn list_jobs<S: Store>(
-    engine: &Engine<S>,
-    now: UnixMillis,
-    query: &crate::model::request::JobQuery,
-) -> Result<Checked, Refusal> {
-    let experiments = match (&query.workspace, &query.experiment) {
-        (None, None) => None,
-        (workspace, Some(name)) => {
-            let place = Place { workspace: workspace.clone(), name: Some(name.clone()) };
-            Some(vec![resolve::experiment(&engine.sched, &place)?.id])
-        }
-        (Some(workspace), None) => {
-            let workspaces = resolve::workspaces(&engine.sched, Some(workspace))?;
-            let of = |workspace| resolve::experiments_in(&engine.sched, workspace).map(|e| e.id);
-            Some(workspaces.into_iter().flat_map(of).collect())
-        }
-    };
-    let cluster = match &query.cluster {
-        None => None,
-        Some(name) => {
-            let place = Place { workspace: query.workspace.clone(), name: Some(name.clone()) };
-            Some(resolve::cluster(&engine.sched, &place)?.id)
-        }
-    };
-    let limit = match query.limit {
-        0 => crate::model::request::PAGE_MAX,
-        limit => limit.min(crate::model::request::PAGE_MAX),
-    };
-    let (after, newest_first) = (query.after, query.newest_first);
-    let page = JobPage { experiments, cluster, states: query.states.clone(), after, limit, newest_first };
-    let (jobs, more) = listed(engine, &page, query)?;
-    let waiting = jobs.iter().filter(|job| job.state == ExecutionState::Queued).map(|job| job.cluster);
-    let forecasts: BTreeMap<_, _> =
-        waiting.collect::<BTreeSet<_>>().into_iter().map(|cluster| (cluster, engine.sched.forecast(now, cluster))).collect();
-    let jobs = jobs.into_iter().map(|job| {
-        let starts = forecasts.get(&job.cluster).and_then(|times| times.get(&job.id)).copied();
-        Arc::new(JobView { starts, ..views::job(&engine.sched, job) })
-    });
-    let jobs = jobs.collect();
-    Ok(Checked::Reply(Reply::Jobs { jobs, more }))
-}
-
-/// Reads one page of jobs, with members of sweeps that have not come up among them.
-fn listed<S: Store>(
-    engine: &Engine<S>,
-    page: &JobPage,
-    query: &crate::model::request::JobQuery,
-) -> Result<(Vec<Arc<Job>>, bool), Refusal> {
-    let of = match &query.sweep {
-        None => None,
-        Some(name) => {
-            let place = Place { workspace: query.workspace.clone(), name: query.experiment.clone() };
-            let by_id = name.strip_prefix("sweep-").and_then(|number| number.parse().ok()).map(SweepId);
-            let sweep = match by_id.filter(|id| engine.sched.sweeps().contains_key(id)) {
-                Some(id) => SweepRef::Id(id),
-                None => SweepRef::Named { experiment: place, sweep: name.clone() },
-            };
-            Some(sweeps::resolve_sweep(engine, &sweep)?)
-        }
-    };
-    let mut page = page.clone();
-    let limit = page.limit as usize;
-    let experiments = of.as_ref().map(|sweep| vec![sweep.experiment]);
-    page.experiments = experiments.or(page.experiments);
-    let ours = |job: &Arc<Job>| of.as_ref().is_none_or(|sweep| sweep.index_of(job.id).is_some());
-    let mut found: BTreeMap<JobId, Arc<Job>> = BTreeMap::new();
-    let mut beyond = None;
-    loop {
-        let (jobs, more) = engine.store.jobs(&page)?;
-        page.after = jobs.last().map(|job| job.id).or(page.after);
-        found.extend(jobs.into_iter().filter(ours).map(|job| (job.id, job)));
-        if more {
-            beyond = page.after;
-        }
-        if !more || found.len() > limit || of.is_none() {
-            // What comes after the last row that was read belongs to the next page.
-            beyond = beyond.filter(|_| more);
-            break;
-        }
-    }
-    let wanted = sweeps::Wanted {
-        experiments: page.experiments.as_deref(),
-        cluster: page.cluster,
-        after: query.after,
-        limit: limit + 1,
-        newest_first: page.newest_first,
-        states: &page.states,
-    };
-    for job in sweeps::waiting(engine, &wanted).into_iter().filter(ours) {
-        found.entry(job.id).or_insert(job);
-    }
-    let mut jobs: Vec<Arc<Job>> = found.into_values().collect();
-    if page.newest_first {
-        jobs.reverse();
-    }
-    let within = |job: &Arc<Job>| beyond.is_none_or(|last| if page.newest_first { job.id >= last } else { job.id <= last });
-    let all = jobs.len();
-    jobs.retain(within);
-    let more = beyond.is_some() || jobs.len() < all || jobs.len() > limit;
-    jobs.truncate(limit);
-    Ok((jobs, more))
 }
 
 fn list_all<S: Store>(engine: &Engine<S>, now: UnixMillis, workspace: Option<&str>) -> Result<Checked, Refusal> {

@@ -44,21 +44,16 @@ impl Sched {
                 true => job.away = Some(Arc::default()),
                 false => (job.state, job.away) = (ExecutionState::Running, None),
             }
-            job.attempt = attempt;
-            job.nodes = nodes.to_vec();
-            job.node_names = names;
-            job.places = places;
-            job.ranks.clear();
-            job.after_stop = None;
-            job.started = Some(now);
-            job.exit_code = None;
-            job.errors.clear();
+            job.begin(attempt, nodes.to_vec(), names, places, now);
         });
         for node in nodes {
             self.edit_node(*node, |node| {
                 node.holders.insert((id, attempt));
                 node.state = NodeState::Running;
             });
+        }
+        if let Some(cluster) = self.jobs.get(&id).map(|job| job.cluster) {
+            self.turn.fronts.insert((cluster, id));
         }
         if sets_up {
             self.start_each(id, RankRole::Setup);
@@ -122,7 +117,8 @@ impl Sched {
         let boot = self.nodes.get(&node).and_then(|node| node.boot.clone()).unwrap_or_default();
         let key = RankKey { job: id, attempt: job.attempt, rank };
         let limit = if rank.role == RankRole::Cleanup { CLEANUP_LIMIT } else { self.time_left(job) };
-        let effect = self.issue(Act::StartRank { node, boot: boot.clone(), key, limit });
+        let after = self.starts_after(job);
+        let effect = self.issue(Act::StartRank { node, boot: boot.clone(), key, limit, after });
         self.edit_job(id, |job| {
             job.ranks.insert(rank, RankRun { node, boot, state: RankState::Starting { effect }, daemon, stuck: None });
         });
@@ -272,11 +268,17 @@ impl Sched {
         if source == Source::Node {
             self.acknowledge(node, key);
         }
+        let recalled = self.recall_over(node, key);
         self.daemon_ended(key, &proof);
         self.launcher_gone(key, node);
         let Some(job) = self.jobs.get(&key.job) else { return };
         if key.rank.role == RankRole::Cleanup {
             self.cleaned_up(node, &proof);
+        } else if job.after_stop.is_none() && proof == Proof::Fenced && (recalled || job.behind.is_some()) {
+            // As we asked, or because the node could not wait with it: it waits here as it did before.
+            let cluster = job.cluster;
+            self.lose_pace(cluster);
+            self.stop_ranks(key.job, StopWhy::Sibling, AfterStop::RequeuePlanned);
         } else if job.after_stop.is_none() {
             match judge(job, key.rank, self.nodes.get(&node).map(|node| &**node), &was, &proof) {
                 Verdict::GoesOn => {}
@@ -403,7 +405,7 @@ impl Sched {
             job.requeues = 0;
             let delay = job.spec.scheduling.retry.as_ref().map_or(Millis(0), |retry| retry.pause(job.retries));
             let failed = job.errors.first().map(|error| error.message.clone()).unwrap_or_default();
-            job.pause = (delay > Millis(0)).then(|| Pause { until: now + delay, why: PauseWhy::Retry { failed } });
+            job.pause = (delay > Millis(0)).then(|| Box::new(Pause { until: now + delay, why: PauseWhy::Retry { failed } }));
             to_queue(job);
         });
     }
@@ -412,7 +414,11 @@ impl Sched {
     fn conclude(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         let Some(after) = job.after_stop else { return };
-        let (nodes, attempt) = (job.nodes.clone(), job.attempt);
+        let (nodes, attempt, cluster, behind) = (job.nodes.clone(), job.attempt, job.cluster, job.behind);
+        if after == AfterStop::End && behind.is_none() {
+            let job = job.clone();
+            self.keep_pace(&job);
+        }
         match after {
             AfterStop::End => self.end_job(id),
             AfterStop::Requeue => self.edit_job(id, |job| {
@@ -431,6 +437,7 @@ impl Sched {
                 }
             }
         }
+        self.close_gap(cluster, id, behind);
     }
 }
 
@@ -449,6 +456,7 @@ fn tries_again(job: &Job, code: Option<i32>, why: StopWhy) -> bool {
 fn to_queue(job: &mut Job) {
     job.state = ExecutionState::Queued;
     job.away = None;
+    job.behind = None;
     job.after_stop = None;
     job.exit_code = None;
     job.errors.clear();

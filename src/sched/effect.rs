@@ -29,8 +29,18 @@ pub enum Act {
     KeepLogs { node: NodeId },
     /// Give the machine back. Only of a node without holders. → `NodeReleased`.
     ReleaseNode { node: NodeId },
-    /// Start one process. `limit`: what is left of the attempt's time. → `RankStarted` | `RankGone`.
-    StartRank { node: NodeId, boot: BootId, key: RankKey, limit: Millis },
+    /// Start one process, not before another one is over there where there is one to wait for. `limit`: what is left of the
+    /// attempt's time. → `RankStarted` | `RankGone`.
+    StartRank {
+        node: NodeId,
+        boot: BootId,
+        key: RankKey,
+        limit: Millis,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<RankKey>,
+    },
+    /// Make sure that a process never starts, if it has not yet. → `EffectDone`; `RankGone` says before that it was not.
+    RecallRank { node: NodeId, key: RankKey },
     /// End one process, or make sure that it never starts. → `RankGone`.
     StopRank { node: NodeId, key: RankKey, why: StopWhy, grace: Millis },
     /// Tell the node that we have the proof on disk; it may clean up. → `EffectDone`.
@@ -66,6 +76,7 @@ impl Act {
             | Self::KeepLogs { node }
             | Self::ReleaseNode { node }
             | Self::StartRank { node, .. }
+            | Self::RecallRank { node, .. }
             | Self::StopRank { node, .. }
             | Self::AckGone { node, .. }
             | Self::AnswerDaemon { node, .. } => Some(*node),

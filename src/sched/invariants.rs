@@ -119,6 +119,12 @@ impl Sched {
         let live: Vec<_> = job.live_ranks().collect();
         rule!(job.id <= self.counters.job, "ids come from the counters", job);
         rule!(job.away.is_none() || job.shape.handed, "only what is handed over is placed by others", job);
+        if let Some(before) = job.behind {
+            let before = self.jobs.get(&before).filter(|before| before.cluster == job.cluster);
+            let there = before.is_some_and(|before| !before.state.ended() && before.nodes == job.nodes);
+            let waits = matches!(job.state, ExecutionState::Queued | ExecutionState::Terminating);
+            rule!(there && waits, "who is sent ahead waits behind one that is there", job);
+        }
         match job.course() {
             ExecutionState::Queued => {
                 rule!(live.is_empty() && job.after_stop.is_none(), "I01 a waiting job has no process", job);
@@ -275,6 +281,7 @@ impl Sched {
             | Act::KeepLogs { node }
             | Act::ReleaseNode { node } => of_node(node),
             Act::StartRank { key, .. } => rank(key).is_some_and(|run| run.state == RankState::Starting { effect: id }),
+            Act::RecallRank { node, key } => rank(key).is_some_and(|run| run.node == *node),
             Act::StopRank { node, key, .. } => match rank(key).filter(|run| run.node == *node) {
                 Some(run) => matches!(run.state, RankState::Stopping { effect, .. } if effect == id),
                 None => there(node),

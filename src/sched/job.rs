@@ -37,9 +37,9 @@ impl NewJob {
             since: now,
             held: false,
             dependencies: self.dependencies,
-            pause: begin.map(|until| Pause { until, why: PauseWhy::Begin }),
-            member: self.member,
-            sweep: self.sweep,
+            pause: begin.map(|until| Box::new(Pause { until, why: PauseWhy::Begin })),
+            member: self.member.map(Box::new),
+            sweep: self.sweep.map(Box::new),
             fired: Vec::new(),
             retries: 0,
             stop_at: None,
@@ -51,6 +51,7 @@ impl NewJob {
             places: Vec::new(),
             ranks: Default::default(),
             away: None,
+            behind: None,
             after_stop: None,
             created: now,
             started: None,
@@ -147,6 +148,7 @@ impl Sched {
             job.ended = Some(now);
             job.stop_at = job.stop_at.filter(|_| !guard("job.no-deadline-when-over"));
             job.after_stop = None;
+            job.behind = None;
             job.held = false;
             job.pause = None;
         });

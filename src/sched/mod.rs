@@ -7,6 +7,7 @@
 //! (`place.rs`), the head of the queue is told what it waits for (`explain.rs`).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod ahead;
 mod attempt;
 mod autoscale;
 mod backfill;
@@ -115,6 +116,8 @@ pub struct Sched {
     requeues_allowed: u32,
     /// Answers and facts that fit nothing.
     ignored: u64,
+    /// How fast the jobs of each cluster go; found out anew by each run.
+    paces: BTreeMap<ClusterId, ahead::Pace>,
     /// Steps since all rules were checked on the whole state; debug builds count them.
     unchecked: usize,
     turn: Turn,
@@ -145,6 +148,7 @@ impl Sched {
             timers: Timers::default(),
             stale: BTreeSet::new(),
             ignored: 0,
+            paces: BTreeMap::new(),
             unchecked: 0,
             turn: Turn::default(),
         }
@@ -306,6 +310,7 @@ impl Sched {
             self.lose_sight(id);
         }
         self.close_orphans();
+        self.close_lost_gaps();
         self.try_capacity_again();
         for cluster in self.clusters.keys().copied().collect::<Vec<_>>() {
             self.disturb(cluster);
@@ -335,6 +340,11 @@ impl Sched {
     fn on_done(&mut self, effect: EffectId) {
         match self.outbox.get(effect) {
             Some(Act::AckGone { .. } | Act::AnswerDaemon { .. } | Act::Notify { .. }) => drop(self.close(effect)),
+            Some(Act::RecallRank { key, .. }) => {
+                let job = key.job;
+                self.close(effect);
+                self.time_line(job);
+            }
             Some(
                 Act::AcquireNode { .. }
                 | Act::PrepareNode { .. }

@@ -251,6 +251,9 @@ impl Sched {
             return self.ignore();
         }
         self.edit_node(id, |node| node.drained = drained);
+        if drained {
+            self.recall_on(id);
+        }
         self.disturb_of(id);
     }
 

@@ -75,7 +75,7 @@ impl Sched {
         let Some(node) = self.nodes.get(&id) else { return };
         let (run, boot) = (node.setup.runs.next(), node.boot.clone().unwrap_or_default());
         let key = key_of(id, run);
-        let effect = self.issue(Act::StartRank { node: id, boot: boot.clone(), key, limit: SETUP_LIMIT });
+        let effect = self.issue(Act::StartRank { node: id, boot: boot.clone(), key, limit: SETUP_LIMIT, after: None });
         self.edit_node(id, |node| {
             node.state = NodeState::Preparing;
             node.setup.undoing = false;
@@ -96,7 +96,7 @@ impl Sched {
     pub(super) fn undo_set_up(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         let (run, boot) = (node.setup.runs.next(), node.boot.clone().unwrap_or_default());
-        let start = Act::StartRank { node: id, boot: boot.clone(), key: key_of(id, run), limit: CLEANUP_LIMIT };
+        let start = Act::StartRank { node: id, boot: boot.clone(), key: key_of(id, run), limit: CLEANUP_LIMIT, after: None };
         let effect = self.issue(start);
         self.edit_node(id, |node| {
             node.setup.undoing = true;
@@ -116,6 +116,9 @@ impl Sched {
             node.setup.fault = None;
             node.setup.wanted = wanted;
         });
+        if wanted {
+            self.recall_on(id);
+        }
     }
 
     /// Orders the end of a node's set-up.

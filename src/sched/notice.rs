@@ -26,6 +26,7 @@ impl Sched {
         }
         let (cluster, first) = (node.cluster, node.notice.is_none());
         self.edit_node(id, |node| node.notice = notice);
+        self.recall_on(id);
         if first {
             self.edit_cluster(cluster, |cluster| cluster.noticed = cluster.noticed.saturating_add(1));
         }

@@ -14,6 +14,7 @@ pub(super) struct Outbox {
     of_node: BTreeSet<(NodeId, EffectId)>,
     stops: BTreeMap<(NodeId, RankKey), EffectId>,
     acks: BTreeMap<(NodeId, RankKey), EffectId>,
+    recalls: BTreeMap<(NodeId, RankKey), EffectId>,
 }
 
 impl Outbox {
@@ -27,6 +28,9 @@ impl Outbox {
         }
         if let Act::AckGone { node, key } = &effect.act {
             self.acks.insert((*node, *key), effect.id);
+        }
+        if let Act::RecallRank { node, key } = &effect.act {
+            self.recalls.insert((*node, *key), effect.id);
         }
         self.acts.insert(effect.id, effect.act.clone());
     }
@@ -49,6 +53,9 @@ impl Outbox {
         {
             self.acks.remove(&(*node, *key));
         }
+        if let Act::RecallRank { node, key } = &act {
+            self.recalls.remove(&(*node, *key));
+        }
         Some(act)
     }
 
@@ -70,6 +77,11 @@ impl Outbox {
     /// Says whether a stop of this process on this node is on its way.
     pub(super) fn stops(&self, node: NodeId, key: RankKey) -> bool {
         self.stops.contains_key(&(node, key))
+    }
+
+    /// Returns the recall of this process that is on its way to this node.
+    pub(super) fn recall(&self, node: NodeId, key: RankKey) -> Option<EffectId> {
+        self.recalls.get(&(node, key)).copied()
     }
 
     /// Says whether an acknowledgement for this process is on its way to this node.

@@ -16,11 +16,11 @@ impl Sched {
     /// Starts jobs from the head of the queue on, as long as there is room, and others where that delays nobody.
     pub(super) fn place_all(&mut self, id: ClusterId) {
         loop {
-            let Some(head) = self.next_in_line(id) else { return };
             let Some(cluster) = self.clusters.get(&id) else { return };
             if self.starts_nothing(cluster) {
-                return;
+                return self.recall_all(id);
             }
+            let Some(head) = self.next_in_line(id) else { return };
             let same = cluster.head.as_ref().is_some_and(|shown| shown.job == head);
             if same && !self.stale.contains(&id) {
                 break;
@@ -32,6 +32,7 @@ impl Sched {
             self.fill(id);
             self.preempt(id);
         }
+        self.send_ahead(id);
     }
 
     /// Returns the first job of a cluster's queue.

@@ -90,6 +90,8 @@ pub(super) struct Pool {
     pub(super) waiting: u64,
     /// Jobs that have not ended.
     pub(super) jobs: BTreeSet<JobId>,
+    /// Who was sent ahead behind whom: by the one that is before.
+    pub(super) behind: BTreeMap<JobId, JobId>,
     /// Its nodes.
     pub(super) nodes: BTreeSet<NodeId>,
     /// Those that could be given to a job for itself now.
@@ -234,6 +236,7 @@ pub(super) struct JobKeys {
     pub(super) place: Option<QueuePlace>,
     pub(super) stop_at: Option<UnixMillis>,
     pub(super) going: Option<Attempt>,
+    pub(super) behind: Option<JobId>,
     pub(super) pause: Option<UnixMillis>,
     pub(super) ends: Option<UnixMillis>,
 }
@@ -249,6 +252,7 @@ impl JobKeys {
             place: ready_place(job),
             stop_at: job.stop_at,
             going: going.then_some(job.attempt),
+            behind: job.behind,
             pause: job.pause.as_ref().filter(|_| queued).map(|pause| pause.until),
             ends: ends(job),
         }

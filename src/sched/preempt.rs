@@ -21,7 +21,9 @@ impl Sched {
         if !victims.is_empty() {
             self.disturb(id);
         }
-        for victim in victims {
+        // Whoever is behind one of them would take its place.
+        let behind: Vec<JobId> = victims.iter().flat_map(|victim| self.line_of(id, *victim)).collect();
+        for victim in behind.into_iter().chain(victims) {
             self.stop_attempt(victim, StopWhy::Preempted, AfterStop::RequeuePlanned);
         }
     }

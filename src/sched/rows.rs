@@ -13,7 +13,9 @@ use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
 use crate::model::cost::Use;
 use crate::model::guard::guard;
-use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId};
+use crate::model::ids::{
+    Attempt, ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId,
+};
 use crate::model::snapshot::RowKey;
 use crate::model::state::{
     Cap, Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally,
@@ -32,6 +34,8 @@ pub(super) struct Turn {
     pub(super) dirty: BTreeSet<ClusterId>,
     /// Clusters whose queue changed.
     pub(super) fresh: BTreeSet<ClusterId>,
+    /// Jobs that began on their nodes, behind which others may be sent ahead.
+    pub(super) fronts: BTreeSet<(ClusterId, JobId)>,
     /// Sweeps that may need their next members.
     pub(super) sweeps: BTreeSet<SweepId>,
     /// What became of jobs that others wait for, and are still to be told.
@@ -62,6 +66,9 @@ impl Sched {
             if let Some(pool) = self.pools.get_mut(&keys.cluster) {
                 pool.waiting -= u64::from(keys.queued && guard("pool.waits-no-more"));
                 pool.jobs.remove(&id);
+                if let Some(before) = keys.behind {
+                    pool.behind.remove(&before);
+                }
             }
             if let Some(place) = keys.place.filter(|_| moves) {
                 self.leave(caps, keys.cluster, place);
@@ -80,6 +87,9 @@ impl Sched {
                 let pool = self.pools.entry(keys.cluster).or_default();
                 pool.waiting += u64::from(keys.queued);
                 pool.jobs.insert(id);
+                if let Some(before) = keys.behind {
+                    pool.behind.insert(before, id);
+                }
             }
             if let Some(place) = keys.place.filter(|_| moves) {
                 self.enter(keys.cluster, place);
@@ -204,8 +214,11 @@ impl Sched {
         if before.holders != after.holders {
             // Those that share a node share its price, for as long as they are the same.
             let cost = node.price.over(now.since(node.meter.held_since));
-            let count = i64::try_from(before.holders.len().max(1)).unwrap_or(i64::MAX);
-            bill.extend(before.holders.iter().map(|(job, _)| (*job, Money(cost.0 / count))));
+            // Who was sent ahead has nothing of it yet.
+            let has = |(job, _): &&(JobId, Attempt)| self.jobs.get(job).is_none_or(|job| job.behind.is_none());
+            let share = before.holders.iter().filter(has);
+            let count = i64::try_from(share.clone().count().max(1)).unwrap_or(i64::MAX);
+            bill.extend(share.map(|(job, _)| (*job, Money(cost.0 / count))));
             node.meter.held_since = now;
         }
         self.touch(RowKey::Node(id));
@@ -233,6 +246,9 @@ impl Sched {
         self.key_dependencies(id, &waited, &waits);
         let caps = self.caps_of(id);
         self.key_job(id, &caps, Some(before), Some(after));
+        if after.behind.is_some() {
+            self.time_line(id);
+        }
         if was != is {
             self.count(experiment, Some(was), Some(is));
             if let Some(became) = Became::of(is) {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sched;
 use super::pool::{Standing, standing};
+use crate::model::guard::guard;
 use crate::model::ids::{Attempt, JobId, NodeId};
 use crate::model::launch::GpuShare;
 use crate::model::spec::{Demand, Resources};
@@ -330,20 +331,23 @@ impl Sched {
     pub(super) fn respace(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         let mut slot = Slot::new(node);
+        // Who was sent ahead takes over what another has.
+        let has = |job: &&std::sync::Arc<Job>| job.behind.is_none() || !guard("ahead.has-nothing-yet");
         let space = &mut self.pools.entry(node.cluster).or_default().space;
         if let Some(known) = space.slot(id).filter(|known| known.is_like(&slot)) {
             // Only who has what of it has changed, as when one of a hundred jobs on it ends.
             let holds = |job: &JobId| node.holders.range((*job, Attempt(0))..).next().is_some_and(|(next, _)| next == job);
             let gone: Vec<JobId> = known.shares.keys().filter(|job| !holds(job)).copied().collect();
             let come = node.holders.iter().filter(|(job, _)| !known.shares.contains_key(job));
-            let come: Vec<_> = come.filter_map(|(job, _)| Some((*job, share_of(self.jobs.get(job)?, id)))).collect();
+            let come = come.filter_map(|(job, _)| self.jobs.get(job)).filter(has);
+            let come: Vec<_> = come.map(|job| (job.id, share_of(job, id))).collect();
             space.change(id, |slot| {
                 gone.into_iter().for_each(|job| slot.take_back(job));
                 come.into_iter().for_each(|(job, share)| slot.give(job, share));
             });
             return;
         }
-        for job in node.holders.iter().filter_map(|(job, _)| self.jobs.get(job)) {
+        for job in node.holders.iter().filter_map(|(job, _)| self.jobs.get(job)).filter(has) {
             slot.give(job.id, share_of(job, id));
         }
         space.put(id, slot);

@@ -241,7 +241,7 @@ impl Sched {
         }
         self.edit_sweep(id, |sweep| sweep.held = held);
         for job in self.members_up(id) {
-            if job.state == ExecutionState::Queued && job.held != held {
+            if job.course() == ExecutionState::Queued && job.held != held {
                 self.edit_job(job.id, |job| job.held = held);
             }
         }
@@ -253,7 +253,7 @@ impl Sched {
         }
         self.edit_sweep(id, |sweep| sweep.priority = priority);
         for job in self.members_up(id) {
-            if job.state == ExecutionState::Queued && job.priority != priority {
+            if job.course() == ExecutionState::Queued && job.priority != priority {
                 self.edit_job(job.id, |job| job.priority = priority);
             }
         }

@@ -7,6 +7,7 @@
 //! | cluster | `auto.next` | auto-scale lets nodes go, asks for them again, or minds GPUs that are not used |
 //! | job | `stop_at` | it is terminated |
 //! | job, waiting | `pause` | it may start |
+//! | job, running, others sent ahead behind it | `since` + half a second | they are recalled |
 //! | job on several nodes | the first of its nodes lost + `gang_lost_after` | its attempt is stopped where it can be |
 //! | node, allocating, no effect | `since` + back-off | it is asked for again |
 //! | node, leaving, its release failed | `since` + back-off | it is given back again |
@@ -122,7 +123,7 @@ impl Sched {
     pub(super) fn job_deadline(&self, job: &Job) -> Option<UnixMillis> {
         let gang = self.gang_lost(job).map(|(since, _)| since + self.settings.gang_lost_after);
         let pause = job.pause.as_ref().filter(|_| job.state == ExecutionState::Queued).map(|pause| pause.until);
-        job.stop_at.into_iter().chain(gang).chain(pause).min()
+        job.stop_at.into_iter().chain(gang).chain(pause).chain(self.line_deadline(job)).min()
     }
 
     /// Returns since when a node of a going attempt on several nodes is out of sight, and which.
@@ -182,6 +183,10 @@ impl Sched {
         }
         if job.pause.as_ref().is_some_and(|pause| pause.until <= self.turn.now) {
             return self.edit_job(id, |job| job.pause = None);
+        }
+        if self.line_deadline(job).is_some_and(|at| at <= self.turn.now) {
+            let cluster = job.cluster;
+            return self.recall_line(cluster, id);
         }
         let Some((since, node)) = self.gang_lost(job) else { return };
         let message = format!(

@@ -309,8 +309,10 @@ impl Dispatch {
                 }
             }
             Order::Ack { effect, key } => drop(self.acks.insert(key, effect)),
-            // Launchers have Slurm's own way to their daemons.
-            Order::AnswerDaemon { effect, .. } => drop(self.report(Report::Done { effect }).await),
+            // Launchers have Slurm's own way to their daemons, and nothing is sent ahead to it.
+            Order::AnswerDaemon { effect, .. } | Order::Recall { effect, .. } => {
+                let _ = self.report(Report::Done { effect }).await;
+            }
         }
     }
 

@@ -69,7 +69,11 @@ pub fn folder(root: &str, key: RankKey) -> String {
 /// Says whether an order is one about a job; what else is ordered is the login node's own agent's, as for any node.
 pub fn takes(order: &Order) -> bool {
     let key = match order {
-        Order::Start { key, .. } | Order::Refuse { key, .. } | Order::Stop { key, .. } | Order::Ack { key, .. } => key,
+        Order::Start { key, .. }
+        | Order::Refuse { key, .. }
+        | Order::Recall { key, .. }
+        | Order::Stop { key, .. }
+        | Order::Ack { key, .. } => key,
         Order::AnswerDaemon { by, .. } => by,
     };
     key.job != JobId(0)

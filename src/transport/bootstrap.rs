@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use uuid::Uuid;
 
-use crate::transport::frame::{FRAME_BYTES_MAX, Line, Lines, words};
+use crate::model::launch::{NOT_PROGRAMS, START_UP};
+use crate::transport::frame::{FRAME_BYTES_MAX, Line, Lines, quote_into, words};
 use crate::transport::link::LinkError;
 use crate::transport::{NodeLink, order, program};
 
@@ -55,10 +56,20 @@ pub enum Answer {
     Unable(String),
 }
 
+/// What the supervisor has to know of command lines.
+fn constants() -> String {
+    let mut text = String::from("START_UP=");
+    quote_into(&mut text, &START_UP.concat());
+    text.push_str("\nNOT_PROGRAMS=");
+    quote_into(&mut text, NOT_PROGRAMS);
+    text.push('\n');
+    text
+}
+
 impl Bootstrap {
     /// Returns a bootstrap with a word of its own, by which its lines are known among anything else.
     pub fn new() -> Self {
-        let all = [SPOOL, AGENT, MOUNTS, SUPERVISOR, LAUNCH, METRIC].concat();
+        let all = [SPOOL, AGENT, MOUNTS, &constants(), SUPERVISOR, LAUNCH, METRIC].concat();
         let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, all.as_bytes()).simple().to_string();
         let nonce = format!("ostler-{}", Uuid::new_v4().simple());
         Self { nonce, version: hash[..16].to_owned(), answered: AtomicBool::new(false) }
@@ -80,7 +91,7 @@ impl Bootstrap {
     /// Returns what puts the scripts there.
     pub fn scripts(&self) -> String {
         let agent = [SPOOL, AGENT].concat();
-        let supervisor = [SPOOL, MOUNTS, SUPERVISOR].concat();
+        let supervisor = [SPOOL, MOUNTS, &constants(), SUPERVISOR].concat();
         let mut text = order::command("put", &[&self.agent_file(), &agent]);
         text.push_str(&order::command("put", &[&self.supervisor_file(), &supervisor]));
         text.push_str(&order::command("put", &["ostler-launch", LAUNCH]));

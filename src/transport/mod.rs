@@ -86,6 +86,9 @@ pub enum Order {
         /// KILL so long after TERM.
         grace: Millis,
         launch: Box<Launch>,
+        /// Not before this process of the same node is over, which has the place that this one takes over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<RankKey>,
     },
     /// Makes sure that a process whose start was ordered, or was to be, never starts, because of what we found on our
     /// side. → `Gone`, or what is so when it had started before.
@@ -96,6 +99,13 @@ pub enum Order {
         code: String,
         /// For people.
         why: String,
+    },
+    /// Makes sure that a process never starts, unless it has. → `Gone` or `Started`, and then `Done` in any case.
+    Recall {
+        /// The effect that it answers to.
+        effect: EffectId,
+        /// The process.
+        key: RankKey,
     },
     /// Ends a process, or takes its start lock so that it never starts. → `Gone` once that is proven.
     Stop { effect: EffectId, key: RankKey, why: StopWhy, grace: Millis },

@@ -26,7 +26,7 @@ pub fn command(name: &str, words: &[&str]) -> String {
 pub fn text(seq: u64, order: &Order) -> String {
     let seq = seq.to_string();
     match order {
-        Order::Start { key, boot, limit, grace, launch, .. } => {
+        Order::Start { key, boot, limit, grace, launch, after, .. } => {
             let key = key.to_string();
             let refuse = |why: String| command("refuse", &[&seq, &key, &words(&why)]);
             let secrets = match secrets_text(&launch.secrets) {
@@ -37,7 +37,9 @@ pub fn text(seq: u64, order: &Order) -> String {
                 Ok(launch) => launch,
                 Err(why) => return refuse(why),
             };
-            let text = command("start", &[&seq, &key, &boot.0, &seconds(*limit), &seconds(*grace), &launch, &secrets]);
+            let (limit, grace) = (seconds(*limit), seconds(*grace));
+            let after = after.map_or_else(String::new, |after| after.to_string());
+            let text = command("start", &[&seq, &key, &boot.0, &limit, &grace, &launch, &secrets, &after]);
             if text.len() > FRAME_BYTES_MAX {
                 return refuse(format!("the launch takes {} bytes, and {FRAME_BYTES_MAX} is the limit", text.len()));
             }
@@ -46,6 +48,7 @@ pub fn text(seq: u64, order: &Order) -> String {
         Order::Refuse { key, code, why, .. } => {
             command("refuse", &[&seq, &key.to_string(), &format!("!{code} {}", words(why))])
         }
+        Order::Recall { key, .. } => command("recall", &[&seq, &key.to_string()]),
         Order::Stop { key, why, grace, .. } => command("stop", &[&seq, &key.to_string(), why_word(*why), &seconds(*grace)]),
         Order::Ack { key, .. } => ack(&seq, std::iter::once(*key)),
         Order::AnswerDaemon { by, request, answer, .. } => {
@@ -111,13 +114,7 @@ fn launch_text(key: &str, launch: &Launch) -> Result<String, String> {
         text.push('\n');
     }
     list(&mut text, "wipe", launch.wipe.iter());
-    let parents = [&launch.stdout, &launch.stderr].into_iter().filter_map(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
-    let log = launch.execution_log.as_deref().and_then(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
-    let mut dirs: Vec<&str> = launch.dirs.iter().map(String::as_str).chain([launch.workdir.as_str()]).collect();
-    dirs.extend(parents.chain(log).filter(|dir| !dir.is_empty()));
-    dirs.sort_unstable();
-    dirs.dedup();
-    list(&mut text, "dirs", dirs.into_iter());
+    list(&mut text, "dirs", dirs(launch).into_iter());
     text.push_str("l_files() {\n");
     for (path, content, executable) in &launch.files {
         text.push_str("put_file ");
@@ -129,6 +126,41 @@ fn launch_text(key: &str, launch: &Launch) -> Result<String, String> {
     text.push_str("true\n}\n");
     environment(&mut text, launch);
     Ok(text)
+}
+
+/// Returns the folders that a launch needs, each once.
+fn dirs(launch: &Launch) -> Vec<&str> {
+    let parents = [&launch.stdout, &launch.stderr].into_iter().filter_map(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
+    let log = launch.execution_log.as_deref().and_then(|path| path.rsplit_once('/')).map(|(dir, _)| dir);
+    let mut dirs: Vec<&str> = launch.dirs.iter().map(String::as_str).chain([launch.workdir.as_str()]).collect();
+    dirs.extend(parents.chain(log).filter(|dir| !dir.is_empty()));
+    dirs.sort_unstable();
+    dirs.dedup();
+    dirs
+}
+
+/// Returns the order to make what all starts among these that were sent ahead need, so that a node's shell runs one program for
+/// them and not one for each; empty for none. What it cannot carry is left to each start.
+pub fn dirs_ahead(seq: impl FnOnce() -> u64, orders: &[Order]) -> String {
+    let ahead = orders.iter().filter_map(|order| match order {
+        Order::Start { launch, after: Some(_), .. } => Some(launch),
+        _ => None,
+    });
+    let mut all: Vec<&str> = ahead.filter(|launch| check(launch).is_ok()).flat_map(|launch| dirs(launch)).collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut bytes = 0;
+    all.retain(|dir| {
+        // Quoted it is longer, and no path has so many quotes.
+        bytes += dir.len() * 2 + 3;
+        bytes < FRAME_BYTES_MAX
+    });
+    if all.is_empty() {
+        return String::new();
+    }
+    let seq = seq().to_string();
+    let words: Vec<&str> = std::iter::once(seq.as_str()).chain(all).collect();
+    command("dirs", &words)
 }
 
 fn list<T: AsRef<str>>(text: &mut String, name: &str, paths: impl Iterator<Item = T>) {
@@ -225,7 +257,7 @@ mod tests {
         let key = "1.1.m0".parse().unwrap();
         let (limit, grace) = (Millis(1001), Millis(30_000));
         let boot = BootId("b".into());
-        text(3, &Order::Start { effect: EffectId(1), key, boot, limit, grace, launch: Box::new(launch) })
+        text(3, &Order::Start { effect: EffectId(1), key, boot, limit, grace, launch: Box::new(launch), after: None })
     }
 
     #[test]

@@ -126,7 +126,8 @@ impl Coming {
         });
         let inventory: BTreeMap<RankKey, Seen> = inventory.collect();
         let told = inventory.iter().filter(|(_, seen)| matches!(seen, Seen::Gone(_))).map(|(key, _)| *key).collect();
-        let mut session = Session { told, boot: boot.clone(), ..Session::new(boot.clone()) };
+        let native = facts.agent == "native";
+        let mut session = Session { told, native, ..Session::new(boot.clone()) };
         let later: Vec<Report> = std::mem::take(&mut self.later).into_iter().flat_map(|said| session.hear(said)).collect();
         session.first = Some(Report::Up { boot, facts: Box::new(facts), inventory });
         session.waiting = later;
@@ -152,11 +153,14 @@ struct Ask {
 #[derive(Debug)]
 pub struct Session {
     boot: BootId,
+    /// The native agent leads the node.
+    native: bool,
     seq: u64,
     first: Option<Report>,
     waiting: Vec<Report>,
     starts: BTreeMap<RankKey, BTreeSet<EffectId>>,
     stops: BTreeMap<RankKey, BTreeSet<EffectId>>,
+    recalls: BTreeMap<RankKey, EffectId>,
     dones: BTreeMap<u64, Vec<EffectId>>,
     acks: Vec<(EffectId, RankKey)>,
     told: BTreeSet<RankKey>,
@@ -169,11 +173,13 @@ impl Session {
     fn new(boot: BootId) -> Self {
         Self {
             boot,
+            native: false,
             seq: 0,
             first: None,
             waiting: Vec::new(),
             starts: BTreeMap::new(),
             stops: BTreeMap::new(),
+            recalls: BTreeMap::new(),
             dones: BTreeMap::new(),
             acks: Vec::new(),
             told: BTreeSet::new(),
@@ -200,12 +206,20 @@ impl Session {
             Order::Start { effect, key, .. } | Order::Refuse { effect, key, .. } => {
                 self.starts.entry(*key).or_default().insert(*effect);
             }
+            Order::Recall { effect, key } => drop(self.recalls.insert(*key, *effect)),
             Order::Stop { effect, key, .. } => drop(self.stops.entry(*key).or_default().insert(*effect)),
             Order::Ack { effect, .. } | Order::AnswerDaemon { effect, .. } => {
                 self.dones.entry(seq).or_default().push(*effect);
             }
         }
         order::text(seq, order)
+    }
+
+    /// Returns the text of all these orders; with what they have in common before them, where a shell leads the node.
+    pub fn orders(&mut self, orders: &[Order]) -> String {
+        let mut text = if self.native { String::new() } else { order::dirs_ahead(|| self.next(), orders) };
+        orders.iter().for_each(|order| text.push_str(&self.order(order)));
+        text
     }
 
     /// Keeps an acknowledgement for the next frame of them; says whether it is full.
@@ -258,7 +272,9 @@ impl Session {
             Said::Stuck { key, why } => vec![Report::Stuck { key, why }],
             Said::Started { key } => {
                 let effects = self.starts.remove(&key).unwrap_or_default();
-                effects.into_iter().map(|effect| Report::Started { effect, key }).collect()
+                let mut reports: Vec<_> = effects.into_iter().map(|effect| Report::Started { effect, key }).collect();
+                reports.extend(self.recalls.remove(&key).map(|effect| Report::Done { effect }));
+                reports
             }
             Said::Gone { key, end } => self.gone(key, proof(end, &self.boot.clone())),
             Said::Done { seq } => {
@@ -302,6 +318,7 @@ impl Session {
         if self.told.insert(key) && reports.is_empty() {
             reports.push(Report::Gone { key, effect: None, proof });
         }
+        reports.extend(self.recalls.remove(&key).map(|effect| Report::Done { effect }));
         reports
     }
 }

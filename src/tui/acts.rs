@@ -767,6 +767,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             }
             many => say(format!("{} jobs are queued", many.len())),
         },
+        Ok(Reply::SubmittedArray { jobs, .. }) => say(format!("{} jobs are queued", jobs.len())),
         Ok(Reply::Workspace(row)) => vec![UiEffect::Go(Subject::Workspace(row.id))],
         Ok(Reply::Experiment(row)) => vec![UiEffect::Go(Subject::Experiment(row.id))],
         Ok(Reply::Cluster(row)) => vec![UiEffect::Go(Subject::Cluster(row.id))],
@@ -777,6 +778,7 @@ pub fn answered(reply: Result<Reply, Fault>) -> Vec<UiEffect> {
             Reply::Status(_)
             | Reply::Job(_)
             | Reply::Jobs { .. }
+            | Reply::JobTable(_)
             | Reply::Why(_)
             | Reply::Lists { .. }
             | Reply::Site(_)

@@ -148,6 +148,7 @@ pub fn line(request: &Request, world: &World) -> Option<String> {
         | Request::WhyJob(_)
         | Request::AwaitJob { .. }
         | Request::ListJobs(_)
+        | Request::TabulateJobs { .. }
         | Request::ListAll { .. }
         | Request::ReadFile(_)
         | Request::SearchFile(_)

@@ -167,7 +167,7 @@ pub(super) async fn run(core: Opening, options: TuiOptions) -> Result<Leave, Fau
     terminal::install_panic_hook(options.sizes_file.as_deref().and_then(Path::parent));
     let mouse = if options.mouse { MouseUse::Captured } else { MouseUse::Left };
     let guard = Guard::take(mouse).map_err(|e| broken(&e))?;
-    let screen = Terminal::new(Bounded(CrosstermBackend::new(io::stdout()))).map_err(|e| broken(&e))?;
+    let screen = Terminal::new(Bounded::new(CrosstermBackend::new(io::stdout()))).map_err(|e| broken(&e))?;
     let (messages, mut inbox) = mpsc::channel(MESSAGES_WAITING_MAX);
     let watcher = options.themes_dir.as_deref().and_then(|dir| watch_themes(dir, messages.clone()));
     let configured = options.changes.clone().map(|changes| tokio::spawn(tell_changes(changes, messages.clone())));
@@ -409,7 +409,7 @@ impl Live {
     /// go to whoever reads the keys, and the question fail.
     fn fresh(&mut self) -> io::Result<()> {
         crossterm::execute!(io::stdout(), crossterm::terminal::Clear(crossterm::terminal::ClearType::All))?;
-        self.screen = Terminal::new(Bounded(CrosstermBackend::new(io::stdout())))?;
+        self.screen = Terminal::new(Bounded::new(CrosstermBackend::new(io::stdout())))?;
         self.dirty = true;
         Ok(())
     }

@@ -30,7 +30,7 @@ pub(super) async fn run(file: PathBuf, options: TuiOptions) -> Result<Leave, Fau
     terminal::install_panic_hook(None);
     let mouse = if options.mouse { MouseUse::Captured } else { MouseUse::Left };
     let guard = Guard::take(mouse).map_err(|e| broken(&e))?;
-    let screen = Terminal::new(Bounded(CrosstermBackend::new(io::stdout()))).map_err(|e| broken(&e))?;
+    let screen = Terminal::new(Bounded::new(CrosstermBackend::new(io::stdout()))).map_err(|e| broken(&e))?;
     let played = play(app, screen, messages).await.map_err(|e| broken(&e));
     drop(guard);
     played

@@ -104,7 +104,7 @@ async fn session(shell: Shell, line: &[String], what: &str) {
                 None => {
                     let launch = Box::new(node.launch(one, &format!("echo ran >>'{}'", count.display())));
                     let (limit, grace) = (Millis::from_secs(600), Millis::from_secs(2));
-                    node.agent.send(Order::Start { effect, key: one, boot, limit, grace, launch });
+                    node.agent.send(Order::Start { effect, key: one, boot, limit, grace, launch, after: None });
                 }
                 Some(Seen::Alive) => {}
                 Some(Seen::Gone(proof)) => break proof.clone(),

@@ -268,7 +268,7 @@ async fn another_boot_is_refused(shell: Shell) {
     let (one, effect) = (key("1.1.m0"), node.effect());
     let launch = Box::new(node.launch(one, "echo ran"));
     let (limit, grace) = (Millis::from_secs(60), Millis::from_secs(2));
-    node.agent.send(Order::Start { effect, key: one, boot: BootId("another".into()), limit, grace, launch });
+    node.agent.send(Order::Start { effect, key: one, boot: BootId("another".into()), limit, grace, launch, after: None });
     let answer = node.answered(effect).await;
     assert!(
         matches!(&answer, Report::Gone { proof: Proof::Refused { why, .. }, .. } if why.contains("another")),

@@ -6,6 +6,7 @@
 //! when the node is given up. Nothing ran twice and no code was made up. posh 0.14 has no `-s`, which the agent is started with and
 //! POSIX asks for, so it is refused by name (`no-shell`).
 
+mod ahead;
 mod cut;
 mod group;
 mod kill;

@@ -253,7 +253,21 @@ impl Node {
         let boot = self.boot.clone();
         let effect = self.effect();
         let (grace, launch) = (Millis::from_secs(2), Box::new(launch));
-        self.agent.send(Order::Start { effect, key, boot, limit, grace, launch });
+        self.agent.send(Order::Start { effect, key, boot, limit, grace, launch, after: None });
+        effect
+    }
+
+    /// Sends a start ahead, behind another process.
+    pub fn start_after(&mut self, key: RankKey, command: &str, limit: Millis, after: RankKey) -> EffectId {
+        let launch = self.launch(key, command);
+        self.send_after(key, launch, limit, after)
+    }
+
+    pub fn send_after(&mut self, key: RankKey, launch: Launch, limit: Millis, after: RankKey) -> EffectId {
+        let boot = self.boot.clone();
+        let effect = self.effect();
+        let (grace, launch) = (Millis::from_secs(2), Box::new(launch));
+        self.agent.send(Order::Start { effect, key, boot, limit, grace, launch, after: Some(after) });
         effect
     }
 

@@ -237,7 +237,7 @@ async fn every_race_has_one_winner(shell: Shell) {
     let spool = include_str!("../../assets/agent/spool.sh");
     let agent = include_str!("../../assets/agent/agent.sh");
     let script = format!(
-        "{spool}\n{agent}\nuntil [ -e go ]; do :; done\ni=0\n\
+        "ROOT=.\n{spool}\n{agent}\nuntil [ -e go ]; do :; done\ni=0\n\
          while [ $i -lt {ROUNDS} ]; do if lock $i \"own $$ end\"; then echo $i; fi; i=$((i + 1)); done"
     );
     std::fs::write(dir.path().join("script"), script).unwrap();

@@ -1,6 +1,6 @@
 //! The core alone: one event, with placement, at 100,000 queued jobs and 1,000 nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,7 +44,10 @@ pub fn bench(board: &mut Board) {
 pub struct World {
     sched: Sched,
     now: UnixMillis,
-    running: Vec<RankKey>,
+    running: BTreeSet<RankKey>,
+    /// What starts after what.
+    lines: BTreeMap<RankKey, (EffectId, RankKey)>,
+    waiting: BTreeSet<RankKey>,
     events: u64,
 }
 
@@ -61,7 +64,14 @@ impl World {
 
     /// Returns a core with a pool of so many idle nodes.
     pub fn with(nodes: u32) -> Self {
-        let mut world = Self { sched: Sched::new(Settings::default()), now: UnixMillis(1), running: vec![], events: 0 };
+        let mut world = Self {
+            sched: Sched::new(Settings::default()),
+            now: UnixMillis(1),
+            running: BTreeSet::new(),
+            lines: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            events: 0,
+        };
         world.step(Event::Started);
         world.step(Event::WorkspaceCreated {
             group: Default::default(),
@@ -109,19 +119,29 @@ impl World {
                 price: None,
             }),
             Act::PrepareNode { node } => Some(up(*node, id)),
+            Act::StartRank { key, after: Some(after), .. } if self.running.contains(after) || self.waits(*after) => {
+                self.lines.insert(*after, (id, *key));
+                self.waiting.insert(*key);
+                None
+            }
             Act::StartRank { key, .. } => {
-                self.running.push(*key);
+                self.running.insert(*key);
                 Some(Event::RankStarted { effect: id, key: *key })
             }
             Act::AckGone { .. } | Act::Notify { .. } => Some(Event::EffectDone { effect: id }),
             Act::KeepLogs { .. }
             | Act::ReleaseNode { .. }
+            | Act::RecallRank { .. }
             | Act::StopRank { .. }
             | Act::AnswerDaemon { .. }
             | Act::SetUpServer { .. }
             | Act::UndoServer { .. }
             | Act::ExpandSweep { .. } => None,
         }
+    }
+
+    fn waits(&self, key: RankKey) -> bool {
+        self.waiting.contains(&key)
     }
 
     /// Returns the core.
@@ -183,8 +203,13 @@ impl World {
     /// Has so many of the running jobs end, one after another; each makes room for the next.
     pub fn end(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(key) = self.running.pop() else { break };
+            let Some(key) = self.running.pop_first() else { break };
             self.step(Event::RankGone { key, effect: None, proof: Proof::Exit { code: 0, why: None } });
+            if let Some((effect, next)) = self.lines.remove(&key) {
+                self.waiting.remove(&next);
+                self.running.insert(next);
+                self.step(Event::RankStarted { effect, key: next });
+            }
         }
     }
 }

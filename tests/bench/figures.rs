@@ -33,7 +33,7 @@ impl Board {
         println!("{name:<44} {:>14} {:>14} {:>14}", shown(figures[figures.len() / 2]), shown(*least), shown(*most));
     }
 
-    /// Prints the median and the 99th percentile of many figures.
+    /// Prints the median, the 99th percentile and the most of many figures.
     pub fn percentiles(&mut self, name: &str, unit: &str, mut figures: Vec<f64>) {
         figures.sort_by(f64::total_cmp);
         if figures.is_empty() {
@@ -41,7 +41,8 @@ impl Board {
             return;
         }
         let at = |share: f64| figures[((figures.len() - 1) as f64 * share) as usize];
-        println!("{name:<44} p50 {} {unit}, p99 {} {unit}, n = {}", round(at(0.5)), round(at(0.99)), figures.len());
+        let (middle, high, most) = (round(at(0.5)), round(at(0.99)), round(at(1.0)));
+        println!("{name:<44} p50 {middle} {unit}, p99 {high} {unit}, most {most} {unit}, n = {}", figures.len());
     }
 
     /// Says why a row is not measured here.

@@ -7,7 +7,9 @@ use ostler::api::Client;
 use ostler::model::request::{JobRef, Place, Reply, Request, Submit};
 use ostler::model::settings::Settings;
 use ostler::model::snapshot::Change;
-use ostler::model::spec::{AgentKind, ClusterSpec, Deallocation, JobSpec, PoolSpec, ProviderSpec, ScaleSettings, Toolkit};
+use ostler::model::spec::{
+    AgentKind, ClusterSpec, Deallocation, Demand, JobSpec, PoolSpec, ProviderSpec, Resources, ScaleSettings, Toolkit,
+};
 use ostler::model::state::{Job, NodeState};
 use ostler::model::units::NodeCount;
 use ostler::runtime::{Handle, Options, start};
@@ -17,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::figures::{Board, ROUNDS};
 
 /// How many trivial jobs a round runs.
-const JOBS: usize = 2_000;
+const JOBS: usize = 10_000;
 /// How many single jobs the latencies are taken from.
 const SINGLES: usize = 100;
 /// No wait is longer.
@@ -26,9 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(300);
 /// Prints the rows of the local pool.
 pub fn bench(board: &mut Board) {
     for agent in [AgentKind::Shell, AgentKind::Native] {
-        if board.wants("local pool") {
-            run(board, "local pool of 2 nodes", (ProviderSpec::Local, agent), 2, None);
-        }
+        run(board, "local pool, one node with 2 slots", (ProviderSpec::Local, agent), 1, None);
     }
 }
 
@@ -39,6 +39,9 @@ pub fn run(board: &mut Board, name: &str, of: (ProviderSpec, AgentKind), nodes: 
         AgentKind::Shell => format!("{name}, shell"),
         AgentKind::Native => format!("{name}, native"),
     };
+    if !board.wants(name) {
+        return;
+    }
     let tokio = tokio::runtime::Runtime::new().expect("a tokio runtime");
     // The end can be told to the nanosecond where its clock is ours.
     let here = provider == ProviderSpec::Local;
@@ -119,7 +122,8 @@ impl Core {
         self.handle.stopped().await.expect("it stops in order");
     }
 
-    async fn until_idle(&self, nodes: u32, agent: Option<AgentKind>) {
+    /// Waits for so many idle nodes, led by an agent of this kind.
+    pub async fn until_idle(&self, nodes: u32, agent: Option<AgentKind>) {
         let mut updates = self.client.subscribe().await.expect("a subscription");
         let mut picture = ostler::model::snapshot::Snapshot::default();
         while picture.nodes.values().filter(|node| node.state == NodeState::Idle).count() < nodes as usize {
@@ -184,6 +188,7 @@ impl Core {
 }
 
 pub fn submit() -> Submit {
-    let spec = JobSpec::command("true");
+    let demand = Demand::Part(Resources { cpus_milli: 1_000, ..Resources::default() });
+    let spec = JobSpec { demand, ..JobSpec::command("true") };
     Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: None }
 }

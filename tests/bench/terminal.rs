@@ -1,21 +1,11 @@
 //! The real program on a terminal, with 100,000 jobs in its store: from its start to what it draws, what it costs while nothing
 //! changes, and a key's effect while a log comes at 50,000 lines a second.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use ostler::model::ids::{Epoch, Seq};
-use ostler::model::snapshot::Change;
-use ostler::model::units::UnixMillis;
-use ostler::store::{Batch, DATABASE_FILE, Db, Store as _};
-
-use crate::core::World;
 use crate::figures::{Board, ROUNDS, millis};
-use crate::pty::Terminal;
+use crate::home::{Home, Jobs};
 
-/// The size of the terminal.
-const SIZE: (u16, u16) = (120, 40);
 /// How long it is left alone.
 const IDLE: Duration = Duration::from_secs(10);
 /// How often a key is pressed.
@@ -28,7 +18,16 @@ pub fn bench(board: &mut Board) {
     if !board.wants("terminal") {
         return;
     }
-    let home = Home::new();
+    let few = Home::new(Jobs::Waiting(10_000));
+    let mut first = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut terminal = few.screen(&["--no-server"]);
+        let at = terminal.until("first frame", |screen| screen.contains("run-"));
+        first.push(millis(terminal.since_start(at)));
+        terminal.end();
+    }
+    board.row("terminal: start to rows of 10,000 jobs", "ms", first);
+    let home = Home::new(Jobs::Waiting(100_000));
     let (mut first, mut live, mut cpu, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let mut terminal = home.screen(&["--no-server"]);
@@ -79,62 +78,4 @@ fn flood(board: &mut Board, home: &Home) {
     terminal.end();
     home.ostler(&["cluster", "delete", "here", "--force", "-y"]);
     home.ostler(&["serve", "--stop"]);
-}
-
-/// A user of the program, with a state of 100,000 waiting jobs.
-struct Home {
-    dir: tempfile::TempDir,
-}
-
-impl Home {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let state = dir.path().join("state");
-        ostler::store::lock::prepare_state_dir(&state).expect("a state directory");
-        fill(&state.join(DATABASE_FILE));
-        // A theme that is named is not asked for, so nothing waits for the terminal's answer.
-        std::fs::write(dir.path().join("config.toml"), "theme = \"ostler-dark\"\n").expect("a configuration");
-        Self { dir }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));
-        command.arg("--state-dir").arg(self.dir.path().join("state"));
-        command.env("OSTLER_CONFIG", self.dir.path().join("config.toml")).env("XDG_RUNTIME_DIR", self.dir.path());
-        command
-    }
-
-    fn screen(&self, options: &[&str]) -> Terminal {
-        Terminal::start(self.command().args(options), SIZE, None)
-    }
-
-    fn ostler(&self, words: &[&str]) {
-        let done = self.command().args(words).output().expect("the program starts");
-        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
-    }
-}
-
-fn fill(path: &Path) {
-    let mut world = World::without_nodes();
-    world.fill();
-    let sched = world.sched();
-    let rows = sched.workspaces().values().cloned().map(Change::Workspace);
-    let rows = rows.chain(sched.clusters().values().cloned().map(Change::Cluster));
-    let rows = rows.chain(sched.experiments().values().cloned().map(Change::Experiment));
-    let rows = rows.chain(sched.jobs().values().cloned().map(Change::Job)).collect();
-    let mut store = Db::open(path).expect("a new store");
-    let epoch = store.next_epoch(UnixMillis(1)).expect("an epoch");
-    assert_eq!(epoch, Epoch(1));
-    let batch = Batch {
-        seq: Seq(1),
-        at: UnixMillis(1),
-        epoch,
-        events: Vec::new(),
-        rows,
-        issued: Vec::new(),
-        answered: Vec::new(),
-        counters: sched.counters(),
-        sealed: Vec::new(),
-    };
-    store.commit(&batch).expect("room for them");
 }

@@ -57,7 +57,15 @@ impl Session {
             batch: None,
         };
         let (limit, grace, boot) = (Millis::from_secs(60), Millis::from_secs(1), self.boot.clone());
-        self.agent.send(Order::Start { effect: EffectId(1), key, boot, limit, grace, launch: Box::new(launch) });
+        self.agent.send(Order::Start {
+            effect: EffectId(1),
+            key,
+            boot,
+            limit,
+            grace,
+            launch: Box::new(launch),
+            after: None,
+        });
         let end = async {
             loop {
                 match self.reports.recv().await.expect("it runs") {

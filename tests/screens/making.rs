@@ -420,8 +420,13 @@ fn a_sweep_begins_with_what_is_there() {
     for (id, lr) in [(9_u64, 0.001), (11, 0.03)] {
         let mut job = world::job(id, 1, 1, &format!("run-{id:03}"));
         let parameters = vec![("lr".to_owned(), serde_json::json!(lr)), ("depth".to_owned(), serde_json::json!(18))];
-        job.sweep =
-            Some(SweepMember { of: SweepId(3), name: "wide".into(), index: id as u32, parameters, running_max: None });
+        job.sweep = Some(Box::new(SweepMember {
+            of: SweepId(3),
+            name: "wide".into(),
+            index: id as u32,
+            parameters,
+            running_max: None,
+        }));
         changes.push(Change::Job(Arc::new(job)));
     }
     let sweep = serde_json::json!({

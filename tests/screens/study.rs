@@ -24,8 +24,13 @@ fn member(id: u64) -> Job {
     let mut job = job(id, 1, 1, &format!("run-{id:03}"));
     job.spec = Arc::new(ostler::model::spec::JobSpec::command("python3 train.py".to_owned()));
     let parameters = vec![("lr".to_owned(), json!(lr)), ("batch".to_owned(), json!(batch))];
-    job.sweep =
-        Some(SweepMember { of: SweepId(1), name: "lr".to_owned(), index: id as u32 - 1, parameters, running_max: None });
+    job.sweep = Some(Box::new(SweepMember {
+        of: SweepId(1),
+        name: "lr".to_owned(),
+        index: id as u32 - 1,
+        parameters,
+        running_max: None,
+    }));
     match id {
         12 => running(job, 1, "gpu-1", 724),
         9 => ended(job, 137, 50),

@@ -123,6 +123,7 @@ fn reboot(world: &mut World, name: &str) {
 
 fn lose_processes(host: &mut Host) {
     let boot = host.boot;
+    host.lines.clear();
     for folder in host.spool.values_mut() {
         if matches!(folder, Folder::Alive { boot: of, .. } if *of == boot) {
             *folder = Folder::Dead { boot };
@@ -139,4 +140,12 @@ fn kill_supervisor(world: &mut World, name: &str) {
     }
     world.reach("a supervisor was killed");
     world.tell_gone(name, key);
+    // What it had still to start never will be, and the agent finds that.
+    let line = world.hosts.get_mut(name).and_then(|host| host.lines.remove(&key)).unwrap_or_default();
+    for next in line {
+        if let Some(host) = world.hosts.get_mut(name).filter(|host| !host.spool.contains_key(&next.key)) {
+            host.spool.insert(next.key, Folder::Fenced);
+            world.tell_gone(name, next.key);
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! A machine of the simulated world with its agent: the spool outlives everything, processes die with the boot, and
 //! what is on a link is lost with it. It does what the shell agent does, as the world's truth to check the core against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use ostler::model::ids::{Epoch, NodeId, RankKey};
+use ostler::model::ids::{EffectId, Epoch, NodeId, RankKey};
 use ostler::model::spec::Resources;
 use ostler::model::state::{BootId, Facts, Proof, StopWhy};
-use ostler::model::units::{Bytes, UnixMillis};
+use ostler::model::units::{Bytes, Millis, UnixMillis};
 use ostler::transport::Seen;
 
 /// What a process's folder in the spool says.
@@ -20,6 +20,16 @@ pub enum Folder {
     Fenced,
     /// Its process was lost under this boot without a record.
     Dead { boot: u64 },
+}
+
+/// A start that was sent ahead.
+#[derive(Clone, Debug)]
+pub struct Next {
+    pub effect: EffectId,
+    pub key: RankKey,
+    pub boot: String,
+    pub limit: Millis,
+    pub command: String,
 }
 
 /// A machine.
@@ -37,6 +47,8 @@ pub struct Host {
     pub owner: BTreeMap<RankKey, NodeId>,
     /// Proofs that the controller has on its disk; only then may a record go.
     pub acked: std::collections::BTreeSet<RankKey>,
+    /// What is to be started there after each process, in order.
+    pub lines: BTreeMap<RankKey, VecDeque<Next>>,
     /// The code that came to it, by the node that it is or was.
     pub code: std::collections::BTreeSet<(NodeId, ostler::model::spec::code::Digest)>,
 }
@@ -51,6 +63,7 @@ impl Host {
             spool: BTreeMap::new(),
             owner: BTreeMap::new(),
             acked: std::collections::BTreeSet::new(),
+            lines: BTreeMap::new(),
             code: std::collections::BTreeSet::new(),
         }
     }
@@ -72,6 +85,18 @@ impl Host {
             os: "simulated".into(),
             ..Facts::default()
         }
+    }
+
+    /// Puts a start behind a process that lives, at the end of its line; gives it back when there is none to wait for.
+    pub fn line_up(&mut self, after: RankKey, next: Next) -> Option<Next> {
+        let in_line = |line: &VecDeque<Next>| line.iter().any(|other| other.key == after);
+        let front = self.lines.iter().find(|(_, line)| in_line(line)).map(|(front, _)| *front);
+        let front = front.or_else(|| self.alive().find(|key| *key == after));
+        match front {
+            Some(front) => self.lines.entry(front).or_default().push_back(next),
+            None => return Some(next),
+        }
+        None
     }
 
     /// Returns what a node's agent finds in its spool.

@@ -188,6 +188,10 @@ fn no_seed_breaks_a_rule() {
 
 /// What must happen at least once in a full run, or it proves less than it says.
 const PROBES: &[&str] = &[
+    "a job was sent ahead",
+    "what was sent ahead was started",
+    "what was sent ahead was recalled",
+    "a recall came too late",
     "crash before commit",
     "crash after commit",
     "a start was repeated",

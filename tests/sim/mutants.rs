@@ -14,6 +14,8 @@ const SEEDS: u64 = 400;
 
 /// All checks that can be taken out.
 pub const CHECKS: &[&str] = &[
+    "ahead.has-nothing-yet",
+    "ahead.recall-over",
     "attempt.all-proven-gone",
     "attempt.current",
     "attempt.gives-its-nodes-back",

@@ -99,6 +99,9 @@ fn submit(world: &mut World) {
     if world.rng.chance(100) {
         return say_again(world);
     }
+    if world.rng.chance(60) {
+        return submit_short(world);
+    }
     let nodes = if world.rng.chance(700) { 1 } else { world.rng.range(2, 4) as u32 };
     // Some are long enough to be minded when they use nothing.
     let duration = if world.rng.chance(900) { world.rng.range(1, 40_000) } else { world.rng.range(120_000, 300_000) };
@@ -133,6 +136,27 @@ fn submit(world: &mut World) {
         Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: Some(token.clone()) };
     world.said.insert(token.clone(), submit.clone());
     world.ask(Request::Submit(Box::new(submit)), Some(token));
+}
+
+/// Many alike that take next to no time, so that some are sent ahead; now and then one among them is long.
+fn submit_short(world: &mut World) {
+    let demand = match world.rng.chance(500) {
+        true => Demand::Part(Resources { cpus_milli: 1_000, ..Resources::default() }),
+        false => Demand::WholeNode,
+    };
+    for _ in 0..world.rng.range(5, 25) {
+        let duration = if world.rng.chance(950) { world.rng.range(1, 60) } else { world.rng.range(1_000, 20_000) };
+        let code = u64::from(world.rng.chance(50));
+        let token = format!("token-{}", world.rng.next());
+        let spec = JobSpec { demand: demand.clone(), ..JobSpec::command(format!("run {duration} {code}")) };
+        let submit =
+            Submit { experiment: Place::default(), cluster: Place::default(), name: None, spec, token: Some(token.clone()) };
+        world.said.insert(token.clone(), submit.clone());
+        world.ask(Request::Submit(Box::new(submit)), Some(token));
+        if world.engine.is_none() {
+            return;
+        }
+    }
 }
 
 /// Somebody whose answer did not come says the same again; whoever got one may do so too.

@@ -374,22 +374,25 @@ impl World {
 
     fn answered(&mut self, call: u64, reply: Reply) {
         match (self.asked.remove(&call), reply) {
-            (Some(token), Reply::Submitted(jobs)) => {
-                // Of an array the first member stands for all.
-                if let Some(job) = jobs.first()
-                    && let Some(before) = self.accepted.insert(token, job.id)
-                {
-                    assert_eq!(before, job.id, "I25: one token gave two jobs");
-                }
-                for job in jobs {
-                    assert!(self.disk.row(job.id).is_some(), "I04: {} was answered before it was on the disk", job.id);
-                }
-            }
+            (Some(token), Reply::Submitted(jobs)) => self.submitted(token, jobs.iter().map(|job| job.id).collect()),
+            (Some(token), Reply::SubmittedArray { jobs, .. }) => self.submitted(token, jobs),
             (_, Reply::Refused(fault)) => {
                 let internal = fault.kind == ostler::model::fault::FaultKind::Internal;
                 assert!(!internal, "a request met a mistake of ours: {fault:?}");
             }
             (_, _) => {}
+        }
+    }
+
+    fn submitted(&mut self, token: String, jobs: Vec<ostler::model::ids::JobId>) {
+        // Of an array the first member stands for all.
+        if let Some(job) = jobs.first()
+            && let Some(before) = self.accepted.insert(token, *job)
+        {
+            assert_eq!(before, *job, "I25: one token gave two jobs");
+        }
+        for job in jobs {
+            assert!(self.disk.row(job).is_some(), "I04: {job} was answered before it was on the disk");
         }
     }
 

@@ -271,6 +271,7 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
             ("d0".parse().unwrap(), run(RankState::Stopping { effect: EffectId(6), why: StopWhy::Sibling })),
         ]),
         away: None,
+        behind: None,
         after_stop: None,
         created: UnixMillis(50),
         started: Some(UnixMillis(60)),
@@ -306,7 +307,13 @@ pub fn effect(id: u64) -> Effect {
     let key = "1.2.m0".parse().unwrap();
     Effect {
         id: EffectId(id),
-        act: Act::StartRank { node: NodeId(1), boot: BootId("b".to_owned()), key, limit: Millis::from_secs(60) },
+        act: Act::StartRank {
+            node: NodeId(1),
+            boot: BootId("b".to_owned()),
+            key,
+            limit: Millis::from_secs(60),
+            after: None,
+        },
     }
 }
 

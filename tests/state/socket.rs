@@ -274,7 +274,7 @@ async fn raw(run: &Run, hello: &str) -> Framed<tokio::net::UnixStream, tokio_uti
 }
 
 fn hello(protocol: u32, stop: bool) -> String {
-    serde_json::to_string(&ClientHello { protocol, version: "9.9".to_owned(), stop }).unwrap()
+    serde_json::to_string(&ClientHello { protocol, version: "9.9".to_owned(), stop, logs: Default::default() }).unwrap()
 }
 
 #[tokio::test]

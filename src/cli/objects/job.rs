@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 use super::{error, maybe_time, time};
 use crate::cli::lists::Home;
 use crate::cli::output::{Column, Look, Row};
+use crate::model::job_column::{JobColumn, JobLine};
 use crate::model::request::JobView;
 use crate::model::resource_id::Child;
 use crate::model::rule::Fired;
 use crate::model::spec::{JobSpec, Priority, body};
 use crate::model::state::{Away, Dependency, ExecutionState, Job};
 
-/// The columns of a list of jobs.
+/// The columns of a list of jobs, each with how it is shown, in the order of [`JobColumn::ALL`].
 pub const COLUMNS: &[Column] = &[
     Column { title: "NAME", look: Look::Text },
     Column { title: "ID", look: Look::Text },
@@ -249,32 +250,22 @@ fn state(job: &Job) -> &'static str {
 
 /// Returns the line of a list.
 pub fn row(view: &JobView) -> Row {
-    let job = &view.job;
-    Row {
-        cells: vec![
-            job.name.clone(),
-            job.id.to_string(),
-            view.experiment.clone(),
-            view.workspace.clone(),
-            view.cluster.clone(),
-            view.cluster_group.clone(),
-            view.cluster_workspace.clone(),
-            job.spec.toolkit.tool_type().to_owned(),
-            job.spec.node_count.to_string(),
-            state(job).to_owned(),
-            job.sweep.as_ref().map(|member| member.words()).unwrap_or_default(),
-            job.exit_code.map(|code| code.to_string()).unwrap_or_default(),
-            job.attempt.0.to_string(),
-            body::priority_word(job.priority).to_owned(),
-            job.created.rfc3339(),
-            view.starts.map(|at| at.rfc3339()).unwrap_or_default(),
-            job.started.map(|at| at.rfc3339()).unwrap_or_default(),
-            job.ended.map(|at| at.rfc3339()).unwrap_or_default(),
-            view.reason.clone(),
-        ],
-        value: value(view),
-        name: job.name.clone(),
-    }
+    let line = JobLine {
+        experiment: &view.experiment,
+        workspace: &view.workspace,
+        cluster: &view.cluster,
+        cluster_group: &view.cluster_group,
+        cluster_workspace: &view.cluster_workspace,
+        starts: view.starts,
+        reason: &view.reason,
+        ..JobLine::of(&view.job)
+    };
+    let cell = |column: JobColumn| {
+        let mut text = String::new();
+        column.write(&line, &mut text);
+        text
+    };
+    Row { cells: JobColumn::ALL.map(cell).into(), value: value(view), name: view.job.name.clone() }
 }
 
 /// Returns what a person is told.

@@ -10,12 +10,14 @@ pub mod status;
 mod table;
 mod yaml;
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::model::cells::Cells;
 use crate::model::fault::Fault;
 pub use query::Query;
 
@@ -116,32 +118,53 @@ impl Painter {
 
     /// Returns the text in its colour.
     pub fn style(self, style: Style, text: &str) -> String {
-        let code = match style {
-            Style::Title => "1",
-            Style::Error => "1;31",
-            Style::Warn => "33",
-            Style::Good => "32",
-            Style::Busy => "36",
-            Style::Dim => "2",
-        };
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        let (before, after) = self.around(Some(style));
+        format!("{before}{text}{after}")
     }
 
     /// Returns a state's word in its colour.
     pub fn state(self, word: &str, padded: &str) -> String {
+        let (before, after) = self.around(Style::of_state(word));
+        format!("{before}{padded}{after}")
+    }
+
+    /// Returns what stands before and after a text to colour it.
+    pub fn around(self, style: Option<Style>) -> (&'static str, &'static str) {
+        let before = match style.filter(|_| self.color) {
+            None => return ("", ""),
+            Some(Style::Title) => "\u{1b}[1m",
+            Some(Style::Error) => "\u{1b}[1;31m",
+            Some(Style::Warn) => "\u{1b}[33m",
+            Some(Style::Good) => "\u{1b}[32m",
+            Some(Style::Busy) => "\u{1b}[36m",
+            Some(Style::Dim) => "\u{1b}[2m",
+        };
+        (before, "\u{1b}[0m")
+    }
+}
+
+impl Style {
+    /// Returns what a state's word is, if anything.
+    pub fn of_state(word: &str) -> Option<Self> {
         match word {
-            "succeeded" | "idle" | "steady" => self.style(Style::Good, padded),
-            "failed" | "unusable" => self.style(Style::Error, padded),
-            "running" | "resizing" | "preparing" => self.style(Style::Busy, padded),
-            "terminating" | "leaving" | "deleting" | "allocating" => self.style(Style::Warn, padded),
-            _ => padded.to_owned(),
+            "succeeded" | "idle" | "steady" => Some(Self::Good),
+            "failed" | "unusable" => Some(Self::Error),
+            "running" | "resizing" | "preparing" => Some(Self::Busy),
+            "terminating" | "leaving" | "deleting" | "allocating" => Some(Self::Warn),
+            _ => None,
         }
     }
 }
 
+/// The column of names, the first of every list.
+const NAME: usize = 0;
+
 /// Returns a text as a terminal may get it: on one line, and nothing in it acts.
-pub fn clean(text: &str) -> String {
-    crate::model::shown::Shown::new(text).to_string()
+pub fn clean(text: &str) -> Cow<'_, str> {
+    match crate::model::shown::is_plain(text) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(crate::model::shown::Shown::new(text).into()),
+    }
 }
 
 /// Returns a value as YAML.
@@ -221,7 +244,7 @@ impl Out {
             Format::Json => Writer::Json(json::Array::default()),
             Format::Jsonl => Writer::Jsonl,
             Format::Yaml => Writer::Yaml(Vec::new()),
-            Format::Tsv => Writer::Tsv,
+            Format::Tsv => Writer::Tsv(columns),
             Format::Name => Writer::Name,
         };
         Listing { writer }
@@ -286,7 +309,7 @@ enum Writer {
     Json(json::Array),
     Jsonl,
     Yaml(Vec<Value>),
-    Tsv,
+    Tsv(&'static [Column]),
     Name,
     /// All of it, until it is asked.
     Asked(Out, Vec<Value>),
@@ -305,13 +328,41 @@ impl Listing {
     pub fn page(&mut self, rows: Vec<Row>) -> Result<(), Failure> {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         match &mut self.writer {
-            Writer::Table(table) => table.page(&mut out, &rows)?,
+            Writer::Table(table) => out.write_all(table.page(&rows).as_bytes())?,
             Writer::Json(array) => rows.iter().try_for_each(|row| array.item(&mut out, &row.value))?,
             Writer::Jsonl => rows.iter().try_for_each(|row| json::line(&mut out, &row.value))?,
             Writer::Yaml(values) | Writer::Asked(_, values) => values.extend(rows.into_iter().map(|row| row.value)),
-            Writer::Tsv => rows.iter().try_for_each(|row| lines::tsv(&mut out, &row.cells))?,
+            Writer::Tsv(_) => rows.iter().try_for_each(|row| lines::tsv(&mut out, &row.cells))?,
             Writer::Name => rows.iter().try_for_each(|row| lines::name(&mut out, &row.name))?,
         }
+        Ok(out.flush()?)
+    }
+
+    /// Says which columns a page of cells has to have for this format; `None` where only whole rows will do.
+    pub fn wanted(&self) -> Option<Vec<usize>> {
+        match &self.writer {
+            Writer::Table(table) => Some(table.wanted()),
+            Writer::Tsv(columns) => Some((0..columns.len()).collect()),
+            Writer::Name => Some(vec![NAME]),
+            Writer::Json(_) | Writer::Jsonl | Writer::Yaml(_) | Writer::Asked(..) => None,
+        }
+    }
+
+    /// Writes a page of `count` rows that were gathered by the [`wanted`](Self::wanted) columns; nothing where whole rows are.
+    ///
+    /// # Errors
+    /// That the output is closed.
+    pub fn cells(&mut self, count: usize, cells: &[Cells]) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        let mut text = String::new();
+        match &mut self.writer {
+            Writer::Table(table) => table.cells(&mut text, count, cells),
+            Writer::Tsv(_) => lines::cells(&mut text, count, cells),
+            Writer::Name => lines::cells(&mut text, count, cells),
+            Writer::Json(_) | Writer::Jsonl | Writer::Yaml(_) | Writer::Asked(..) => {}
+        }
+        // In one piece, past the buffer that standard output has for lines.
+        out.write_all(text.as_bytes())?;
         Ok(out.flush()?)
     }
 
@@ -329,7 +380,7 @@ impl Listing {
                     query.write(&mut out, &of, &Value::Array(values))?;
                 }
             }
-            Writer::Table(_) | Writer::Jsonl | Writer::Tsv | Writer::Name => {}
+            Writer::Table(_) | Writer::Jsonl | Writer::Tsv(_) | Writer::Name => {}
         }
         Ok(out.flush()?)
     }

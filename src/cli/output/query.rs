@@ -206,5 +206,6 @@ fn shown(to: &mut dyn Write, of: &Out, value: &Value) -> io::Result<()> {
             name: String::new(),
         })
         .collect();
-    table::Table::new(Box::leak(columns.into_boxed_slice()), true, of.columns, of.paint).page(to, &rows)
+    let mut table = table::Table::new(Box::leak(columns.into_boxed_slice()), true, of.columns, of.paint);
+    to.write_all(table.page(&rows).as_bytes())
 }

@@ -22,9 +22,7 @@ fn row(name: &str, nodes: u32, state: &str, reason: &str) -> Row {
 
 fn table(wide: bool, limit: Option<usize>, paint: Painter, pages: &[Vec<Row>]) -> String {
     let mut table = table::Table::new(COLUMNS, wide, limit, paint);
-    let mut out = Vec::new();
-    pages.iter().for_each(|page| table.page(&mut out, page).unwrap());
-    String::from_utf8(out).unwrap()
+    pages.iter().map(|page| table.page(page)).collect()
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Shown {
 
     /// Cleans bytes; what is not UTF-8 becomes `U+FFFD`.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        if chars::is_plain(bytes) && bytes.len() <= LINE_BYTES_MAX {
+        if plain(bytes) {
             return Self(String::from_utf8_lossy(bytes).into_owned());
         }
         Self(cleaner::whole(bytes))
@@ -66,6 +66,15 @@ impl Shown {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Says whether a text can be shown as it is: printable ASCII, each letter one column wide.
+pub fn is_plain(text: &str) -> bool {
+    plain(text.as_bytes())
+}
+
+fn plain(bytes: &[u8]) -> bool {
+    chars::is_plain(bytes) && bytes.len() <= LINE_BYTES_MAX
 }
 
 impl fmt::Display for Shown {

@@ -198,7 +198,7 @@ pub struct Daemon {
     pub command: String,
 }
 
-/// A job.
+/// A job. A hundred thousand of them are in memory, so what few have is not part of the row but beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
@@ -238,13 +238,13 @@ pub struct Job {
     pub dependencies: Vec<Dependency>,
     /// A time before which it does not start; gone once that has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pause: Option<Pause>,
+    pub pause: Option<Box<Pause>>,
     /// Which member of an array it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub member: Option<ArrayMember>,
+    pub member: Option<Box<ArrayMember>>,
     /// Which member of a sweep it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sweep: Option<SweepMember>,
+    pub sweep: Option<Box<SweepMember>>,
     /// Rules of its own that have come true, the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fired: Vec<Fired>,
@@ -278,6 +278,9 @@ pub struct Job {
     /// What those who place it have said of the current or last attempt, when it was handed over to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<Arc<Away>>,
+    /// The job that it was sent ahead behind: it is on that one's node and starts there when that one is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<JobId>,
     /// What becomes of the job once the attempt is proven dead, when it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_stop: Option<AfterStop>,
@@ -455,12 +458,29 @@ impl DependsOn {
 
 impl Job {
     /// Returns the state as far as we schedule it: one that was handed over is no more ours to place, although it is queued as
-    /// long as it waits with those who place it.
+    /// long as it waits with those who place it; one that was sent ahead has its node.
     pub fn course(&self) -> ExecutionState {
-        match (self.state, &self.away) {
-            (ExecutionState::Queued, Some(_)) => ExecutionState::Running,
-            (state, _) => state,
+        match self.state {
+            ExecutionState::Queued if self.away.is_some() || self.behind.is_some() => ExecutionState::Running,
+            state => state,
         }
+    }
+
+    /// Begins an attempt on these nodes: what there was of the last one goes.
+    pub fn begin(
+        &mut self,
+        attempt: Attempt,
+        nodes: Vec<NodeId>,
+        node_names: Vec<String>,
+        places: Vec<NodePlace>,
+        now: UnixMillis,
+    ) {
+        (self.attempt, self.nodes, self.node_names, self.places) = (attempt, nodes, node_names, places);
+        self.ranks.clear();
+        self.after_stop = None;
+        self.started = Some(now);
+        self.exit_code = None;
+        self.errors.clear();
     }
 
     /// Says whether it is kept from starting, by us or by those who place it.
@@ -531,6 +551,10 @@ impl Job {
                 (true, true) => "is being handed over".to_owned(),
             };
         }
+        if self.behind.is_some() {
+            let node = self.node_names.first().map_or("its node", String::as_str);
+            return format!("next on {node}, as soon as the job that runs there is over");
+        }
         if let Some(reason) = self.not_ready() {
             return reason;
         }
@@ -558,7 +582,7 @@ impl Job {
     /// Returns what keeps a waiting job that nobody holds out of the queue.
     fn not_ready(&self) -> Option<String> {
         let open: Vec<_> = self.dependencies.iter().filter(|dependency| !dependency.met).collect();
-        match (open.first(), &self.pause) {
+        match (open.first(), self.pause.as_deref()) {
             (Some(first), _) => {
                 let more = match open.len() - 1 {
                     0 => String::new(),

@@ -95,3 +95,52 @@ fn a_workspace_that_goes_says_so_and_takes_nothing_new() {
     assert_eq!(workspaces.first().and_then(|w| w.deleting_since), Some(UnixMillis(2)), "its node is to be given back");
     assert_eq!(fault.code, Some(FaultCode::ResourceBeingDeleted));
 }
+
+#[test]
+fn an_array_takes_no_name_that_is_there() {
+    use crate::model::spec::sweep::{Part, Search};
+    use crate::model::spec::{SweepSpec, sweep_file};
+    let mut bench = Bench::new();
+    bench.ask(vec![Request::CreateWorkspace { name: "lab".to_owned(), location: None, tags: BTreeMap::new() }]);
+    bench.ask(vec![Request::CreateExperiment { workspace: None, name: "e".to_owned() }]);
+    let spec = ClusterSpec::new(ProviderSpec::Local, NodeCount(0));
+    bench.ask(vec![Request::CreateCluster { workspace: None, name: "c".to_owned(), spec: Box::new(spec) }]);
+    let submit = |name: &str, array: Option<&str>| {
+        let mut spec = JobSpec::command("true");
+        spec.scheduling.array = array.map(|indexes| indexes.parse().unwrap());
+        let place = Place::default;
+        Request::Submit(Box::new(Submit {
+            experiment: place(),
+            cluster: place(),
+            name: Some(name.to_owned()),
+            spec,
+            token: None,
+        }))
+    };
+    let parameters = vec![sweep_file::option("seed=1..3").unwrap()];
+    let template = serde_json::json!({"nodeCount": 1, "customToolkitSettings": {"commandLine": "true PARAM_SEED"}});
+    let part = Part { parameters, search: Search::Grid, exclude: Vec::new() };
+    let sweep = crate::model::request::SubmitSweep {
+        experiment: Place::default(),
+        cluster: Place::default(),
+        name: Some("W".to_owned()),
+        spec: SweepSpec::new(template, vec![part]),
+        held: true,
+        token: None,
+    };
+    assert!(matches!(bench.ask(vec![Request::CreateSweep(Box::new(sweep))])[..], [Reply::Sweep(_)]));
+    bench.ask(vec![submit("s-2", None), submit("t-x", None)]);
+    for (name, taken) in [("S", Some("S-2")), ("w", Some("w-1")), ("t", None), ("u", None), ("u", Some("u-1"))] {
+        match (bench.ask(vec![submit(name, Some("1-3"))]).remove(0), taken) {
+            (Reply::SubmittedArray { first, jobs }, None) => {
+                assert_eq!((first.id, jobs.len()), (jobs[0], 3), "{name}");
+                assert_eq!(jobs[2], crate::model::ids::JobId(jobs[0].0 + 2), "{name}");
+            }
+            (Reply::Refused(fault), Some(taken)) => assert!(fault.message.contains(&format!("`{taken}`")), "{fault:?}"),
+            (other, _) => panic!("{name}: {other:?}"),
+        }
+    }
+    // Two of one name in one request.
+    let twice = bench.ask(vec![submit("v", Some("1-2")), submit("v", Some("2-3"))]);
+    assert!(matches!(&twice[..], [Reply::SubmittedArray { .. }, Reply::Refused(_)]), "{twice:?}");
+}

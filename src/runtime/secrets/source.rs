@@ -27,7 +27,11 @@ const COMPLAINT_BYTES_MAX: u64 = 4096;
 pub fn is_wanted(order: &Order) -> bool {
     match order {
         Order::Start { launch, .. } => launch.secrets.iter().any(|secret| !matches!(secret.source, SecretSource::Given(_))),
-        Order::Refuse { .. } | Order::Stop { .. } | Order::Ack { .. } | Order::AnswerDaemon { .. } => false,
+        Order::Refuse { .. }
+        | Order::Recall { .. }
+        | Order::Stop { .. }
+        | Order::Ack { .. }
+        | Order::AnswerDaemon { .. } => false,
     }
 }
 

@@ -81,7 +81,7 @@ fn start(source: SecretSource) -> Order {
     };
     let key = "1.1.m0".parse().unwrap();
     let (limit, grace, boot) = (Millis(1), Millis(1), BootId("b".into()));
-    Order::Start { effect: EffectId(1), key, boot, limit, grace, launch: Box::new(launch) }
+    Order::Start { effect: EffectId(1), key, boot, limit, grace, launch: Box::new(launch), after: None }
 }
 
 async fn found(source: SecretSource, look: Duration) -> Result<String, String> {

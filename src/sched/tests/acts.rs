@@ -190,7 +190,17 @@ impl World {
                 self.hosts_free += 1;
                 return self.tell(Event::NodeReleased { effect: id });
             }
+            // It waits there, and is answered when its turn has come.
+            Act::StartRank { .. } if self.waits(&act) => None,
             Act::StartRank { node, boot, key, .. } => self.start(id, node, &boot, key),
+            Act::RecallRank { node, key } => {
+                let Some(machine) = self.linked(node) else { return };
+                if !machine.spool.contains_key(&key) && !machine.acked.contains(&key) {
+                    machine.spool.insert(key, Record::Over(Proof::Fenced));
+                    self.tell(Event::RankGone { key, effect: None, proof: Proof::Fenced });
+                }
+                Some(Event::EffectDone { effect: id })
+            }
             Act::StopRank { node, key, why, .. } => self.stop(id, node, key, why),
             Act::AckGone { node, key } => self.linked(node).map(|machine| {
                 assert_ne!(machine.spool.get(&key), Some(&Record::Alive), "{key} lives and is acknowledged as gone");
@@ -212,6 +222,16 @@ impl World {
         if let Some(answer) = answer.filter(|_| !lost) {
             self.tell(answer);
         }
+    }
+
+    /// Says whether a start was sent ahead behind a process that lives.
+    fn waits(&self, act: &Act) -> bool {
+        let Act::StartRank { node, key, after: Some(after), .. } = act else { return false };
+        let waits = |machine: &Machine| {
+            let lives = machine.spool.get(after) == Some(&Record::Alive);
+            machine.linked && lives && !machine.spool.contains_key(key)
+        };
+        self.machines.get(node).is_some_and(waits)
     }
 
     fn linked(&mut self, node: NodeId) -> Option<&mut Machine> {
@@ -487,7 +507,9 @@ impl World {
 
     /// From here on a core rebuilt from the store runs beside.
     fn rebuild(&mut self) {
-        let twin = self.loaded();
+        let mut twin = self.loaded();
+        // How fast jobs go is all that a start finds out anew.
+        twin.paces.clone_from(&self.sched.paces);
         twin.check();
         self.twin = Some(twin);
     }
@@ -574,7 +596,7 @@ impl World {
                 self.heal(Some(node), 0);
             }
             let mut orders = 0;
-            while let Some(id) = self.outbox.keys().next().copied() {
+            while let Some(id) = self.outbox.iter().find(|(_, act)| !self.waits(act)).map(|(id, _)| *id) {
                 orders += 1;
                 assert!(orders < ORDERS_MAX, "orders without end: {:?}", self.outbox);
                 self.perform(id, false);

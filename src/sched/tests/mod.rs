@@ -1,6 +1,7 @@
 //! The core's tests: tables per behaviour, and random event sequences against a model world.
 
 mod acts;
+mod ahead;
 mod attempt;
 mod autoscale;
 mod backfill;

@@ -214,6 +214,8 @@ fn deleted_jobs_leave_no_trace_in_the_tally() {
     for name in ["ended", "runs", "waits"] {
         rig.submit(name, 1);
     }
+    // Long enough that nothing is sent ahead.
+    rig.pass(Millis::from_secs(1));
     rig.gone(main_of(1, 1, 0), exit(0));
     let record = Arc::new(rig.job(job(1)).clone());
     rig.sched.retire();

@@ -222,7 +222,12 @@ impl World {
     /// here, so that those are counted by their numbers.
     fn see_sharing(&mut self) {
         for node in self.sched.nodes().values() {
-            let jobs: Vec<_> = node.holders.iter().filter_map(|(job, _)| self.sched.jobs().get(job)).collect();
+            let holders = node.holders.iter().filter_map(|(job, _)| self.sched.jobs().get(job));
+            // Who was sent ahead has nothing of it yet.
+            let (jobs, behind): (Vec<_>, Vec<_>) = holders.partition(|job| job.behind.is_none());
+            if !behind.is_empty() {
+                self.met.insert("a job was sent ahead".into());
+            }
             let parts: Vec<_> = jobs.iter().filter_map(|job| job.spec.demand.part()).collect();
             assert!(parts.len() == jobs.len() || jobs.len() == 1, "I09 somebody has {node:?} for himself: {jobs:?}");
             let cpus: u64 = parts.iter().map(|asked| asked.cpus_milli).sum();

@@ -503,6 +503,9 @@ fn made(reply: &Reply) -> Vec<UiEffect> {
             };
             jobs.iter().flat_map(of).collect()
         }
+        Reply::SubmittedArray { first, jobs } => {
+            vec![say(format!("{} jobs submitted", jobs.len())), UiEffect::Go(Subject::Job(first.id))]
+        }
         Reply::Sweep(view) => {
             let text = format!("sweep {} of {} jobs", shown(&view.sweep.name), view.sweep.count());
             vec![say(text), UiEffect::Go(Subject::Experiment(view.sweep.experiment))]

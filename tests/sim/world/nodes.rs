@@ -7,20 +7,34 @@ use ostler::model::units::Millis;
 use ostler::transport::{Order, Report};
 
 use super::{Happening, World};
-use crate::host::Folder;
+use crate::host::{Folder, Host, Next};
 
 impl World {
     pub(super) fn reach_node(&mut self, node: NodeId, session: u64, order: Order) {
         let Some(wire) = self.wires.get(&node).filter(|wire| wire.session == session && wire.up) else { return };
         let name = wire.host.clone();
-        if let (Order::Start { key, .. } | Order::Stop { key, .. }, Some(host)) = (&order, self.hosts.get_mut(&name)) {
+        if let (Order::Start { key, .. } | Order::Stop { key, .. } | Order::Recall { key, .. }, Some(host)) =
+            (&order, self.hosts.get_mut(&name))
+        {
             host.owner.entry(*key).or_insert(node);
         }
         match order {
-            Order::Start { effect, key, boot, limit, launch, .. } => {
+            Order::Start { effect, key, boot, limit, launch, after, .. } => {
                 self.check_code(&name, node, key, &launch.env);
-                let report = self.node_starts(&name, effect, key, &boot.0, limit, &launch.command);
-                self.report(node, session, report);
+                let next = Next { effect, key, boot: boot.0, limit, command: launch.command };
+                self.node_takes(node, session, &name, after, next);
+            }
+            Order::Recall { effect, key } => {
+                let Some(host) = self.hosts.get_mut(&name) else { return };
+                match host.spool.get(&key) {
+                    None => {
+                        host.spool.insert(key, Folder::Fenced);
+                        self.reach("what was sent ahead was recalled");
+                        self.report(node, session, Report::Gone { key, effect: None, proof: Proof::Fenced });
+                    }
+                    Some(_) => self.reach("a recall came too late"),
+                }
+                self.report(node, session, Report::Done { effect });
             }
             Order::Refuse { effect, key, code, why } => {
                 let report = self.node_refuses(&name, effect, key, code, why);
@@ -43,6 +57,49 @@ impl World {
                 self.report(node, session, Report::Done { effect });
             }
             Order::AnswerDaemon { effect, .. } => self.report(node, session, Report::Done { effect }),
+        }
+    }
+
+    /// A start comes: it is done, or waits for its turn.
+    fn node_takes(&mut self, node: NodeId, session: u64, name: &str, after: Option<RankKey>, next: Next) {
+        let known = |host: &Host| {
+            let waits = host.lines.values().flatten().any(|other| other.key == next.key);
+            (host.spool.contains_key(&next.key), waits)
+        };
+        let Some(host) = self.hosts.get_mut(name) else { return };
+        let next = match (after, known(host)) {
+            (Some(after), (false, false)) => {
+                let Some(next) = host.line_up(after, next) else { return self.reach("a job was sent ahead") };
+                next
+            }
+            (_, (false, true)) => return,
+            (_, _) => next,
+        };
+        let report = self.node_starts(name, next.effect, next.key, &next.boot, next.limit, &next.command);
+        self.report(node, session, report);
+    }
+
+    /// A process is over: the next of its line is started, unless it was fenced.
+    pub fn next_of_line(&mut self, name: &str, over: RankKey) {
+        let Some(mut line) = self.hosts.get_mut(name).and_then(|host| host.lines.remove(&over)) else { return };
+        while let Some(next) = line.pop_front() {
+            if self.hosts.get(name).is_some_and(|host| host.spool.contains_key(&next.key)) {
+                continue;
+            }
+            let report = self.node_starts(name, next.effect, next.key, &next.boot, next.limit, &next.command);
+            let started = matches!(report, Report::Started { .. });
+            if let Some(node) = self.hosts[name].owner.get(&next.key).copied()
+                && let Some(session) = self.wires.get(&node).filter(|wire| wire.up).map(|wire| wire.session)
+            {
+                self.report(node, session, report);
+            }
+            if started {
+                self.reach("what was sent ahead was started");
+                if let Some(host) = self.hosts.get_mut(name).filter(|_| !line.is_empty()) {
+                    host.lines.insert(next.key, line);
+                }
+                return;
+            }
         }
     }
 
@@ -159,6 +216,7 @@ impl World {
         let host = &self.hosts[name];
         let proof = host.proof(&host.spool[&key]);
         self.report(node, session, Report::Gone { key, effect: Some(effect), proof });
+        self.next_of_line(name, key);
     }
 
     pub(super) fn process_ends(&mut self, name: &str, key: RankKey) {
@@ -173,6 +231,7 @@ impl World {
         host.spool.insert(key, Folder::Exited { code, why });
         self.exits.insert(key, code);
         self.tell_gone(name, key);
+        self.next_of_line(name, key);
     }
 
     /// The agent of a machine says that a process of it is over, if it is linked.

@@ -49,6 +49,7 @@ fn job(state: ExecutionState) -> Job {
         node_names: vec!["n1".to_owned(), "n2".to_owned()],
         ranks: BTreeMap::new(),
         away: None,
+        behind: None,
         after_stop: None,
         created: UnixMillis(0),
         started: Some(UnixMillis(1000)),

@@ -1,0 +1,243 @@
+//! Lists of jobs by page. Live jobs and those that ended last are in the picture that every turn leaves behind; the store is
+//! asked only for those that ended before, so that a list of what waits and runs costs the loop no reading of rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::model::cells::Cells;
+use crate::model::ids::{ClusterId, ExperimentId, JobId, SweepId};
+use crate::model::job_column::{JobColumn, JobLine, JobTable};
+use crate::model::request::{JobQuery, JobView, PAGE_MAX, Place, Reply, SweepRef};
+use crate::model::snapshot::Snapshot;
+use crate::model::state::{ExecutionState, Job, Sweep};
+use crate::model::units::UnixMillis;
+use crate::runtime::engine::Engine;
+use crate::runtime::validate::{Checked, Refusal};
+use crate::runtime::{resolve, sweeps, views};
+use crate::store::{JobPage, Store, StoreError};
+
+/// An experiment with less than this part of all jobs of the picture is found faster by the store's index than by a walk
+/// through the picture.
+const SMALL_PART: usize = 8;
+
+/// Lists whole jobs.
+///
+/// # Errors
+/// A name that is unknown, or that the store cannot be read.
+pub fn jobs<S: Store>(engine: &Engine<S>, now: UnixMillis, query: &JobQuery) -> Result<Checked, Refusal> {
+    let (jobs, more) = listed(engine, query)?;
+    let forecasts = forecasts(engine, now, &jobs);
+    let view = |job: Arc<Job>| {
+        let starts = starts(&forecasts, &job);
+        Arc::new(JobView { starts, ..views::job(&engine.sched, job) })
+    };
+    Ok(Checked::Reply(Reply::Jobs { jobs: jobs.into_iter().map(view).collect(), more }))
+}
+
+/// Lists what some columns say of jobs.
+///
+/// # Errors
+/// As [`jobs`].
+pub fn table<S: Store>(
+    engine: &Engine<S>,
+    now: UnixMillis,
+    query: &JobQuery,
+    columns: &[JobColumn],
+) -> Result<Checked, Refusal> {
+    let (jobs, more) = listed(engine, query)?;
+    let sched = &engine.sched;
+    let forecasts = match columns.contains(&JobColumn::Starts) {
+        true => forecasts(engine, now, &jobs),
+        false => Forecasts::new(),
+    };
+    // No list shows a column twice.
+    let columns = &columns[..columns.len().min(JobColumn::ALL.len())];
+    let mut cells: Vec<Cells> = columns.iter().map(|_| Cells::default()).collect();
+    let mut text = String::new();
+    for job in &jobs {
+        let cluster = sched.clusters().get(&job.cluster);
+        let reason = job.reason(cluster.map(|cluster| &**cluster));
+        let line = JobLine {
+            experiment: resolve::experiment_name(sched, job.experiment),
+            workspace: resolve::workspace_name(sched, job.workspace),
+            cluster: cluster.map_or("", |cluster| cluster.name.as_str()),
+            cluster_group: cluster.map_or("", |cluster| resolve::group_name_of(sched, cluster.workspace)),
+            cluster_workspace: cluster.map_or("", |cluster| resolve::workspace_name(sched, cluster.workspace)),
+            starts: starts(&forecasts, job),
+            reason: &reason,
+            ..JobLine::of(job)
+        };
+        for (column, cells) in columns.iter().zip(&mut cells) {
+            text.clear();
+            column.write(&line, &mut text);
+            cells.push(&text);
+        }
+    }
+    cells.iter_mut().for_each(Cells::close);
+    let (count, last) = (jobs.len(), jobs.last().map(|job| job.id));
+    Ok(Checked::Reply(Reply::JobTable(JobTable { count, columns: cells, last, more })))
+}
+
+/// When the jobs of each cluster start at the latest.
+type Forecasts = BTreeMap<ClusterId, BTreeMap<JobId, UnixMillis>>;
+
+fn forecasts<S: Store>(engine: &Engine<S>, now: UnixMillis, jobs: &[Arc<Job>]) -> Forecasts {
+    let waiting = jobs.iter().filter(|job| job.state == ExecutionState::Queued).map(|job| job.cluster);
+    let clusters: BTreeSet<_> = waiting.collect();
+    clusters.into_iter().map(|cluster| (cluster, engine.sched.forecast(now, cluster))).collect()
+}
+
+fn starts(forecasts: &Forecasts, job: &Job) -> Option<UnixMillis> {
+    forecasts.get(&job.cluster).and_then(|times| times.get(&job.id)).copied()
+}
+
+/// Finds the jobs of a query: one page, and whether there are more.
+fn listed<S: Store>(engine: &Engine<S>, query: &JobQuery) -> Result<(Vec<Arc<Job>>, bool), Refusal> {
+    let experiments = match (&query.workspace, &query.experiment) {
+        (None, None) => None,
+        (workspace, Some(name)) => {
+            let place = Place { workspace: workspace.clone(), name: Some(name.clone()) };
+            Some(vec![resolve::experiment(&engine.sched, &place)?.id])
+        }
+        (Some(workspace), None) => {
+            let workspaces = resolve::workspaces(&engine.sched, Some(workspace))?;
+            let of = |workspace| resolve::experiments_in(&engine.sched, workspace).map(|e| e.id);
+            Some(workspaces.into_iter().flat_map(of).collect())
+        }
+    };
+    let cluster = match &query.cluster {
+        None => None,
+        Some(name) => {
+            let place = Place { workspace: query.workspace.clone(), name: Some(name.clone()) };
+            Some(resolve::cluster(&engine.sched, &place)?.id)
+        }
+    };
+    let limit = match query.limit {
+        0 => PAGE_MAX,
+        limit => limit.min(PAGE_MAX),
+    };
+    let (after, newest_first) = (query.after, query.newest_first);
+    let page = JobPage { experiments, cluster, states: query.states.clone(), after, limit, newest_first };
+    let of = match &query.sweep {
+        None => None,
+        Some(name) => Some(sweep(engine, query, name)?),
+    };
+    page_of(engine, page, of.as_deref())
+}
+
+fn sweep<S: Store>(engine: &Engine<S>, query: &JobQuery, name: &str) -> Result<Arc<Sweep>, Refusal> {
+    let place = Place { workspace: query.workspace.clone(), name: query.experiment.clone() };
+    let by_id = name.strip_prefix("sweep-").and_then(|number| number.parse().ok()).map(SweepId);
+    let sweep = match by_id.filter(|id| engine.sched.sweeps().contains_key(id)) {
+        Some(id) => SweepRef::Id(id),
+        None => SweepRef::Named { experiment: place, sweep: name.to_owned() },
+    };
+    sweeps::resolve_sweep(engine, &sweep)
+}
+
+/// Reads one page of jobs, with members of sweeps that have not come up among them.
+fn page_of<S: Store>(engine: &Engine<S>, mut page: JobPage, of: Option<&Sweep>) -> Result<(Vec<Arc<Job>>, bool), Refusal> {
+    let (first, limit) = (page.after, page.limit as usize);
+    let experiments = of.map(|sweep| vec![sweep.experiment]);
+    page.experiments = experiments.or(page.experiments);
+    let ours = |job: &Arc<Job>| of.is_none_or(|sweep| sweep.index_of(job.id).is_some());
+    let mut found: BTreeMap<JobId, Arc<Job>> = BTreeMap::new();
+    let mut beyond = None;
+    loop {
+        let (jobs, more) = known(engine, &page)?;
+        page.after = jobs.last().map(|job| job.id).or(page.after);
+        found.extend(jobs.into_iter().filter(ours).map(|job| (job.id, job)));
+        if more {
+            beyond = page.after;
+        }
+        if !more || found.len() > limit || of.is_none() {
+            // What comes after the last row that was read belongs to the next page.
+            beyond = beyond.filter(|_| more);
+            break;
+        }
+    }
+    let wanted = sweeps::Wanted {
+        experiments: page.experiments.as_deref(),
+        cluster: page.cluster,
+        after: first,
+        limit: limit + 1,
+        newest_first: page.newest_first,
+        states: &page.states,
+    };
+    for job in sweeps::waiting(engine, &wanted).into_iter().filter(ours) {
+        found.entry(job.id).or_insert(job);
+    }
+    let mut jobs: Vec<Arc<Job>> = found.into_values().collect();
+    if page.newest_first {
+        jobs.reverse();
+    }
+    let within = |job: &Arc<Job>| beyond.is_none_or(|last| if page.newest_first { job.id >= last } else { job.id <= last });
+    let all = jobs.len();
+    jobs.retain(within);
+    let more = beyond.is_some() || jobs.len() < all || jobs.len() > limit;
+    jobs.truncate(limit);
+    Ok((jobs, more))
+}
+
+/// Returns one page of the jobs that the picture or the store has, and whether there are more.
+fn known<S: Store>(engine: &Engine<S>, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+    let picture = engine.snapshot();
+    let meant = |state: ExecutionState| page.states.is_empty() || page.states.contains(&state);
+    let ended: Vec<ExecutionState> =
+        [ExecutionState::Succeeded, ExecutionState::Failed].into_iter().filter(|state| meant(*state)).collect();
+    let elsewhere = !ended.is_empty() && !engine.shows_all_ended();
+    let live = [ExecutionState::Queued, ExecutionState::Running, ExecutionState::Terminating].into_iter().any(meant);
+    let few = page.experiments.as_ref().is_some_and(|of| are_few(picture, of));
+    if few || (elsewhere && !live) {
+        return engine.store.jobs(page);
+    }
+    let limit = page.limit as usize;
+    let mut jobs = shown(picture, page, limit + 1);
+    let mut more = jobs.len() > limit;
+    jobs.truncate(limit);
+    if elsewhere {
+        let (old, older) = engine.store.jobs(&JobPage { states: ended, ..page.clone() })?;
+        // What a side has beyond its last row cannot be told; its end is the page's where the other side goes further.
+        let end = |jobs: &[Arc<Job>], more: bool| jobs.last().map(|job| job.id).filter(|_| more);
+        let ends = [end(&jobs, more), end(&old, older)].into_iter().flatten();
+        let end = if page.newest_first { ends.max() } else { ends.min() };
+        let both: BTreeMap<JobId, Arc<Job>> = old.into_iter().chain(jobs).map(|job| (job.id, job)).collect();
+        jobs = both.into_values().collect();
+        if page.newest_first {
+            jobs.reverse();
+        }
+        jobs.retain(|job| end.is_none_or(|end| if page.newest_first { job.id >= end } else { job.id <= end }));
+        more = end.is_some() || jobs.len() > limit;
+        jobs.truncate(limit);
+    }
+    Ok((jobs, more))
+}
+
+/// Returns the first `limit` jobs of a page that are in the picture.
+fn shown(picture: &Snapshot, page: &JobPage, limit: usize) -> Vec<Arc<Job>> {
+    let fits = |job: &&Arc<Job>| {
+        (page.states.is_empty() || page.states.contains(&job.state))
+            && page.cluster.is_none_or(|cluster| cluster == job.cluster)
+            && page.experiments.as_ref().is_none_or(|of| of.contains(&job.experiment))
+    };
+    let after = page.after.map_or(Bound::Unbounded, Bound::Excluded);
+    if page.newest_first {
+        let range = picture.jobs.range::<_, JobId>((Bound::Unbounded, after)).rev();
+        return range.map(|(_, job)| job).filter(fits).take(limit).cloned().collect();
+    }
+    let range = picture.jobs.range::<_, JobId>((after, Bound::Unbounded));
+    range.map(|(_, job)| job).filter(fits).take(limit).cloned().collect()
+}
+
+fn are_few(picture: &Snapshot, experiments: &[ExperimentId]) -> bool {
+    let of = |id: &ExperimentId| {
+        let tally = picture.experiments.get(id).map(|experiment| &experiment.tally);
+        tally.map_or(0, |t| t.queued + t.running + t.terminating + t.succeeded + t.failed)
+    };
+    let all = u64::try_from(picture.jobs.len() / SMALL_PART).unwrap_or(u64::MAX);
+    experiments.iter().map(of).sum::<u64>() < all
+}
+
+#[cfg(test)]
+mod tests;
