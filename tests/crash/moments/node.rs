@@ -18,7 +18,7 @@ use At::{After, Before};
 
 /// For each moment on the node: which script, where in it, and the line.
 const HOOKS: &[(&str, &str, At, &str)] = &[
-    ("node.heard", "agent", After("    in_turn $# \"$1\" \"$8\" 8"), ""),
+    ("node.heard", "agent", After("    in_turn $# \"$1\" \"$9\" 9"), ""),
     ("node.locking", "agent", After("lock() {"), "case $2 in own*) HOOK ;; esac"),
     ("node.locked", "agent", After("    set +C"), "case $2 in own*) HOOK ;; esac"),
     ("node.told", "agent", Before("        glance \"$ST_DUE\""), ""),
