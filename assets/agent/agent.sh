@@ -448,24 +448,6 @@ recall() {
     give_up "$2"
 }
 
-# dirs SEQ DIR... .   what starts that come next will need: one program makes it for all. What fails is tried again by each, and told.
-dirs() {
-    eval "DI_LAST=\${$#}"
-    in_turn $# "$1" "$DI_LAST" 2
-    shift
-    DI_LEFT=$#
-    while [ "$DI_LEFT" -gt 1 ]; do
-        [ -d "$1" ] || set -- "$@" "$1"
-        shift
-        DI_LEFT=$((DI_LEFT - 1))
-    done
-    shift # the last word, which those that are missing stand behind
-    [ $# -gt 0 ] || return 0
-    umask "$UMASK"
-    mkdir -p -- "$@" 2>/dev/null
-    umask 077
-}
-
 # again KEY: the first answer once more.
 again() {
     answer "$1"

@@ -404,12 +404,17 @@ arm_watch() {
     fi
 }
 
-# glance DUE: as arm_watch, without looking whether the watch is the process that it was; a ping does that.
+# The longest that a watch sleeps; a wake-up that got lost costs so much at most.
+LOOK_SECONDS_MAX=15
+
+# glance DUE: as arm_watch, without looking whether the watch is the process that it was; a ping does that. A watch that is there
+# finds by itself what is due after its next look; whoever told it of each would have it look all the time. After `now`.
 glance() {
     AW_PID='' AW_NEXT=''
     { read -r AW_PID AW_START AW_NEXT AW_REST <"$ROOT/run/watch"; } 2>/dev/null
-    if [ -n "$AW_NEXT" ] && [ "$AW_NEXT" != 0 ] && [ "$AW_NEXT" -le "$1" ] && kill -s 0 "$AW_PID" 2>/dev/null; then
-        return 0
+    if [ -n "$AW_NEXT" ] && [ "$AW_PID" -gt 1 ] && kill -s 0 "$AW_PID" 2>/dev/null; then
+        if [ "$AW_NEXT" != 0 ] && [ "$AW_NEXT" -le "$1" ]; then return 0; fi
+        [ "$1" -le $((NOW + 2 * LOOK_SECONDS_MAX)) ] || return 0
     fi
     arm_watch "$1"
 }

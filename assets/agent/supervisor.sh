@@ -453,9 +453,6 @@ over_due() {
     rearm_kills
 }
 
-# Never sleeps longer: a wake-up that got lost costs so much at most.
-LOOK_SECONDS_MAX=15
-
 # alone: there is no other watch; one that is there is told to look again.
 alone() {
     WA_PID='' WA_START=''

@@ -8,7 +8,10 @@ use rustix::process::Signal;
 
 use crate::agent::process::{alive, pid_of, signal};
 use crate::agent::record::read;
-use crate::agent::worker::Place;
+use crate::agent::worker::{Place, uptime};
+
+/// The longest that a watch sleeps, as `spool.sh` has it.
+const LOOK_SECONDS_MAX: u64 = 15;
 
 /// Makes sure that there is a watch.
 #[derive(Debug)]
@@ -47,14 +50,16 @@ impl Watch {
         Ok((pid, start))
     }
 
-    /// As [`Watch::arm`], without looking whether the watch is the process that it was; a ping does that.
+    /// As [`Watch::arm`], without looking whether the watch is the process that it was; a ping does that. A watch that is there
+    /// finds by itself what is due after its next look; whoever told it of each would have it look all the time.
     ///
     /// # Errors
     /// None could be started.
     pub fn glance(&mut self, due: u64) -> io::Result<()> {
         let (pid, _, next) = self.there();
         let looks = next.is_some_and(|next| next != 0 && next <= due);
-        if looks && Path::new(&format!("/proc/{pid}")).exists() {
+        let later = next.is_some() && due > uptime() + 2 * LOOK_SECONDS_MAX;
+        if (looks || later) && pid_of(&pid).is_some() && Path::new(&format!("/proc/{pid}")).exists() {
             return Ok(());
         }
         self.arm(due).map(drop)

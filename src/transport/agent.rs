@@ -53,8 +53,6 @@ const CANNOT_FORK: [&str; 6] = [
     "fork: cannot allocate memory",
     "fork failed",
 ];
-/// How many orders are put into words at once: a line of each of some slots.
-const ORDERS_AT_ONCE: usize = 64;
 /// How long acknowledgements are gathered, so that the node looks around once for many: each look reads what every process there says
 /// of itself, 5 to 20 ms. Nobody waits for it.
 const ACK_DELAY: Duration = Duration::from_millis(250);
@@ -349,7 +347,13 @@ impl Task {
                 },
                 order = self.orders.recv() => match order {
                     None => return Over::Closed,
-                    Some(order) => self.take_orders(order, &mut session, &mut ack_at),
+                    Some(Order::Ack { effect, key }) => {
+                        if session.gather_ack(effect, key) { session.acks() } else {
+                            ack_at.get_or_insert_with(|| Instant::now() + ACK_DELAY);
+                            continue;
+                        }
+                    }
+                    Some(order) => session.order(&order),
                 },
                 () = tokio::time::sleep_until(ack_at.unwrap_or(far)) => { ack_at = None; session.acks() }
                 _ = beat.tick() => {
@@ -370,23 +374,6 @@ impl Task {
                 return lost("the agent takes no orders any more");
             }
         }
-    }
-
-    /// Takes this order and those that have come with it; returns what is sent at once.
-    fn take_orders(&mut self, first: Order, session: &mut Session, ack_at: &mut Option<Instant>) -> String {
-        let (mut acks, mut others) = (String::new(), Vec::new());
-        let mut next = Some(first);
-        while let Some(order) = next {
-            match order {
-                Order::Ack { effect, key } if session.gather_ack(effect, key) => acks.push_str(&session.acks()),
-                Order::Ack { .. } => {
-                    ack_at.get_or_insert_with(|| Instant::now() + ACK_DELAY);
-                }
-                order => others.push(order),
-            }
-            next = if others.len() < ORDERS_AT_ONCE { self.orders.try_recv().ok() } else { None };
-        }
-        acks + &session.orders(&others)
     }
 
     /// Takes in one line of the node and reports what it means.

@@ -139,30 +139,6 @@ fn dirs(launch: &Launch) -> Vec<&str> {
     dirs
 }
 
-/// Returns the order to make what all starts among these that were sent ahead need, so that a node's shell runs one program for
-/// them and not one for each; empty for none. What it cannot carry is left to each start.
-pub fn dirs_ahead(seq: impl FnOnce() -> u64, orders: &[Order]) -> String {
-    let ahead = orders.iter().filter_map(|order| match order {
-        Order::Start { launch, after: Some(_), .. } => Some(launch),
-        _ => None,
-    });
-    let mut all: Vec<&str> = ahead.filter(|launch| check(launch).is_ok()).flat_map(|launch| dirs(launch)).collect();
-    all.sort_unstable();
-    all.dedup();
-    let mut bytes = 0;
-    all.retain(|dir| {
-        // Quoted it is longer, and no path has so many quotes.
-        bytes += dir.len() * 2 + 3;
-        bytes < FRAME_BYTES_MAX
-    });
-    if all.is_empty() {
-        return String::new();
-    }
-    let seq = seq().to_string();
-    let words: Vec<&str> = std::iter::once(seq.as_str()).chain(all).collect();
-    command("dirs", &words)
-}
-
 fn list<T: AsRef<str>>(text: &mut String, name: &str, paths: impl Iterator<Item = T>) {
     let _ = write!(text, "l_{name}() {{ {}", if name == "wipe" { "wipe" } else { "make_dirs" });
     for path in paths {

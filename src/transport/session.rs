@@ -126,8 +126,7 @@ impl Coming {
         });
         let inventory: BTreeMap<RankKey, Seen> = inventory.collect();
         let told = inventory.iter().filter(|(_, seen)| matches!(seen, Seen::Gone(_))).map(|(key, _)| *key).collect();
-        let native = facts.agent == "native";
-        let mut session = Session { told, native, ..Session::new(boot.clone()) };
+        let mut session = Session { told, ..Session::new(boot.clone()) };
         let later: Vec<Report> = std::mem::take(&mut self.later).into_iter().flat_map(|said| session.hear(said)).collect();
         session.first = Some(Report::Up { boot, facts: Box::new(facts), inventory });
         session.waiting = later;
@@ -153,8 +152,6 @@ struct Ask {
 #[derive(Debug)]
 pub struct Session {
     boot: BootId,
-    /// The native agent leads the node.
-    native: bool,
     seq: u64,
     first: Option<Report>,
     waiting: Vec<Report>,
@@ -173,7 +170,6 @@ impl Session {
     fn new(boot: BootId) -> Self {
         Self {
             boot,
-            native: false,
             seq: 0,
             first: None,
             waiting: Vec::new(),
@@ -213,13 +209,6 @@ impl Session {
             }
         }
         order::text(seq, order)
-    }
-
-    /// Returns the text of all these orders; with what they have in common before them, where a shell leads the node.
-    pub fn orders(&mut self, orders: &[Order]) -> String {
-        let mut text = if self.native { String::new() } else { order::dirs_ahead(|| self.next(), orders) };
-        orders.iter().for_each(|order| text.push_str(&self.order(order)));
-        text
     }
 
     /// Keeps an acknowledgement for the next frame of them; says whether it is full.

@@ -155,7 +155,9 @@ pub fn records(nodes: &Path, job: &str) -> (usize, usize) {
         files.filter(|name| name.to_str().unwrap().starts_with(&format!("{job}."))).count()
     };
     let roots = roots(nodes);
-    (roots.iter().map(|root| count(root, "jobs")).sum(), roots.iter().map(|root| count(root, "done")).sum())
+    // In this order: one that is moved meanwhile is counted in neither, and not twice.
+    let done = roots.iter().map(|root| count(root, "done")).sum();
+    (roots.iter().map(|root| count(root, "jobs")).sum(), done)
 }
 
 /// Returns the processes that carry the cookie of a job, but for zombies.
