@@ -500,12 +500,14 @@ watch() {
     trap ':' HUP INT QUIT TERM PIPE
     trap kill_without EXIT
     SLEEPER='' W_LINGERS=''
-    alone || exit 0
     stat_of $$
     W_START=$S_START
     while :; do
         AGAIN=0
-        say "$$ $W_START 0 end" >"$ROOT/run/watch" # 0: it looks around just now, so ask again
+        # Of two that came up at the same time the one stays that has written last.
+        alone || leave
+        # Never by emptying the file first: whoever read it then would start another watch.
+        say "$$ $W_START 0 end" 1<>"$ROOT/run/watch" # 0: it looks around just now, so ask again
         over_due
         if [ "$NEXT" != 0 ]; then
             W_LINGERS=''
@@ -515,7 +517,7 @@ watch() {
             W_LINGERS=1 NEXT=$((NOW + LOOK_SECONDS_MAX))
         else
             # Nothing to watch. Whoever starts something after this line finds us gone and starts another.
-            say "0 0 0 end" >"$ROOT/run/watch"
+            say "0 0 0 end" 1<>"$ROOT/run/watch"
             over_due
             if [ "$NEXT" = 0 ] && [ "$AGAIN" = 0 ]; then leave; fi
             alone || leave
@@ -527,7 +529,7 @@ watch() {
         [ "$W_FOR" -le "$LOOK_SECONDS_MAX" ] || W_FOR=$LOOK_SECONDS_MAX
         # The node was given back: what is just ending is all there is, and nobody tells us of it any more.
         [ -e "$ROOT/run/agent" ] || W_FOR=1
-        say "$$ $W_START $NEXT end" >"$ROOT/run/watch"
+        say "$$ $W_START $NEXT end" 1<>"$ROOT/run/watch"
         keep_partner
         # Ended by KILL: between its fork and its exec it still has our handlers, and would forget any other signal.
         sleep "$W_FOR" &
