@@ -45,26 +45,30 @@ pub(super) struct Pace {
 }
 
 impl Sched {
-    /// Sends jobs from the head of the queue on ahead, behind those that began in this step.
-    pub(super) fn send_ahead(&mut self, id: ClusterId) {
+    /// Sends jobs from the head of the queue on ahead, behind those that began in this step; says whether there was any.
+    pub(super) fn send_ahead(&mut self, id: ClusterId) -> bool {
+        let mut sent = false;
         while let Some(front) = self.turn.fronts.range((id, JobId(0))..=(id, JobId(u64::MAX))).next().copied() {
             self.turn.fronts.remove(&front);
-            self.fill_line(id, front.1);
+            sent |= self.fill_line(id, front.1);
         }
+        sent
     }
 
-    fn fill_line(&mut self, id: ClusterId, front: JobId) {
+    fn fill_line(&mut self, id: ClusterId, front: JobId) -> bool {
         let depth = self.depth(id);
         let (mut last, mut length) = (front, 0);
         while let Some(next) = self.follower(id, last) {
             (last, length) = (next, length + 1);
         }
+        let mut sent = false;
         while length < depth {
-            let Some(next) = self.next_in_line(id) else { return };
-            let Some(place) = self.place_behind(front, next) else { return };
+            let Some(next) = self.next_in_line(id) else { break };
+            let Some(place) = self.place_behind(front, next) else { break };
             self.follow(next, last, place);
-            (last, length) = (next, length + 1);
+            (last, length, sent) = (next, length + 1, true);
         }
+        sent
     }
 
     /// Returns how many jobs a line may have now; no more than each of those that run gets when the queue is shared out.

@@ -15,12 +15,19 @@ use crate::model::state::{Cluster, Job, Node};
 impl Sched {
     /// Starts jobs from the head of the queue on, as long as there is room, and others where that delays nobody.
     pub(super) fn place_all(&mut self, id: ClusterId) {
+        // When the head was sent ahead, the next one may have room.
+        while self.place_some(id) {}
+    }
+
+    /// Does so once, and sends ahead what is to be; says whether anything was.
+    fn place_some(&mut self, id: ClusterId) -> bool {
         loop {
-            let Some(cluster) = self.clusters.get(&id) else { return };
+            let Some(cluster) = self.clusters.get(&id) else { return false };
             if self.starts_nothing(cluster) {
-                return self.recall_all(id);
+                self.recall_all(id);
+                return false;
             }
-            let Some(head) = self.next_in_line(id) else { return };
+            let Some(head) = self.next_in_line(id) else { return false };
             let same = cluster.head.as_ref().is_some_and(|shown| shown.job == head);
             if same && !self.stale.contains(&id) {
                 break;
@@ -32,7 +39,7 @@ impl Sched {
             self.fill(id);
             self.preempt(id);
         }
-        self.send_ahead(id);
+        self.send_ahead(id)
     }
 
     /// Returns the first job of a cluster's queue.
