@@ -328,7 +328,7 @@ spare_worker() {
 drop_line() {
     eval "DL_LINE=\${SLOT_LINE_$1:-} SLOT_LINE_$1=''"
     for DL_KEY in $DL_LINE; do
-        if [ ! -e "jobs/$DL_KEY" ] && [ ! -e "done/$DL_KEY" ] && lock "$DL_KEY" "fence - end"; then say "F $DL_KEY"; fi
+        if [ ! -e "jobs/$DL_KEY" ] && [ ! -e "done/$DL_KEY" ]; then give_up "$DL_KEY"; fi
     done
 }
 

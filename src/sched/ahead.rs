@@ -8,7 +8,8 @@
 //!
 //! Decisions (2026-11):
 //! - *Only the head of the queue, only behind an equal one*: the same demand, one process on one node, no set-up before and
-//!   no clean-up after, and of no higher priority. So the order of the queue holds, and no node is given twice.
+//!   no clean-up after, and of no higher priority. So no node is given twice, and the order of the queue holds but for what a
+//!   recall costs: who comes after a job in a line may start before it where another node is free meanwhile.
 //! - *As many as the jobs are short.* Each cluster has a pace: how many went ahead so far without a node running dry, and
 //!   how long the last job took. It grows when a node ran dry, and what waits in a line is bounded by time: so a job is
 //!   never long behind another while there may be room elsewhere.
