@@ -99,8 +99,8 @@ impl Plan<'_> {
         // Where the logs lie on a mount of the job, its set-up could not move them yet.
         let moves = first && (!sets_up || self.on_job_mount(&paths, &directories.logs));
         let wipes = first && !sets_up;
-        // What is mounted for the job alone has its folder made by the job's set-up.
-        let mut dirs = vec![paths.job_temp.clone(), paths.mounts.clone(), directories.logs.clone()];
+        let mut dirs =
+            vec![paths.job_temp.clone(), paths.mounts.clone(), paths.job_mounts.clone(), directories.logs.clone()];
         let shared = self.shared(&paths);
         self.check_shared(shared.as_ref())?;
         let before = format!("{}{}", shared.as_ref().map_or("", |shared| shared.lines()), self.among_lines());
