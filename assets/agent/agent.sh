@@ -58,7 +58,7 @@ $MY_START $NOTIFIER $NOTIFIER_START $EPOCH end" >run/agent || fatal spool "no ro
     facts
     inventory
     drop_secrets
-    arm_watch 0
+    [ -z "$IN_ANY" ] || arm_watch 0
     say u
 }
 
@@ -97,7 +97,8 @@ end_former_agent() {
         [ "$E_TRY" -lt 3 ] || pause 1
     done
     [ "$E_LEFT" = 0 ] || fatal spool "a former agent (pid $E_PID) does not end"
-    rm -f run/wake.* run/pipe.* run/launch.one.*
+    set -- run/wake.* run/pipe.* run/launch.one.*
+    [ "$*" = 'run/wake.* run/pipe.* run/launch.one.*' ] || rm -f "$@"
 }
 
 # One fifo takes what supervisors and launchers have to say; the notifier passes it on. It ends when we do, because
@@ -189,7 +190,8 @@ cut_piece() {
 facts() {
     say "f boot $BOOT"
     say "f root $ROOT"
-    say "f hostname $(uname -n)"
+    FA_NAMES=$(uname -nm)
+    say "f hostname ${FA_NAMES% *}"
     FA_ADDRESS=${SSH_CONNECTION:-}
     FA_ADDRESS=${FA_ADDRESS#* * }
     say "f address ${FA_ADDRESS%% *}"
@@ -209,8 +211,10 @@ facts() {
         break
     done </proc/meminfo
     FA_OS=$(. /etc/os-release 2>/dev/null && say "${PRETTY_NAME:-}")
-    say "f os ${FA_OS:-$(uname -sr)} ($(uname -m))"
-    say_disk $(df -kP / 2>/dev/null | sed -n 2p)
+    say "f os ${FA_OS:-$(uname -sr)} (${FA_NAMES##* })"
+    FA_DISK=$(df -kP / 2>/dev/null)
+    # shellcheck disable=SC2086
+    say_disk ${FA_DISK#*"$NL"}
     say_gpus
     share
     [ -z "$SHARE" ] || say "f share $SHARE"
@@ -222,7 +226,7 @@ facts() {
 share() {
     SHARE=''
     SH_DIR=${ROOT%/*}/shared
-    mkdir -p "$SH_DIR" && read -r SH_WORD </proc/sys/kernel/random/uuid || return 0
+    { [ -d "$SH_DIR" ] || mkdir -p "$SH_DIR"; } && read -r SH_WORD </proc/sys/kernel/random/uuid || return 0
     (set -C && say "$SH_WORD" >"$SH_DIR/proof") 2>/dev/null
     { read -r SHARE <"$SH_DIR/proof"; } 2>/dev/null
     return 0
@@ -264,10 +268,13 @@ ask_driver() {
     kill -s KILL "$AD_PID" 2>/dev/null
 }
 
+# Says what is in the spool; IN_ANY when there is something.
 inventory() {
+    IN_ANY=''
     for IN_FILE in jobs/*; do
         IN_KEY=${IN_FILE#jobs/}
         [ -f "$IN_FILE" ] || continue
+        IN_ANY=1
         status "$IN_KEY"
         say "i $IN_KEY $STATUS"
     done
@@ -298,7 +305,7 @@ drop_secrets() {
 
 # spawn SLOT: a worker reading from a new pipe; SP_PID SP_START. Our end is descriptor 9 until the caller moves it.
 spawn() {
-    rm -f "run/pipe.$$"
+    [ ! -e "run/pipe.$$" ] || rm -f "run/pipe.$$"
     mkfifo "run/pipe.$$" || return 1
     exec 9<>"run/pipe.$$"
     exec 8<"run/pipe.$$"

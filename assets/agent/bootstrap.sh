@@ -45,7 +45,7 @@ begin() {
 
 tools() {
     T_MISSING=''
-    for T_NAME in mkdir mv rm grep sleep mkfifo cat uname id date chmod; do
+    for T_NAME in mkdir mv rm rmdir grep sleep mkfifo cat uname id date chmod; do
         command -v "$T_NAME" >/dev/null 2>&1 || T_MISSING="$T_MISSING $T_NAME"
     done
     [ -z "$T_MISSING" ] || fault missing-tools prepare "not found in PATH ($PATH):$T_MISSING"
@@ -53,33 +53,47 @@ tools() {
     [ -r /proc/self/stat ] && [ -r /proc/uptime ] || fault no-proc prepare '/proc is not there, which this version needs'
     SETSID=$(command -v setsid)
     SIGNALS_BACK=''
-    if env --default-signal=INT true 2>/dev/null; then SIGNALS_BACK='env --default-signal=INT,QUIT'; fi
+    if env --default-signal=INT >/dev/null 2>&1; then SIGNALS_BACK='env --default-signal=INT,QUIT'; fi
 }
 
 spool() {
     case $ROOT in *"$NL"* | *:*) fault spool prepare "the spool's path has a line feed or a colon" ;; esac
-    S_ERR=$(mkdir -p -- "$ROOT" 2>&1) || fault spool prepare "$S_ERR"
+    if [ -d "$ROOT" ]; then S_NEW=''; else
+        S_NEW=1
+        S_ERR=$(mkdir -p -- "$ROOT" 2>&1) || fault spool prepare "$S_ERR"
+    fi
     [ ! -h "$ROOT" ] || fault spool prepare "$ROOT is a symbolic link"
     cd "$ROOT" || fault spool prepare "cannot enter $ROOT"
     [ -O . ] || fault spool prepare "$ROOT belongs to somebody else"
-    S_ERR=$(chmod 700 . 2>&1) || fault spool prepare "$S_ERR"
+    [ -n "$S_NEW" ] || S_ERR=$(chmod 700 . 2>&1) || fault spool prepare "$S_ERR"
+    set --
     for S_DIR in bin jobs done kill ask run; do
         [ ! -h "$S_DIR" ] || fault spool prepare "$ROOT/$S_DIR is a symbolic link"
-        [ -d "$S_DIR" ] || S_ERR=$(mkdir "$S_DIR" 2>&1) || fault spool prepare "$S_ERR"
+        [ -d "$S_DIR" ] || set -- "$@" "$S_DIR"
     done
+    [ $# = 0 ] || S_ERR=$(mkdir "$@" 2>&1) || fault spool prepare "$S_ERR"
     # 64 KiB to let go of when there is no room for an exit record.
     if [ ! -s reserve ]; then
-        S_ERR=$( (exec 2>&1 && head -c 65536 /dev/zero >reserve)) || fault spool prepare "no room for 64 KiB in $ROOT: $S_ERR"
+        S_ERR=$( (exec 2>&1 && printf '%65536s' '' >reserve)) || fault spool prepare "no room for 64 KiB in $ROOT: $S_ERR"
     fi
     S_ERR=$( (exec 2>&1 && echo probe >run/probe)) || fault spool prepare "${S_ERR:-cannot write in $ROOT}"
 }
 
-# put NAME CONTENT .   whole or not at all
+# put NAME CONTENT .   keeps a file until all are here
 put() {
     [ "$3" = . ] || fault protocol start-agent "a cut order"
-    P_ERR=$( (exec 2>&1 && printf '%s' "$2" >"$ROOT/bin/.new.$$")) || fault spool prepare "${P_ERR:-cannot write $ROOT/bin/$1}"
-    case $1 in *.sh) ;; *) chmod 700 "$ROOT/bin/.new.$$" ;; esac
-    P_ERR=$(mv -f "$ROOT/bin/.new.$$" "$ROOT/bin/$1" 2>&1) || fault spool prepare "$P_ERR"
+    P_DIR=bin/.new.$$
+    [ -d "$P_DIR" ] || P_ERR=$(mkdir "$P_DIR" 2>&1) || fault spool prepare "$P_ERR"
+    P_ERR=$( (exec 2>&1 && printf '%s' "$2" >"$P_DIR/$1")) || fault spool prepare "${P_ERR:-cannot write $ROOT/bin/$1}"
+    P_FILES="${P_FILES-} $P_DIR/$1"
+    case $1 in *.sh) ;; *) P_PROGRAMS="${P_PROGRAMS-} $P_DIR/$1" ;; esac
+}
+
+# Brings them to their place, each whole or not at all.
+placed() {
+    # shellcheck disable=SC2086
+    P_ERR=$(chmod 700 $P_PROGRAMS 2>&1 && mv -f $P_FILES bin 2>&1) || fault spool prepare "$P_ERR"
+    rmdir "$P_DIR" 2>/dev/null
 }
 
 checked() {
@@ -114,6 +128,7 @@ lead() {
 # all_put .
 all_put() {
     [ "$1" = . ] || fault protocol start-agent "a cut order"
+    placed
     checked
     echo "$NONCE have"
 }

@@ -15,8 +15,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::embedded::{Embedded, NotTaken};
 use super::wire::{ANSWER_BYTES_MAX, LogBytes, Merged, ToClient, ToServer, decode, encode, encode_piece, update_parts};
 use crate::model::fault::Fault;
-use crate::model::request::{FileRef, From, LogDelta, Reply};
+use crate::model::request::{FileRef, FollowMode, From, LogDelta, Reply};
 use crate::model::task::{NEWS_WAITING_MAX, Task};
+use crate::runtime::call::DELTAS_WAITING_MAX;
 
 /// How many requests of one client may be under way: a command that waits for a thousand jobs.
 pub const REQUESTS_UNDER_WAY_MAX: usize = 1024;
@@ -77,8 +78,8 @@ pub(super) struct Connection {
     requests: JoinSet<()>,
     streams: JoinSet<()>,
     open: BTreeMap<u64, AbortHandle>,
-    /// How many news of each task the client still has room for.
-    rooms: BTreeMap<u64, Arc<Semaphore>>,
+    /// How many pieces the client still has room for, of those streams that wait for it.
+    rooms: BTreeMap<u64, Room>,
     taken: u64,
 }
 
@@ -159,20 +160,21 @@ impl Connection {
                 let stream = subscription(id, self.core.clone(), self.out.clone());
                 self.open.insert(id, self.streams.spawn(stream));
             }
-            ToServer::Follow { id, file, from } if self.may_open(id) => {
-                let stream = log(id, file, from, self.core.clone(), self.out.clone());
+            ToServer::Follow { id, file, from, mode } if self.may_open(id) => {
+                let room = (mode == FollowMode::Every).then(|| Room::of(DELTAS_WAITING_MAX));
+                self.rooms.extend(room.clone().map(|room| (id, room)));
+                let stream = log(id, file, (from, mode), self.core.clone(), self.out.clone(), room);
                 self.open.insert(id, self.streams.spawn(stream));
             }
             ToServer::Task { id, task } if self.may_open(id) => {
-                let room = Arc::new(Semaphore::new(NEWS_WAITING_MAX));
-                let stream = task_news(id, task, self.core.clone(), self.out.clone(), Arc::clone(&room));
+                let room = Room::of(NEWS_WAITING_MAX);
+                let stream = task_news(id, task, self.core.clone(), self.out.clone(), room.clone());
                 self.rooms.insert(id, room);
                 self.open.insert(id, self.streams.spawn(stream));
             }
             ToServer::Took { id, count } => {
                 if let Some(room) = self.rooms.get(&id) {
-                    // More than there ever was would be the client's mistake.
-                    room.add_permits(count.min(NEWS_WAITING_MAX.saturating_sub(room.available_permits())));
+                    room.give(count);
                 }
             }
             ToServer::Subscribe { .. } | ToServer::Follow { .. } | ToServer::Task { .. } => {
@@ -263,13 +265,42 @@ async fn subscription(id: u64, core: Embedded, out: Out) {
     out.piece(ToClient::Ended { id }).await;
 }
 
-async fn log(id: u64, file: FileRef, from: From, core: Embedded, out: Out) {
-    let mut deltas = match core.open_log(file, from).await {
+/// How many pieces of a stream the client has room for.
+#[derive(Clone)]
+struct Room {
+    free: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Room {
+    fn of(most: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// Waits for room for one piece and takes it.
+    async fn take(&self) {
+        // It is never closed.
+        if let Ok(turn) = self.free.acquire().await {
+            turn.forget();
+        }
+    }
+
+    /// Gives room back. More than there ever was would be the client's mistake.
+    fn give(&self, count: usize) {
+        self.free.add_permits(count.min(self.most.saturating_sub(self.free.available_permits())));
+    }
+}
+
+async fn log(id: u64, file: FileRef, how: (From, FollowMode), core: Embedded, out: Out, room: Option<Room>) {
+    let mut deltas = match core.open_log(file, how.0, how.1).await {
         Ok(deltas) => deltas,
         Err(fault) => return out.say(ToClient::Opened { id, fault: Some(fault) }).await,
     };
     out.say(ToClient::Opened { id, fault: None }).await;
     while let Some(delta) = deltas.recv().await {
+        if let Some(room) = &room {
+            room.take().await;
+        }
         if !out.piece(ToClient::Delta { id, delta }).await {
             return;
         }
@@ -278,7 +309,7 @@ async fn log(id: u64, file: FileRef, from: From, core: Embedded, out: Out) {
     out.piece(ToClient::Ended { id }).await;
 }
 
-async fn task_news(id: u64, task: Task, core: Embedded, out: Out, room: Arc<Semaphore>) {
+async fn task_news(id: u64, task: Task, core: Embedded, out: Out, room: Room) {
     let mut news = match core.begin_task(task).await {
         Ok(news) => news,
         Err(fault) => return out.say(ToClient::Opened { id, fault: Some(fault) }).await,
@@ -286,10 +317,7 @@ async fn task_news(id: u64, task: Task, core: Embedded, out: Out, room: Arc<Sema
     out.say(ToClient::Opened { id, fault: None }).await;
     while let Some(piece) = news.recv().await {
         // While the client has no room, nothing is taken from the task either, which then waits.
-        match room.acquire().await {
-            Ok(turn) => turn.forget(),
-            Err(_) => return,
-        }
+        room.take().await;
         if !out.piece(ToClient::News { id, news: piece }).await {
             return;
         }

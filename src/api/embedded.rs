@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::fault::Fault;
-use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::request::{FileRef, FollowMode, From, LogDelta, Reply, Request};
 use crate::model::snapshot::Update;
 use crate::model::task::{NEWS_WAITING_MAX, Task, TaskNews};
 use crate::runtime::call::{Call, DELTAS_WAITING_MAX, UPDATES_WAITING_MAX};
@@ -51,10 +51,15 @@ impl Embedded {
         Ok(receiver)
     }
 
-    pub(super) async fn open_log(&self, file: FileRef, from: From) -> Result<mpsc::Receiver<LogDelta>, Fault> {
+    pub(super) async fn open_log(
+        &self,
+        file: FileRef,
+        from: From,
+        mode: FollowMode,
+    ) -> Result<mpsc::Receiver<LogDelta>, Fault> {
         let (deltas, receiver) = mpsc::channel(DELTAS_WAITING_MAX);
         let (opened, answer) = oneshot::channel();
-        self.call(Call::Follow(file, from, deltas, opened)).await.map_err(|NotTaken| stopped())?;
+        self.call(Call::Follow(file, (from, mode), deltas, opened)).await.map_err(|NotTaken| stopped())?;
         answer.await.map_err(|_| stopped())??;
         Ok(receiver)
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::model::fault::Fault;
-use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::request::{FileRef, FollowMode, From, LogDelta, Reply, Request};
 use crate::model::snapshot::Update;
 use crate::model::task::{Task, TaskNews};
 use crate::runtime::call::Call;
@@ -69,14 +69,14 @@ impl Client {
         }
     }
 
-    /// Follows a file of a job. Dropping the receiver ends it.
+    /// Follows a file of a job in this mode. Dropping the receiver ends it.
     ///
     /// # Errors
     /// That the job or file is unknown, or the core cannot be reached.
-    pub async fn open_log(&self, file: FileRef, from: From) -> Result<mpsc::Receiver<LogDelta>, Fault> {
+    pub async fn open_log(&self, file: FileRef, from: From, mode: FollowMode) -> Result<mpsc::Receiver<LogDelta>, Fault> {
         match &self.inside {
-            Inside::Embedded(core) => core.open_log(file, from).await,
-            Inside::Socket(core) => core.open_log(file, from).await,
+            Inside::Embedded(core) => core.open_log(file, from, mode).await,
+            Inside::Socket(core) => core.open_log(file, from, mode).await,
         }
     }
 

@@ -19,7 +19,7 @@ use super::dial::{FRAMES_WAITING_MAX, Wire};
 use super::stream::{Feed, NewsQueue, Pieces};
 use super::wire::{Merged, REQUEST_BYTES_MAX, ServerHello, ToClient, ToServer, decode_answer, encode};
 use crate::model::fault::Fault;
-use crate::model::request::{FileRef, From, LogDelta, Reply, Request, Submit};
+use crate::model::request::{FileRef, FollowMode, From, LogDelta, Reply, Request, Submit};
 use crate::model::snapshot::Update;
 use crate::model::task::{Task, TaskNews};
 use crate::runtime::call::{DELTAS_WAITING_MAX, UPDATES_WAITING_MAX};
@@ -36,10 +36,25 @@ pub struct Socket {
 }
 
 enum Ask {
-    Request { request: Request, answer: oneshot::Sender<Result<Reply, Fault>> },
-    Subscribe { updates: mpsc::Sender<Arc<Update>>, opened: oneshot::Sender<Result<(), Fault>> },
-    Follow { file: FileRef, from: From, deltas: mpsc::Sender<LogDelta>, opened: oneshot::Sender<Result<(), Fault>> },
-    Task { task: Task, news: mpsc::Sender<TaskNews>, opened: oneshot::Sender<Result<(), Fault>> },
+    Request {
+        request: Request,
+        answer: oneshot::Sender<Result<Reply, Fault>>,
+    },
+    Subscribe {
+        updates: mpsc::Sender<Arc<Update>>,
+        opened: oneshot::Sender<Result<(), Fault>>,
+    },
+    Follow {
+        file: FileRef,
+        how: (From, FollowMode),
+        deltas: mpsc::Sender<LogDelta>,
+        opened: oneshot::Sender<Result<(), Fault>>,
+    },
+    Task {
+        task: Task,
+        news: mpsc::Sender<TaskNews>,
+        opened: oneshot::Sender<Result<(), Fault>>,
+    },
 }
 
 impl Socket {
@@ -95,10 +110,15 @@ impl Socket {
         Ok(receiver)
     }
 
-    pub(super) async fn open_log(&self, file: FileRef, from: From) -> Result<mpsc::Receiver<LogDelta>, Fault> {
+    pub(super) async fn open_log(
+        &self,
+        file: FileRef,
+        from: From,
+        mode: FollowMode,
+    ) -> Result<mpsc::Receiver<LogDelta>, Fault> {
         let (deltas, receiver) = mpsc::channel(DELTAS_WAITING_MAX);
         let (opened, answer) = oneshot::channel();
-        self.ask(Ask::Follow { file, from, deltas, opened }, answer).await?;
+        self.ask(Ask::Follow { file, how: (from, mode), deltas, opened }, answer).await?;
         Ok(receiver)
     }
 
@@ -204,7 +224,7 @@ enum Kind {
     /// `part`: what has come of an update that is not complete.
     Updates { feed: Feed<Merged>, part: Option<Update> },
     /// `from`: where to go on after a lost connection.
-    Log { feed: Feed<Pieces>, file: FileRef, from: From },
+    Log { feed: Feed<Pieces>, file: FileRef, from: From, mode: FollowMode },
     /// A copy is asked for again after a lost connection, and goes on where it was; a command cannot be.
     Task { feed: Feed<NewsQueue>, task: Task },
 }
@@ -213,7 +233,7 @@ impl Kind {
     fn opening(&self, id: u64) -> ToServer {
         match self {
             Self::Updates { .. } => ToServer::Subscribe { id },
-            Self::Log { file, from, .. } => ToServer::Follow { id, file: file.clone(), from: *from },
+            Self::Log { file, from, mode, .. } => ToServer::Follow { id, file: file.clone(), from: *from, mode: *mode },
             Self::Task { task, .. } => ToServer::Task { id, task: task.clone() },
         }
     }
@@ -235,7 +255,7 @@ struct Link {
     path: PathBuf,
     /// Streams whose front end has dropped its end; each tells it once.
     gone: (mpsc::UnboundedSender<u64>, mpsc::UnboundedReceiver<u64>),
-    /// News that front ends have taken, one each.
+    /// Pieces that front ends have taken, one each, of streams that wait for them.
     took: (mpsc::UnboundedSender<u64>, mpsc::UnboundedReceiver<u64>),
     next_id: u64,
     outgoing: VecDeque<Bytes>,
@@ -340,17 +360,15 @@ impl Link {
                 let feed = Feed::start(updates, self.gone(id));
                 self.open(id, Stream { kind: Kind::Updates { feed, part: None }, opened: Some(opened) });
             }
-            Ask::Follow { file, from, deltas, opened } => {
-                let feed = Feed::start(deltas, self.gone(id));
-                self.open(id, Stream { kind: Kind::Log { feed, file, from }, opened: Some(opened) });
+            Ask::Follow { file, how: (from, mode), deltas, opened } => {
+                let feed = match mode {
+                    FollowMode::Newest => Feed::start(deltas, self.gone(id)),
+                    FollowMode::Every => Feed::start_told(deltas, self.took(id), self.gone(id)),
+                };
+                self.open(id, Stream { kind: Kind::Log { feed, file, from, mode }, opened: Some(opened) });
             }
             Ask::Task { task, news, opened } => {
-                let took = self.took.0.clone();
-                let took = move || {
-                    // The task of this connection may have ended first.
-                    let _ = took.send(id);
-                };
-                let feed = Feed::start_told(news, took, self.gone(id));
+                let feed = Feed::start_told(news, self.took(id), self.gone(id));
                 self.open(id, Stream { kind: Kind::Task { feed, task }, opened: Some(opened) });
             }
         }
@@ -365,6 +383,15 @@ impl Link {
         match encode("request", frame, REQUEST_BYTES_MAX) {
             Ok(frame) => self.outgoing.push_back(frame),
             Err(fault) => tracing::error!(%fault, "a frame was left out"),
+        }
+    }
+
+    /// Returns what tells this task that the front end of a stream has taken a piece.
+    fn took(&self, id: u64) -> impl Fn() + Send + 'static {
+        let took = self.took.0.clone();
+        move || {
+            // The task may have ended first.
+            let _ = took.send(id);
         }
     }
 

@@ -14,7 +14,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::model::fault::Fault;
 use crate::model::ids::{Epoch, Seq};
-use crate::model::request::{FileRef, From, LogDelta, Reply, Request, Window};
+use crate::model::request::{FileRef, FollowMode, From, LogDelta, Reply, Request, Window};
 use crate::model::snapshot::{Change, Update};
 use crate::model::task::{Task, TaskNews};
 use crate::model::units::{Bytes as Size, UnixMillis};
@@ -82,10 +82,16 @@ pub enum ToServer {
     /// Begins a subscription.
     Subscribe { id: u64 },
     /// Begins to follow a file.
-    Follow { id: u64, file: FileRef, from: From },
+    Follow {
+        id: u64,
+        file: FileRef,
+        from: From,
+        #[serde(default)]
+        mode: FollowMode,
+    },
     /// Begins a task.
     Task { id: u64, task: Task },
-    /// So many news of a task were taken, so that as many more may be sent.
+    /// So many news of a task, or pieces of a file of which every byte is wanted, were taken, so that as many more may be sent.
     Took { id: u64, count: usize },
     /// Ends a stream.
     End { id: u64 },

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::output::Format;
 use super::{
@@ -129,31 +129,73 @@ pub enum Color {
     Never,
 }
 
+/// Returns the whole command line, as deep as it goes, so that each command knows its own whole name and the options that hold
+/// everywhere. To run a command only what it comes to is made: all of it takes longer than what most commands do.
+pub fn whole() -> Command {
+    let mut root = Cli::command();
+    root.build();
+    root
+}
+
+/// Verbs that are made only when their noun is meant.
+#[derive(Clone, Debug)]
+pub struct Later<T>(pub T);
+
+impl<T: Subcommand> Subcommand for Later<T> {
+    fn augment_subcommands(noun: Command) -> Command {
+        noun.defer(|noun| named_as_before(noun, T::augment_subcommands))
+    }
+
+    fn augment_subcommands_for_update(noun: Command) -> Command {
+        noun.defer(|noun| named_as_before(noun, T::augment_subcommands_for_update))
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        T::has_subcommand(name)
+    }
+}
+
+/// Adds verbs to a noun, whose own words stay.
+fn named_as_before(noun: Command, add: fn(Command) -> Command) -> Command {
+    let about = noun.get_about().cloned().unwrap_or_default();
+    add(noun).about(about)
+}
+
+impl<T: FromArgMatches> FromArgMatches for Later<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
 /// The nouns.
 #[derive(Subcommand, Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "made once in a process")]
 pub enum Noun {
     /// Resource groups: a level above workspaces, for those who need one
     #[command(subcommand, visible_alias = "group")]
-    ResourceGroup(resource_group::Verb),
+    ResourceGroup(Later<resource_group::Verb>),
     /// Workspaces: clusters and experiments under one name
     #[command(subcommand)]
-    Workspace(workspace::Verb),
+    Workspace(Later<workspace::Verb>),
     /// Clusters: pools of alike nodes, and the nodes themselves
     #[command(subcommand)]
-    Cluster(cluster::Verb),
+    Cluster(Later<cluster::Verb>),
     /// File servers: exports that clusters and jobs mount
     #[command(subcommand)]
-    FileServer(file_server::Verb),
+    FileServer(Later<file_server::Verb>),
     /// Experiments: named groups of jobs
     #[command(subcommand)]
-    Experiment(experiment::Verb),
+    Experiment(Later<experiment::Verb>),
     /// Jobs: submit, watch, wait, stop
     #[command(subcommand)]
-    Job(job::Verb),
+    Job(Later<job::Verb>),
     /// Sweeps: one body, many values; a job for each combination or draw
     #[command(subcommand)]
-    Sweep(sweep::Verb),
+    Sweep(Later<sweep::Verb>),
     /// Report values of a metric; for scripts of jobs
     Metric(metric::Metric),
     /// Make a workspace and all in it as files say; shows what that changes and asks first
@@ -164,7 +206,7 @@ pub enum Noun {
     Export(export::Export),
     /// Budgets: what clusters and workspaces may spend, and what they have spent
     #[command(subcommand)]
-    Budget(budget::Verb),
+    Budget(Later<budget::Verb>),
     /// How much there is of each kind, and how much there may be
     #[command(visible_alias = "list-usages")]
     Usage(usage::Usage),

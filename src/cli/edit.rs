@@ -15,8 +15,8 @@ use crate::model::fault::Fault;
 #[derive(Args, Clone, Debug)]
 pub struct Edit {
     /// The workspace; that of the context when absent
-    #[arg(add = names::workspaces())]
-    workspace: Option<String>,
+    #[arg(value_name = "WORKSPACE", add = names::workspaces())]
+    of: Option<String>,
 }
 
 /// Does it. A text with faults stays where it is, and its place is said, so that nothing typed is lost.
@@ -24,7 +24,7 @@ pub struct Edit {
 /// # Errors
 /// As for `export` and `apply`; that the editor cannot be started or ends with a failure.
 pub async fn run(session: &Session, edit: &Edit) -> Result<i32, Failure> {
-    let named = edit.workspace.clone().or_else(|| session.globals.workspace.clone());
+    let named = edit.of.clone().or_else(|| session.globals.workspace.clone());
     let text = export::text(session, named).await?;
     let path = std::env::temp_dir().join(format!("ostler-{}.yaml", uuid::Uuid::new_v4()));
     let failed = |e: std::io::Error| Fault::user(format!("cannot use `{}`", path.display())).because(&e);

@@ -24,8 +24,8 @@ use crate::model::state::Workspace;
 #[derive(Args, Clone, Debug)]
 pub struct Export {
     /// The workspace; that of the context when absent
-    #[arg(add = names::workspaces())]
-    workspace: Option<String>,
+    #[arg(value_name = "WORKSPACE", add = names::workspaces())]
+    of: Option<String>,
     /// Leave the jobs out
     #[arg(long)]
     without_jobs: bool,
@@ -38,7 +38,7 @@ pub struct Export {
 pub async fn run(session: &Session, export: &Export) -> Result<i32, Failure> {
     let core = session.core().await?;
     let lists = Lists::read(&core, None).await?;
-    let named = export.workspace.clone().or_else(|| session.context.workspace.clone());
+    let named = export.of.clone().or_else(|| session.context.workspace.clone());
     let workspace = lists.workspace(session.within_group(named).as_ref())?;
     let tree = tree(&core, &lists, workspace, !export.without_jobs).await?;
     let out = if session.out.for_people() { Out { format: Format::Yaml, ..session.out } } else { session.out };

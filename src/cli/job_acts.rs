@@ -122,8 +122,8 @@ pub struct CloneJob {
     #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
     /// The experiment of the new one; that of the job when absent
-    #[arg(long = "to", value_name = "EXPERIMENT", add = super::names::experiments())]
-    experiment: Option<String>,
+    #[arg(long, value_name = "EXPERIMENT", add = super::names::experiments())]
+    to: Option<String>,
     #[command(flatten)]
     changes: Changes,
 }
@@ -142,7 +142,7 @@ pub async fn clone(session: &Session, clone: CloneJob) -> Result<i32, Failure> {
     if jobs.len() != 1 {
         return Err(Fault::config(format!("`{}` means {} jobs", clone.job, jobs.len())).hint("name one").into());
     }
-    again(session, &core, &jobs, &clone.changes, Some((clone.name, clone.experiment))).await
+    again(session, &core, &jobs, &clone.changes, Some((clone.name, clone.to))).await
 }
 
 /// Submits jobs again: one under its own name, or in another experiment, when that is said.

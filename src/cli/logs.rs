@@ -13,7 +13,7 @@ use super::output::Out;
 use super::session::{Core, Session, unexpected};
 use super::{job_wait, names, select};
 use crate::model::fault::Fault;
-use crate::model::request::{FileEntry, FileRef, FileWindow, From, JobView, LogDelta, Reply, Request, Window};
+use crate::model::request::{FileEntry, FileRef, FileWindow, FollowMode, From, JobView, LogDelta, Reply, Request, Window};
 use crate::model::shown::Cleaner;
 use crate::model::units::Millis;
 
@@ -265,7 +265,7 @@ pub async fn follow(
     start: u64,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let mut deltas = core.client().open_log(file.clone(), From::Start(start)).await?;
+    let mut deltas = core.client().open_log(file.clone(), From::Start(start), FollowMode::Every).await?;
     let mut waited = false;
     while let Some(delta) = deltas.recv().await {
         match delta {

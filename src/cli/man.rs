@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::args::Cli;
+use super::args;
 use super::failure::Failure;
 use crate::commands::{ALL, Command, Scope};
 use crate::model::fault::Fault;
@@ -24,11 +24,8 @@ pub struct Man {
 
 /// Returns all pages: their files' names and what is in them, the first one that of `ostler`.
 pub fn pages() -> Vec<(String, String)> {
-    // As deep as clap goes, so that each page knows its own whole name and the options that hold everywhere.
-    let mut root = Cli::command();
-    root.build();
     let mut found = Vec::new();
-    let mut waiting = vec![root];
+    let mut waiting = vec![args::whole()];
     while let Some(command) = waiting.pop() {
         let below: Vec<clap::Command> = command.get_subcommands().filter(|c| !c.is_hide_set()).cloned().collect();
         let page = clap_mangen::Man::new(command).date("").manual("ostler");

@@ -80,7 +80,7 @@ mod workspace;
 use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 
-use args::{Cli, Noun};
+use args::{Cli, Later, Noun};
 use failure::{Failure, INTERRUPTED};
 use output::Out;
 use screen::Screen;
@@ -203,17 +203,17 @@ async fn act(
 
 async fn ask(session: &Session, noun: Noun, environment: &Environment) -> Result<i32, Failure> {
     match noun {
-        Noun::ResourceGroup(verb) => resource_group::run(session, verb).await,
-        Noun::Workspace(verb) => workspace::run(session, verb).await,
-        Noun::FileServer(verb) => file_server::run(session, verb).await,
-        Noun::Cluster(verb) => cluster::run(session, verb).await,
-        Noun::Experiment(verb) => experiment::run(session, verb).await,
-        Noun::Job(verb) => job::run(session, verb).await,
-        Noun::Sweep(verb) => sweep::run(session, verb).await,
+        Noun::ResourceGroup(Later(verb)) => resource_group::run(session, verb).await,
+        Noun::Workspace(Later(verb)) => workspace::run(session, verb).await,
+        Noun::FileServer(Later(verb)) => file_server::run(session, verb).await,
+        Noun::Cluster(Later(verb)) => cluster::run(session, verb).await,
+        Noun::Experiment(Later(verb)) => experiment::run(session, verb).await,
+        Noun::Job(Later(verb)) => job::run(session, verb).await,
+        Noun::Sweep(Later(verb)) => sweep::run(session, verb).await,
         Noun::Apply(apply) => apply::run(session, &apply).await,
         Noun::Edit(edit) => edit::run(session, &edit).await,
         Noun::Export(export) => export::run(session, &export).await,
-        Noun::Budget(verb) => budget::run(session, verb).await,
+        Noun::Budget(Later(verb)) => budget::run(session, verb).await,
         Noun::Usage(_) => usage::run(session).await,
         Noun::Doctor(doctor) => doctor::run(session, &doctor, environment).await,
         // Done before this.
@@ -238,7 +238,7 @@ fn suggest(error: &mut clap::Error) {
     else {
         return;
     };
-    let mut level = Cli::command();
+    let mut level = args::whole();
     for argument in std::env::args().skip(1).take_while(|argument| argument != word) {
         if let Some(below) = level.find_subcommand(&argument).cloned() {
             level = below;

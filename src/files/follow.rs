@@ -1,5 +1,6 @@
 //! Following a file: its bytes come as they are written, pushed by the node. Offsets are exact over lost links; a file
-//! that was truncated or replaced is said and begun anew; a slow reader is skipped, never waited for by the node.
+//! that was truncated or replaced is said and begun anew; a slow reader is skipped, or the program on the node that sends the
+//! file waits for it ([`FollowMode`]). Whoever writes the file waits for nobody.
 //!
 //! Limits. What a program writes between truncating its file and the node's notice of it may come twice, before and after
 //! `Restarted`; a file truncated and grown past its old size within that time cannot be told from one that only grew.
@@ -13,13 +14,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::files::talk::{Facts, Kind, Lines};
 use crate::files::{FileError, FilePath, LinkSource};
-use crate::model::request::{From, LogDelta, Window};
+use crate::model::request::{FollowMode, From, LogDelta, Window};
 use crate::transport::link::{Channel, Link, LinkError, Traffic};
 use crate::transport::ssh::FOLLOWS_MAX;
 
 /// The most bytes of one piece: what a pipe holds.
 const PIECE_BYTES_MAX: usize = 64 * 1024;
-/// How many bytes wait here for a slow reader, above those that wait in its channel, before the node's side is ended.
+/// How many bytes wait here for a slow reader, above those that wait in its channel, before the node's side is ended or waits.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// How far behind the end a skipped reader goes on, and where one begins that asks for the end, in bytes.
 const TAIL_BYTES: u64 = 64 * 1024;
@@ -41,13 +42,13 @@ const FOLLOW: &str = concat!(include_str!("../../assets/agent/paths.sh"), includ
 pub async fn follow<L: LinkSource>(
     links: L,
     path: FilePath,
-    from: From,
+    (from, mode): (From, FollowMode),
     deltas: mpsc::Sender<LogDelta>,
     ended: watch::Receiver<bool>,
 ) {
     let reader = deltas.clone();
-    let following =
-        run(links, Follower { path, deltas, ended, place: Place::Asked(from), skipping: false, said: Said::Nothing });
+    let place = Place::Asked(from);
+    let following = run(links, Follower { path, deltas, ended, mode, place, skipping: false, said: Said::Nothing });
     tokio::select! {
         () = following => {}
         () = reader.closed() => {}
@@ -104,6 +105,7 @@ struct Follower {
     path: FilePath,
     deltas: mpsc::Sender<LogDelta>,
     ended: watch::Receiver<bool>,
+    mode: FollowMode,
     place: Place,
     /// The reader was too slow: go on near the end.
     skipping: bool,
@@ -290,7 +292,9 @@ impl Pump {
                 let _ = self.channel.stdin.flush().await;
             }
             let waits = !self.waiting.is_empty();
-            let late = self.end.map(|(_, _, until)| until);
+            // What is not taken from the channel holds up the program at its other end.
+            let holds = follower.mode == FollowMode::Every && self.waiting.len() >= WAITING_BYTES_MAX;
+            let late = self.end.map(|(_, _, until)| until).filter(|_| !holds);
             let happened = tokio::select! {
                 biased;
                 // Words first: that a file was truncated is said before its new bytes are sent.
@@ -299,7 +303,7 @@ impl Pump {
                     room.send(LogDelta::Appended(take_piece(&mut self.waiting, self.at, self.facts)));
                     Happened::Room
                 }
-                count = self.out.bytes(&mut self.waiting) => Happened::Bytes(count.unwrap_or(0)),
+                count = self.out.bytes(&mut self.waiting), if !holds => Happened::Bytes(count.unwrap_or(0)),
                 Ok(()) = follower.ended.changed(), if !job_over => Happened::JobEnded,
                 () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => Happened::Late,
             };
@@ -307,7 +311,7 @@ impl Pump {
                 Happened::Bytes(0) => return self.lost(follower).await,
                 Happened::Bytes(count) => {
                     self.at += count as u64;
-                    if self.waiting.len() > WAITING_BYTES_MAX {
+                    if self.waiting.len() > WAITING_BYTES_MAX && follower.mode == FollowMode::Newest {
                         follower.skipping = true;
                         self.flush(follower).await;
                         return Next::Again;
@@ -322,6 +326,10 @@ impl Pump {
                         return Next::Again;
                     }
                     self.heard(&line);
+                }
+                // The last bytes have their time from when they may come.
+                Happened::Room if holds => {
+                    self.end = self.end.map(|(size, why, _)| (size, why, Instant::now() + LAST_BYTES_MAX))
                 }
                 Happened::Room | Happened::JobEnded => {}
                 Happened::Late => self.end = self.end.map(|(_, why, until)| (self.at, why, until)),

@@ -556,6 +556,17 @@ pub enum From {
     End,
 }
 
+/// Who waits for whom where a file is followed and its reader is slower than what comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FollowMode {
+    /// Nobody: the reader goes on near the end, and is told what it skipped. For a screen.
+    #[default]
+    Newest,
+    /// The node's sender waits, so that every byte comes; whoever writes the file does not wait. For a pipe.
+    Every,
+}
+
 /// A part of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::fault::Fault;
-use crate::model::request::{FileRef, From, LogDelta, Reply, Request};
+use crate::model::request::{FileRef, FollowMode, From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::snapshot::Update;
 use crate::model::task::{Task, TaskNews};
@@ -18,7 +18,7 @@ pub enum Call {
     /// A subscription.
     Subscribe(mpsc::Sender<Arc<Update>>),
     /// A log to follow.
-    Follow(FileRef, From, mpsc::Sender<LogDelta>, oneshot::Sender<Result<(), Fault>>),
+    Follow(FileRef, (From, FollowMode), mpsc::Sender<LogDelta>, oneshot::Sender<Result<(), Fault>>),
     /// A task to do, and where its news go.
     Task(Box<Task>, mpsc::Sender<TaskNews>, oneshot::Sender<Result<(), Fault>>),
     /// The config was read again.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::files::{Direction, FileError, FilePath, LIST_FILES_MAX, LinkSource, follow as follow_file};
 use crate::model::fault::Fault;
 use crate::model::ids::NodeId;
-use crate::model::request::{FileEntry, From, Listing, LogDelta, NodeWay, Reply, SETUP, STDOUTERR, TEMP};
+use crate::model::request::{FileEntry, FollowMode, From, Listing, LogDelta, NodeWay, Reply, SETUP, STDOUTERR, TEMP};
 use crate::model::shown::Shown;
 use crate::runtime::engine::{FileWork, Located};
 use crate::runtime::way::{Brief, Desks, NodeDesk, Way};
@@ -243,9 +243,15 @@ async fn way_words(link: &NodeLink, sign_in: bool) -> Result<Reply, Fault> {
 }
 
 /// Follows a file until its reader leaves.
-pub async fn follow(located: Located, way: Way, from: From, deltas: mpsc::Sender<LogDelta>, ended: watch::Receiver<bool>) {
+pub async fn follow(
+    located: Located,
+    way: Way,
+    how: (From, FollowMode),
+    deltas: mpsc::Sender<LogDelta>,
+    ended: watch::Receiver<bool>,
+) {
     match path_of(&located) {
-        Ok(path) => follow_file(way, path, from, deltas, ended).await,
+        Ok(path) => follow_file(way, path, how, deltas, ended).await,
         Err(fault) => {
             // The reader may have left.
             let _ = deltas.send(LogDelta::Failed(fault)).await;

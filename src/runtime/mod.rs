@@ -51,7 +51,7 @@ use tokio_util::task::TaskTracker;
 use crate::files::LinkSource as _;
 use crate::model::fault::Fault;
 use crate::model::ids::{EffectId, NodeId};
-use crate::model::request::{From, LogDelta, Reply, Request};
+use crate::model::request::{FollowMode, From, LogDelta, Reply, Request};
 use crate::model::settings::Settings;
 use crate::model::site::SiteAct;
 use crate::model::site_ask::SiteAsk;
@@ -215,6 +215,8 @@ fn broken(state_dir: &std::path::Path, panic: &(dyn std::any::Any + Send)) -> Fa
 }
 
 type Opened = oneshot::Sender<Result<(), Fault>>;
+/// How a file is to be followed, where to, and who waits for that.
+type Follower = ((From, FollowMode), mpsc::Sender<LogDelta>, Opened);
 /// Who hears of a task, and who waits for its beginning.
 type AskedTask = (mpsc::Sender<TaskNews>, Opened);
 
@@ -238,7 +240,7 @@ struct Loop {
     reports: mpsc::Sender<(NodeId, Report)>,
     next_call: CallId,
     replies: BTreeMap<CallId, oneshot::Sender<Reply>>,
-    followers: BTreeMap<CallId, (From, mpsc::Sender<LogDelta>, Opened)>,
+    followers: BTreeMap<CallId, Follower>,
     /// Tasks that are asked for and not yet begun.
     tasks: BTreeMap<CallId, AskedTask>,
     /// Tells followers that their job has ended.
@@ -395,9 +397,9 @@ impl Loop {
                 self.publisher.subscribe(updates, self.engine.snapshot());
                 Going::On
             }
-            Call::Follow(file, from, deltas, opened) => {
+            Call::Follow(file, how, deltas, opened) => {
                 self.next_call += 1;
-                self.followers.insert(self.next_call, (from, deltas, opened));
+                self.followers.insert(self.next_call, (how, deltas, opened));
                 taken.push(Input::Locate(self.next_call, file));
                 Going::On
             }
@@ -820,7 +822,7 @@ impl Loop {
     }
 
     fn follow(&mut self, call: CallId, located: Result<engine::Located, Fault>) {
-        let Some((from, deltas, opened)) = self.followers.remove(&call) else { return };
+        let Some((how, deltas, opened)) = self.followers.remove(&call) else { return };
         match located {
             Err(fault) => {
                 let _ = opened.send(Err(fault));
@@ -834,7 +836,7 @@ impl Loop {
                 let way = way::Way::to(&located.link, &self.agents);
                 // Who asked may have left; then the follower ends at its first delta.
                 let _ = opened.send(Ok(()));
-                self.tokio.spawn(look::follow(located, way, from, deltas, ended));
+                self.tokio.spawn(look::follow(located, way, how, deltas, ended));
             }
         }
     }

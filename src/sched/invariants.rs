@@ -380,6 +380,7 @@ impl Sched {
         rule!(derived.outbox == self.outbox, "the outbox is indexed", &self.outbox);
         rule!(derived.timers == self.timers, "I21 deadlines are those of the rows", (&self.timers, &derived.timers));
         rule!(derived.over == self.over, "ended jobs are known", &self.over);
+        rule!(derived.hosts == self.hosts, "whose a host is is known", &self.hosts);
         rule!(derived.members == self.members, "members of experiments are known", &self.members);
         rule!(derived.gates == self.gates, "caps count what runs", (&self.gates, &derived.gates));
         rule!(derived.sweep_queues == self.sweep_queues, "who waits of each sweep is known", &self.sweep_queues);

@@ -99,6 +99,8 @@ pub struct Sched {
     outbox: Outbox,
     /// Derived: nodes and queue of each cluster.
     pools: Pools,
+    /// Derived: whose each host is.
+    hosts: BTreeMap<String, BTreeSet<NodeId>>,
     /// Derived: the jobs in memory of each experiment.
     members: BTreeMap<ExperimentId, BTreeSet<JobId>>,
     /// Derived: the caps on running jobs, and what waits behind them.
@@ -141,6 +143,7 @@ impl Sched {
             jobs: BTreeMap::new(),
             outbox: Outbox::default(),
             pools: Pools::new(),
+            hosts: BTreeMap::new(),
             members: BTreeMap::new(),
             gates: Gates::new(),
             sweep_queues: BTreeMap::new(),

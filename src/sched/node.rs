@@ -24,8 +24,9 @@ impl Sched {
         let id = *id;
         let hands_over = |node: &Node| self.clusters.get(&node.cluster).is_some_and(|cluster| cluster.spec.hands_over());
         let door = self.nodes.get(&id).is_some_and(|node| hands_over(node));
-        let taken = |node: &&Arc<Node>| node.id != id && node.host == got.host && !(door && hands_over(node));
-        if let Some(other) = self.nodes.values().find(taken).filter(|_| guard("node.host-not-taken")) {
+        let taken = |node: &&Arc<Node>| node.id != id && !(door && hands_over(node));
+        let same_host = self.hosts.get(&got.host).into_iter().flatten().filter_map(|id| self.nodes.get(id));
+        if let Some(other) = same_host.into_iter().find(taken).filter(|_| guard("node.host-not-taken")) {
             let message = format!("the provider gave {}, which node {} of ours is", got.host, other.id);
             let same = !got.machine.is_empty() && other.machine == got.machine;
             return match same {
@@ -38,6 +39,7 @@ impl Sched {
         let cluster = self.nodes.get(&id).and_then(|node| self.clusters.get(&node.cluster));
         let price = got.price.unwrap_or_else(|| cluster.map(|cluster| self.price(cluster)).unwrap_or_default());
         let lifetime = cluster.and_then(|cluster| cluster.spec.pool.max_node_lifetime);
+        self.key_host(id, Some(&got.host));
         self.edit_node(id, |node| {
             node.name = got.name;
             node.host = got.host;

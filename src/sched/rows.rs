@@ -344,9 +344,27 @@ impl Sched {
     pub(super) fn put_node(&mut self, row: Arc<Node>) {
         let (id, keys) = (row.id, NodeKeys::of(&row, &self.settings));
         self.touch(RowKey::Node(id));
+        self.key_host(id, Some(&row.host));
         self.nodes.insert(id, row);
         self.respace(id);
         self.key_node(id, None, Some(keys));
+    }
+
+    /// Has it known that a node has this host from now on, or none.
+    pub(super) fn key_host(&mut self, id: NodeId, host: Option<&str>) {
+        let before = self.nodes.get(&id).map(|node| node.host.as_str());
+        if let Some(before) = before
+            && let Some(of) = self.hosts.get_mut(before)
+        {
+            of.remove(&id);
+            if of.is_empty() {
+                self.hosts.remove(before);
+            }
+        }
+        // A node that is asked for has none yet.
+        if let Some(host) = host.filter(|host| !host.is_empty()) {
+            self.hosts.entry(host.to_owned()).or_default().insert(id);
+        }
     }
 
     /// Adds a job, or puts a loaded one back. Its experiment's tally is the caller's.
@@ -400,6 +418,7 @@ impl Sched {
         for effect in self.outbox.of_node(id).into_iter().filter(|_| guard("node.orders-go-with-it")) {
             self.close(effect);
         }
+        self.key_host(id, None);
         self.nodes.remove(&id);
         if let Some(pool) = self.pools.get_mut(&before.cluster).filter(|_| guard("pool.gone-has-no-room")) {
             pool.space.remove(id);

@@ -34,7 +34,7 @@ use super::theme::{Depth, Theme, Themes};
 use crate::api::Client;
 use crate::api::host::Opening;
 use crate::model::fault::Fault;
-use crate::model::request::{FileRef, FileWindow, From, Reply, Request};
+use crate::model::request::{FileRef, FileWindow, FollowMode, From, Reply, Request};
 use crate::model::snapshot::Update;
 use crate::model::task::{CopyWay, Task, TaskNews};
 use crate::model::units::UnixMillis;
@@ -511,7 +511,7 @@ impl Live {
     fn watch(&mut self, client: Client, number: u64, file: FileRef, from: From) {
         let messages = self.messages.clone();
         let task = tokio::spawn(async move {
-            match client.open_log(file, from).await {
+            match client.open_log(file, from, FollowMode::Newest).await {
                 Ok(mut deltas) => {
                     while let Some(delta) = deltas.recv().await {
                         if messages.send(Msg::LogDelta(number, delta)).await.is_err() {

@@ -66,6 +66,12 @@ impl Home {
         self.dir.path().join(name)
     }
 
+    /// Has the program look up hosts in this ssh configuration.
+    pub fn name_ssh_config(&self, file: &str) {
+        let text = format!("theme = \"ostler-dark\"\nssh_config = \"{file}\"\n");
+        std::fs::write(self.dir.path().join("config.toml"), text).expect("a configuration");
+    }
+
     /// Returns the program, to be called by this user.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ostler"));

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ostler::api::Client;
 use ostler::api::host::{self, HostOptions, Mode};
@@ -44,6 +44,39 @@ pub fn bench(board: &mut Board) {
     bench.flood(board);
     bench.lines(board);
     bench.large(board);
+    drop(server);
+    over_ssh(board);
+}
+
+/// Follows what a job writes on a host that is reached by sshd. Its first line says when it began, by the clock that is also ours.
+fn over_ssh(board: &mut Board) {
+    let Ok(config) = std::env::var("OSTLER_BENCH_SSH_CONFIG") else {
+        return board
+            .skip("log: over sshd", "no test hosts; OSTLER_BENCH_SSH_CONFIG=$(tests/lab/nslab up -n 4) cargo bench");
+    };
+    let home = Home::new(Jobs::Waiting(0));
+    home.name_ssh_config(&config);
+    let server = home.serve();
+    home.ostler(&["cluster", "create", "far", "--hosts", "h1", "--target", "1"]);
+    let script = format!(
+        "[ -s /tmp/text ] || yes 'step 1 loss=0.2131 lr=0.003 batch 64 tokens/s 182334.2' | head -c {BYTES} >/tmp/text; \
+         sleep 2; date +%s%N; cat /tmp/text; echo; echo last"
+    );
+    let (mut followed, mut plain) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let name = format!("far{round}");
+        home.ostler(&["job", "create", "-c", "far", "-n", &name, "--", "sh", "-c", &script]);
+        let mut reader = Reader::start(home.command().args(["job", "logs", "-f", &name]).stderr(Stdio::null()));
+        followed.push(reader.since_first_line());
+        reader.end();
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-F", &config, "h1", "date +%s%N; cat /tmp/text; echo; echo last"]);
+        let mut reader = Reader::start(&mut ssh);
+        plain.push(reader.since_first_line());
+        reader.end();
+    }
+    board.row("log: 200 MB over sshd, followed to its end", "ms", followed);
+    board.row("log: over sshd, limit: ssh HOST cat", "ms", plain);
     drop(server);
 }
 
@@ -278,6 +311,17 @@ impl Reader {
             assert!(self.out.read_line(&mut line).expect("it writes") > 0, "no {word}");
         }
         Instant::now()
+    }
+
+    /// Reads all of [`BYTES`] behind a line that says when they began; returns the milliseconds from then on.
+    fn since_first_line(&mut self) -> f64 {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("it writes");
+        let began: f64 = line.trim().parse().expect("nanoseconds");
+        self.take(BYTES);
+        self.until("last");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_nanos() as f64;
+        (now - began) / 1e6
     }
 
     fn end(mut self) {

@@ -13,6 +13,7 @@ mod logins;
 mod logs;
 mod memory;
 mod metrics;
+mod peers;
 mod picture;
 mod pool;
 #[path = "../pty.rs"]
@@ -44,6 +45,9 @@ fn in_an_empty_home() {
 fn main() {
     if let Some(jobs) = std::env::var(growth::MEMORY_OF).ok().and_then(|jobs| jobs.parse().ok()) {
         return growth::print_memory(jobs);
+    }
+    if let Some(delay) = std::env::var(hosts::WIRE).ok().and_then(|delay| delay.parse().ok()) {
+        return hosts::wire(delay);
     }
     if std::env::var_os(HOME_IS_EMPTY).is_none() {
         return in_an_empty_home();

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use crate::figures::{Board, ROUNDS};
 use crate::home::{Home, Jobs, Server, memory_of};
 
-/// How many nodes are made.
-const NODES: u32 = 20;
+/// How many nodes are there before memory is looked at.
+const FIRST_NODES: u32 = 20;
+/// How many more are made.
+const NODES: u32 = 40;
 /// No node takes longer to be there.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// How long memory is looked at after a start: what a start took is given back by then.
@@ -57,24 +59,32 @@ fn settled(server: &Server) -> f64 {
     memory_of(server.pid(), "VmRSS:")
 }
 
+/// What the first nodes take is also code and threads that are there once; so what more of them take is measured.
 fn nodes(board: &mut Board) {
     let home = Home::new(Jobs::Waiting(0));
     let server = home.serve();
-    let before = settled(&server);
-    let count = NODES.to_string();
-    home.ostler(&["cluster", "create", "here", "--provider", "local", "--target", &count]);
+    home.ostler(&["cluster", "create", "here", "--provider", "local", "--target", &FIRST_NODES.to_string()]);
+    until_idle(&home, FIRST_NODES);
+    settled(&server);
+    let before = memory_of(server.pid(), "RssAnon:");
+    home.ostler(&["cluster", "scale", "here", &(FIRST_NODES + NODES).to_string()]);
+    until_idle(&home, FIRST_NODES + NODES);
+    settled(&server);
+    let each = (memory_of(server.pid(), "RssAnon:") - before) * 1e3 / f64::from(NODES);
+    board.row("memory: for each more local node, without its agent", "kB", vec![each]);
+    home.ostler(&["cluster", "delete", "here", "--force", "-y"]);
+    drop(server);
+}
+
+fn until_idle(home: &Home, count: u32) {
     let end = Instant::now() + DEADLINE;
     loop {
         let listed =
             home.command().args(["cluster", "node", "list", "-c", "here", "-o", "json"]).output().expect("it starts").stdout;
-        if String::from_utf8_lossy(&listed).matches("\"idle\"").count() >= NODES as usize {
-            break;
+        if String::from_utf8_lossy(&listed).matches("\"idle\"").count() >= count as usize {
+            return;
         }
         assert!(Instant::now() < end, "{}", String::from_utf8_lossy(&listed));
         std::thread::sleep(Duration::from_millis(200));
     }
-    let each = (settled(&server) - before) * 1e3 / f64::from(NODES);
-    board.row("memory: for each local node, without its agent", "kB", vec![each]);
-    home.ostler(&["cluster", "delete", "here", "--force", "-y"]);
-    drop(server);
 }

@@ -17,59 +17,85 @@ use ostler::store::{DATABASE_FILE, Db};
 use tokio::sync::mpsc;
 
 use crate::figures::{Board, ROUNDS};
+use crate::peers::Peer;
 
 /// How many trivial jobs a round runs.
-const JOBS: usize = 10_000;
+pub const JOBS: usize = 10_000;
 /// How many single jobs the latencies are taken from.
 const SINGLES: usize = 100;
 /// No wait is longer.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// Prints the rows of the local pool.
+/// A pool to be measured.
+pub struct Pool {
+    /// What its rows are called.
+    pub name: &'static str,
+    /// Where its nodes come from.
+    pub provider: ProviderSpec,
+    /// How many nodes it has.
+    pub nodes: u32,
+    /// The ssh configuration that names them.
+    pub ssh_config: Option<String>,
+    /// How many jobs a round has.
+    pub jobs: usize,
+    /// One of them.
+    pub submit: fn() -> Submit,
+}
+
+/// Prints the rows of the local pool, and of what does the same on this machine.
 pub fn bench(board: &mut Board) {
-    for agent in [AgentKind::Shell, AgentKind::Native] {
-        run(board, "local pool, one node with 2 slots", (ProviderSpec::Local, agent), 1, None);
+    let name = "local pool, one node with 2 slots";
+    let (mut peers, missing) = if board.wants(name) { Peer::here() } else { (Vec::new(), Vec::new()) };
+    run(board, &Pool { name, provider: ProviderSpec::Local, nodes: 1, ssh_config: None, jobs: JOBS, submit }, &mut peers);
+    if !missing.is_empty() {
+        board.skip("peers", &format!("not installed: {}", missing.join(", ")));
     }
 }
 
-/// Measures one pool whose nodes are led by an agent of this kind.
-pub fn run(board: &mut Board, name: &str, of: (ProviderSpec, AgentKind), nodes: u32, ssh_config: Option<String>) {
-    let (provider, agent) = of;
-    let name = &match agent {
-        AgentKind::Shell => format!("{name}, shell"),
-        AgentKind::Native => format!("{name}, native"),
-    };
-    if !board.wants(name) {
+/// Measures a pool with each kind of agent, those and the peers in turn.
+pub fn run(board: &mut Board, pool: &Pool, peers: &mut [Peer]) {
+    if !board.wants(pool.name) {
         return;
     }
     let tokio = tokio::runtime::Runtime::new().expect("a tokio runtime");
-    // The end can be told to the nanosecond where its clock is ours.
-    let here = provider == ProviderSpec::Local;
     tokio.block_on(async {
-        let core = Core::started(provider, nodes, ssh_config, Some(agent)).await;
-        let mut rates = Vec::new();
+        let mut cores = Vec::new();
+        for (agent, word) in [(AgentKind::Shell, "shell"), (AgentKind::Native, "native")] {
+            let core = Core::started(pool.provider.clone(), pool.nodes, pool.ssh_config.clone(), Some(agent)).await;
+            cores.push((core, format!("{}, {word}", pool.name)));
+        }
+        let (mut rates, mut others) = (vec![Vec::new(); cores.len()], vec![Vec::new(); peers.len()]);
+        let mut cpu = vec![Vec::new(); cores.len()];
         for _ in 0..ROUNDS {
-            rates.push(core.rate(JOBS, submit).await);
-        }
-        board.row(&format!("{name}: {JOBS} x true"), "jobs/s", rates);
-        let (mut started, mut known) = (Vec::new(), Vec::new());
-        for _ in 0..SINGLES {
-            let (start, end) = core.single().await;
-            started.push(start);
-            known.push(end);
-        }
-        board.percentiles(&format!("{name}: submit to started"), "ms", started);
-        board.percentiles(&format!("{name}: submit to end known (true)"), "ms", known);
-        if here {
-            let mut lags = Vec::new();
-            for _ in 0..SINGLES {
-                lags.push(core.lag().await);
+            for ((core, _), (rates, cpu)) in cores.iter().zip(rates.iter_mut().zip(&mut cpu)) {
+                let before = own_cpu();
+                rates.push(core.rate(pool.jobs, pool.submit).await);
+                cpu.push((own_cpu() - before) * 1e3 / pool.jobs as f64);
             }
-            board.percentiles(&format!("{name}: ended to known"), "ms", lags);
+            for (peer, rates) in peers.iter_mut().zip(&mut others) {
+                rates.push(peer.rate());
+            }
         }
-        core.handle.stop();
-        core.handle.stopped().await.expect("it stops in order");
+        for ((_, name), (rates, cpu)) in cores.iter().zip(rates.into_iter().zip(cpu)) {
+            board.row(&format!("{name}: {} x true", pool.jobs), "jobs/s", rates);
+            board.row(&format!("{name}: CPU of core and driver a job"), "ms", cpu);
+        }
+        for (peer, rates) in peers.iter().zip(others) {
+            board.row(&format!("{}: {}", pool.name, peer.name()), "jobs/s", rates);
+        }
+        for (core, name) in &cores {
+            core.singles(board, name, pool).await;
+        }
+        for (core, _) in cores {
+            core.stop().await;
+        }
     });
+}
+
+/// Returns the seconds of CPU that this process had, without what it started.
+fn own_cpu() -> f64 {
+    let times = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    times.tv_sec as f64 + times.tv_nsec as f64 / 1e9
 }
 
 /// A whole core with a pool.
@@ -154,8 +180,28 @@ impl Core {
         count as f64 / start.elapsed().as_secs_f64()
     }
 
+    /// Prints the latencies of single jobs.
+    async fn singles(&self, board: &mut Board, name: &str, pool: &Pool) {
+        let (mut started, mut known) = (Vec::new(), Vec::new());
+        for _ in 0..SINGLES {
+            let (start, end) = self.single(pool.submit).await;
+            started.push(start);
+            known.push(end);
+        }
+        board.percentiles(&format!("{name}: submit to started"), "ms", started);
+        board.percentiles(&format!("{name}: submit to end known (true)"), "ms", known);
+        // The end can be told to the nanosecond where its clock is ours.
+        if pool.provider == ProviderSpec::Local {
+            let mut lags = Vec::new();
+            for _ in 0..SINGLES {
+                lags.push(self.lag().await);
+            }
+            board.percentiles(&format!("{name}: ended to known"), "ms", lags);
+        }
+    }
+
     /// Returns the milliseconds from submit to started, by the core's own times, and to the end being known.
-    async fn single(&self) -> (f64, f64) {
+    async fn single(&self, submit: fn() -> Submit) -> (f64, f64) {
         let start = Instant::now();
         let Reply::Submitted(jobs) = self.ask(Request::Submit(Box::new(submit()))).await else { panic!("no job") };
         let job = self.ended(JobRef::Id(jobs[0].id)).await;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ostler::files::{FilePath, LinkSource, follow};
-use ostler::model::request::{From, LogDelta};
+use ostler::model::request::{FollowMode, From, LogDelta};
 use ostler::transport::NodeLink;
 use ostler::transport::link::Link;
 use tempfile::TempDir;
@@ -33,7 +33,7 @@ impl Following {
     fn start(links: impl LinkSource + 'static, path: FilePath, from: From) -> Self {
         let (sender, deltas) = mpsc::channel(64);
         let (ended, is_ended) = watch::channel(false);
-        tokio::spawn(follow(links, path, from, sender, is_ended));
+        tokio::spawn(follow(links, path, (from, FollowMode::Newest), sender, is_ended));
         Self { deltas, ended, file: Vec::new(), restarts: Vec::new() }
     }
 
@@ -190,7 +190,8 @@ async fn a_slow_reader_is_skipped() {
     let path = FilePath::below(&dir.path().display().to_string(), "log").unwrap();
     let (sender, mut deltas) = mpsc::channel(4);
     let (_ended, is_ended) = watch::channel(true);
-    let task = tokio::spawn(follow(shells::all().remove(0).link, path, From::Start(0), sender, is_ended));
+    let how = (From::Start(0), FollowMode::Newest);
+    let task = tokio::spawn(follow(shells::all().remove(0).link, path, how, sender, is_ended));
     // It ends its channel to the node while nobody reads.
     let stopped = async {
         while deltas.len() < 4 || !holders_of(dir.path()).is_empty() {
@@ -218,6 +219,56 @@ async fn a_slow_reader_is_skipped() {
     assert_eq!(at, content.len() as u64);
     assert!(skipped > 15_000_000, "{skipped}");
     task.await.unwrap();
+}
+
+/// For a reader that wants every byte the program on the node waits, beyond the time that last bytes have, and costs no memory.
+#[tokio::test]
+async fn a_slow_reader_that_wants_every_byte_is_waited_for() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("log");
+    let content: Vec<u8> = (0..20_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(&log, &content).unwrap();
+    let path = FilePath::below(&dir.path().display().to_string(), "log").unwrap();
+    let (sender, mut deltas) = mpsc::channel(4);
+    let (_ended, is_ended) = watch::channel(true);
+    let how = (From::Start(0), FollowMode::Every);
+    let task = tokio::spawn(follow(shells::all().remove(0).link, path, how, sender, is_ended));
+    // It stands still while nobody reads: its program has the file open and does not get further.
+    let stands = async {
+        let mut before = None;
+        loop {
+            let now: Vec<u64> = holders_of(dir.path()).into_iter().filter_map(|pid| position(pid, &log)).collect();
+            if deltas.len() == 4 && !now.is_empty() && before.as_ref() == Some(&now) {
+                break now;
+            }
+            before = Some(now);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let positions = timeout(PATIENCE, stands).await.expect("it stands still");
+    assert!(positions.iter().all(|at| *at < 5_000_000), "{positions:?}");
+    let mut at = 0;
+    loop {
+        match timeout(PATIENCE, deltas.recv()).await.unwrap().unwrap() {
+            LogDelta::Appended(window) => {
+                assert_eq!(window.offset, at);
+                at += window.bytes.len() as u64;
+                assert!(window.bytes == content[window.offset as usize..at as usize]);
+            }
+            LogDelta::Ended => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(at, content.len() as u64);
+    task.await.unwrap();
+}
+
+/// Returns how far a process has read a file that it has open.
+fn position(pid: u32, file: &Path) -> Option<u64> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let fd = entries.flatten().find(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == file))?.file_name();
+    let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", fd.to_string_lossy())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
 }
 
 /// Links to one node, made anew whenever the last one is gone.

@@ -1,6 +1,6 @@
 //! The logs of a node that is given back: copied first, read as if they were on the node, and gone when they are old.
 
-use ostler::model::request::{FileEntry, FileSearch, Scale};
+use ostler::model::request::{FileEntry, FileSearch, FollowMode, Scale};
 use ostler::model::units::Bytes;
 
 use super::*;
@@ -44,7 +44,7 @@ impl Core {
     /// Follows the standard output of a job that has ended.
     async fn followed(&self, job: &JobRef) -> String {
         let file = FileRef::log(job.clone(), "stdout.txt", 0);
-        let mut deltas = self.client.open_log(file, From::Start(0)).await.expect("a follower");
+        let mut deltas = self.client.open_log(file, From::Start(0), FollowMode::Newest).await.expect("a follower");
         let mut text = String::new();
         loop {
             match tokio::time::timeout(DEADLINE, deltas.recv()).await.expect("a delta in time") {

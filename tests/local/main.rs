@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ostler::api::Client;
-use ostler::model::request::{FileRef, FileWindow, From, JobAct, JobRef, JobView, LogDelta, Place, Reply, Request, Submit};
+use ostler::model::request::{
+    FileRef, FileWindow, FollowMode, From, JobAct, JobRef, JobView, LogDelta, Place, Reply, Request, Submit,
+};
 use ostler::model::settings::Settings;
 use ostler::model::spec::job::JobPreparation;
 use ostler::model::spec::{ClusterSpec, JobSpec, ProviderSpec};
@@ -178,7 +180,7 @@ async fn a_log_is_followed_to_its_end() {
         core.submit(command("i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i + 1)); done; sleep 1; echo last")).await;
     until_running(&core, &job).await;
     let file = FileRef::log(job.clone(), "stdout.txt", 0);
-    let mut deltas = core.client.open_log(file, From::Start(0)).await.expect("a follower");
+    let mut deltas = core.client.open_log(file, From::Start(0), FollowMode::Newest).await.expect("a follower");
     let mut text = String::new();
     loop {
         match tokio::time::timeout(DEADLINE, deltas.recv()).await.expect("a delta in time") {

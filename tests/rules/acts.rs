@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use clap::CommandFactory as _;
-use ostler::cli::args::Cli;
+use ostler::cli::args::whole;
 use ostler::commands::{ALL, Danger, by_name};
 
 /// Where the screen has what a verb does.
@@ -178,7 +177,7 @@ fn walk(command: &clap::Command, name: &str, found: &mut Vec<String>) {
 #[test]
 fn every_verb_has_its_act_on_the_screen() {
     let mut verbs = Vec::new();
-    walk(&Cli::command(), "", &mut verbs);
+    walk(&whole(), "", &mut verbs);
     let known = |verb: &String| VERBS.iter().any(|(of, _)| *of == verb || verb.starts_with(&format!("{of} ")));
     let missing: Vec<&String> = verbs.iter().filter(|verb| !known(verb)).collect();
     assert!(missing.is_empty(), "verbs without a row: {missing:?}");

@@ -94,7 +94,7 @@ fn generated_manual_is_in_step() {
     }
     let pages = ostler::cli::man::pages();
     let mut names = Vec::new();
-    walk(&<ostler::cli::args::Cli as clap::CommandFactory>::command(), "ostler", &mut names);
+    walk(&ostler::cli::args::whole(), "ostler", &mut names);
     assert_eq!(pages.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
     // As troff shows it.
     let plain = |text: &str| text.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\&", "").replace("\\\\", "\\");

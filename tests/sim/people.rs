@@ -261,8 +261,12 @@ fn auto_scale(world: &mut World) {
     let idle = Some(Millis(world.rng.range(1_000, 60_000)));
     let (minimum, maximum) = (NodeCount(minimum), NodeCount(maximum));
     world.reach("a cluster was to follow its work");
-    let rule = GpuIdle { after: Millis(world.rng.range(20_000, 120_000)), then: GpuIdleThen::Stop };
-    let gpu_idle = [None, Some(GpuRule::Off), Some(GpuRule::On(rule))][world.rng.range(0, 3) as usize];
+    let rule = GpuIdle { after: Millis::from_mins(2), then: GpuIdleThen::Stop };
+    let gpu_idle = [None, Some(GpuRule::Off)]
+        .into_iter()
+        .chain([Some(GpuRule::On(rule)); 4])
+        .nth(world.rng.range(0, 6) as usize)
+        .flatten();
     world.ask(Request::AutoScale { cluster: Place::default(), minimum, maximum, idle, gpu_idle }, None);
 }
 

@@ -140,7 +140,7 @@ async fn run(mut calls: mpsc::Receiver<Call>, seen: Arc<Mutex<Seen>>) {
         } else if let Call::Subscribe(updates) = call {
             updates.try_send(Arc::new(seen.picture.as_update())).unwrap();
             seen.subscribers.push((updates, false));
-        } else if let Call::Follow(file, from, deltas, opened) = call {
+        } else if let Call::Follow(file, (from, _), deltas, opened) = call {
             if file.file == "absent" {
                 let _ = opened.send(Err(Fault::user("no such file")));
             } else {

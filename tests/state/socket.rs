@@ -11,7 +11,7 @@ use ostler::api::socket::Socket;
 use ostler::api::wire::{ClientHello, PROTOCOL, ServerHello, codec};
 use ostler::model::fault::FaultKind;
 use ostler::model::ids::{Epoch, JobId};
-use ostler::model::request::{FileRef, From, JobRef, LogDelta, Place, Reply, Request, Submit};
+use ostler::model::request::{FileRef, FollowMode, From, JobRef, LogDelta, Place, Reply, Request, Submit};
 use ostler::model::snapshot::Snapshot;
 use tokio_util::codec::Framed;
 
@@ -135,8 +135,8 @@ async fn a_log_is_followed_and_ended() {
     let run = Run::new();
     let host = run.host(1).await;
     let client = run.client().await;
-    assert_eq!(client.open_log(file("absent"), From::End).await.unwrap_err().message, "no such file");
-    let mut log = client.open_log(file("stdout.txt"), From::Start(0)).await.unwrap();
+    assert_eq!(client.open_log(file("absent"), From::End, FollowMode::Newest).await.unwrap_err().message, "no such file");
+    let mut log = client.open_log(file("stdout.txt"), From::Start(0), FollowMode::Newest).await.unwrap();
     let (_, to) = host.seen().logs.pop().unwrap();
     to.send(appended(0, "one\n")).await.unwrap();
     to.send(LogDelta::Ended).await.unwrap();
@@ -145,10 +145,63 @@ async fn a_log_is_followed_and_ended() {
     assert_eq!(log.recv().await, Some(LogDelta::Ended));
     assert_eq!(log.recv().await, None);
 
-    let log = client.open_log(file("stdout.txt"), From::End).await.unwrap();
+    let log = client.open_log(file("stdout.txt"), From::End, FollowMode::Newest).await.unwrap();
     let (_, to) = host.seen().logs.pop().unwrap();
     drop(log);
     tokio::time::timeout(Duration::from_secs(10), to.closed()).await.expect("the follower is told");
+}
+
+/// A reader that wants every byte holds the follower up, and misses nothing; one that wants the newest is told what it missed.
+#[tokio::test]
+async fn a_reader_that_wants_every_byte_is_waited_for() {
+    const PIECES: u64 = 2_000;
+    let run = Run::new();
+    let host = run.host(1).await;
+    let client = run.client().await;
+    for mode in [FollowMode::Every, FollowMode::Newest] {
+        let mut log = client.open_log(file("stdout.txt"), From::Start(0), mode).await.unwrap();
+        let (_, to) = host.seen().logs.pop().unwrap();
+        let sent = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let sending = tokio::spawn({
+            let sent = sent.clone();
+            async move {
+                for at in 0..PIECES {
+                    to.send(appended(at * 10, "ten bytes\n")).await.unwrap();
+                    sent.store(at + 1, std::sync::atomic::Ordering::Relaxed);
+                }
+                to.send(LogDelta::Ended).await.unwrap();
+            }
+        });
+        let now = || sent.load(std::sync::atomic::Ordering::Relaxed);
+        if mode == FollowMode::Every {
+            // All places on the way are taken, and there are far fewer than pieces.
+            let mut before = 0;
+            while now() == 0 || now() != before {
+                before = now();
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            assert!(now() < PIECES / 4, "{} pieces wait somewhere", now());
+        } else {
+            until("all were sent", || now() == PIECES).await;
+        }
+        let (mut at, mut skipped) = (0, 0);
+        loop {
+            match log.recv().await.unwrap() {
+                LogDelta::Appended(window) => {
+                    assert_eq!(window.offset, at);
+                    at += window.bytes.len() as u64;
+                }
+                LogDelta::Skipped { from, to } => {
+                    assert_eq!(from, at);
+                    (at, skipped) = (to, skipped + to - from);
+                }
+                LogDelta::Ended => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((at, skipped > 0), (PIECES * 10, mode == FollowMode::Newest), "{skipped}");
+        sending.await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -159,7 +212,7 @@ async fn a_hand_over_is_not_noticed() {
     let client = run.client().await;
     let mut updates = client.subscribe().await.unwrap();
     assert_eq!(updates.recv().await.unwrap().epoch, Epoch(1));
-    let mut log = client.open_log(file("stdout.txt"), From::Start(0)).await.unwrap();
+    let mut log = client.open_log(file("stdout.txt"), From::Start(0), FollowMode::Newest).await.unwrap();
     let (_, to) = old.seen().logs.pop().unwrap();
     to.send(appended(0, "one\n")).await.unwrap();
     assert_eq!(log.recv().await, Some(appended(0, "one\n")));
@@ -252,7 +305,7 @@ async fn a_host_that_stays_away_is_said_and_found_again_later() {
     let client = run.client().await;
     let mut updates = client.subscribe().await.unwrap();
     updates.recv().await.unwrap();
-    let mut log = client.open_log(file("stdout.txt"), From::End).await.unwrap();
+    let mut log = client.open_log(file("stdout.txt"), From::End, FollowMode::Newest).await.unwrap();
     old.crash().await;
     let begin = Instant::now();
     let fault = client.request(exec("x")).await.unwrap_err();

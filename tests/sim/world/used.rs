@@ -17,9 +17,9 @@ const EVERY: u64 = 30_000;
 /// How many GPUs a machine has.
 pub const GPUS: u32 = 2;
 /// How often in a thousand looks GPUs fall asleep or wake, somebody comes or goes, a stranger's process begins or ends.
-const SLEEPS: u64 = 100;
-const VISITED: u64 = 80;
-const STRANGER: u64 = 120;
+const SLEEPS: u64 = 25;
+const VISITED: u64 = 20;
+const STRANGER: u64 = 60;
 /// What the core says of a job that it ends for its GPUs.
 const WORDS: &str = "had not used its GPUs";
 
@@ -54,8 +54,8 @@ impl World {
         for name in names {
             let now = self.now;
             let before = self.used.machines.get(&name).copied();
-            // Most machines are left to themselves, and every other one has nothing for its GPUs to do.
-            let fresh = Use { still: self.rng.chance(500).then_some(now), alone: Some(now), stranger: None };
+            // Most machines are left to themselves, and most have nothing for their GPUs to do.
+            let fresh = Use { still: self.rng.chance(700).then_some(now), alone: Some(now), stranger: None };
             let mut one = before.unwrap_or(fresh);
             let turned = |since: Option<UnixMillis>| if since.is_some() { None } else { Some(now) };
             if self.rng.chance(SLEEPS) {
