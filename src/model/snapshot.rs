@@ -35,7 +35,7 @@ pub struct Snapshot {
     pub nodes: OrdMap<NodeId, Arc<Node>>,
     /// All experiments.
     pub experiments: OrdMap<ExperimentId, Arc<Experiment>>,
-    /// All sweeps; members that have not come up are in none of the jobs.
+    /// All sweeps, and arrays of which not all members have come up; those that have not are in none of the jobs.
     pub sweeps: OrdMap<SweepId, Arc<Sweep>>,
     /// All live jobs and the last [`ENDED_JOBS_KEPT`] ended ones.
     pub jobs: OrdMap<JobId, Arc<Job>>,

@@ -6,16 +6,53 @@ use std::sync::Arc;
 
 use crate::model::fault::{Fault, FaultCode};
 use crate::model::ids::{ExperimentId, JobId};
+use crate::model::names::same_name;
 use crate::model::request::{JobRef, Place};
 use crate::model::spec::Scheduling;
-use crate::model::state::{Dependency, DependsOn, ExecutionState, Experiment, Job};
+use crate::model::state::{Dependency, DependsOn, ExecutionState, Experiment, Job, Sweep};
 use crate::runtime::engine::Engine;
 use crate::runtime::resolve;
 use crate::runtime::validate::{Refusal, find_job};
 use crate::store::Store;
 
 /// Names that the same request takes, with the numbers that their jobs will have.
-pub type Taken = BTreeMap<(ExperimentId, String), JobId>;
+#[derive(Default)]
+pub struct Taken {
+    jobs: BTreeMap<(ExperimentId, String), JobId>,
+    /// As their rows will be.
+    arrays: Vec<Sweep>,
+}
+
+impl Taken {
+    /// Adds the name of a job.
+    pub fn add(&mut self, experiment: ExperimentId, name: &str, job: JobId) {
+        self.jobs.insert((experiment, name.to_ascii_lowercase()), job);
+    }
+
+    /// Adds the names of all members of an array.
+    pub fn add_array(&mut self, array: Sweep) {
+        self.arrays.push(array);
+    }
+
+    /// Returns the job of this name.
+    pub fn job(&self, experiment: ExperimentId, name: &str) -> Option<JobId> {
+        let member = |array: &Sweep| array.job_of(array.named(name)?);
+        let arrays = || self.arrays.iter().filter(|array| array.experiment == experiment).find_map(member);
+        self.jobs.get(&(experiment, name.to_ascii_lowercase())).copied().or_else(arrays)
+    }
+
+    /// Returns a name that a member of an array would have and that is taken.
+    pub fn one_of(&self, array: &Sweep) -> Option<String> {
+        let jobs = self.jobs.keys().filter(|(experiment, _)| *experiment == array.experiment).map(|(_, name)| name);
+        if let Some(name) = jobs.filter_map(|name| array.named(name)).map(|index| array.member_name(index)).next() {
+            return Some(name);
+        }
+        let alike = |other: &&Sweep| other.experiment == array.experiment && same_name(&other.name, &array.name);
+        let names = |other: &Sweep| (0..other.count()).map(|index| other.member_name(index)).collect::<Vec<_>>();
+        let both = self.arrays.iter().filter(alike).flat_map(names).find_map(|name| array.named(&name));
+        both.map(|index| array.member_name(index))
+    }
+}
 
 /// Returns what a new job comes after. `taken`: the jobs that stand before it in the same request.
 ///
@@ -35,8 +72,8 @@ pub fn find<S: Store>(
     let mut found = Vec::new();
     for (field, on, names) in lists {
         for name in names {
-            if let Some(job) = taken.get(&(experiment.id, name.to_ascii_lowercase())) {
-                found.push(Dependency { job: *job, name: name.clone(), on, met: false });
+            if let Some(job) = taken.job(experiment.id, name) {
+                found.push(Dependency { job, name: name.clone(), on, met: false });
                 continue;
             }
             let job = named(engine, experiment, name).map_err(|refusal| match refusal {

@@ -736,14 +736,24 @@ impl<S: Store> Engine<S> {
                 _ => {}
             }
         }
+        // A member that was taken away before it came up was never a row, so nothing says that it is gone.
+        if changes.keys().any(|key| matches!(key, RowKey::Sweep(_))) {
+            let there = |id: &JobId| self.sched.jobs().contains_key(id) || self.sched.is_to_come(*id);
+            let lost: Vec<JobId> = self.waiting.keys().filter(|id| !there(id)).copied().collect();
+            for id in lost {
+                for call in self.waiting.remove(&id).unwrap_or_default() {
+                    replies.push((call, Reply::Refused(gone(id))));
+                }
+            }
+        }
         for call in overdue {
             let job = self.waiting.iter().find(|(_, calls)| calls.contains(call)).map(|(job, _)| *job);
             let Some(id) = job else { continue };
             if let Some(calls) = self.waiting.get_mut(&id) {
                 calls.retain(|c| c != call);
             }
-            if let Some(job) = self.sched.jobs().get(&id) {
-                replies.push((*call, Reply::Job(Arc::new(views::job(&self.sched, job.clone())))));
+            if let Some(job) = self.sched.jobs().get(&id).cloned().or_else(|| sweeps::by_id(self, id)) {
+                replies.push((*call, Reply::Job(Arc::new(views::job(&self.sched, job)))));
             }
         }
     }

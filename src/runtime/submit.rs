@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use crate::frameworks;
 use crate::model::fault::Fault;
-use crate::model::ids::{ExperimentId, JobId, WorkspaceId};
+use crate::model::ids::{ExperimentId, JobId, SweepId, WorkspaceId};
 use crate::model::names::{NAME_CHARS_MAX, check_name, same_name};
 use crate::model::request::{Place, Submit};
 use crate::model::resource_id::ResourceId;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{Indexes, JobSpec, secret};
+use crate::model::spec::{JobSpec, SweepSpec, secret};
 use crate::model::state::{ArrayMember, Cluster, Experiment, Job, Sweep};
+use crate::model::units::UnixMillis;
+use crate::runtime::depend::Taken;
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{After, Checked, Refusal, refuse_deleting};
-use crate::runtime::{depend, handover, resolve, secrets, volumes};
-use crate::sched::{Event, NewJob, Sched};
+use crate::runtime::{depend, handover, resolve, secrets, sweeps, volumes};
+use crate::sched::{Event, NewJob, NewMember, NewSweep, Sched};
 use crate::store::Store;
 
 /// The most jobs that may be live at once: what the core's memory is measured for.
@@ -38,20 +40,30 @@ pub fn check_without<S: Store>(engine: &mut Engine<S>, submit: Submit, gone: BTr
 }
 
 fn check_all<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>, mut batch: Names) -> Result<Checked, Refusal> {
-    if engine.sched.jobs().len() + submits.len() > LIVE_JOBS_MAX {
+    if sweeps::live(engine) + submits.len() > LIVE_JOBS_MAX {
         return Err(Fault::user(format!("there would be more than {LIVE_JOBS_MAX} live jobs"))
             .hint("wait until some have ended")
             .into());
     }
     let many = submits.len() > 1;
-    let mut jobs = Vec::new();
-    let mut ids = Vec::new();
+    let (mut events, mut jobs, mut ids) = (Vec::new(), Vec::new(), Vec::new());
     for (at, submit) in submits.into_iter().enumerate() {
         match check_one(engine, submit, &mut batch) {
             Ok(One::Known(known)) => ids.extend(known.into_iter().map(Some)),
-            Ok(One::New(new)) => {
-                ids.extend(new.iter().map(|_| None));
-                jobs.extend(new);
+            Ok(One::New(job)) => {
+                ids.push(None);
+                jobs.push(*job);
+            }
+            Ok(One::Array(array, first)) => {
+                ids.extend((0..array.count).map(|_| None));
+                // Numbers are given in the order of the list.
+                if !jobs.is_empty() {
+                    events.push(Event::JobsSubmitted { jobs: std::mem::take(&mut jobs) });
+                }
+                // Its first member comes up with it: that stands for all, with their token and their secrets.
+                let (sweep, members) = (batch.last_array(engine), vec![*first]);
+                events.push(Event::SweepCreated { sweep: *array });
+                events.push(Event::SweepExpanded { effect: None, sweep, members });
             }
             Err(Refusal::Fault(mut fault)) if many => {
                 fault.message = format!("job {} of the list: {}", at + 1, fault.message);
@@ -60,31 +72,36 @@ fn check_all<S: Store>(engine: &mut Engine<S>, submits: Vec<Submit>, mut batch: 
             Err(refusal) => return Err(refusal),
         }
     }
-    let events = if jobs.is_empty() { Vec::new() } else { vec![Event::JobsSubmitted { jobs }] };
+    if !jobs.is_empty() {
+        events.push(Event::JobsSubmitted { jobs });
+    }
     // Many jobs of one submission are an array.
     let then = if !many && ids.len() > 1 { After::Array(ids) } else { After::Jobs(ids) };
     Ok(Checked::Do { events, then })
 }
 
 impl Names {
-    /// Says whether the request itself has given the name away.
-    fn holds(&self, experiment: &Experiment, name: &str) -> bool {
-        self.taken.contains_key(&(experiment.id, name.to_ascii_lowercase()))
+    /// Returns the number that the core will give to the last array of the request.
+    fn last_array<S: Store>(&self, engine: &Engine<S>) -> SweepId {
+        SweepId(engine.sched.counters().sweep.0 + self.arrays)
     }
 }
 
 enum One {
     Known(Vec<JobId>),
-    /// One, or all members of an array.
-    New(Vec<NewJob>),
+    New(Box<NewJob>),
+    /// An array, and its first member.
+    Array(Box<NewSweep>, Box<NewMember>),
 }
 
 /// Names that the request itself takes, and where the numbering of unnamed jobs stands.
 #[derive(Default)]
 struct Names {
-    taken: BTreeMap<(ExperimentId, String), JobId>,
+    taken: Taken,
     /// How many jobs are new so far; the core numbers them in order.
     count: u64,
+    /// How many arrays are.
+    arrays: u64,
     next: BTreeMap<ExperimentId, u64>,
     /// Jobs whose names are free.
     gone: BTreeSet<JobId>,
@@ -116,48 +133,73 @@ fn check_one<S: Store>(engine: &mut Engine<S>, mut submit: Submit, batch: &mut N
         None => next_name(engine, &experiment, batch)?,
     };
     secrets::keep(engine, secret::sources_of_job(&mut submit.spec))?;
-    let first = JobId(engine.sched.counters().job.0 + batch.count + 1);
-    let members: Vec<(String, Option<ArrayMember>)> = match &array {
-        None => vec![(name, None)],
-        Some(array) => members_of(&name, array, first).map(|member| (member_name(&member), Some(member))).collect(),
-    };
-    // One look says of nearly every array that all its names are free; to look for each is most of what it costs.
-    let crowded =
-        array.is_some() && members.first().map_or(Ok(false), |(_, first)| has_numbered(engine, &experiment, first))?;
-    let shape = shape_on(Some(&cluster), &submit.spec);
-    let spec = Arc::new(submit.spec);
-    let mut token = submit.token;
-    let mut jobs = Vec::with_capacity(members.len());
-    for (name, member) in members {
-        if member.is_some() {
-            check_name(&name).map_err(|why| Fault::user(format!("job: {why}")))?;
-            let known = crowded && is_taken(engine, &experiment, &name, batch)?;
-            if known || batch.holds(&experiment, &name) {
-                return Err(taken(&name, &experiment).into());
-            }
-        }
-        batch.count += 1;
-        let id = JobId(engine.sched.counters().job.0 + batch.count);
-        batch.taken.insert((experiment.id, name.to_ascii_lowercase()), id);
-        let uuid = (engine.draw)();
-        let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
-        let group = resolve::group_name_of(&engine.sched, experiment.workspace);
-        jobs.push(NewJob {
+    if let Some(indexes) = array {
+        let (spec, token) = (Arc::new(submit.spec), submit.token);
+        let new = NewSweep {
             experiment: experiment.id,
             cluster: cluster.id,
-            segment: ResourceId::segment(group, workspace, &experiment.name, &name, uuid),
             name,
-            uuid,
-            shape: shape.clone(),
-            spec: spec.clone(),
-            // The first member stands for all.
-            token: token.take(),
-            dependencies: dependencies.clone(),
-            member,
-            sweep: None,
-        });
+            uuid: (engine.draw)(),
+            count: u32::try_from(indexes.count()).unwrap_or(u32::MAX),
+            priority: spec.scheduling_priority,
+            held: false,
+            // The first member has it.
+            token: None,
+            dependencies,
+            spec: Arc::new(SweepSpec::array(spec)),
+            indexes: Some(Box::new(indexes)),
+        };
+        return new_array(engine, batch, &experiment, new, token);
     }
-    Ok(One::New(jobs))
+    batch.count += 1;
+    batch.taken.add(experiment.id, &name, JobId(engine.sched.counters().job.0 + batch.count));
+    let uuid = (engine.draw)();
+    let workspace = resolve::workspace_name(&engine.sched, experiment.workspace);
+    let group = resolve::group_name_of(&engine.sched, experiment.workspace);
+    Ok(One::New(Box::new(NewJob {
+        experiment: experiment.id,
+        cluster: cluster.id,
+        segment: ResourceId::segment(group, workspace, &experiment.name, &name, uuid),
+        name,
+        uuid,
+        shape: shape_on(Some(&cluster), &submit.spec),
+        spec: Arc::new(submit.spec),
+        token: submit.token,
+        dependencies,
+        member: None,
+        sweep: None,
+    })))
+}
+
+/// Checks that all names of an array are free.
+fn new_array<S: Store>(
+    engine: &Engine<S>,
+    batch: &mut Names,
+    experiment: &Experiment,
+    new: NewSweep,
+    token: Option<String>,
+) -> Result<One, Refusal> {
+    let first = JobId(engine.sched.counters().job.0 + batch.count + 1);
+    batch.count += u64::from(new.count);
+    batch.arrays += 1;
+    let row = new.clone().row(batch.last_array(engine), first, experiment.workspace, UnixMillis(0));
+    // The last one's is the longest.
+    check_name(&row.member_name(new.count.saturating_sub(1))).map_err(|why| Fault::user(format!("job: {why}")))?;
+    if let Some(name) = batch.taken.one_of(&row) {
+        return Err(taken(&name, experiment).into());
+    }
+    // One look says of nearly every array that all its names are free; to look for each is most of what it costs.
+    if has_numbered(engine, &row)? {
+        for name in (0..new.count).map(|index| row.member_name(index)) {
+            if is_taken(engine, experiment, &name, batch)? {
+                return Err(taken(&name, experiment).into());
+            }
+        }
+    }
+    let mut member = sweeps::member(engine, &row, 0, None);
+    member.job.token = token;
+    batch.taken.add_array(row);
+    Ok(One::Array(Box::new(new), Box::new(member)))
 }
 
 /// Returns the processes of a job on a cluster: one, where somebody else places it.
@@ -174,14 +216,6 @@ fn taken(name: &str, experiment: &Experiment) -> Fault {
         .hint("choose another name, or leave it out to get the next number")
 }
 
-fn members_of(name: &str, array: &Indexes, of: JobId) -> impl Iterator<Item = ArrayMember> {
-    let name = name.to_owned();
-    let running_max = array.running_max;
-    let count = u32::try_from(array.count()).unwrap_or(u32::MAX);
-    let member = move |index: u32| ArrayMember { of, name: name.clone(), index, count, running_max };
-    array.all().into_iter().map(member)
-}
-
 /// Returns the members of an array; some may have been deleted since.
 ///
 /// # Errors
@@ -192,10 +226,6 @@ pub(super) fn members<S: Store>(engine: &Engine<S>, member: &ArrayMember) -> Res
         there.extend(engine.job(id)?);
     }
     Ok(there)
-}
-
-fn member_name(member: &ArrayMember) -> String {
-    format!("{}-{}", member.name, member.index)
 }
 
 /// Finds the cluster of a submission: the one it names, else that of its body.
@@ -231,7 +261,7 @@ fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) 
 /// Everything that is wrong with it.
 pub fn check_spec<S: Store>(engine: &Engine<S>, spec: &JobSpec, cluster: &Cluster, home: WorkspaceId) -> Result<(), Fault> {
     let members = spec.scheduling.array.as_ref().map_or(0, |array| array.count());
-    if engine.sched.jobs().len() + members > LIVE_JOBS_MAX {
+    if sweeps::live(engine) + members > LIVE_JOBS_MAX {
         return Err(Fault::user(format!("array: there would be more than {LIVE_JOBS_MAX} live jobs")));
     }
     if spec.node_count.0 == 0 {
@@ -269,20 +299,15 @@ pub(super) fn shares(sched: &Sched, cluster: &Cluster, spec: &JobSpec) -> bool {
 }
 
 fn is_taken<S: Store>(engine: &Engine<S>, experiment: &Experiment, name: &str, batch: &Names) -> Result<bool, Refusal> {
-    let in_batch = batch.holds(experiment, name);
+    let in_batch = batch.taken.job(experiment.id, name).is_some();
     let known = engine.job_named(experiment.id, name)?;
     Ok(in_batch || known.is_some_and(|job| !batch.gone.contains(&job.id)))
 }
 
-/// Says whether any job, or member of a sweep that has not come up, may be called as a member of this array is.
-fn has_numbered<S: Store>(
-    engine: &Engine<S>,
-    experiment: &Experiment,
-    member: &Option<ArrayMember>,
-) -> Result<bool, Refusal> {
-    let Some(member) = member else { return Ok(false) };
-    let of_name = |sweep: &Arc<Sweep>| sweep.experiment == experiment.id && same_name(&sweep.name, &member.name);
-    Ok(engine.sched.sweeps().values().any(of_name) || engine.numbered_job(experiment.id, &member.name)?.is_some())
+/// Says whether any job, or member that has not come up, may be called as a member of this array is.
+fn has_numbered<S: Store>(engine: &Engine<S>, array: &Sweep) -> Result<bool, Refusal> {
+    let alike = |sweep: &Arc<Sweep>| sweep.experiment == array.experiment && same_name(&sweep.name, &array.name);
+    Ok(engine.sched.sweeps().values().any(alike) || engine.numbered_job(array.experiment, &array.name)?.is_some())
 }
 
 /// Returns the first free `run-N`, counting on from the number of jobs of the experiment.
@@ -298,3 +323,6 @@ fn next_name<S: Store>(engine: &Engine<S>, experiment: &Experiment, batch: &mut 
         number += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
-//! Sweeps at the edge of the core: what is asked for is checked, members are made as they come up, and those that have not
-//! come up are shown as the jobs that they will be.
+//! Sweeps and arrays at the edge of the core: what is asked for is checked, members are made as they come up, and those that
+//! have not come up are shown as the jobs that they will be. What an array is asked to be is checked where jobs are
+//! (`submit`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use crate::model::request::{Reply, Submit, SubmitSweep, SweepAct, SweepPlan, Swe
 use crate::model::resource_id::ResourceId;
 use crate::model::spec::sweep::{Naming, Part};
 use crate::model::spec::{JobSpec, SweepSpec};
-use crate::model::state::{Cluster, Dependency, ExecutionState, Experiment, Job, Sweep, SweepMember};
+use crate::model::state::{ArrayMember, Cluster, Dependency, ExecutionState, Experiment, Job, Spans, Sweep, SweepMember};
 use crate::model::units::{Money, UnixMillis};
+use crate::runtime::depend::Taken;
 use crate::runtime::engine::Engine;
 use crate::runtime::submit::LIVE_JOBS_MAX;
 use crate::runtime::validate::{After, Checked, Refusal, accepted, refuse_deleting};
@@ -130,7 +132,7 @@ fn accept<S: Store>(engine: &mut Engine<S>, mut ask: SubmitSweep) -> Result<Acce
     if !is_repeat {
         check_free(engine, &experiment, &name, count, ask.spec.naming)?;
     }
-    let dependencies = depend::find(engine, &experiment, &first.scheduling, &BTreeMap::new())?;
+    let dependencies = depend::find(engine, &experiment, &first.scheduling, &Taken::default())?;
     let fields = (0..ask.spec.sources.len()).map(|at| format!("secret {}", at + 1));
     secrets::keep(engine, fields.zip(ask.spec.sources.iter_mut()).collect())?;
     let hashed = match ask.spec.naming {
@@ -148,6 +150,7 @@ fn accept<S: Store>(engine: &mut Engine<S>, mut ask: SubmitSweep) -> Result<Acce
         token: ask.token,
         dependencies,
         spec: Arc::new(ask.spec),
+        indexes: None,
     };
     Ok(Accepted { new, first, experiment, cluster, hashed })
 }
@@ -175,13 +178,18 @@ fn check_parts(spec: &SweepSpec) -> Result<(), Fault> {
 }
 
 fn check_room<S: Store>(engine: &Engine<S>, count: u32) -> Result<(), Fault> {
-    let left: u64 = engine.sched.sweeps().values().map(|sweep| u64::from(sweep.left.len())).sum();
-    if engine.sched.jobs().len() as u64 + left + u64::from(count) > LIVE_JOBS_MAX as u64 {
+    if live(engine) + count as usize > LIVE_JOBS_MAX {
         return Err(
             Fault::user(format!("there would be more than {LIVE_JOBS_MAX} live jobs")).hint("wait until some have ended")
         );
     }
     Ok(())
+}
+
+/// Returns how many jobs are live, with the members that have not come up.
+pub(super) fn live<S: Store>(engine: &Engine<S>) -> usize {
+    let left: usize = engine.sched.sweeps().values().map(|sweep| sweep.left.len() as usize).sum();
+    engine.sched.jobs().len() + left
 }
 
 /// Makes a member's body as it is stored.
@@ -222,12 +230,15 @@ fn check_free<S: Store>(
         let fault = Fault::user(what).code(FaultCode::ResourceAlreadyExists).target(name);
         Err(fault.hint("choose another name with --name").into())
     };
-    let mut others = engine.sched.sweeps().values().filter(|sweep| sweep.experiment == experiment.id);
-    if others.any(|sweep| same_name(&sweep.name, name)) {
+    let others = engine.sched.sweeps().values().filter(|sweep| sweep.experiment == experiment.id);
+    let (arrays, sweeps): (Vec<_>, Vec<_>) =
+        others.filter(|sweep| same_name(&sweep.name, name)).partition(|sweep| sweep.is_array());
+    if !sweeps.is_empty() {
         return taken(format!("sweep `{name}` already exists in experiment `{}`", experiment.name));
     }
+    let to_come = || arrays.iter().find_map(|array| Some(array.member_name(array.left.iter().next()?)));
     if naming == Naming::Number
-        && let Some(job) = engine.numbered_job(experiment.id, name)?
+        && let Some(job) = engine.numbered_job(experiment.id, name)?.or_else(to_come)
     {
         return taken(format!(
             "job `{job}` already exists in experiment `{}`, as a member could be called",
@@ -294,34 +305,18 @@ pub fn bring_up<S: Store>(engine: &Engine<S>, job: JobId) -> Option<Event> {
     Some(Event::SweepExpanded { effect: None, sweep: sweep.id, members })
 }
 
-/// Makes one member. One whose body is wrong becomes a job all the same, and fails with what is wrong.
-fn member<S: Store>(engine: &Engine<S>, sweep: &Sweep, index: u32, name: Option<String>) -> NewMember {
+/// Makes one member.
+pub(super) fn member<S: Store>(engine: &Engine<S>, sweep: &Sweep, index: u32, name: Option<String>) -> NewMember {
     let name = name.unwrap_or_else(|| sweep.member_name(index));
-    let (mut spec, refused) = match body(&sweep.spec, index) {
-        Ok(spec) => {
-            let named = &spec.scheduling;
-            let now =
-                experiment_of(engine, sweep).map(|experiment| depend::find(engine, experiment, named, &BTreeMap::new()));
-            let why = match now {
-                Some(Err(Refusal::Fault(fault))) => Some(fault.message),
-                Some(Ok(_) | Err(Refusal::Store(_))) | None => None,
-            };
-            (spec, why)
-        }
-        Err(why) => (JobSpec::command("false"), Some(why)),
-    };
-    spec.scheduling_priority = sweep.priority;
-    // What has happened by now of what it comes after is known here; the core no longer knows jobs that have ended.
-    let dependencies = match experiment_of(engine, sweep).filter(|_| !sweep.dependencies.is_empty()) {
-        Some(experiment) => depend::find(engine, experiment, &spec.scheduling, &BTreeMap::new()).unwrap_or_default(),
-        None => Vec::<Dependency>::new(),
+    let Body { spec, dependencies, refused } = match &sweep.spec.array_of {
+        Some(spec) => Body::of_array(sweep, spec),
+        None => Body::of_sweep(engine, sweep, index),
     };
     let uuid = Uuid::new_v5(&sweep.uuid, &index.to_be_bytes());
     let workspace = resolve::workspace_name(&engine.sched, sweep.workspace);
     let group = resolve::group_name_of(&engine.sched, sweep.workspace);
     let experiment = resolve::experiment_name(&engine.sched, sweep.experiment);
-    let parameters = sweep.spec.point(index).unwrap_or_default();
-    let of = SweepMember { of: sweep.id, name: sweep.name.clone(), index, parameters, running_max: sweep.spec.running_max };
+    let (member, of) = places_of(sweep, index);
     let job = NewJob {
         experiment: sweep.experiment,
         cluster: sweep.cluster,
@@ -329,13 +324,74 @@ fn member<S: Store>(engine: &Engine<S>, sweep: &Sweep, index: u32, name: Option<
         name,
         uuid,
         shape: submit::shape_on(engine.sched.clusters().get(&sweep.cluster).map(|cluster| &**cluster), &spec),
-        spec: Arc::new(spec),
+        spec,
         token: None,
         dependencies,
-        member: None,
-        sweep: Some(of),
+        member,
+        sweep: of,
     };
     NewMember { index, job, refused }
+}
+
+/// Returns which member of an array, or of a sweep, a job is.
+fn places_of(sweep: &Sweep, index: u32) -> (Option<ArrayMember>, Option<SweepMember>) {
+    let name = sweep.name.clone();
+    let Some(indexes) = &sweep.indexes else {
+        let parameters = sweep.spec.point(index).unwrap_or_default();
+        let of = SweepMember { of: sweep.id, name, index, parameters, running_max: sweep.spec.running_max };
+        return (None, Some(of));
+    };
+    let member = ArrayMember {
+        of: sweep.job_of(0).unwrap_or_default(),
+        name,
+        index: indexes.at(index).unwrap_or(u32::MAX),
+        count: sweep.count(),
+        running_max: indexes.running_max,
+        row: Some(sweep.id),
+    };
+    (Some(member), None)
+}
+
+/// What a member is asked to do, and after what.
+struct Body {
+    spec: Arc<JobSpec>,
+    dependencies: Vec<Dependency>,
+    /// Why it cannot be a job.
+    refused: Option<String>,
+}
+
+impl Body {
+    /// All members of an array have one, which is shared; the core keeps what they still come after.
+    fn of_array(sweep: &Sweep, spec: &Arc<JobSpec>) -> Self {
+        let mut spec = spec.clone();
+        if spec.scheduling_priority != sweep.priority {
+            Arc::make_mut(&mut spec).scheduling_priority = sweep.priority;
+        }
+        Self { spec, dependencies: sweep.dependencies.clone(), refused: None }
+    }
+
+    /// One whose body is wrong becomes a job all the same, and fails with what is wrong.
+    fn of_sweep<S: Store>(engine: &Engine<S>, sweep: &Sweep, index: u32) -> Self {
+        let experiment = experiment_of(engine, sweep);
+        let (mut spec, refused) = match body(&sweep.spec, index) {
+            Ok(spec) => {
+                let now = experiment.map(|of| depend::find(engine, of, &spec.scheduling, &Taken::default()));
+                let why = match now {
+                    Some(Err(Refusal::Fault(fault))) => Some(fault.message),
+                    Some(Ok(_) | Err(Refusal::Store(_))) | None => None,
+                };
+                (spec, why)
+            }
+            Err(why) => (JobSpec::command("false"), Some(why)),
+        };
+        spec.scheduling_priority = sweep.priority;
+        // What has happened by now of what it comes after is known here; the core no longer knows jobs that have ended.
+        let dependencies = match experiment.filter(|_| !sweep.dependencies.is_empty()) {
+            Some(of) => depend::find(engine, of, &spec.scheduling, &Taken::default()).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Self { spec: Arc::new(spec), dependencies, refused }
+    }
 }
 
 fn experiment_of<'a, S: Store>(engine: &'a Engine<S>, sweep: &Sweep) -> Option<&'a Experiment> {
@@ -395,7 +451,11 @@ pub fn waiting<S: Store>(engine: &Engine<S>, wanted: &Wanted<'_>) -> Vec<Arc<Job
     let mut ids: Vec<(JobId, &Arc<Sweep>, u32)> = Vec::new();
     let mut fresh: Vec<Arc<Job>> = Vec::new();
     let meant = |state: ExecutionState| wanted.states.is_empty() || wanted.states.contains(&state);
-    for sweep in engine.sched.sweeps().values() {
+    let now = engine.sched.sweeps();
+    // Of an array whose last members came up in this turn only the picture has the row.
+    let gone = engine.snapshot().sweeps.values().filter(|array| array.is_array() && !now.contains_key(&array.id));
+    let nothing = Spans::default();
+    for (sweep, left) in now.values().map(|sweep| (sweep, &sweep.left)).chain(gone.map(|array| (array, &nothing))) {
         let there = wanted.experiments.is_none_or(|all| all.contains(&sweep.experiment))
             && wanted.cluster.is_none_or(|cluster| cluster == sweep.cluster);
         if !there {
@@ -417,7 +477,7 @@ pub fn waiting<S: Store>(engine: &Engine<S>, wanted: &Wanted<'_>) -> Vec<Arc<Job
             }
             let index_of = |id: u64| block.first + u32::try_from(id - begin).unwrap_or(block.count);
             let with_id = |index: u32| (JobId(begin + u64::from(index - block.first)), sweep, index);
-            let left = sweep.left.within(index_of(first), index_of(last));
+            let left = left.within(index_of(first), index_of(last));
             match wanted.newest_first {
                 true => ids.extend(left.rev().map(with_id).take(wanted.limit)),
                 false => ids.extend(left.map(with_id).take(wanted.limit)),
@@ -442,7 +502,10 @@ pub fn resolve_sweep<S: Store>(engine: &Engine<S>, sweep: &SweepRef) -> Result<A
     let none = |name: &str| Fault::user(format!("no sweep `{}`", name.escape_debug())).code(FaultCode::ResourceNotFound);
     let sweeps = engine.sched.sweeps();
     match sweep {
-        SweepRef::Id(id) => Ok(sweeps.get(id).cloned().ok_or_else(|| none(&id.to_string()))?),
+        SweepRef::Id(id) => {
+            let found = sweeps.get(id).filter(|sweep| !sweep.is_array());
+            Ok(found.cloned().ok_or_else(|| none(&id.to_string()))?)
+        }
         SweepRef::Named { experiment, sweep: name } => {
             let of: Vec<ExperimentId> = match &experiment.name {
                 Some(_) => vec![resolve::experiment(&engine.sched, experiment)?.id],
@@ -451,7 +514,8 @@ pub fn resolve_sweep<S: Store>(engine: &Engine<S>, sweep: &SweepRef) -> Result<A
                     resolve::experiments_in(&engine.sched, workspace.id).map(|e| e.id).collect()
                 }
             };
-            let fits = |sweep: &&Arc<Sweep>| of.contains(&sweep.experiment) && same_name(&sweep.name, name);
+            let fits =
+                |sweep: &&Arc<Sweep>| of.contains(&sweep.experiment) && !sweep.is_array() && same_name(&sweep.name, name);
             let mut found = sweeps.values().filter(fits);
             match (found.next(), found.next()) {
                 (Some(sweep), None) => Ok(sweep.clone()),
@@ -475,12 +539,23 @@ pub fn view<S: Store>(engine: &Engine<S>, sweep: &Arc<Sweep>) -> SweepView {
     }
 }
 
+/// Finds what is to be acted on: a sweep, or by its number an array, as far as that goes by members that have not come up.
+fn resolve_for<S: Store>(engine: &Engine<S>, sweep: &SweepRef, act: &SweepAct) -> Result<Arc<Sweep>, Refusal> {
+    match (sweep, act) {
+        (SweepRef::Id(id), SweepAct::Stop | SweepAct::Pause | SweepAct::Resume | SweepAct::Priority { .. }) => {
+            let array = engine.sched.sweeps().get(id).filter(|row| row.is_array()).cloned();
+            array.map_or_else(|| resolve_sweep(engine, sweep), Ok)
+        }
+        (_, _) => resolve_sweep(engine, sweep),
+    }
+}
+
 /// Checks an act on a whole sweep.
 ///
 /// # Errors
 /// Why it cannot be done.
 pub fn act<S: Store>(engine: &Engine<S>, sweep: &SweepRef, act: SweepAct) -> Result<Checked, Refusal> {
-    let sweep = resolve_sweep(engine, sweep)?;
+    let sweep = resolve_for(engine, sweep, &act)?;
     let id = sweep.id;
     match act {
         SweepAct::Stop => accepted(Event::SweepStopped { sweep: id }),

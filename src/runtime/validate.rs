@@ -527,7 +527,9 @@ fn check_hosts(hosts: &[String]) -> Result<(), Fault> {
 
 fn delete_cluster<S: Store>(engine: &Engine<S>, place: &Place, force: bool) -> Result<Checked, Refusal> {
     let cluster = resolve::cluster(&engine.sched, place)?;
-    let live = engine.sched.jobs().values().filter(|job| job.cluster == cluster.id && !job.state.ended()).count();
+    let up = engine.sched.jobs().values().filter(|job| job.cluster == cluster.id && !job.state.ended()).count();
+    let of_cluster = engine.sched.sweeps().values().filter(|sweep| sweep.cluster == cluster.id);
+    let live = up + of_cluster.map(|sweep| sweep.left.len() as usize).sum::<usize>();
     if live > 0 && !force {
         return Err(Fault::user(format!("{live} jobs wait or run on cluster `{}`", cluster.name))
             .code(FaultCode::ResourceInUse)
@@ -660,7 +662,7 @@ fn no_job(name: &str, place: &str) -> Fault {
 
 fn act_on_job<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef, act: JobAct) -> Result<Checked, Refusal> {
     let job = find_job(engine, job)?;
-    // A member of a sweep that has not come up comes up before its turn.
+    // A member that has not come up comes up before its turn.
     let up = sweeps::bring_up(engine, job.id);
     let checked = act_on(engine, now, &job, act, up.is_some())?;
     Ok(match (up, checked) {
@@ -758,8 +760,10 @@ fn replace<S: Store>(engine: &mut Engine<S>, now: UnixMillis, job: &JobRef, subm
 
 fn why<S: Store>(engine: &Engine<S>, now: UnixMillis, job: &JobRef) -> Result<Checked, Refusal> {
     let job = find_job(engine, job)?;
+    // A member that has not come up is none that the core can speak of.
+    let cluster = engine.sched.clusters().get(&job.cluster);
     let why = engine.sched.why(now, job.id).unwrap_or_else(|| crate::model::request::Why {
-        reason: match job.reason(None) {
+        reason: match job.reason(cluster.map(|cluster| &**cluster)) {
             reason if reason.is_empty() => job.state.word().to_owned(),
             reason => reason,
         },
@@ -783,7 +787,7 @@ fn list_all<S: Store>(engine: &Engine<S>, now: UnixMillis, workspace: Option<&st
         experiments: sched.experiments().values().filter(|e| fits(e.workspace)).cloned().collect(),
         groups: sched.groups().values().cloned().collect(),
         file_servers: sched.file_servers().values().filter(|s| fits(s.workspace)).cloned().collect(),
-        sweeps: sched.sweeps().values().filter(|s| fits(s.workspace)).cloned().collect(),
+        sweeps: sched.sweeps().values().filter(|s| fits(s.workspace) && !s.is_array()).cloned().collect(),
         at_work: AtWork::by_experiment(sched.nodes().values().map(|node| &**node), experiment_of, now),
         clusters,
     }))

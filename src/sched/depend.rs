@@ -10,8 +10,17 @@ use std::collections::BTreeSet;
 use super::Sched;
 use super::job::job_error;
 use crate::model::guard::guard;
-use crate::model::ids::JobId;
-use crate::model::state::{DependsOn, ExecutionState, Job};
+use crate::model::ids::{JobId, SweepId};
+use crate::model::state::{DependsOn, ExecutionState, Job, Sweep};
+
+/// Who waits for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waiter {
+    /// Another one.
+    Job(JobId),
+    /// The members of this sweep or array that have not come up.
+    Members(SweepId),
+}
 
 /// What has become of a job that others may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,9 +64,17 @@ pub(super) fn waited_for(job: &Job) -> BTreeSet<JobId> {
     job.dependencies.iter().filter(|dependency| !dependency.met).map(|dependency| dependency.job).collect()
 }
 
+/// Returns the jobs that members which have not come up still wait for.
+pub(super) fn waited_for_by(sweep: &Sweep) -> BTreeSet<JobId> {
+    if sweep.dependencies.is_empty() || sweep.left.is_empty() {
+        return BTreeSet::new();
+    }
+    sweep.dependencies.iter().filter(|dependency| !dependency.met).map(|dependency| dependency.job).collect()
+}
+
 impl Sched {
     /// Keeps who waits for whom.
-    pub(super) fn key_dependencies(&mut self, id: JobId, before: &BTreeSet<JobId>, after: &BTreeSet<JobId>) {
+    pub(super) fn key_dependencies(&mut self, id: Waiter, before: &BTreeSet<JobId>, after: &BTreeSet<JobId>) {
         for other in before.difference(after) {
             if let Some(waiting) = self.dependents.get_mut(other) {
                 if guard("depend.waits-no-more") {
@@ -83,7 +100,15 @@ impl Sched {
     /// Tells all that wait for this job what became of it.
     pub(super) fn tell_dependents(&mut self, id: JobId, became: Became) {
         for waiting in self.dependents.get(&id).cloned().unwrap_or_default() {
-            self.take_answer(waiting, id, became);
+            match waiting {
+                Waiter::Job(waiting) => self.take_answer(waiting, id, became),
+                // What was met stays so when the job is forgotten; of the rest each member learns when it comes up.
+                Waiter::Members(sweep) => self.edit_sweep(sweep, |sweep| {
+                    for dependency in sweep.dependencies.iter_mut().filter(|d| d.job == id) {
+                        dependency.met |= answers(dependency.on, became) == Some(true);
+                    }
+                }),
+            }
         }
     }
 
@@ -110,6 +135,7 @@ impl Sched {
         for other in self.jobs.get(&id).map(|job| waited_for(job)).unwrap_or_default() {
             let became = match self.jobs.get(&other) {
                 Some(job) => Became::of(job.state),
+                None if self.is_to_come(other) => None,
                 // It has ended and left, and nothing was said of how.
                 None => Some(Became::Failed),
             };

@@ -15,7 +15,7 @@ use crate::model::kept::Kept;
 use crate::model::rule::Fired;
 use crate::model::settings::Settings;
 use crate::model::spec::job::LaunchShape;
-use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, JobSpec, Priority, SweepSpec};
+use crate::model::spec::{AutoScale, ClusterSpec, Deallocation, FileServerSpec, Indexes, JobSpec, Priority, SweepSpec};
 use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{
     ArrayMember, Away, BootId, Dependency, Facts, Job, Notice, Observed, Proof, SweepMember, Unusable,
@@ -42,7 +42,7 @@ pub struct NewJob {
     pub sweep: Option<SweepMember>,
 }
 
-/// A sweep as the runtime accepted it.
+/// A sweep or an array as the runtime accepted it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewSweep {
@@ -57,6 +57,9 @@ pub struct NewSweep {
     pub held: bool,
     pub token: Option<String>,
     pub dependencies: Vec<Dependency>,
+    /// Those of the members of an array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexes: Option<Box<Indexes>>,
 }
 
 /// A member of a sweep that comes up.

@@ -14,7 +14,7 @@ use super::place::need_of;
 use super::pool::Standing;
 use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
-use crate::model::ids::{ClusterId, EffectId, Rank, RankKey, RankRole};
+use crate::model::ids::{ClusterId, EffectId, JobId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
 use crate::model::spec::{Deallocation, ScaleSettings};
 use crate::model::state::{
@@ -108,6 +108,7 @@ impl Sched {
         let waiting = self.sweep_queues.get(&sweep.id).copied().unwrap_or_default();
         let starved = waiting == 0 && !sweep.held && !sweep.left.is_empty() && sweep.expanding.is_none();
         rule!(!starved, "members come up while there are some", sweep);
+        rule!(!sweep.is_array() || !sweep.left.is_empty(), "an array goes when all its members have come up", sweep);
     }
 
     fn check_file_server(&self, server: &FileServer) {
@@ -129,8 +130,11 @@ impl Sched {
             ExecutionState::Queued => {
                 rule!(live.is_empty() && job.after_stop.is_none(), "I01 a waiting job has no process", job);
                 let unmet = job.dependencies.iter().filter(|dependency| !dependency.met);
-                let may_come = unmet.map(|d| self.jobs.get(&d.job)).all(|other| other.is_some_and(|o| !o.state.ended()));
-                rule!(may_come, "what is waited for may still come", job);
+                let may_come = |other: JobId| match self.jobs.get(&other) {
+                    Some(other) => !other.state.ended(),
+                    None => self.is_to_come(other),
+                };
+                rule!(unmet.map(|d| d.job).all(may_come), "what is waited for may still come", job);
             }
             ExecutionState::Running | ExecutionState::Terminating => {
                 rule!(job.dependencies.iter().all(|dependency| dependency.met), "a job comes after its dependencies", job);

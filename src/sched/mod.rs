@@ -61,6 +61,7 @@ use crate::model::settings::Settings;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{AfterStop, Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 use crate::model::units::UnixMillis;
+use depend::Waiter;
 use gate::Gates;
 use node::Got;
 use outbox::Outbox;
@@ -104,10 +105,10 @@ pub struct Sched {
     members: BTreeMap<ExperimentId, BTreeSet<JobId>>,
     /// Derived: the caps on running jobs, and what waits behind them.
     gates: Gates,
-    /// Derived: how many members of each sweep wait.
+    /// Derived: how many members of each sweep or array wait.
     sweep_queues: BTreeMap<SweepId, u32>,
     /// Derived: who waits for whom.
-    dependents: BTreeMap<JobId, BTreeSet<JobId>>,
+    dependents: BTreeMap<JobId, BTreeSet<Waiter>>,
     /// Derived: jobs that have ended.
     over: BTreeSet<JobId>,
     /// Derived: deadlines.
@@ -413,7 +414,7 @@ impl Sched {
         &self.groups
     }
 
-    /// Returns all sweeps.
+    /// Returns all sweeps, and the arrays of which not all members have come up.
     pub fn sweeps(&self) -> &BTreeMap<SweepId, Arc<Sweep>> {
         &self.sweeps
     }

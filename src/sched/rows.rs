@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::depend::{Became, waited_for};
+use super::depend::{Became, Waiter, waited_for};
 use super::effect::{Act, Effect};
 use super::gate::on_nodes;
 use super::pool::{JobKeys, NodeKeys, Standing};
@@ -243,7 +243,7 @@ impl Sched {
         let experiment = job.experiment;
         self.touch(RowKey::Job(id));
         self.key_sweep(filled, fills);
-        self.key_dependencies(id, &waited, &waits);
+        self.key_dependencies(Waiter::Job(id), &waited, &waits);
         let caps = self.caps_of(id);
         self.key_job(id, &caps, Some(before), Some(after));
         if after.behind.is_some() {
@@ -374,7 +374,7 @@ impl Sched {
         self.members.entry(row.experiment).or_default().insert(id);
         self.key_sweep(None, waits_of(&row));
         self.jobs.insert(id, row);
-        self.key_dependencies(id, &BTreeSet::new(), &waits);
+        self.key_dependencies(Waiter::Job(id), &BTreeSet::new(), &waits);
         let caps = self.caps_of(id);
         self.key_job(id, &caps, None, Some(keys));
     }
@@ -433,7 +433,7 @@ impl Sched {
         let caps = self.caps_of(id);
         let Some(row) = self.jobs.get(&id).cloned() else { return };
         self.key_sweep(waits_of(&row), None);
-        self.key_dependencies(id, &waited_for(&row), &BTreeSet::new());
+        self.key_dependencies(Waiter::Job(id), &waited_for(&row), &BTreeSet::new());
         if let Some(members) = self.members.get_mut(&row.experiment) {
             if guard("experiment.forgets") {
                 members.remove(&id);

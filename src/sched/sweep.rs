@@ -1,4 +1,4 @@
-//! Sweeps: members come up as the queue has room for them, so that a sweep of any size costs the core what its next few
+//! Sweeps and arrays: members come up as the queue has room for them, so that a sweep of any size costs the core what its next few
 //! hundred members cost. A member's number is its own from the beginning; the queue therefore has the order that it would
 //! have if all were there.
 //!
@@ -6,8 +6,10 @@
 //! brings the jobs. A member that a person acts on before its turn is brought up by the same event without having been
 //! asked for; so every event may bring members that are up already, and those are passed over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::depend::{Became, Waiter, waited_for_by};
 use super::effect::Act;
 use super::event::{NewMember, NewSweep};
 use super::job::job_error;
@@ -40,6 +42,7 @@ impl NewSweep {
             parts: u32::try_from(self.spec.parts.len()).unwrap_or(u32::MAX),
             parameters: self.spec.names(),
             spec: self.spec,
+            indexes: self.indexes,
             blocks: vec![Block { job: first, first: 0, count: self.count }],
             left: Spans::of(0, self.count),
             trimmed: 0,
@@ -85,11 +88,14 @@ impl Sched {
         for NewMember { index, job, refused } in members {
             let Some(sweep) = self.sweeps.get(&id) else { return self.ignore() };
             let (Some(number), true) = (sweep.job_of(index), sweep.left.contains(index)) else { continue };
-            let (workspace, held) = (sweep.workspace, sweep.held);
+            let (workspace, held, now) = (sweep.workspace, sweep.held, self.turn.now);
+            // What an array waits for counts from when it was submitted.
+            let since = if sweep.is_array() { sweep.created } else { now };
             self.edit_sweep(id, |sweep| {
                 sweep.left.remove(index);
             });
-            let mut row = job.row(number, workspace, self.turn.now);
+            let mut row = job.row(number, workspace, since);
+            row.pause = row.pause.filter(|pause| pause.until > now);
             row.held = held;
             self.put_job(Arc::new(row));
             match refused {
@@ -105,6 +111,9 @@ impl Sched {
     /// Asks for the next members when few are left of those that wait.
     pub(super) fn settle_sweep(&mut self, id: SweepId) {
         let Some(sweep) = self.sweeps.get(&id) else { return };
+        if sweep.is_array() && sweep.left.is_empty() {
+            return self.drop_sweep(id);
+        }
         let waiting = self.sweep_queues.get(&id).copied().unwrap_or_default();
         if sweep.held || sweep.expanding.is_some() || sweep.left.is_empty() || waiting > AHEAD / 2 {
             return;
@@ -114,7 +123,7 @@ impl Sched {
     }
 
     pub(super) fn on_sweep_extended(&mut self, id: SweepId, spec: Arc<SweepSpec>, count: u32) {
-        let Some(sweep) = self.sweeps.get(&id) else { return self.ignore() };
+        let Some(sweep) = self.sweeps.get(&id).filter(|sweep| !sweep.is_array()) else { return self.ignore() };
         let (experiment, first) = (sweep.experiment, sweep.count());
         if self.takes_work(experiment, sweep.cluster).is_none() {
             return self.ignore();
@@ -155,6 +164,21 @@ impl Sched {
             sweep.trimmed += count;
         });
         self.count_waiting(experiment, -i64::from(count));
+        // Who waits for one of them learns that it will not be.
+        let blocks = self.sweeps.get(&id).map(|sweep| sweep.blocks.clone()).unwrap_or_default();
+        let range = |block: &Block| self.dependents.range(block.job..JobId(block.job.0 + u64::from(block.count)));
+        let waited: Vec<JobId> = blocks.iter().flat_map(range).map(|(job, _)| *job).collect();
+        for job in waited {
+            if !self.jobs.contains_key(&job) && !self.is_to_come(job) {
+                self.note_became(job, Became::Failed);
+            }
+        }
+    }
+
+    /// Says whether a job is a member that has not come up.
+    pub fn is_to_come(&self, job: JobId) -> bool {
+        let to_come = |sweep: &Sweep| sweep.index_of(job).is_some_and(|index| sweep.left.contains(index));
+        self.sweeps.values().any(|sweep| to_come(sweep))
     }
 
     /// Returns the members of a sweep that are in memory.
@@ -169,8 +193,12 @@ impl Sched {
             return self.ignore();
         }
         self.trim(id, 0);
+        let message = match self.sweeps.get(&id).is_some_and(|sweep| sweep.is_array()) {
+            true => "Its array was stopped",
+            false => "Its sweep was stopped",
+        };
         for job in self.members_up(id) {
-            self.terminate_now(job.id, "Its sweep was stopped");
+            self.terminate_now(job.id, message);
         }
         if let Some(sweep) = self.sweeps.get(&id) {
             self.end_experiment(sweep.experiment);
@@ -284,7 +312,10 @@ impl Sched {
     /// Changes a sweep.
     pub(super) fn edit_sweep(&mut self, id: SweepId, change: impl FnOnce(&mut Sweep)) {
         let Some(row) = self.sweeps.get_mut(&id) else { return };
+        let waited = waited_for_by(row);
         change(Arc::make_mut(row));
+        let waits = waited_for_by(row);
+        self.key_dependencies(Waiter::Members(id), &waited, &waits);
         self.touch(RowKey::Sweep(id));
         self.turn.sweeps.insert(id);
     }
@@ -293,14 +324,17 @@ impl Sched {
     pub(super) fn put_sweep(&mut self, row: Arc<Sweep>) {
         self.touch(RowKey::Sweep(row.id));
         self.turn.sweeps.insert(row.id);
+        self.key_dependencies(Waiter::Members(row.id), &BTreeSet::new(), &waited_for_by(&row));
         self.sweeps.insert(row.id, row);
     }
 
     /// Removes a sweep; its members stay.
     pub(super) fn drop_sweep(&mut self, id: SweepId) {
-        if let Some(effect) = self.sweeps.remove(&id).and_then(|sweep| sweep.expanding) {
+        let Some(row) = self.sweeps.remove(&id) else { return };
+        if let Some(effect) = row.expanding {
             self.close(effect);
         }
+        self.key_dependencies(Waiter::Members(id), &waited_for_by(&row), &BTreeSet::new());
         self.touch(RowKey::Sweep(id));
     }
 
@@ -324,8 +358,9 @@ impl Sched {
     }
 }
 
-/// Returns the sweep that a job waits for, as one of those that fill the queue. One that a person holds does not.
+/// Returns the sweep or array that a job waits for, as one of those that fill the queue. One that a person holds does not.
 pub(super) fn waits_of(job: &Job) -> Option<SweepId> {
     let waits = job.state == ExecutionState::Queued && !job.held;
-    job.sweep.as_ref().filter(|_| waits).map(|member| member.of)
+    let of = job.sweep.as_ref().map(|member| member.of).or(job.member.as_ref().and_then(|member| member.row));
+    of.filter(|_| waits)
 }

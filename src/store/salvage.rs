@@ -478,7 +478,15 @@ fn make_sound(rows: &mut Rows, classes: &mut [Saved], held: &mut u64, at: UnixMi
         keep(experiment, classes, "job", &job.id, "its experiment is lost")
             && keep(cluster, classes, "job", &job.id, "its cluster is lost")
     });
-    end_cut_off(&mut jobs, &has_node, &acts, at);
+    let mut sweeps = bodies::<Sweep>(rows, "sweep", 5)?;
+    sweeps.retain(|(_, sweep)| {
+        let cluster = has_cluster.contains(&sweep.cluster) || sweep.left.is_empty();
+        keep(has_experiment.contains(&sweep.experiment), classes, "sweep", &sweep.id, "its experiment is lost")
+            && keep(cluster, classes, "sweep", &sweep.id, "its cluster is lost")
+    });
+    let to_come =
+        |job: JobId| sweeps.iter().any(|(_, sweep)| sweep.index_of(job).is_some_and(|index| sweep.left.contains(index)));
+    end_cut_off(&mut jobs, &has_node, &acts, to_come, at);
     let live: BTreeSet<(JobId, crate::model::ids::Attempt)> =
         jobs.iter().filter(|(_, job)| !job.state.ended()).map(|(_, job)| (job.id, job.attempt)).collect();
     for (_, node) in &mut nodes {
@@ -493,16 +501,13 @@ fn make_sound(rows: &mut Rows, classes: &mut [Saved], held: &mut u64, at: UnixMi
         *held += u64::from(hold(job));
         *tallies.entry(job.experiment).or_default().of(job.state) += 1;
     }
+    for (_, sweep) in &mut sweeps {
+        *held += hold_members(sweep);
+        tallies.entry(sweep.experiment).or_default().queued += u64::from(sweep.left.len());
+        sweep.expanding = sweep.expanding.filter(|effect| acts.contains(effect));
+    }
     for (_, experiment) in &mut experiments {
         experiment.tally = tallies.remove(&experiment.id).unwrap_or_default();
-    }
-    let mut sweeps = bodies::<Sweep>(rows, "sweep", 5)?;
-    sweeps.retain(|(_, sweep)| {
-        keep(has_experiment.contains(&sweep.experiment), classes, "sweep", &sweep.id, "its experiment is lost")
-    });
-    for (_, sweep) in &mut sweeps {
-        sweep.held = true;
-        sweep.expanding = sweep.expanding.filter(|effect| acts.contains(effect));
     }
     put_back(rows, "file_server", 3, servers)?;
     put_back(rows, "cluster", 3, clusters)?;
@@ -544,8 +549,24 @@ fn hold(job: &mut Job) -> bool {
     waits
 }
 
+/// Holds the members of a sweep or an array that have not come up, and returns how many jobs that are which have no other row:
+/// a sweep is released as one, members of an array are released as jobs.
+fn hold_members(sweep: &mut Sweep) -> u64 {
+    let held = std::mem::replace(&mut sweep.held, true);
+    match sweep.is_array() && !held {
+        true => u64::from(sweep.left.len()),
+        false => 0,
+    }
+}
+
 /// Ends jobs under way whose node or whose order is lost, and jobs that wait for one that is.
-fn end_cut_off(jobs: &mut [(Vec<Value>, Job)], nodes: &BTreeSet<NodeId>, acts: &BTreeSet<EffectId>, at: UnixMillis) {
+fn end_cut_off(
+    jobs: &mut [(Vec<Value>, Job)],
+    nodes: &BTreeSet<NodeId>,
+    acts: &BTreeSet<EffectId>,
+    to_come: impl Fn(JobId) -> bool,
+    at: UnixMillis,
+) {
     for (_, job) in jobs.iter_mut().filter(|(_, job)| !job.state.ended()) {
         let cut = job.live_ranks().any(|(_, run)| {
             let ordered = match &run.state {
@@ -562,7 +583,8 @@ fn end_cut_off(jobs: &mut [(Vec<Value>, Job)], nodes: &BTreeSet<NodeId>, acts: &
         let waiting: BTreeSet<JobId> = jobs.iter().filter(|(_, job)| !job.state.ended()).map(|(_, job)| job.id).collect();
         let mut more = false;
         for (_, job) in jobs.iter_mut().filter(|(_, job)| !job.state.ended()) {
-            if job.dependencies.iter().any(|other| !other.met && !waiting.contains(&other.job)) {
+            let there = |other: JobId| waiting.contains(&other) || to_come(other);
+            if job.dependencies.iter().any(|other| !other.met && !there(other.job)) {
                 end_lost(job, "A job that it comes after was lost with a damaged state", at);
                 more = true;
             }
@@ -639,7 +661,7 @@ pub fn adopt(path: &Path, at: UnixMillis) -> Result<Option<u64>, StoreError> {
         let sweeps = read_rows(&tx, "SELECT id, body FROM sweep")?;
         for (id, body) in sweeps {
             let mut sweep: Sweep = from_json("sweep", id, &body)?;
-            sweep.held = true;
+            held += hold_members(&mut sweep);
             tx.execute("UPDATE sweep SET body = ?1 WHERE id = ?2", params![to_json("sweep", sweep.id.0, &sweep)?, id])?;
         }
         let counters = to_json("meta", 1, &counters_after(&Rows::new(), meta.counters, meta.counters.job))?;

@@ -200,7 +200,8 @@ pub fn site_words(verb: &[&str], things: &[String], cluster: &Place) -> Vec<Stri
 }
 
 fn sweep_words(id: SweepId, act: &SweepAct, world: &World) -> Option<Vec<String>> {
-    let sweep = world.snapshot.sweeps.get(&id)?;
+    // What is done to a whole array has no words: its members are jobs like others.
+    let sweep = world.snapshot.sweeps.get(&id).filter(|sweep| !sweep.is_array())?;
     let experiment = world.experiment(sweep.experiment)?;
     let mut all = match act {
         SweepAct::Stop => words(&["sweep", "stop", &sweep.name, "-y"]),

@@ -49,6 +49,15 @@ impl Disk {
         })
     }
 
+    /// Says whether a job has a row, or is a member of one that has and from which it has yet to come up.
+    pub fn holds(&self, id: JobId) -> bool {
+        let to_come = |row: &Change| match row {
+            Change::Sweep(row) => row.index_of(id).is_some_and(|index| row.left.contains(index)),
+            _ => false,
+        };
+        self.row(id).is_some() || self.with(|c| c.rows.values().any(to_come))
+    }
+
     fn find(&self, fits: impl Fn(&Job) -> bool) -> Option<Arc<Job>> {
         self.with(|c| {
             c.rows.values().find_map(|row| match row {

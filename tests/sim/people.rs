@@ -217,7 +217,12 @@ fn scheduling(world: &mut World) -> Scheduling {
     if world.rng.chance(150)
         && let Some(job) = world.rng.pick(&jobs).cloned()
     {
-        let id = vec![job.id.to_string()];
+        // Of an array any member, also one that has yet to come up.
+        let id = match &job.member {
+            Some(member) => JobId(member.of.0 + world.rng.range(0, u64::from(member.count))),
+            None => job.id,
+        };
+        let id = vec![id.to_string()];
         match world.rng.range(0, 3) {
             0 => scheduling.after = id,
             1 => scheduling.after_ok = id,

@@ -392,7 +392,7 @@ impl World {
             assert_eq!(before, *job, "I25: one token gave two jobs");
         }
         for job in jobs {
-            assert!(self.disk.row(job).is_some(), "I04: {job} was answered before it was on the disk");
+            assert!(self.disk.holds(job), "I04: {job} was answered before it was on the disk");
         }
     }
 

@@ -372,6 +372,7 @@ pub fn sweep(id: u64) -> Arc<Sweep> {
         parts: 1,
         parameters: spec.names(),
         spec,
+        indexes: None,
         blocks: vec![Block { job: JobId(100), first: 0, count: 6 }],
         left: Spans::of(0, 6),
         trimmed: 0,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::schema::{BeginForm, SpanForm};
 use crate::model::units::{Millis, UnixMillis};
 
-/// The most members of one array: as many rows as a submission can hold in one turn.
+/// The most members of one array.
 pub const ARRAY_MEMBERS_MAX: usize = 10_000;
 /// The largest index of an array: eight digits are enough for any name.
 pub const ARRAY_INDEX_MAX: u32 = 99_999_999;
@@ -58,12 +58,13 @@ pub enum Begin {
 }
 
 /// The indexes of an array, and how many of its members may run at once. Every member's row has it, so it is kept as it is
-/// written: as ranges, not as the indexes in them.
+/// written; what is looked up in are ranges, not the indexes in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Indexes {
     /// As many may run at once; all when absent.
     pub running_max: Option<u32>,
+    /// In order, each before the next.
     ranges: Vec<Range>,
     count: usize,
     text: String,
@@ -78,8 +79,9 @@ struct Range {
 }
 
 impl Range {
-    fn indexes(self) -> impl Iterator<Item = u32> {
-        (self.first..=self.last).step_by(self.step as usize)
+    fn indexes(self) -> impl DoubleEndedIterator<Item = u32> {
+        let Self { first, step, .. } = self;
+        (0..u32::try_from(self.count()).unwrap_or(u32::MAX)).map(move |at| first + at * step)
     }
 
     fn count(self) -> usize {
@@ -88,20 +90,58 @@ impl Range {
 }
 
 impl Indexes {
-    /// Returns the indexes, each once, in order. It takes time by their number.
-    pub fn all(&self) -> Vec<u32> {
-        distinct(&self.ranges)
+    /// Returns the indexes, each once, in order; from the back they can be taken too.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
+        self.ranges.iter().flat_map(|range| range.indexes())
     }
 
     /// Returns how many there are.
     pub fn count(&self) -> usize {
         self.count
     }
+
+    /// Returns the index at a place, from 0; `None` beyond the last.
+    pub fn at(&self, place: u32) -> Option<u32> {
+        let mut left = place;
+        for range in &self.ranges {
+            let count = u32::try_from(range.count()).unwrap_or(u32::MAX);
+            if left < count {
+                return Some(range.first + left * range.step);
+            }
+            left -= count;
+        }
+        None
+    }
+
+    /// Returns the place of an index; `None` when it is not among them.
+    pub fn place_of(&self, index: u32) -> Option<u32> {
+        let mut before = 0;
+        for range in &self.ranges {
+            if (range.first..=range.last).contains(&index) {
+                let over = index - range.first;
+                return over.is_multiple_of(range.step).then_some(before + over / range.step);
+            }
+            before += u32::try_from(range.count()).unwrap_or(u32::MAX);
+        }
+        None
+    }
 }
 
-fn distinct(ranges: &[Range]) -> Vec<u32> {
+/// Makes ranges of the same indexes that stand in order and apart from one another.
+fn in_order(ranges: Vec<Range>) -> Vec<Range> {
+    let apart = |pair: &[Range]| pair[0].last < pair[1].first;
+    if ranges.windows(2).all(apart) {
+        return ranges;
+    }
     let all: std::collections::BTreeSet<u32> = ranges.iter().flat_map(|range| range.indexes()).collect();
-    all.into_iter().collect()
+    let mut runs: Vec<Range> = Vec::new();
+    for index in all {
+        match runs.last_mut().filter(|run| run.last + 1 == index) {
+            Some(run) => run.last = index,
+            None => runs.push(Range { first: index, last: index, step: 1 }),
+        }
+    }
+    runs
 }
 
 /// What a job is tried again after.
@@ -263,8 +303,8 @@ impl FromStr for Indexes {
             }
             ranges.push(range);
         }
-        // Only of several ranges can one have indexes of another.
-        let count = if ranges.len() == 1 { ranges[0].count() } else { distinct(&ranges).len() };
+        let ranges = in_order(ranges);
+        let count = ranges.iter().map(|range| range.count()).sum();
         if count > ARRAY_MEMBERS_MAX {
             return Err(bad(&format!("an array has at most {ARRAY_MEMBERS_MAX} members")));
         }
@@ -298,18 +338,26 @@ mod tests {
 
     #[test]
     fn arrays_in_every_form() {
-        let cases: [(&str, &[u32], Option<u32>); 6] = [
+        let cases: [(&str, &[u32], Option<u32>); 8] = [
             ("3", &[3], None),
             ("0-4", &[0, 1, 2, 3, 4], None),
             ("0-4%2", &[0, 1, 2, 3, 4], Some(2)),
             ("1,4,10-30:10", &[1, 4, 10, 20, 30], None),
             ("5,1-3,2", &[1, 2, 3, 5], None),
+            ("1-9:4,3-8:2", &[1, 3, 5, 7, 9], None),
+            ("0-10:3,20-21", &[0, 3, 6, 9, 20, 21], None),
             (" 0 - 2 % 1 ", &[0, 1, 2], Some(1)),
         ];
         for (text, indexes, running_max) in cases {
             let read: Indexes = text.parse().expect(text);
-            assert_eq!((read.all().as_slice(), read.running_max), (indexes, running_max), "{text}");
+            assert_eq!((read.iter().collect::<Vec<_>>().as_slice(), read.running_max), (indexes, running_max), "{text}");
             assert_eq!(read.count(), indexes.len(), "{text}");
+            for (place, index) in (0..).zip(indexes) {
+                assert_eq!((read.at(place), read.place_of(*index)), (Some(*index), Some(place)), "{text}");
+            }
+            assert_eq!(read.at(indexes.len() as u32), None, "{text}");
+            let other = |index: &u32| !indexes.contains(index);
+            assert!((0..40).filter(other).all(|index| read.place_of(index).is_none()), "{text}");
             let again: Indexes = String::from(read.clone()).parse().expect(text);
             assert_eq!(again, read, "{text}");
         }
@@ -317,7 +365,7 @@ mod tests {
             assert!(text.parse::<Indexes>().is_err(), "{text}");
         }
         let most: Indexes = "0-9999".parse().expect("as many as there may be");
-        assert_eq!((most.count(), most.all().len()), (10_000, 10_000));
+        assert_eq!((most.count(), most.iter().count()), (10_000, 10_000));
         assert_eq!(most.ranges.len(), 1, "ten thousand rows have it, so none has the indexes themselves");
     }
 

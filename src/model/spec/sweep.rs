@@ -14,7 +14,7 @@
 
 mod suggest;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
@@ -64,6 +64,10 @@ pub struct SweepSpec {
     /// More failures of members than this end the sweep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures_max: Option<u32>,
+    /// The whole body of every member, when it is not a sweep but an array: nothing else is said then, and all members have
+    /// the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array_of: Option<Arc<JobSpec>>,
     #[serde(skip)]
     made: Made,
 }
@@ -220,6 +224,11 @@ impl SweepSpec {
     /// Returns a sweep of this body.
     pub fn new(template: Value, parts: Vec<Part>) -> Self {
         Self { template, parts, ..Self::default() }
+    }
+
+    /// Returns an array of this body.
+    pub fn array(body: Arc<JobSpec>) -> Self {
+        Self { array_of: Some(body), ..Self::default() }
     }
 
     /// Returns the sweep with one part more.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, WorkspaceId};
+use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, SweepId, WorkspaceId};
 use crate::model::launch::NodePlace;
 use crate::model::rule::Fired;
 use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
@@ -439,6 +439,9 @@ pub struct ArrayMember {
     /// As many of them may run at once; any number when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_max: Option<u32>,
+    /// The row that its members come up from; it is there until all of them have. None had one when all came up at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<SweepId>,
 }
 
 fn is_zero(count: &u32) -> bool {

@@ -1,5 +1,7 @@
 //! A sweep as it is: one row for all its members. A member becomes a job of its own when it comes up; until then its number,
 //! its name and its values follow from the row.
+//!
+//! An array is the same, without parameters. People know it by its members alone, so its row goes when all have come up.
 
 use std::sync::Arc;
 
@@ -8,11 +10,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::model::ids::{ClusterId, EffectId, ExperimentId, JobId, SweepId, WorkspaceId};
-use crate::model::spec::{Priority, SweepSpec};
+use crate::model::spec::{Indexes, Priority, SweepSpec};
 use crate::model::state::job::Dependency;
 use crate::model::units::UnixMillis;
 
-/// A sweep.
+/// A sweep or an array.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sweep {
@@ -24,7 +26,7 @@ pub struct Sweep {
     pub experiment: ExperimentId,
     /// The cluster that its members run on.
     pub cluster: ClusterId,
-    /// As typed; unique among the sweeps of the experiment. Members' names begin with it.
+    /// As typed; unique among the sweeps of the experiment, not among its arrays. Members' names begin with it.
     pub name: String,
     /// What the members' own are derived from.
     pub uuid: Uuid,
@@ -36,6 +38,9 @@ pub struct Sweep {
     pub parts: u32,
     /// The names of its parameters.
     pub parameters: Vec<String>,
+    /// The indexes of the members of an array, by which they are called; a sweep has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexes: Option<Box<Indexes>>,
     /// Which jobs its members are.
     pub blocks: Vec<Block>,
     /// The members that have not come up.
@@ -164,6 +169,11 @@ impl Spans {
 }
 
 impl Sweep {
+    /// Says whether it is an array.
+    pub fn is_array(&self) -> bool {
+        self.indexes.is_some()
+    }
+
     /// Returns how many members it was ever given.
     pub fn count(&self) -> u32 {
         self.blocks.iter().map(|block| block.count).sum()
@@ -182,7 +192,11 @@ impl Sweep {
     }
 
     /// Returns the name of a member that is called by its number: from 1, as wide as that of the last one of the beginning.
+    /// Members of an array are called by their index as it is.
     pub fn member_name(&self, index: u32) -> String {
+        if let Some(indexes) = &self.indexes {
+            return format!("{}-{}", self.name, indexes.at(index).unwrap_or(u32::MAX));
+        }
         let width = self.blocks.first().map_or(0, |block| block.count.to_string().len());
         format!("{}-{:0width$}", self.name, index + 1)
     }
@@ -190,7 +204,11 @@ impl Sweep {
     /// Returns the member that has this name while it is called by its number.
     pub fn named(&self, name: &str) -> Option<u32> {
         let (before, number) = name.rsplit_once('-')?;
-        let index = number.parse::<u32>().ok()?.checked_sub(1)?;
+        let number = number.parse::<u32>().ok()?;
+        let index = match &self.indexes {
+            Some(indexes) => indexes.place_of(number)?,
+            None => number.checked_sub(1)?,
+        };
         let fits = before.eq_ignore_ascii_case(&self.name) && self.member_name(index).eq_ignore_ascii_case(name);
         (fits && index < self.count()).then_some(index)
     }

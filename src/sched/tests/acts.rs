@@ -16,8 +16,7 @@ use crate::model::spec::{
 };
 use crate::model::state::file_server::ServerOutcome;
 use crate::model::state::{
-    ArrayMember, BootId, Dependency, DependsOn, ExecutionState, NodeState, Notice, Observed, Proof, StopWhy, SweepMember,
-    Unusable,
+    BootId, Dependency, DependsOn, ExecutionState, NodeState, Notice, Observed, Proof, StopWhy, SweepMember, Unusable,
 };
 use crate::model::units::{Millis, NodeCount};
 
@@ -85,13 +84,21 @@ impl World {
         if at % 17 != 3 {
             return self.tell(Event::JobsSubmitted { jobs: vec![new] });
         }
-        let of = self.sched.counters().job.next();
-        let member = |index: u32| {
-            let member =
-                ArrayMember { of, name: new.name.clone(), index, count: 4, running_max: Some(1 + u32::from(at) % 2) };
-            NewJob { name: format!("{}-{index}", new.name), member: Some(member), ..new.clone() }
-        };
-        self.tell(Event::JobsSubmitted { jobs: (0..4).map(member).collect() });
+        self.tell(Event::SweepCreated {
+            sweep: NewSweep {
+                experiment: new.experiment,
+                cluster: new.cluster,
+                name: new.name,
+                uuid: new.uuid,
+                count: 4,
+                priority: new.spec.scheduling_priority,
+                held: false,
+                token: None,
+                dependencies: new.dependencies,
+                spec: Arc::new(SweepSpec::array(new.spec)),
+                indexes: format!("0-3%{}", 1 + at % 2).parse().ok().map(Box::new),
+            },
+        });
     }
 
     /// A sweep comes, or something is done to all its members.
@@ -113,12 +120,13 @@ impl World {
                 held: at % 5 == 1,
                 token: None,
                 dependencies: Vec::new(),
+                indexes: None,
             };
             return self.tell(Event::SweepCreated { sweep });
         };
         self.tell(match at % 9 {
             0 => Event::SweepTrimmed { sweep, keep: u32::from(at / 9) % 9 },
-            1 => {
+            1 if !self.sched.sweeps()[&sweep].is_array() => {
                 let row = &self.sched.sweeps()[&sweep];
                 let part = row.spec.parts[0].clone();
                 Event::SweepExtended { sweep, spec: Arc::new(row.spec.extended(part)), count: 9 }
@@ -154,6 +162,9 @@ impl World {
             true => row.left.iter().rev().take(count).collect(),
             false => row.left.iter().take(count).collect(),
         };
+        if row.is_array() {
+            return super::rig::members_of(row, next.into_iter());
+        }
         let member = |index: u32| {
             let running_max = index.is_multiple_of(2).then_some(2);
             let of = SweepMember { of: sweep, name: row.name.clone(), index, parameters: Vec::new(), running_max };
@@ -164,7 +175,8 @@ impl World {
     }
 
     fn some_dependencies(&self, at: u16) -> Vec<Dependency> {
-        let jobs: Vec<_> = self.sched.jobs().keys().copied().collect();
+        let to_come = self.sched.sweeps().values().filter_map(|row| row.job_of(row.left.iter().next_back()?));
+        let jobs: Vec<_> = self.sched.jobs().keys().copied().chain(to_come).collect();
         let on = [DependsOn::Start, DependsOn::Success, DependsOn::End];
         let picked = [pick(&jobs, at / 9), pick(&jobs, at / 5)].into_iter().flatten().enumerate();
         picked.map(|(n, job)| Dependency { job, name: job.to_string(), on: on[(at as usize + n) % 3], met: false }).collect()

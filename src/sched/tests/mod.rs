@@ -2,6 +2,7 @@
 
 mod acts;
 mod ahead;
+mod arrays;
 mod attempt;
 mod autoscale;
 mod backfill;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::spec::{Begin, Retry, RetryOn, ScaleSettings};
-use crate::model::state::{ArrayMember, Dependency, DependsOn, Proof, StopWhy};
+use crate::model::state::{Dependency, DependsOn, Proof, StopWhy};
 use crate::model::units::{Millis, NodeCount};
 
 fn after(rig: &mut Rig, name: &str, others: &[(JobId, DependsOn)]) -> JobId {
@@ -97,13 +97,10 @@ fn a_job_begins_at_its_time() {
     assert!(reason(&rig, b).starts_with("needs 1 node"), "what has passed is no time to wait for");
 }
 
+/// Submits an array as the runtime does; all its members come up when they are asked for.
 fn array(rig: &mut Rig, count: u32, running_max: u32) -> Vec<JobId> {
-    let of = rig.sched.counters().job.next();
-    let member = |index: u32| {
-        let member = ArrayMember { of, name: "sweep".into(), index, count, running_max: Some(running_max) };
-        NewJob { member: Some(member), ..new_job(&format!("sweep-{index}"), spec(1), every_node(1)) }
-    };
-    rig.on(Event::JobsSubmitted { jobs: (0..count).map(member).collect() });
+    let of = rig.accept(new_array(&format!("0-{}%{running_max}", count - 1)));
+    while rig.expand(u32::MAX) {}
     (of.0..of.0 + u64::from(count)).map(JobId).collect()
 }
 
@@ -116,7 +113,7 @@ fn no_more_of_an_array_run_than_may() {
     let mut rig = Rig::up(4);
     let members = array(&mut rig, 6, 2);
     assert_eq!(running(&rig), 2);
-    assert_eq!(reason(&rig, members[2]), "2 of array sweep run, and no more may");
+    assert_eq!(reason(&rig, members[2]), "2 of array many run, and no more may");
     let other = rig.submit("other", 1);
     assert_eq!(rig.state(other), ExecutionState::Running, "who is not in the array is not kept back by it");
     for id in &members {

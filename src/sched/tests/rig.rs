@@ -9,8 +9,10 @@ use super::super::*;
 use crate::model::ids::{Attempt, Rank, RankKey, RankRole};
 use crate::model::kept::Kept;
 use crate::model::spec::job::{Constraints, LaunchShape};
-use crate::model::spec::{ClusterSpec, Deallocation, JobSpec, ProviderSpec, Resources, ScaleSettings};
-use crate::model::state::{BootId, ExecutionState, Facts, Proof, RankState, StopWhy, Unusable};
+use crate::model::spec::{
+    ClusterSpec, Deallocation, Indexes, JobSpec, Priority, ProviderSpec, Resources, ScaleSettings, SweepSpec,
+};
+use crate::model::state::{ArrayMember, BootId, ExecutionState, Facts, Proof, RankState, StopWhy, Unusable};
 use crate::model::units::{Millis, NodeCount};
 
 /// One workspace, one experiment, and clusters as a test makes them.
@@ -76,6 +78,41 @@ pub(super) fn new_job(name: &str, spec: JobSpec, shape: LaunchShape) -> NewJob {
         member: None,
         sweep: None,
     }
+}
+
+/// An array of jobs of one node.
+pub(super) fn new_array(indexes: &str) -> NewSweep {
+    let indexes: Indexes = indexes.parse().expect("indexes");
+    NewSweep {
+        experiment: EXP,
+        cluster: GPU,
+        name: "many".into(),
+        uuid: Uuid::nil(),
+        count: indexes.count() as u32,
+        priority: Priority::Normal,
+        held: false,
+        token: None,
+        dependencies: Vec::new(),
+        spec: Arc::new(SweepSpec::array(Arc::new(spec(1)))),
+        indexes: Some(Box::new(indexes)),
+    }
+}
+
+/// Makes jobs of members of an array, as the runtime does.
+pub(super) fn members_of(array: &Sweep, places: impl Iterator<Item = u32>) -> Vec<NewMember> {
+    let indexes = array.indexes.as_ref().expect("an array");
+    let spec = array.spec.array_of.as_ref().expect("an array has its body");
+    let of = array.job_of(0).expect("it has a member");
+    let member = |place: u32| {
+        let (name, index) = (array.name.clone(), indexes.at(place).expect("a member's place"));
+        let (count, running_max, row) = (array.count(), indexes.running_max, Some(array.id));
+        let member = ArrayMember { of, name, index, count, running_max, row };
+        let dependencies = array.dependencies.clone();
+        let shape = every_node(spec.node_count.0);
+        let job = new_job(&array.member_name(place), (**spec).clone(), shape);
+        NewMember { index: place, job: NewJob { member: Some(member), dependencies, ..job }, refused: None }
+    };
+    places.map(member).collect()
 }
 
 /// One main rank on each node.
@@ -190,6 +227,26 @@ impl Rig {
     pub(super) fn submit_as(&mut self, new: NewJob) -> JobId {
         self.on(Event::JobsSubmitted { jobs: vec![new] });
         self.sched.counters().job
+    }
+
+    /// Takes an array in, with its first member; returns that.
+    pub(super) fn accept(&mut self, new: NewSweep) -> JobId {
+        let of = self.sched.counters().job.next();
+        self.on(Event::SweepCreated { sweep: new });
+        let sweep = self.sched.counters().sweep;
+        let members = members_of(&self.sched.sweeps()[&sweep], 0..1);
+        self.on(Event::SweepExpanded { effect: None, sweep, members });
+        of
+    }
+
+    /// Brings up the members of an array that are asked for, at most so many; says whether any were.
+    pub(super) fn expand(&mut self, most: u32) -> bool {
+        let Some(effect) = self.find(|act| matches!(act, Act::ExpandSweep { .. })) else { return false };
+        let Act::ExpandSweep { sweep, count } = effect.act else { return false };
+        let array = self.sched.sweeps()[&sweep].clone();
+        let members = members_of(&array, array.left.iter().take(count.min(most) as usize));
+        self.on(Event::SweepExpanded { effect: Some(effect.id), sweep, members });
+        true
     }
 
     /// Answers the start of this process.

@@ -1,11 +1,13 @@
 //! Acts on what has no row of its own in the tree: the sweep of the selected job, how many jobs of an experiment run at once.
 
+use std::sync::Arc;
+
 use super::{ask, experiment_place, jobs, refuse, say};
 use crate::commands::{Cmd, CommandId};
 use crate::model::ids::{ExperimentId, SweepId};
 use crate::model::request::{Request, SweepAct, SweepRef};
 use crate::model::spec::Priority;
-use crate::model::state::Sweep;
+use crate::model::state::{Job, Sweep};
 use crate::tui::cx::Cx;
 use crate::tui::pane::UiEffect;
 use crate::tui::shown::shown;
@@ -20,21 +22,24 @@ fn experiment_of(subject: Option<Subject>, cx: &Cx) -> Option<ExperimentId> {
     }
 }
 
-/// The sweep that is meant: the one that is named, that of the selected job, or the newest of the experiment.
+/// The sweep that is meant: the one that is named, that of the selected job, or the newest of the experiment. Of a selected
+/// member of an array it is the array, while others of it have yet to come up.
 fn sweep_of<'a>(name: Option<&str>, subject: Option<Subject>, cx: &'a Cx) -> Option<&'a Sweep> {
-    let sweeps = &cx.world.snapshot.sweeps;
+    let all = &cx.world.snapshot.sweeps;
+    let mut sweeps = all.values().rev().filter(|sweep| !sweep.is_array());
     if let Some(name) = name {
-        let named = |sweep: &&std::sync::Arc<Sweep>| {
-            crate::model::names::same_name(&sweep.name, name) || sweep.id.to_string() == name
-        };
-        return sweeps.values().rev().find(named).map(AsRef::as_ref);
+        let named = |sweep: &&Arc<Sweep>| crate::model::names::same_name(&sweep.name, name) || sweep.id.to_string() == name;
+        return sweeps.find(named).map(AsRef::as_ref);
     }
-    let of_job: Option<SweepId> = jobs(subject, cx).first().and_then(|job| job.sweep.as_ref()).map(|member| member.of);
+    let row = |job: &Arc<Job>| {
+        let array = job.member.as_ref().and_then(|member| member.row);
+        job.sweep.as_ref().map(|member| member.of).or(array)
+    };
+    let of_job: Option<SweepId> = jobs(subject, cx).first().and_then(row);
     let experiment = experiment_of(subject, cx);
-    let newest = || sweeps.values().rev().find(|sweep| Some(sweep.experiment) == experiment).map(AsRef::as_ref);
     match of_job {
-        Some(id) => sweeps.get(&id).map(AsRef::as_ref),
-        None => newest(),
+        Some(id) => all.get(&id).map(AsRef::as_ref),
+        None => sweeps.find(|sweep| Some(sweep.experiment) == experiment).map(AsRef::as_ref),
     }
 }
 
@@ -81,7 +86,8 @@ pub(super) fn sweep(cmd: &Cmd, subject: Option<Subject>, cx: &Cx) -> Vec<UiEffec
         ),
         "What they have not saved is lost.".to_owned(),
     ];
-    ask(format!("Stop sweep {name}"), text, "Stop all members", effects, None)
+    let kind = if sweep.is_array() { "array" } else { "sweep" };
+    ask(format!("Stop {kind} {name}"), text, "Stop all members", effects, None)
 }
 
 /// `limit N` or `limit none`: as many jobs of the experiment run at once.

@@ -124,7 +124,8 @@ fn jobs_tab(experiment: &Experiment, study: Option<&Study>, width: u16, cx: &Cx)
     let sweeps = cx.world.snapshot.sweeps.values().filter(|sweep| sweep.experiment == experiment.id);
     for sweep in sweeps.filter(|sweep| !sweep.left.is_empty()) {
         let paused = if sweep.held { ", paused" } else { "" };
-        let text = format!(" sweep {}: {} members have yet to come up{paused}", shown(&sweep.name), sweep.left.len());
+        let kind = if sweep.is_array() { "array" } else { "sweep" };
+        let text = format!(" {kind} {}: {} members have yet to come up{paused}", shown(&sweep.name), sweep.left.len());
         above.push(Line::from(Span::styled(text, cx.style(Role::Muted))));
     }
     let (best, below) = study.map(|study| study.around(width, cx)).unwrap_or_default();

@@ -496,8 +496,8 @@ impl JobKind {
             draft.cluster = cx.world.cluster(sweep.cluster).map(|c| c.name.clone()).unwrap_or_default();
             Some(Template { name: format!("like sweep {}", sweep.name), text: self.sweep_text(draft, known) })
         };
-        let sweeps = cx.world.snapshot.sweeps.values().rev().take(super::template::SWEEPS_MAX);
-        sweeps.filter_map(|sweep| like(sweep)).collect()
+        let sweeps = cx.world.snapshot.sweeps.values().rev().filter(|sweep| !sweep.is_array());
+        sweeps.take(super::template::SWEEPS_MAX).filter_map(|sweep| like(sweep)).collect()
     }
 
     /// Returns a job of what is kept beside the fields.
