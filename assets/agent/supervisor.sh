@@ -89,6 +89,9 @@ wipe() {
             [ -z "$MOUNTS" ] || { REFUSED="will not empty $WI_DIR: ${MOUNTS%%"$LF"*} is mounted there" && return 1; }
             mkdir -p -- "$WI_DIR"
         fi
+        # What is in it, and not itself, which saves the program that makes it again. What is too much for one command line goes with it.
+        rm -rf -- "$WI_DIR"/* "$WI_DIR"/.[!.]* "$WI_DIR"/..?*
+        if empty "$WI_DIR"; then continue; fi
         try "cannot empty $WI_DIR" rm -rf -- "$WI_DIR" || return 1
         try "cannot make $WI_DIR" mkdir -p -- "$WI_DIR" || return 1
     done
@@ -127,7 +130,11 @@ make_dirs() {
             esac
             case $FOLDERS_ONLY$FOR_MADE in
             missing*) [ -d "$MD_DIR" ] || FOLDERS="$FOLDERS$MD_DIR$LF" ;;
-            *"$LF$MD_DIR$LF"*) FOLDERS="$FOLDERS$MD_DIR$LF" ;;
+            *"$LF$MD_DIR$LF"*)
+                FOLDERS="$FOLDERS$MD_DIR$LF"
+                # The folders of a job's logs are its own up to its name: `JOB/ID/stdouterr`.
+                case $MD_DIR in "$ROOT"/logs/*) FOLDERS="$FOLDERS${MD_DIR%/*}$LF${MD_DIR%/*/*}$LF" ;; esac
+                ;;
             esac
         done
         return
@@ -201,7 +208,7 @@ become() {
 }
 
 # who_am_i: S_PID S_START of this very shell, which no `$$` says in a subshell. Its line in /proc is long, and shells take it byte by
-# byte, which costs dash more than all else that it does here (165 us). But its number is where /proc/self leads to, and it was
+# byte, which costs dash more than all else that it does here (165 microseconds). But its number is where /proc/self leads to, and it was
 # started at the very hundredth of a second that it is now, if the worker saw the same one just before.
 who_am_i() {
     now
@@ -304,7 +311,8 @@ sup $$ $W_START end" || AH_FAILED=1
     if [ -n "$AH_FAILED" ]; then
         # Whoever has it tells of it; without room nobody has.
         [ -e "$ROOT/jobs/$1" ] || [ -e "$ROOT/done/$1" ] || wake "R $1 $NO_LOCK $ROOT/jobs"
-        forget "$2"
+        fold "$ROOT/jobs/$1"
+        [ "$F_END" != fenced ] || forget "$2"
         return
     fi
     glance "$AH_DUE"
@@ -329,7 +337,9 @@ folders() {
         FOL_N=$(((FOL_N + 1) % LINE_FILES))
     done
     FOLDERS_ONLY=''
+    umask "$UMASK"
     with_folders mkdir -p || FOLDERS_FOR=''
+    umask 077
 }
 FOLDERS='' FOLDERS_FOR='' FOLDERS_LEFT=0 FOLDERS_ONLY=''
 
