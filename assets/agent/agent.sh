@@ -283,7 +283,7 @@ inventory() {
         IN_KEY=${IN_FILE#ask/}
         IN_N=${IN_KEY##*/ask.}
         IN_KEY=${IN_KEY%%/*}
-        if [ -e "jobs/$IN_KEY" ] && [ ! -e "ask/$IN_KEY/answer.$IN_N" ]; then wake "A $IN_KEY $IN_N"; fi
+        if [ -e "jobs/$IN_KEY" ] && [ ! -e "ask/$IN_KEY/answer.$IN_N" ]; then wake "A $IN_KEY $IN_N" 2>/dev/null; fi
     done
 }
 
@@ -339,6 +339,22 @@ drop_line() {
     done
 }
 
+# free_of FD: FREE = the key that the worker of this slot is through with. It is overwritten in its place, so whoever reads meanwhile
+# may see a part of it: then the two words differ.
+free_of() {
+    FREE='' FREE_TOO=''
+    { read -r FREE FREE_TOO <"run/free.$1"; } 2>/dev/null
+    [ "$FREE" = "$FREE_TOO" ] || FREE=''
+}
+
+# put_launch FILE TEXT: a launch text over the former one. Not by emptying that first: ext4 would bring the new one to the disk
+# at once, for that is how careless programs replace their files, and it cost more than all else. What is left of the former one stands
+# behind the end.
+put_launch() {
+    say "$2
+return 0" 1<>"$1"
+}
+
 # pick_slot: SLOT = a slot whose worker says that it is through with the last key; `one.N` when all are busy.
 pick_slot() {
     for PS_FD in 4 5 6 7; do
@@ -349,9 +365,8 @@ pick_slot() {
             return
         fi
         [ -n "$PS_KEY" ] || return 0
-        PS_FREE=''
-        { read -r PS_FREE <"run/free.$PS_FD"; } 2>/dev/null
-        if [ "$PS_FREE" = "$PS_KEY" ]; then
+        free_of "$PS_FD"
+        if [ "$FREE" = "$PS_KEY" ]; then
             eval "SLOT_LINE_$PS_FD=''"
             return 0
         fi
@@ -393,7 +408,7 @@ start() {
     elif ! pick_slot; then
         lock "$2" "refused no supervisor could be started end"
         again "$2"
-    elif ! say "$6" >"run/launch.$SLOT"; then
+    elif ! put_launch "run/launch.$SLOT" "$6"; then
         lock "$2" "refused no room for its launch text end"
         again "$2"
     elif [ -n "$7" ] && ! say "$7" >"run/secret.$2"; then
@@ -419,9 +434,6 @@ sup $SP_PID $SP_START end"; then
     fi
 }
 
-# The launch texts of a line lie in this many files for each slot, one after another: more than a line has.
-LINE_FILES=64
-
 # follow SEQ KEY BOOT LIMIT GRACE LAUNCH SECRETS AFTER .   puts a start into the line of the worker that has AFTER, which takes the
 # lock when its turn has come; fails when AFTER is over. What no worker of ours has cannot be waited for, nor can secrets wait.
 follow() {
@@ -429,11 +441,10 @@ follow() {
         eval "FL_LINE=\${SLOT_LINE_$FL_FD:-}"
         case $FL_LINE in *" $8 "*) ;; *) continue ;; esac
         [ -z "$7" ] || break
-        FL_FREE=''
-        { read -r FL_FREE <"run/free.$FL_FD"; } 2>/dev/null
-        case $FL_LINE in *" $FL_FREE "*) FL_LINE=" ${FL_LINE#*" $FL_FREE "}" ;; esac
+        free_of "$FL_FD"
+        case $FL_LINE in *" $FREE "*) FL_LINE=" ${FL_LINE#*" $FREE "}" ;; esac
         eval "FL_N=\$(((\${SLOT_N_$FL_FD:-0} + 1) % LINE_FILES))"
-        say "$6" >"run/launch.$FL_FD.$FL_N" || break
+        put_launch "run/launch.$FL_FD.$FL_N" "$6" && say "$FL_N $$ $FL_N end" 1<>"run/line.$FL_FD" || break
         eval "SLOT_N_$FL_FD=\$FL_N SLOT_KEY_$FL_FD=\$2 SLOT_LINE_$FL_FD=\"\$FL_LINE\$2 \"
             { say \"\$2 \$FL_N \$EPOCH \$4 \$5\" >&$FL_FD; } 2>/dev/null" || drop_line "$FL_FD"
         return 0

@@ -27,10 +27,10 @@ else
     say() { printf '%s\n' "$1"; }
 fi
 
-# now: NOW = whole seconds since boot, a clock that no one can set.
+# now: NOW = whole seconds since boot, a clock that no one can set; NOW_EXACT = the same with hundredths.
 now() {
-    read -r NOW NOW_REST </proc/uptime
-    NOW=${NOW%%.*}
+    read -r NOW_EXACT NOW_REST </proc/uptime
+    NOW=${NOW_EXACT%%.*}
 }
 
 # stat_of PID: S_PID S_STATE S_PPID S_PGRP S_SID S_START; fails when there is no such process.
@@ -228,18 +228,19 @@ notice() {
     esac
 }
 
-# wake FRAME: hands a frame to the agent that is there now, if any; never waits for one.
+# wake FRAME: hands a frame to the agent that is there now, if any; never waits for one. Its complaints are for nobody: supervisors
+# have no standard error.
 wake() {
     W_PID=''
-    { read -r W_PID <"$ROOT/run/agent"; } 2>/dev/null
+    read -r W_PID <"$ROOT/run/agent"
     if ! is_pid "$W_PID" || [ ! -p "$ROOT/run/wake.$W_PID" ]; then return 0; fi
     # Opened for reading too, for a moment, so that the open for writing does not wait; closed again before the write,
     # so that a reader that dies ends the write instead of leaving us with a full fifo. By `exec`, because a
     # redirection of anything else keeps a copy of what it replaces; by `command`, so that a failure is no end.
-    { command exec 8<>"$ROOT/run/wake.$W_PID"; } 2>/dev/null || return 0
-    { command exec 9>"$ROOT/run/wake.$W_PID"; } 2>/dev/null || return 0
+    command exec 8<>"$ROOT/run/wake.$W_PID" || return 0
+    command exec 9>"$ROOT/run/wake.$W_PID" || return 0
     exec 8<&-
-    { say "$1" >&9; } 2>/dev/null
+    say "$1" >&9
     exec 9>&-
 }
 
@@ -372,6 +373,10 @@ rearm_kills() {
 }
 
 # ---- a start: by the agent, or by a worker whose turn has come -----------------------------------------------------
+
+# The launch texts of a line lie in this many files for each slot, `run/launch.SLOT.N`, one after another: more than a line has.
+# `run/line.SLOT` has the number of the last one that is whole, and the agent that wrote it.
+LINE_FILES=64
 
 NO_LOCK="the lock could not be taken: no room or no right to write in"
 

@@ -13,9 +13,10 @@
 
 # ---- worker -------------------------------------------------------------------------------------------------------
 
-# stamp: STAMP = the time of day in UTC, reckoned from the uptime so that no program has to be run.
+# stamp: STAMP = the time of day in UTC at NOW, reckoned from the uptime so that no program has to be run.
 stamp() {
-    now
+    [ "$NOW" != "$STAMPED" ] || return 0
+    STAMPED=$NOW
     ST_T=$((CLOCK_ZERO + NOW))
     ST_D=$((ST_T / 86400 + 719468)) ST_S=$((ST_T % 86400))
     ST_E=$((ST_D / 146097))
@@ -34,9 +35,11 @@ stamp() {
     STAMP=$ST_Y-$ST_M-${ST_DAY}T$ST_H:$ST_I:${ST_S}Z
 }
 
+STAMPED=''
+
 two() { if [ "$2" -lt 10 ]; then eval "$1=0$2"; else eval "$1=$2"; fi; }
 
-# note WORDS: a line of the process's execution log.
+# note WORDS: a line of the process's execution log. After `now`.
 note() {
     [ -n "$l_log" ] || return 0
     stamp
@@ -75,6 +78,8 @@ wipe() {
     for WI_DIR in "$@"; do
         within "$WI_DIR" || { REFUSED="will not empty $WI_DIR: not below the spool $ROOT" && return 1; }
         [ -e "$WI_DIR" ] || continue
+        # What was made for it ahead (`folders`), nobody has used since.
+        case $R_MADE in *"$LF$WI_DIR$LF"*) continue ;; esac
         if empty "$WI_DIR"; then continue; fi
         # What a job mounted there and left is other people's data: it is unmounted, never emptied.
         mounts_below "$WI_DIR"
@@ -84,6 +89,9 @@ wipe() {
             [ -z "$MOUNTS" ] || { REFUSED="will not empty $WI_DIR: ${MOUNTS%%"$LF"*} is mounted there" && return 1; }
             mkdir -p -- "$WI_DIR"
         fi
+        # What is in it, and not itself, which saves the program that makes it again. What is too much for one command line goes with it.
+        rm -rf -- "$WI_DIR"/* "$WI_DIR"/.[!.]* "$WI_DIR"/..?*
+        if empty "$WI_DIR"; then continue; fi
         try "cannot empty $WI_DIR" rm -rf -- "$WI_DIR" || return 1
         try "cannot make $WI_DIR" mkdir -p -- "$WI_DIR" || return 1
     done
@@ -110,8 +118,27 @@ empty() {
     done
 }
 
-# make_dirs DIR...: those that are missing, with one program for all.
+# make_dirs DIR...: those that are missing, with one program for all. While `folders` looks at launch texts, it only takes note of
+# what is missing and ours, and so surely a folder of this disk: elsewhere the job's set-up may have yet to mount something.
 make_dirs() {
+    if [ -n "$FOLDERS_ONLY" ]; then
+        for MD_DIR in "$@"; do
+            case $MD_DIR in
+            *"$LF"* | "$ROOT"/mounts/jobs/*/*/*/*) continue ;;
+            "$ROOT"/temp/* | "$ROOT"/logs/* | "$ROOT"/mounts/jobs/*) ;;
+            *) continue ;;
+            esac
+            case $FOLDERS_ONLY$FOR_MADE in
+            missing*) [ -d "$MD_DIR" ] || FOLDERS="$FOLDERS$MD_DIR$LF" ;;
+            *"$LF$MD_DIR$LF"*)
+                FOLDERS="$FOLDERS$MD_DIR$LF"
+                # The folders of a job's logs are its own up to its name: `JOB/ID/stdouterr`.
+                case $MD_DIR in "$ROOT"/logs/*) FOLDERS="$FOLDERS${MD_DIR%/*}$LF${MD_DIR%/*/*}$LF" ;; esac
+                ;;
+            esac
+        done
+        return
+    fi
     MD_LEFT=$#
     while [ "$MD_LEFT" -gt 0 ]; do
         [ -d "$1" ] || set -- "$@" "$1"
@@ -139,7 +166,8 @@ former() {
     done
 }
 
-touch_log() { true >>"$1"; }
+open_out() { command exec 6>>"$l_out"; }
+open_err() { command exec 7>>"$l_err"; }
 
 prepare() {
     REFUSED=''
@@ -147,14 +175,14 @@ prepare() {
     l_wipe || return 1
     l_dirs || return 1
     l_files || return 1
-    try "cannot open $l_out" touch_log "$l_out" || return 1
-    try "cannot open $l_err" touch_log "$l_err" || return 1
+    try "cannot open $l_out" open_out || return 1
+    try "cannot open $l_err" open_err || return 1
     [ -z "$l_secret" ] || [ -r "$ROOT/run/secret.$KEY" ] || { REFUSED="its secrets are not there" && return 1; }
     [ -x "$l_shell" ] || { REFUSED="no shell $l_shell" && return 1; }
     try "cannot enter $l_workdir" cd -- "$l_workdir" || return 1
 }
 
-# become: in the child. It writes down who it is before it is anybody, and looks whether it was given up meanwhile.
+# become: in the child, whose streams are the worker's until it is the job. It writes down who it is before it is anybody, and looks whether it was given up meanwhile.
 become() {
     trap : PIPE # an agent that dies while we tell it must not take us with it; exec gives the job the default back
     if [ -n "$l_secret" ]; then
@@ -162,12 +190,12 @@ become() {
         . "$ROOT/run/secret.$KEY" 2>/dev/null || exit 143
         rm -f "$ROOT/run/secret.$KEY" || exit 143
     fi
-    stat_of self
+    who_am_i
     put_line "$ROOT/jobs/$KEY" "pid $S_PID $S_START end" || exit 143
-    put_line "$ROOT/run/pid.$SLOT" "$S_PID" || exit 143
+    say "$KEY $S_PID" 1<>"$ROOT/run/pid.$SLOT" || exit 143
     # Whoever gave it up, or wants it dead, made a mark before looking for that line.
     if [ -e "$ROOT/kill/$KEY" ]; then
-        : >"$ROOT/run/pid.$SLOT"
+        say - 1<>"$ROOT/run/pid.$SLOT"
         exit 143
     fi
     wake "S $KEY"
@@ -177,6 +205,32 @@ become() {
     # What a job makes is for whom its user says; all before was ours.
     umask "$UMASK"
     l_env "$@"
+}
+
+# who_am_i: S_PID S_START of this very shell, which no `$$` says in a subshell. Its line in /proc is long, and shells take it byte by
+# byte, which costs dash more than all else that it does here (165 microseconds). But its number is where /proc/self leads to, and it was
+# started at the very hundredth of a second that it is now, if the worker saw the same one just before.
+who_am_i() {
+    now
+    if [ "$NOW_EXACT $TRUSTED" = "$R_EXACT yes" ] && cd -P /proc/self; then
+        S_PID=${PWD#/proc/} S_START=${NOW_EXACT%.*}${NOW_EXACT#*.}
+        cd -- "$l_workdir" || exit 143
+        ! is_pid "$S_PID" || return 0
+    fi
+    stat_of self
+}
+
+# trust_clock: TRUSTED = yes when the kernel dates processes by the clock that /proc/uptime shows, in hundredths of a second, no when
+# it does not: some containers are shown another. Stays empty when the hundredth was over before that could be told.
+TRUSTED=''
+trust_clock() {
+    now
+    TC_EXACT=$NOW_EXACT
+    TC_START=$(stat_of self && say "$S_START")
+    now
+    if [ "$TC_EXACT" != "$NOW_EXACT" ]; then return; fi
+    TRUSTED=no
+    [ "$TC_START" != "${NOW_EXACT%.*}${NOW_EXACT#*.}" ] || TRUSTED=yes
 }
 
 # go COMMAND...: the end of l_env, which the launch text makes.
@@ -189,7 +243,7 @@ go() {
         direct "$3" "$@"
     fi
     # shellcheck disable=SC2086
-    exec $SETSID "$@"
+    exec $SETSID "$@" >&6 2>&7 6>&- 7>&-
 }
 
 # direct LINE SHELL...: becomes the program of a command line that needs no shell: words of plain characters whose first is a
@@ -211,19 +265,15 @@ direct() {
     *) in_path "$1" || return ;;
     esac
     # shellcheck disable=SC2086
-    exec $SETSID "$@"
+    exec $SETSID "$@" >&6 2>&7 6>&- 7>&-
 }
 IFS_WAS=$IFS
 
-# in_path NAME: a program of this name is in a folder of PATH, before any that is not absolute.
+# in_path NAME: a program of this name is in a folder of PATH, all of which are absolute. (What the shell has itself and NOT_PROGRAMS
+# does not name is a program too.)
 in_path() {
-    IN_LEFT=${PATH:-}:
-    while [ -n "$IN_LEFT" ]; do
-        IN_DIR=${IN_LEFT%%:*} IN_LEFT=${IN_LEFT#*:}
-        case $IN_DIR in /*) ;; *) return 1 ;; esac
-        if [ -f "$IN_DIR/$1" ] && [ -x "$IN_DIR/$1" ]; then return 0; fi
-    done
-    return 1
+    case :${PATH:-}: in *:[!/]* | *::*) return 1 ;; esac
+    command -v "$1" >/dev/null
 }
 
 # finish LINE: the last line of the record. Without room, the reserve is given up, and then it waits for room.
@@ -253,6 +303,7 @@ no_process() {
 # ahead KEY N EPOCH LIMIT GRACE: what was sent ahead has its turn now. Its launch text is in the slot's file N; its lock was not
 # taken, so that it could be recalled until now.
 ahead() {
+    if [ "$FOLDERS_LEFT" = 0 ]; then folders "$2"; else FOLDERS_LEFT=$((FOLDERS_LEFT - 1)); fi
     now
     AH_FAILED='' AH_DUE=$((NOW + $4 + 1)) # as the agent reckons
     lock "$1" "own $3 $BOOT $AH_DUE $5 end
@@ -260,23 +311,79 @@ sup $$ $W_START end" || AH_FAILED=1
     if [ -n "$AH_FAILED" ]; then
         # Whoever has it tells of it; without room nobody has.
         [ -e "$ROOT/jobs/$1" ] || [ -e "$ROOT/done/$1" ] || wake "R $1 $NO_LOCK $ROOT/jobs"
+        fold "$ROOT/jobs/$1"
+        [ "$F_END" != fenced ] || forget "$2"
         return
     fi
     glance "$AH_DUE"
     run_rank "$1" "$ROOT/run/launch.$SLOT.$2"
 }
 
+# How many starts get their folders with one program.
+FOLDERS_MAX=16
+
+# folders N: makes the folders of what is next in the line, from its launch text N on, with one program for all. Whatever is wrong
+# with one of them is found, and said, when its own turn comes.
+folders() {
+    read -r FOL_LAST FOL_AGENT FOL_TOO FOL_END <"$ROOT/run/line.$SLOT"
+    # What is not our agent's is the line of another worker; the number stands there twice, because it may just be overwritten.
+    [ "$FOL_LAST $FOL_AGENT $FOL_END" = "$FOL_TOO $PPID end" ] || return 0
+    FOLDERS_LEFT=$(((FOL_LAST - $1 + LINE_FILES) % LINE_FILES))
+    [ "$FOLDERS_LEFT" -lt "$FOLDERS_MAX" ] || FOLDERS_LEFT=$((FOLDERS_MAX - 1))
+    FOL_N=$1 FOL_TO=$((($1 + FOLDERS_LEFT + 1) % LINE_FILES))
+    FOLDERS='' FOLDERS_FOR=' ' FOLDERS_ONLY=missing FOR_MADE=''
+    while [ "$FOL_N" != "$FOL_TO" ]; do
+        look_at "$FOL_N"
+        FOL_N=$(((FOL_N + 1) % LINE_FILES))
+    done
+    FOLDERS_ONLY=''
+    umask "$UMASK"
+    with_folders mkdir -p || FOLDERS_FOR=''
+    umask 077
+}
+FOLDERS='' FOLDERS_FOR='' FOLDERS_LEFT=0 FOLDERS_ONLY=''
+
+# look_at N: takes note of the folders of a launch text. Where former logs are to be kept, a folder of logs means that there are some.
+look_at() {
+    [ -e "$ROOT/run/launch.$SLOT.$1" ] || return 0
+    . "$ROOT/run/launch.$SLOT.$1"
+    [ -z "$l_former" ] || return 0
+    FOLDERS_FOR="$FOLDERS_FOR$l_key "
+    l_dirs
+}
+
+# with_folders COMMAND...: of those that were noted.
+with_folders() {
+    [ -n "$FOLDERS" ] || return 0
+    set -f
+    IFS=$LF
+    # shellcheck disable=SC2086
+    set -- "$@" -- $FOLDERS
+    IFS=$IFS_WAS
+    set +f
+    "$@"
+}
+
+# forget N: what was made for one that never starts goes again, where it is empty.
+forget() {
+    FOR_MADE=$LF$FOLDERS
+    FOLDERS='' FOLDERS_ONLY=made
+    look_at "$1"
+    FOLDERS_ONLY=''
+    with_folders rmdir
+    FOLDERS=${FOR_MADE#"$LF"}
+}
+
 # run_rank KEY LAUNCH
 run_rank() {
     KEY=$1
     . "$2"
-    now
-    R_BEGAN=$NOW
     if [ "$l_key" != "$KEY" ]; then
         l_log=''
         refuse "the launch text is that of another process"
         return
     fi
+    case $FOLDERS_FOR in *" $KEY "*) R_MADE=$LF$FOLDERS ;; *) R_MADE='' ;; esac
     umask "$UMASK"
     if ! prepare; then
         umask 077
@@ -285,22 +392,25 @@ run_rank() {
         return
     fi
     carry
+    now
+    R_BEGAN=$NOW R_EXACT=$NOW_EXACT
     note "starts: $l_shell -c (command of ${#l_command} bytes) in $l_workdir"
     umask 077
-    : >"$ROOT/run/pid.$SLOT"
     memory_kills
     R_MEMORY_KILLS=$MEMORY_KILLS
     # In the foreground: with `&` a shell without job control would make it ignore INT and QUIT.
-    (become) </dev/null >>"$l_out" 2>>"$l_err"
+    (become) </dev/null
     R_CODE=$?
+    exec 6>&- 7>&-
     # What a signal ended is 128 and its number; yash says 384, others 256.
     if [ "$R_CODE" -ge 384 ]; then R_CODE=$((R_CODE - 256)); elif [ "$R_CODE" -ge 256 ]; then R_CODE=$((R_CODE - 128)); fi
     cd "$ROOT" || exit 1
-    R_PID=''
-    read -r R_PID <"$ROOT/run/pid.$SLOT"
-    if [ -z "$R_PID" ]; then
+    R_PID='' R_KEY=''
+    read -r R_KEY R_PID <"$ROOT/run/pid.$SLOT"
+    if [ "$R_KEY" != "$KEY" ]; then
         # Given up first, or no room for its first line: it never was the job, and there is no exit to write.
         finish "fence self end"
+        now
         note "never started: given up first"
         wake "F $KEY"
         return
@@ -316,10 +426,11 @@ run_rank() {
     else
         # What it left behind in its group goes with it. The number was given free a moment ago, and is handed out again
         # only after all others; while one of the group lives, never.
-        kill -s TERM -- "-$R_PID" 2>/dev/null
+        kill -s TERM -- "-$R_PID"
     fi
     if [ "$R_WHY" = - ] && pilot_over "$R_CODE"; then
         # Nobody says that it ended; with its node it is put back.
+        now
         note "ended with code $R_CODE as the allocation did"
         while :; do sleep 60; done
     fi
@@ -364,11 +475,9 @@ memory_group() {
 memory_kills() {
     MEMORY_KILLS=0
     [ -n "$MEMORY_EVENTS" ] || return 0
-    {
-        while read -r MK_NAME MK_VALUE MK_REST; do
-            [ "$MK_NAME" != oom_kill ] || MEMORY_KILLS=$MK_VALUE
-        done <"$MEMORY_EVENTS"
-    } 2>/dev/null
+    while read -r MK_NAME MK_VALUE MK_REST; do
+        [ "$MK_NAME" != oom_kill ] || MEMORY_KILLS=$MK_VALUE
+    done <"$MEMORY_EVENTS"
     return 0
 }
 
@@ -396,6 +505,7 @@ last_words() {
 }
 
 refuse() {
+    now
     note "refused: $1"
     finish "refused $1 end"
     wake "R $KEY $1"
@@ -422,7 +532,9 @@ worker() {
         *) ahead "$W_KEY" "$W_N" "$W_EPOCH" "$W_LIMIT" "$W_GRACE" ;;
         esac
         KEY=''
-        say "$W_KEY" >"$ROOT/run/free.$SLOT"
+        say "$W_KEY $W_KEY" 1<>"$ROOT/run/free.$SLOT"
+        # Not before the first, which waits for us to come up.
+        [ -n "$TRUSTED" ] || trust_clock
     done
     case $SLOT in one.*) rm -f "$ROOT/run/launch.$SLOT" "$ROOT/run/pid.$SLOT" "$ROOT/run/free.$SLOT" ;; esac
 }

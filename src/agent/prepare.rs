@@ -64,9 +64,14 @@ pub fn prepare(
     Ok(streams)
 }
 
+/// Most are missing, and their parents there: so it is made without a look, and only what that says is looked at.
 fn make_dir(dir: &str) -> io::Result<()> {
-    // Most are there.
-    if Path::new(dir).is_dir() { Ok(()) } else { fs::create_dir_all(dir) }
+    match fs::create_dir(dir) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(dir),
+        Err(_) if Path::new(dir).is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn make_executable(path: &str) -> io::Result<()> {
@@ -96,8 +101,11 @@ fn wipe(dir: &str, root: &str, wipe_mounted: &dyn Fn(&str) -> Result<(), String>
     if !within(dir, root) {
         return Err(format!("will not empty {dir}: not below the spool {root}"));
     }
-    let Ok(mut entries) = fs::read_dir(dir) else {
-        return if Path::new(dir).exists() { Err(format!("cannot empty {dir}: it is no directory")) } else { Ok(()) };
+    let mut entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        // Mostly it is not there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(&format!("cannot empty {dir}"))(error)),
     };
     if entries.next().is_none() {
         return Ok(());

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use crate::transport::order::FOLDERS_ONLY;
+
 /// One order: a command's name and its words, the last of which is `.`.
 pub type Command = Vec<String>;
 
@@ -138,6 +140,7 @@ impl LaunchText {
         let secret = !next()?.is_empty();
         read.wipe = text.list("l_wipe() { wipe")?;
         read.dirs = text.list("l_dirs() { make_dirs")?;
+        text.expect(FOLDERS_ONLY)?;
         text.expect("l_files() {\n")?;
         while text.take("put_file ") {
             let path = text.word()?;

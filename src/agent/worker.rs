@@ -10,6 +10,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -49,6 +50,8 @@ pub struct Place {
 const FINISH_TRIES: u32 = 86_400;
 /// The most bytes that a process has to say of its failure: a notice is one write to a fifo.
 const SAID_BYTES_MAX: usize = 900;
+/// The most that is read of the file in which the kernel counts: it has six short lines.
+const MEMORY_EVENTS_BYTES_MAX: usize = 512;
 /// Why a process could not be made; the controller knows the words.
 const NO_PROCESS: &str = "no more processes can be started on the node, or by its user there";
 /// Takes the mark away that set-up and clean-up have as they start: what they start is to outlive them.
@@ -81,6 +84,8 @@ pub fn work(place: Place) -> io::Result<()> {
         place,
         waker: Waker::default(),
         memory: memory_group(),
+        dated: None,
+        record: None,
         marked: 0,
         key: String::new(),
         full: false,
@@ -114,7 +119,11 @@ struct Worker {
     watch: Watch,
     waker: Waker,
     /// The file in which the kernel counts whom it kills for want of memory in our group.
-    memory: Option<String>,
+    memory: Option<File>,
+    /// Whether the kernel dates processes by the clock that it shows us; not known before the first one.
+    dated: Option<bool>,
+    /// The record of what it runs, once that may have a process.
+    record: Option<File>,
     /// The last moment that a mark was made of.
     marked: u64,
     key: String,
@@ -156,6 +165,7 @@ impl Worker {
     fn run(&mut self, key: &str, launch: &str, secrets: &str) {
         key.clone_into(&mut self.key);
         self.torn = false;
+        self.record = None;
         let mut log = None;
         let began = uptime();
         let kills = self.memory_kills();
@@ -232,7 +242,9 @@ impl Worker {
         if self.place.spool.path("kill").join(&self.key).exists() {
             return Outcome::GivenUp;
         }
+        let before = ticks();
         let started = with_limit(mark, || self.spawn(launch, &streams));
+        let after = ticks();
         drop(streams);
         let mut child = match started {
             Ok(child) => child,
@@ -240,9 +252,10 @@ impl Worker {
             Err(error) => return Outcome::Refused(format!("cannot start {}: {}", launch.shell, said(&error))),
         };
         let pid = child.id();
-        let start = stat_of(&pid.to_string()).map_or_else(|| "0".to_owned(), |stat| stat.start);
+        let start = self.start_of(pid, before, after);
         // Without room for the line the job runs all the same, and is found by its mark.
         self.torn = record.write_all(format!("pid {pid} {start} end\n").as_bytes()).is_err();
+        self.record = Some(record);
         self.waker.tell(&self.place.spool, &format!("S {}\n", self.key));
         loop {
             match child.wait() {
@@ -252,6 +265,19 @@ impl Worker {
                 Err(_) => std::thread::sleep(Duration::from_secs(60)),
             }
         }
+    }
+
+    /// Returns when a process began that was started between these moments: within one tick it is that one, and nobody needs to
+    /// ask the kernel, which costs more than all else that is done about a start.
+    fn start_of(&mut self, pid: u32, before: u64, after: u64) -> String {
+        if before == after && self.dated == Some(true) {
+            return before.to_string();
+        }
+        let start = stat_of(&pid.to_string()).map_or_else(|| "0".to_owned(), |stat| stat.start);
+        if before == after {
+            self.dated = Some(start == before.to_string());
+        }
+        start
     }
 
     /// Starts the process: its own program where its command line is no more than that, else its shell.
@@ -346,13 +372,18 @@ impl Worker {
     }
 
     fn memory_kills(&self) -> u64 {
-        let text = self.memory.as_ref().map(|file| read(Path::new(file))).unwrap_or_default();
+        let mut buffer = [0; MEMORY_EVENTS_BYTES_MAX];
+        let got = self.memory.as_ref().and_then(|file| file.read_at(&mut buffer, 0).ok()).unwrap_or(0);
+        let text = String::from_utf8_lossy(&buffer[..got]);
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.trim().parse().ok()).unwrap_or(0)
     }
 
     /// The last line of the record. Without room, the reserve is given up, and then it waits for room.
     fn finish(&self, line: &str) {
-        let put = |text: String| self.place.spool.open(&self.key).and_then(|mut file| file.write_all(text.as_bytes()));
+        let put = |text: String| match self.record.as_ref() {
+            Some(mut file) => file.write_all(text.as_bytes()),
+            None => self.place.spool.open(&self.key).and_then(|mut file| file.write_all(text.as_bytes())),
+        };
         if put(format!("{}{line}\n", if self.torn { "\n" } else { "" })).is_ok() {
             return;
         }
@@ -472,10 +503,10 @@ fn pilot_over(code: i32) -> bool {
     true
 }
 
-/// Returns the file in which the kernel counts whom it kills for want of memory in our group.
-fn memory_group() -> Option<String> {
+/// Opens the file in which the kernel counts whom it kills for want of memory in our group.
+fn memory_group() -> Option<File> {
     let groups = read(Path::new("/proc/self/cgroup"));
-    let mut files = groups.lines().filter_map(|line| {
+    let files = groups.lines().filter_map(|line| {
         let (number, rest) = line.split_once(':')?;
         let (names, path) = rest.split_once(':')?;
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -484,12 +515,18 @@ fn memory_group() -> Option<String> {
         }
         (number == "0" && names.is_empty()).then(|| format!("/sys/fs/cgroup{path}/memory.events"))
     });
-    files.rfind(|file| File::open(file).is_ok())
+    files.rev().find_map(|file| File::open(file).ok())
 }
 
 /// Whole seconds since the machine came up, a clock that nobody can set.
 pub fn uptime() -> u64 {
     uptime_ms() / 1000
+}
+
+/// Ticks since the machine came up, as `/proc/PID/stat` has them.
+fn ticks() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 100 + u64::try_from(now.tv_nsec).unwrap_or(0) / 10_000_000
 }
 
 fn uptime_ms() -> u64 {

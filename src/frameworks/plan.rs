@@ -121,7 +121,7 @@ impl Plan<'_> {
             secrets: self.job.spec.secrets.clone(),
             wipe: if wipes { vec![self.wiped(&paths)] } else { Vec::new() },
             dirs,
-            files: hostfiles(&paths.hostfile, self.nodes, slots),
+            files: hostfiles(&paths.hostfile, self.nodes, slots, process.command.contains(HYDRA)),
             stdout: format!("{}/{}", directories.logs, process.stdout),
             stderr: format!("{}/{}", directories.logs, process.stderr),
             execution_log: Some(format!("{}/execution{}.log", directories.logs, self.node_suffix())),
@@ -308,9 +308,13 @@ impl Paths {
     }
 }
 
-/// The hostfile in Open MPI's form, and beside it the same in Hydra's. One line per address: Open MPI refuses a host that is
+/// How a command line calls the hostfile in Hydra's form, which is written for those that name it: a file costs a short job a part of
+/// what it takes.
+const HYDRA: &str = "AZ_BATCHAI_MPI_HOST_FILE.hydra";
+
+/// The hostfile in Open MPI's form, and beside it the same in Hydra's if it is asked for. One line per address: Open MPI refuses a host that is
 /// listed twice with slots, and two nodes of a cluster may be one machine.
-fn hostfiles(path: &str, nodes: &[NodePlace], slots: &[u32]) -> Vec<(String, String, bool)> {
+fn hostfiles(path: &str, nodes: &[NodePlace], slots: &[u32], hydra: bool) -> Vec<(String, String, bool)> {
     let mut lines: Vec<(&str, u32)> = Vec::new();
     for (node, slots) in nodes.iter().zip(slots) {
         match lines.iter_mut().find(|(address, _)| *address == node.address) {
@@ -319,8 +323,12 @@ fn hostfiles(path: &str, nodes: &[NodePlace], slots: &[u32]) -> Vec<(String, Str
         }
     }
     let open = lines.iter().map(|(address, slots)| format!("{address} slots={slots}\n")).collect();
-    let hydra = lines.iter().map(|(address, slots)| format!("{address}:{slots}\n")).collect();
-    vec![(path.to_owned(), open, false), (format!("{path}.hydra"), hydra, false)]
+    let mut files = vec![(path.to_owned(), open, false)];
+    if hydra {
+        let text = lines.iter().map(|(address, slots)| format!("{address}:{slots}\n")).collect();
+        files.push((format!("{path}.hydra"), text, false));
+    }
+    files
 }
 
 /// What keeps a job that shares its node to the GPUs that are its own: CUDA's and ROCm's lists of numbers. An empty list

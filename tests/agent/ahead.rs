@@ -1,5 +1,7 @@
 //! Starts that are sent ahead: they wait on the node for the process before them, and can be recalled until their turn has come.
 
+use std::path::Path;
+
 use ostler::model::ids::{EffectId, RankKey};
 use ostler::model::spec::{Secret, SecretSource, SecretText};
 use ostler::model::state::{Proof, StopWhy};
@@ -18,6 +20,7 @@ crate::in_every_shell!(
     a_limit_counts_from_the_start,
     a_line_goes_on_without_its_agent,
     a_line_whose_worker_is_killed_never_starts,
+    folders_of_a_line_are_as_if_made_one_by_one,
     what_cannot_be_waited_for_is_given_back,
     a_long_line_waits_for_no_pipe,
 );
@@ -183,6 +186,56 @@ async fn a_line_whose_worker_is_killed_never_starts(shell: Shell) {
     assert!(matches!(node.gone(keys[0]).await, Proof::Lost { .. }));
     assert_eq!(node.run(key("9.1.m0"), "exit 6").await, exit(6));
     assert_eq!((node.stdout(keys[1]), node.stdout(keys[2])), (String::new(), String::new()));
+}
+
+/// A shell makes them for all of a line at once.
+async fn folders_of_a_line_are_as_if_made_one_by_one(shell: Shell) {
+    let mut node = Node::up(shell).await;
+    let keys = keys(5);
+    let root = node.root().to_str().unwrap().to_owned();
+    let (wait, file) = waits(&node);
+    let folders = |n: usize| {
+        let of = |place: &str, below: &str| format!("{root}/{place}/w/e/job {n}{below}");
+        [of("temp", ""), of("mounts/jobs", ""), of("logs", "/id/stdouterr")]
+    };
+    let launch = |node: &Node, n: usize| {
+        let [temp, mount, logs] = folders(n);
+        let look = format!("ls -A; stat -c %a . '{mount}' '{logs}'; {wait}");
+        let mut launch = node.launch(keys[n], &look);
+        // On a mount of the job, which may have yet to come; and one that is not below the spool.
+        launch.dirs = vec![mount.clone(), format!("{mount}/share/out"), node.path(&format!("out {n}"))];
+        (launch.wipe, launch.workdir) = (vec![temp.clone()], temp.clone());
+        launch.files = vec![(format!("{temp}/hostfile"), "x".into(), false)];
+        launch.stdout = format!("{logs}/stdout.txt");
+        (launch.stderr, launch.execution_log) = (format!("{logs}/stderr.txt"), Some(format!("{logs}/execution.log")));
+        launch
+    };
+    // What a former attempt left is wiped.
+    std::fs::create_dir_all(&folders(3)[0]).unwrap();
+    std::fs::write(format!("{}/left", folders(3)[0]), "").unwrap();
+    let first = launch(&node, 0);
+    node.start_launch(keys[0], first, LIMIT);
+    for n in 1..5 {
+        let next = launch(&node, n);
+        node.send_after(keys[n], next, LIMIT, keys[n - 1]);
+    }
+    node.started(keys[0]).await;
+    recalled(&mut node, keys[2]).await;
+    go(&file);
+    for n in [0, 1, 3, 4] {
+        assert_eq!(node.gone(keys[n]).await, exit(0), "{n}: {}", node.spool());
+    }
+    let said = |n: usize| std::fs::read_to_string(format!("{}/stdout.txt", folders(n)[2])).unwrap();
+    assert!(said(0).starts_with("hostfile\n"), "{}", said(0));
+    for n in [1, 3, 4] {
+        assert_eq!(said(n), said(0), "{n}");
+        assert!(Path::new(&format!("{}/share/out", folders(n)[1])).is_dir());
+        assert!(Path::new(&node.path(&format!("out {n}"))).is_dir());
+    }
+    for folder in folders(2).into_iter().chain([format!("{root}/logs/w/e/job 2")]) {
+        assert!(!Path::new(&folder).exists(), "{folder}");
+    }
+    assert!(!Path::new(&node.path("out 2")).exists());
 }
 
 async fn what_cannot_be_waited_for_is_given_back(shell: Shell) {

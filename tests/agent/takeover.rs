@@ -115,10 +115,12 @@ async fn each_keeps_the_others_limits_and_stops(shell: Shell) {
     let far = node.path("far");
     let escape = format!("env -i setsid /bin/sh -c 'echo $$ >{far}; exec sleep 1000' & wait; sleep 1000");
     node.start(stopped, &escape);
-    node.start(killed, "trap '' TERM; while :; do sleep 0.05; done");
+    let deaf = node.path("deaf");
+    node.start(killed, &format!("trap '' TERM; : >{deaf}; while :; do sleep 0.05; done"));
     for key in [limited, stopped, killed] {
         node.started(key).await;
     }
+    until("it hears no TERM", || std::fs::exists(&deaf).unwrap()).await;
     until("who left", || std::fs::read_to_string(&far).is_ok_and(|text| text.ends_with('\n'))).await;
     node.stop(killed, Millis::from_secs(3));
     until("the kill request", || node.root().join("kill/3.1.m0").exists()).await;

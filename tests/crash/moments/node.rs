@@ -23,7 +23,7 @@ const HOOKS: &[(&str, &str, At, &str)] = &[
     ("node.locked", "agent", After("    set +C"), "case $2 in own*) HOOK ;; esac"),
     ("node.told", "agent", Before("        glance \"$ST_DUE\""), ""),
     ("node.armed", "agent", After("        glance \"$ST_DUE\""), ""),
-    ("node.named", "supervisor", After("    put_line \"$ROOT/run/pid.$SLOT\" \"$S_PID\""), ""),
+    ("node.named", "supervisor", After("    say \"$KEY $S_PID\" 1<>\"$ROOT/run/pid.$SLOT\""), ""),
     ("node.ended", "supervisor", Before("    finish \"exit $R_CODE"), ""),
     ("node.kept", "supervisor", After("    finish \"exit $R_CODE"), ""),
     ("node.noticed", "agent", Before("        case $N_LINE in"), "case $N_LINE in X*) HOOK ;; esac"),
