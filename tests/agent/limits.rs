@@ -272,8 +272,10 @@ async fn memory_that_costs_the_agent_or_a_supervisor_costs_no_more(shell: Shell)
     let supervisor = node.pid(long, "sup");
     group.starve(supervisor);
     std::fs::write(&go, "").unwrap();
+    // One that has open what it needs may come to its end without more memory; then the code is the true one.
     let proof = node.gone(long).await;
-    assert!(matches!(&proof, Proof::Lost { why } if why.contains("supervisor was killed")), "no code is made up: {proof:?}");
+    let lost = matches!(&proof, Proof::Lost { why } if why.contains("supervisor was killed"));
+    assert!(lost || proof == Proof::Exit { code: 11, why: None }, "no code is made up: {proof:?}");
     assert_eq!(node.gone(other).await, Proof::Exit { code: 11, why: None }, "the other is as it was");
-    assert!(group.killed() >= 2, "the kernel did it");
+    assert!(group.killed() > u64::from(lost), "the kernel did it");
 }
