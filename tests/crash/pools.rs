@@ -51,7 +51,8 @@ fn crashed(point: &str, pass: u32) -> bool {
             let (code, out, _) = visit.run(&["cluster", "node", "list", "-o", "name"]);
             code == 0 && out.lines().filter(|line| line.starts_with("m-")).count() == 2
         };
-        (machines() == 2 && nodes() == Some(2) && named()).then_some(())
+        // To ask brings back a core that has died.
+        (nodes() == Some(2) && machines() == 2 && named()).then_some(())
     });
     visit.insist(&["cluster", "scale", "c", "0", "-y"]);
     visit.until("no machine is left", || (nodes() == Some(0) && machines() == 0).then_some(()));
