@@ -216,7 +216,7 @@ fn broken(state_dir: &std::path::Path, panic: &(dyn std::any::Any + Send)) -> Fa
 
 type Opened = oneshot::Sender<Result<(), Fault>>;
 /// How a file is to be followed, where to, and who waits for that.
-type Follower = ((From, FollowMode), mpsc::Sender<LogDelta>, Opened);
+type AskedFollow = ((From, FollowMode), mpsc::Sender<LogDelta>, Opened);
 /// Who hears of a task, and who waits for its beginning.
 type AskedTask = (mpsc::Sender<TaskNews>, Opened);
 
@@ -240,7 +240,7 @@ struct Loop {
     reports: mpsc::Sender<(NodeId, Report)>,
     next_call: CallId,
     replies: BTreeMap<CallId, oneshot::Sender<Reply>>,
-    followers: BTreeMap<CallId, Follower>,
+    followers: BTreeMap<CallId, AskedFollow>,
     /// Tasks that are asked for and not yet begun.
     tasks: BTreeMap<CallId, AskedTask>,
     /// Tells followers that their job has ended.

@@ -25,8 +25,8 @@ impl Sched {
         let hands_over = |node: &Node| self.clusters.get(&node.cluster).is_some_and(|cluster| cluster.spec.hands_over());
         let door = self.nodes.get(&id).is_some_and(|node| hands_over(node));
         let taken = |node: &&Arc<Node>| node.id != id && !(door && hands_over(node));
-        let same_host = self.hosts.get(&got.host).into_iter().flatten().filter_map(|id| self.nodes.get(id));
-        if let Some(other) = same_host.into_iter().find(taken).filter(|_| guard("node.host-not-taken")) {
+        let mut same_host = self.hosts.get(&got.host).into_iter().flatten().filter_map(|id| self.nodes.get(id));
+        if let Some(other) = same_host.find(taken).filter(|_| guard("node.host-not-taken")) {
             let message = format!("the provider gave {}, which node {} of ours is", got.host, other.id);
             let same = !got.machine.is_empty() && other.machine == got.machine;
             return match same {

@@ -180,18 +180,32 @@ fn holders_of(dir: &Path) -> Vec<u32> {
     processes.filter(|pid| *pid != std::process::id()).filter(open).collect()
 }
 
+/// A follower of 20 MB whose job has ended, and a reader that has not begun.
+struct Slow {
+    dir: TempDir,
+    content: Vec<u8>,
+    deltas: mpsc::Receiver<LogDelta>,
+    task: tokio::task::JoinHandle<()>,
+    _ended: watch::Sender<bool>,
+}
+
+impl Slow {
+    fn start(mode: FollowMode) -> Self {
+        let dir = TempDir::new().unwrap();
+        let content: Vec<u8> = (0..20_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        fs::write(dir.path().join("log"), &content).unwrap();
+        let path = FilePath::below(&dir.path().display().to_string(), "log").unwrap();
+        let (sender, deltas) = mpsc::channel(4);
+        let (_ended, is_ended) = watch::channel(true);
+        let task = tokio::spawn(follow(shells::all().remove(0).link, path, (From::Start(0), mode), sender, is_ended));
+        Self { dir, content, deltas, task, _ended }
+    }
+}
+
 /// A reader that does not read costs no memory; it is told what it missed and goes on near the end.
 #[tokio::test]
 async fn a_slow_reader_is_skipped() {
-    let dir = TempDir::new().unwrap();
-    let log = dir.path().join("log");
-    let content: Vec<u8> = (0..20_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    fs::write(&log, &content).unwrap();
-    let path = FilePath::below(&dir.path().display().to_string(), "log").unwrap();
-    let (sender, mut deltas) = mpsc::channel(4);
-    let (_ended, is_ended) = watch::channel(true);
-    let how = (From::Start(0), FollowMode::Newest);
-    let task = tokio::spawn(follow(shells::all().remove(0).link, path, how, sender, is_ended));
+    let Slow { dir, content, mut deltas, task, _ended } = Slow::start(FollowMode::Newest);
     // It ends its channel to the node while nobody reads.
     let stopped = async {
         while deltas.len() < 4 || !holders_of(dir.path()).is_empty() {
@@ -224,20 +238,13 @@ async fn a_slow_reader_is_skipped() {
 /// For a reader that wants every byte the program on the node waits, beyond the time that last bytes have, and costs no memory.
 #[tokio::test]
 async fn a_slow_reader_that_wants_every_byte_is_waited_for() {
-    let dir = TempDir::new().unwrap();
-    let log = dir.path().join("log");
-    let content: Vec<u8> = (0..20_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    fs::write(&log, &content).unwrap();
-    let path = FilePath::below(&dir.path().display().to_string(), "log").unwrap();
-    let (sender, mut deltas) = mpsc::channel(4);
-    let (_ended, is_ended) = watch::channel(true);
-    let how = (From::Start(0), FollowMode::Every);
-    let task = tokio::spawn(follow(shells::all().remove(0).link, path, how, sender, is_ended));
+    let Slow { dir, content, mut deltas, task, _ended } = Slow::start(FollowMode::Every);
     // It stands still while nobody reads: its program has the file open and does not get further.
     let stands = async {
         let mut before = None;
         loop {
-            let now: Vec<u64> = holders_of(dir.path()).into_iter().filter_map(|pid| position(pid, &log)).collect();
+            let now: Vec<u64> =
+                holders_of(dir.path()).into_iter().filter_map(|pid| position(pid, &dir.path().join("log"))).collect();
             if deltas.len() == 4 && !now.is_empty() && before.as_ref() == Some(&now) {
                 break now;
             }

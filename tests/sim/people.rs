@@ -262,11 +262,11 @@ fn auto_scale(world: &mut World) {
     let (minimum, maximum) = (NodeCount(minimum), NodeCount(maximum));
     world.reach("a cluster was to follow its work");
     let rule = GpuIdle { after: Millis::from_mins(2), then: GpuIdleThen::Stop };
-    let gpu_idle = [None, Some(GpuRule::Off)]
-        .into_iter()
-        .chain([Some(GpuRule::On(rule)); 4])
-        .nth(world.rng.range(0, 6) as usize)
-        .flatten();
+    let gpu_idle = match world.rng.range(0, 6) {
+        0 => None,
+        1 => Some(GpuRule::Off),
+        _ => Some(GpuRule::On(rule)),
+    };
     world.ask(Request::AutoScale { cluster: Place::default(), minimum, maximum, idle, gpu_idle }, None);
 }
 
