@@ -348,6 +348,11 @@ impl<S: Store> Engine<S> {
         })
     }
 
+    /// Says whether anybody waits for the end of this job alone.
+    pub fn is_awaited(&self, job: JobId) -> bool {
+        self.waiting.contains_key(&job)
+    }
+
     /// Says whether a turn is due although nothing came from outside.
     pub fn has_feedback(&self) -> bool {
         !self.feedback.is_empty()

@@ -17,6 +17,7 @@ pub mod locate;
 pub mod look;
 pub mod metrics;
 mod observe;
+mod pace;
 pub mod perform;
 mod places;
 mod plan;
@@ -63,6 +64,7 @@ use crate::runtime::call::Call;
 use crate::runtime::clock::Clock;
 use crate::runtime::engine::{CallId, Engine, Input, Out, Surroundings, Turn};
 use crate::runtime::keep::{KeepWork, Keeper};
+use crate::runtime::pace::{Pace, Wait};
 use crate::runtime::publish::Publisher;
 use crate::runtime::secrets::source;
 use crate::runtime::shelf::Shelf;
@@ -76,9 +78,6 @@ use crate::transport::{NodeLink, Order, Report};
 pub const REPORTS_WAITING_MAX: usize = 16_384;
 /// How many inputs one turn takes: bounds the time between two looks at the clock.
 pub const INPUTS_PER_TURN_MAX: usize = 1_024;
-/// How long news that nobody waits for may wait for a commit that it can share: a commit costs some 4 ms here, and an eye
-/// sees nothing shorter than this.
-const NEWS_WAIT: Duration = Duration::from_millis(10);
 /// When logs to remove are looked for first: when the nodes are back in sight, and in the shortest visit of a person.
 const SWEEP_FIRST: Duration = Duration::from_secs(60);
 /// When providers are looked at first: soon, because machines may have gone, or been left behind, while nobody looked.
@@ -292,26 +291,27 @@ impl Loop {
     async fn run(mut self, first: Turn, mut doors: Doors) -> Result<(), Fault> {
         self.carry_out(first);
         let mut taken = Vec::new();
-        let mut patience = None;
+        let mut pace = Pace::new(Instant::now());
+        let mut wait = None;
         loop {
             self.sweep_if_due();
             self.look_at_providers_if_due();
             self.sample_if_due();
             self.pick_metrics_if_due();
-            let going = self.gather(&mut doors, &mut taken, patience).await;
+            let going = self.gather(&mut doors, &mut taken, wait).await;
             if going == Going::Over {
                 break;
             }
-            if going == Going::On && self.can_wait(&taken) {
-                let until = *patience.get_or_insert_with(|| Instant::now() + NEWS_WAIT);
-                if Instant::now() < until {
-                    self.publisher.flush(self.engine.snapshot(), Instant::now());
-                    let watched = self.publisher.is_watched();
-                    self.watched.send_if_modified(|was| std::mem::replace(was, watched) != watched);
-                    continue;
-                }
+            let can_wait = going == Going::On && taken.len() < INPUTS_PER_TURN_MAX && !self.is_due();
+            let awaited = |job| self.engine.is_awaited(job);
+            wait = can_wait.then(|| pace.wait(&taken, awaited, Instant::now())).flatten();
+            if wait.is_some() {
+                self.publisher.flush(self.engine.snapshot(), Instant::now());
+                let watched = self.publisher.is_watched();
+                self.watched.send_if_modified(|was| std::mem::replace(was, watched) != watched);
+                continue;
             }
-            patience = None;
+            pace.turned(Instant::now());
             let turn = match self.engine.turn(self.clock.now(), std::mem::take(&mut taken)) {
                 Ok(turn) => turn,
                 Err(error) => return Err(self.give_up(error.into())),
@@ -326,23 +326,21 @@ impl Loop {
         Ok(())
     }
 
-    /// Says whether nobody waits for what has come in, so that it may share the next commit: a start that is known already
-    /// by who waits for its end, and the node's word that it has cleaned up.
-    fn can_wait(&self, taken: &[Input]) -> bool {
-        let deadline = self.engine.next_deadline().is_some_and(|at| at <= self.clock.now());
-        let news = |input: &Input| matches!(input, Input::Report(_, Report::Started { .. } | Report::Done { .. }));
-        !taken.is_empty() && !deadline && !self.engine.has_feedback() && taken.iter().all(news)
+    /// Says whether a turn is due by itself, whatever has come in.
+    fn is_due(&self) -> bool {
+        self.engine.has_feedback() || self.engine.next_deadline().is_some_and(|at| at <= self.clock.now())
     }
 
     /// Waits until there is something to do, and takes what there is.
-    async fn gather(&mut self, doors: &mut Doors, taken: &mut Vec<Input>, patience: Option<Instant>) -> Going {
+    async fn gather(&mut self, doors: &mut Doors, taken: &mut Vec<Input>, wait: Option<Wait>) -> Going {
         let mut going = Going::On;
         if !self.engine.has_feedback() {
-            let wake = self.wake_at().into_iter().chain(patience).min();
+            let deaf = wait.is_some_and(|wait| wait.deaf);
+            let wake = self.wake_at().into_iter().chain(wait.map(|wait| wait.until)).min();
             tokio::select! {
                 biased;
                 _ = doors.stopping.wait_for(|stop| *stop) => return Going::Over,
-                Some((node, report)) = doors.reports.recv() => taken.push(Input::Report(node, report)),
+                Some((node, report)) = doors.reports.recv(), if !deaf => taken.push(Input::Report(node, report)),
                 Some(input) = doors.inputs.recv() => taken.push(input),
                 call = doors.calls.recv() => match call {
                     Some(call) => going = self.take_call(call, taken),

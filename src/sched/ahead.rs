@@ -28,6 +28,9 @@ use crate::model::units::{Millis, UnixMillis};
 
 /// The most jobs of one line: with jobs of a millisecond, more than a commit to disk and the way there and back take.
 const LINE_MAX: u32 = 32;
+/// How many times as many a line may have after the first one, when that was too few: to find out takes the way there and back each
+/// time, and what the jobs of a line take together is bounded anyway.
+const GROWTH: u32 = 4;
 /// How much time the jobs of one line may take together, reckoned by the last one that ended; and from what time on a job is
 /// not short any more, so that nothing is sent ahead behind one like it.
 const LINE_TIME_MAX: Millis = Millis(250);
@@ -166,7 +169,7 @@ impl Sched {
         pace.took = took;
         if dry && waits && pace.grew != now {
             pace.grew = now;
-            pace.depth = (pace.depth * 2).clamp(1, LINE_MAX);
+            pace.depth = (pace.depth * GROWTH).clamp(1, LINE_MAX);
         }
     }
 
