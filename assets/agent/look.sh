@@ -45,9 +45,11 @@ if [ "$(printf 'xa\n' | grep -a -o -b -F -m 1 -e a)" = 1:a ]; then
 	# Bytes, whatever the locale takes for letters.
 	first() { LC_ALL=C grep -a -o -b -F -m 1 -e "$text" | head -n 1; }
 	last() { LC_ALL=C grep -a -o -b -F -e "$text" | tail -n 1; }
+	seeks=$(printf abc | dd iflag=skip_bytes bs=2 skip=1)
 else
 	first() { places 1; }
 	last() { places 0; }
+	seeks=
 fi
 places() {
 	# Not every awk can hold a NUL; as line feeds they keep all places.
@@ -75,6 +77,33 @@ else
 	part() { dd if="$path" bs=65536 skip="$1" count="$2" | tail -c "+$3" | head -c "$4"; }
 fi
 
+# first_from START: the first place from there on, to the end of the file, however far that is; `parts` where only parts can be asked for.
+# grep reads the file itself: a pipe would take a third of its speed. Whoever asked says with a line that the answer has come; at
+# the end of standard input nobody waits for it any more, and grep is ended. An empty line says that it found nothing, for mksh
+# keeps copies of the pipe, so that this has no end.
+first_from() {
+	if [ "$seeks" != bc ]; then
+		echo parts
+		answered
+		return
+	fi
+	{
+		exec 3<"$path"
+		dd bs=65536 iflag=skip_bytes skip="$1" count=0 <&3
+		{
+			LC_ALL=C grep -a -o -b -F -m 1 -e "$text" <&3 &
+			trap 'kill "$!"' TERM
+			wait
+			echo
+		} &
+		IFS= read -r line || kill "$!"
+	} | { head -n 1 && answered; }
+}
+
+answered() {
+	printf '\n%s %s\n' "$end" "$(facts "$path")"
+}
+
 path= root= text=
 while IFS= read -r line; do
 	case $line in
@@ -87,10 +116,17 @@ while IFS= read -r line; do
 		set -- $line
 		! regular || dd if="$path" bs=4096 skip="$2" count="$3"
 		;;
+	'first '*)
+		set -- $line
+		if regular; then first_from "$2"; else answered; fi
+		continue
+		;;
 	'scan '*)
 		set -- $line
 		! regular || part "$3" "$4" "$5" "$6" "$7" | "$2"
 		;;
+	# That an answer has come which nothing had to wait for.
+	.) continue ;;
 	'list '*)
 		set -- $line
 		(list) | head -n "$2"
@@ -103,5 +139,5 @@ while IFS= read -r line; do
 	drop) drop ;;
 	*) exit 0 ;;
 	esac
-	printf '\n%s %s\n' "$end" "$(facts "$path")"
+	answered
 done

@@ -1,9 +1,9 @@
-//! Search for a fixed text in a whole file, on its node: the node reads, only places travel. The file is searched a part
-//! at a time, so that dropping the search ends it on the node too.
+//! Search for a fixed text in a whole file, on its node: the node reads, only places travel. Forwards one `grep` reads to the end, and is
+//! ended there when the search is dropped; backwards, and where `grep` cannot do that, the file is searched a part at a time.
 
 use std::time::{Duration, Instant};
 
-use crate::files::talk::Talk;
+use crate::files::talk::{Answer, Talk};
 use crate::files::{Desk, FileError, FilePath, LinkSource, window};
 
 /// The longest text to search for.
@@ -47,6 +47,17 @@ impl<L: LinkSource> Desk<L> {
         }
         let mut talk = self.talk().await?;
         let size = talk.ask(path, "stat", 0).await?.facts.regular(path)?.size;
+        if direction == Direction::Forwards {
+            if from >= size {
+                return Ok(None);
+            }
+            if let Some(found) = first(&mut talk, path, text, from).await? {
+                return match found {
+                    Some(place) => line_begin(&mut talk, path, place).await.map(Some),
+                    None => Ok(None),
+                };
+            }
+        }
         // A text may lie across the end of a part.
         let overlap = text.len() as u64 - 1;
         let next = if direction == Direction::Forwards { from } else { from.min(size) };
@@ -90,6 +101,14 @@ impl Parts {
     }
 }
 
+/// Looks for the first place from an offset on, as long as the node reads; `None` when it can only be asked for parts.
+async fn first(talk: &mut Talk, path: &FilePath, text: &str, start: u64) -> Result<Option<Option<u64>>, FileError> {
+    let question = format!("text {text}\nfirst {start}");
+    let answer = talk.ask_at_leisure(path, &question, ANSWER_BYTES_MAX).await?;
+    answer.facts.regular(path)?;
+    Ok(if answer.bytes.starts_with(b"parts") { None } else { Some(place(&answer, start)) })
+}
+
 async fn scan(
     talk: &mut Talk,
     path: &FilePath,
@@ -107,8 +126,13 @@ async fn scan(
     let question = format!("text {text}\nscan {how} {skip} {count} {lead} {} {start}", end - start);
     let answer = talk.ask(path, &question, ANSWER_BYTES_MAX).await?;
     answer.facts.regular(path)?;
+    Ok(place(&answer, start))
+}
+
+/// Reads a place, which is counted from `start` on.
+fn place(answer: &Answer, start: u64) -> Option<u64> {
     let digits: String = answer.bytes.iter().map(|byte| char::from(*byte)).take_while(char::is_ascii_digit).collect();
-    Ok(digits.parse::<u64>().ok().map(|place| start + place))
+    digits.parse::<u64>().ok().map(|place| start + place)
 }
 
 async fn line_begin(talk: &mut Talk, path: &FilePath, place: u64) -> Result<u64, FileError> {

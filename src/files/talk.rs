@@ -179,26 +179,40 @@ impl Talk {
 
     /// Asks about a path. An answer is at most `bytes_max` long; whoever sends more is no longer listened to.
     pub async fn ask(&mut self, path: &FilePath, question: &str, bytes_max: usize) -> Result<Answer, FileError> {
-        let lost = |source| FileError::Lost { path: path.shown().clone(), source };
-        let answer = async {
-            self.say(path, question, &[]).await?;
-            let mut bytes = Vec::new();
-            loop {
-                if let Some(answer) = self.ended(&mut bytes) {
-                    return Ok(answer);
-                }
-                // The word and the facts come on top.
-                if bytes.len() > bytes_max + LAST_LINE_BYTES_MAX {
-                    return Err(lost(None));
-                }
-                match self.from.bytes(&mut bytes).await {
-                    Ok(0) => return Err(lost(None)),
-                    Ok(_) => {}
-                    Err(error) => return Err(lost(Some(error))),
-                }
-            }
+        let lost = FileError::Lost { path: path.shown().clone(), source: None };
+        timeout(ANSWER_MAX, self.answer(path, question, bytes_max)).await.unwrap_or(Err(lost))
+    }
+
+    /// Asks what takes the node as long as it takes, and tells it when the answer has come: until then it looks whether
+    /// anybody is here. A dead connection is given up by ssh.
+    pub async fn ask_at_leisure(&mut self, path: &FilePath, question: &str, bytes_max: usize) -> Result<Answer, FileError> {
+        let answer = self.answer(path, question, bytes_max).await?;
+        let told = async {
+            self.channel.stdin.write_all(b".\n").await?;
+            self.channel.stdin.flush().await
         };
-        timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| Err(lost(None)))
+        told.await.map_err(|source| FileError::Lost { path: path.shown().clone(), source: Some(source) })?;
+        Ok(answer)
+    }
+
+    async fn answer(&mut self, path: &FilePath, question: &str, bytes_max: usize) -> Result<Answer, FileError> {
+        let lost = |source| FileError::Lost { path: path.shown().clone(), source };
+        self.say(path, question, &[]).await?;
+        let mut bytes = Vec::new();
+        loop {
+            if let Some(answer) = self.ended(&mut bytes) {
+                return Ok(answer);
+            }
+            // The word and the facts come on top.
+            if bytes.len() > bytes_max + LAST_LINE_BYTES_MAX {
+                return Err(lost(None));
+            }
+            match self.from.bytes(&mut bytes).await {
+                Ok(0) => return Err(lost(None)),
+                Ok(_) => {}
+                Err(error) => return Err(lost(Some(error))),
+            }
+        }
     }
 
     /// Asks many questions without waiting for each answer, and hands the answers over in order, each with the number of

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -262,4 +263,39 @@ async fn noise_before_the_program_is_passed_over_or_said() {
     assert!(error.to_string().contains("it said: No login"), "{error}");
     assert!(!error.to_string().contains('\u{1b}'), "{error}");
     link.close().await;
+}
+
+/// A file that takes minutes to read: what reads it is ended with the search.
+#[tokio::test]
+async fn a_search_that_nobody_waits_for_ends_on_the_node() {
+    const LINE: u64 = 64 << 20;
+    let dir = TempDir::new().unwrap();
+    let mut file = File::create(dir.path().join("log")).unwrap();
+    for line in 1..4_000 {
+        file.seek(SeekFrom::Start(line * LINE)).unwrap();
+        file.write_all(b"\n").unwrap();
+    }
+    drop(file);
+    let path = at(&dir, "log");
+    for shell in shells::all() {
+        let desk = Desk::new(shell.link);
+        let searched = path.clone();
+        let search = tokio::spawn(async move { desk.search(&searched, "nowhere", 0, Direction::Forwards).await });
+        readers(dir.path(), shell.name, |count| count > 0).await;
+        search.abort();
+        readers(dir.path(), shell.name, |count| count == 0).await;
+    }
+}
+
+/// Waits until so many programs have the log of a folder open.
+async fn readers(dir: &Path, shell: &str, enough: impl Fn(usize) -> bool) {
+    let log = dir.join("log");
+    let open = |fd: fs::DirEntry| fs::read_link(fd.path()).is_ok_and(|file| file == log);
+    let reads = |process: &fs::DirEntry| fs::read_dir(process.path().join("fd")).is_ok_and(|fds| fds.flatten().any(open));
+    let looks = async {
+        while !enough(fs::read_dir("/proc").unwrap().flatten().filter(|process| reads(process)).count()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), looks).await.unwrap_or_else(|_| panic!("{shell}: readers of {log:?}"));
 }
