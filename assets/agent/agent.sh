@@ -54,7 +54,6 @@ hello() {
     say "$$
 $MY_START $NOTIFIER $NOTIFIER_START $EPOCH end" >run/agent || fatal spool "no room in $ROOT"
     rearm_kills
-    spare_worker 4
     facts
     inventory
     drop_secrets
@@ -77,6 +76,9 @@ take_epoch() {
     case $TE_SEEN in '' | *[!0-9]*) TE_SEEN=0 ;; esac
     [ "$EPOCH" -ge "$TE_SEEN" ] || fatal epoch "this node has seen epoch $TE_SEEN, and this controller is at $EPOCH"
     [ "$EPOCH" = "$TE_SEEN" ] && return
+    # The first one replaces none, and a line as short as this is written whole.
+    if [ ! -e epoch ] && { set -C && say "$EPOCH end" >epoch && set +C; } 2>/dev/null; then return; fi
+    set +C
     say "$EPOCH end" >epoch.new && mv -f epoch.new epoch || fatal spool "cannot write $ROOT/epoch"
 }
 
@@ -190,8 +192,12 @@ cut_piece() {
 facts() {
     say "f boot $BOOT"
     say "f root $ROOT"
-    FA_NAMES=$(uname -nm)
-    say "f hostname ${FA_NAMES% *}"
+    # Kernels before 6.1 have no `arch`.
+    { read -r FA_HOST </proc/sys/kernel/hostname && read -r FA_MACHINE </proc/sys/kernel/arch; } 2>/dev/null || {
+        FA_NAMES=$(uname -nm)
+        FA_HOST=${FA_NAMES% *} FA_MACHINE=${FA_NAMES##* }
+    }
+    say "f hostname $FA_HOST"
     FA_ADDRESS=${SSH_CONNECTION:-}
     FA_ADDRESS=${FA_ADDRESS#* * }
     say "f address ${FA_ADDRESS%% *}"
@@ -211,7 +217,7 @@ facts() {
         break
     done </proc/meminfo
     FA_OS=$(. /etc/os-release 2>/dev/null && say "${PRETTY_NAME:-}")
-    say "f os ${FA_OS:-$(uname -sr)} (${FA_NAMES##* })"
+    say "f os ${FA_OS:-$(uname -sr)} ($FA_MACHINE)"
     FA_DISK=$(df -kP / 2>/dev/null)
     # shellcheck disable=SC2086
     say_disk ${FA_DISK#*"$NL"}
@@ -560,6 +566,8 @@ in_line() {
 ping() {
     in_turn $# "$1" "$2" 2
     say "p $1"
+    # The next job shall find a worker. Not when we come up: then many nodes do, and whoever waits for them all waits longer.
+    [ -n "${SLOT_PID_4:-}" ] || spare_worker 4
     PI_LIVE=0
     for PI_FD in 4 5 6 7; do
         eval "PI_PID=\${SLOT_PID_$PI_FD:-} PI_START=\${SLOT_START_$PI_FD:-}"

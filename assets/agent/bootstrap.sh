@@ -59,8 +59,10 @@ tools() {
 spool() {
     case $ROOT in *"$NL"* | *:*) fault spool prepare "the spool's path has a line feed or a colon" ;; esac
     if [ -d "$ROOT" ]; then S_NEW=''; else
+        # With what `put` and `share` (agent.sh) need: a program for each would cost more than all the rest.
         S_NEW=1
-        S_ERR=$(mkdir -p -- "$ROOT" 2>&1) || fault spool prepare "$S_ERR"
+        set -- "$ROOT/bin/.new.$$" "$ROOT/jobs" "$ROOT/done" "$ROOT/kill" "$ROOT/ask" "$ROOT/run" "${ROOT%/*}/shared"
+        S_ERR=$(mkdir -p -- "$@" 2>&1) || fault spool prepare "$S_ERR"
     fi
     [ ! -h "$ROOT" ] || fault spool prepare "$ROOT is a symbolic link"
     cd "$ROOT" || fault spool prepare "cannot enter $ROOT"

@@ -222,8 +222,8 @@ impl Task {
             Ok((link, channel, mut session, lines, waiting)) => {
                 // What was ordered while it was down comes again after `Up`.
                 while self.orders.try_recv().is_ok() {}
+                let login = link.login().cloned().map(Box::new);
                 self.set_link(Some(link));
-                let login = Link::login(&self.link).await.map(Box::new);
                 for mut report in session.begin() {
                     if let Report::Up { facts, .. } = &mut report {
                         facts.login = login.clone();

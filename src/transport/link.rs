@@ -110,15 +110,12 @@ impl Link {
         Ok(Some((crate::transport::ssh::sign_in(&to).await?, host.clone())))
     }
 
-    /// Returns where this machine's ssh goes for the node, without dialling it; `None` for this machine, or when ssh does not say so.
-    pub async fn login(link: &NodeLink) -> Option<Login> {
-        match &link.address {
+    /// Returns where this machine's ssh goes for the node; `None` for this machine, or when ssh does not say so.
+    pub fn login(&self) -> Option<&Login> {
+        match self {
             // Whoever signs in there is on the login node.
-            Address::Local | Address::Allocation { .. } => None,
-            Address::Ssh { host, config } => {
-                let to = Destination { host: host.clone(), config: config.clone(), owner: String::new() };
-                crate::transport::ssh::login(&to).await
-            }
+            Self::Local(_) | Self::Allocation(_) => None,
+            Self::Ssh(link) => link.login(),
         }
     }
 

@@ -52,20 +52,26 @@ const OPTIONS: &[&str] = &[
     "LogLevel=ERROR",
 ];
 
-/// Returns the control socket of a living master for a destination; starts the master when there is none.
-pub(super) async fn ensure(to: &Destination) -> Result<PathBuf, LinkError> {
+/// Returns the control socket of a living master for a destination; starts the master when there is none, and returns then also
+/// where ssh says that it goes.
+pub(super) async fn ensure(to: &Destination) -> Result<(PathBuf, Option<Login>), LinkError> {
     check_host(&to.host).map_err(|why| LinkError::hard("bad-host", "connect", why))?;
     let socket = place::socket(to)
         .map_err(|error| LinkError::hard("control-socket", "connect", "no place for the sockets of ssh").because(error))?;
     let ssh = program().await?;
     if answers(&socket).await {
-        return Ok(socket);
+        return Ok((socket, None));
     }
     // Nobody answers: what a master that was killed has left behind.
     remove(&socket);
-    jumps::check(ssh, to).await?;
+    let login = jumps::check(ssh, to).await?;
     start(ssh, to, &socket).await?;
-    Ok(socket)
+    Ok((socket, login))
+}
+
+/// Returns where ssh goes for a destination; `None` when it does not say so.
+pub(super) async fn login(to: &Destination) -> Option<Login> {
+    jumps::login(program().await.ok()?, to).await
 }
 
 /// Returns what starts a destination's master at a terminal, where ssh may ask; nothing when there is one.
@@ -91,22 +97,6 @@ pub(super) async fn end(socket: &Path) {
     command.args(["-F", "/dev/null", "-S"]).arg(socket).args(["-O", "exit", "--", "ostler"]);
     // Its answer does not matter: whoever does not answer in time is left to its own time limit.
     let _ = timeout(ANSWER_MAX, command.output()).await;
-}
-
-/// Asks ssh what its configuration makes of a destination; nothing is dialled.
-pub(super) async fn login(to: &Destination) -> Option<Login> {
-    let mut command = quiet(program().await.ok()?);
-    if let Some(config) = &to.config {
-        command.args(["-F", config]);
-    }
-    command.args(["-G", "--", &to.host]).stdout(Stdio::piped());
-    let output = timeout(ANSWER_MAX, command.output()).await.ok()?.ok()?;
-    said_login(&String::from_utf8_lossy(&output.stdout))
-}
-
-fn said_login(said: &str) -> Option<Login> {
-    let value = |key: &str| said.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')).map(str::trim);
-    Some(Login { host: value("hostname")?.to_owned(), port: value("port")?.parse().ok()?, user: value("user")?.to_owned() })
 }
 
 pub(super) async fn answers(socket: &Path) -> bool {
@@ -275,15 +265,6 @@ mod tests {
         assert_eq!(find("ssh", Some(dir.path().as_os_str())), None, "not executable");
         assert_eq!(find("sh", Some(OsStr::new("relative:/bin"))), Some("/bin/sh".into()));
         assert_eq!(find("sh", None), None);
-    }
-
-    #[test]
-    fn where_ssh_goes_is_read_from_its_own_words() {
-        let said = "user ada\nhostname 10.0.0.4\nport 50001\naddressfamily any\n";
-        assert_eq!(said_login(said), Some(Login { host: "10.0.0.4".into(), port: 50001, user: "ada".into() }));
-        for less in ["", "user ada\nhostname a\n", "user ada\nhostname a\nport x\n"] {
-            assert_eq!(said_login(less), None, "{less:?}");
-        }
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub const RUNS_MAX: usize = 1;
 #[derive(Clone, Debug)]
 pub struct SshLink {
     host: Arc<str>,
+    login: Option<Arc<Login>>,
     session: Arc<Session>,
     follows: Arc<Semaphore>,
     looks: Arc<Semaphore>,
@@ -86,9 +87,14 @@ impl SshLink {
     /// # Errors
     /// In ssh's own words, with the code and whether a person has to act first.
     pub async fn connect(to: &Destination) -> Result<Self, LinkError> {
-        let socket = master::ensure(to).await?;
+        let (socket, login) = master::ensure(to).await?;
+        let login = match login {
+            Some(login) => Some(login),
+            None => master::login(to).await,
+        };
         Ok(Self {
             host: to.host.as_str().into(),
+            login: login.map(Arc::new),
             session: Arc::new(attach(&socket)),
             follows: Arc::new(Semaphore::new(FOLLOWS_MAX)),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
@@ -163,6 +169,11 @@ impl SshLink {
         }
     }
 
+    /// Returns where ssh says that it goes; `None` when it does not say so.
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_deref()
+    }
+
     /// Says whether the master of the connection answers.
     pub async fn lives(&self) -> bool {
         master::answers(self.session.control_socket()).await
@@ -181,7 +192,7 @@ impl SshLink {
 /// # Errors
 /// As [`SshLink::connect`].
 pub async fn options(to: &Destination) -> Result<Vec<String>, LinkError> {
-    let socket = master::ensure(to).await?;
+    let (socket, _) = master::ensure(to).await?;
     let mut options: Vec<String> = Vec::new();
     if let Some(config) = &to.config {
         options.extend(["-F".to_owned(), config.clone()]);
@@ -198,11 +209,6 @@ pub async fn options(to: &Destination) -> Result<Vec<String>, LinkError> {
 /// The host's name is not one, or there is no place for the socket.
 pub async fn sign_in(to: &Destination) -> Result<Vec<String>, LinkError> {
     master::by_hand(to).await
-}
-
-/// Returns where ssh goes for a destination; `None` when it does not say so.
-pub async fn login(to: &Destination) -> Option<Login> {
-    master::login(to).await
 }
 
 /// Returns a session on a master's socket. Dropping it leaves the master alone.
