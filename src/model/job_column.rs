@@ -1,14 +1,17 @@
 //! The columns of a list of jobs: what each says of a job. The core fills them, so that a list of many jobs carries what is shown of
 //! them and not the jobs (a row of ten columns is some 100 bytes, a job more than a thousand).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::cells::Cells;
-use crate::model::ids::JobId;
-use crate::model::spec::{Priority, body};
-use crate::model::state::{ExecutionState, Job, SweepMember};
+use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId};
+use crate::model::spec::{JobSpec, Priority, body};
+use crate::model::state::job::same_spec;
+use crate::model::state::{Cluster, ExecutionState, Job, JobError, SweepMember};
 use crate::model::units::UnixMillis;
 
 /// A column of a list of jobs.
@@ -113,7 +116,7 @@ fn number(text: &mut String, number: impl std::fmt::Display) {
 }
 
 /// All that a list says of a job.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JobLine<'a> {
     /// Its identity.
     pub id: JobId,
@@ -155,6 +158,127 @@ pub struct JobLine<'a> {
     pub ended: Option<UnixMillis>,
     /// Why it is where it is.
     pub reason: &'a str,
+}
+
+/// An ended job as a list shows it: its row without what no column says. Of a hundred thousand the rest would take most of the
+/// time that it takes to read them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedJob {
+    /// Its identity.
+    pub id: JobId,
+    /// The experiment it is in.
+    pub experiment: ExperimentId,
+    name: Box<str>,
+    /// The cluster it ran on.
+    pub cluster: ClusterId,
+    #[serde(deserialize_with = "same_spec::borrowed")]
+    spec: Arc<JobSpec>,
+    state: ExecutionState,
+    priority: Priority,
+    #[serde(default)]
+    sweep: Option<Box<SweepMember>>,
+    attempt: Attempt,
+    created: UnixMillis,
+    #[serde(default)]
+    started: Option<UnixMillis>,
+    #[serde(default)]
+    ended: Option<UnixMillis>,
+    #[serde(default)]
+    exit_code: Option<i32>,
+    #[serde(default)]
+    errors: Vec<JobError>,
+    #[serde(default)]
+    deleting: bool,
+}
+
+/// A job as a list shows it.
+#[derive(Clone, Debug)]
+pub enum Listed {
+    /// One that is in memory.
+    Whole(Arc<Job>),
+    /// One that is not.
+    Ended(Box<EndedJob>),
+}
+
+impl Listed {
+    /// Returns its identity.
+    pub fn id(&self) -> JobId {
+        match self {
+            Self::Whole(job) => job.id,
+            Self::Ended(job) => job.id,
+        }
+    }
+
+    /// Returns all of it, if it is in memory.
+    pub fn whole(&self) -> Option<&Arc<Job>> {
+        match self {
+            Self::Whole(job) => Some(job),
+            Self::Ended(_) => None,
+        }
+    }
+
+    /// Returns its experiment.
+    pub fn experiment(&self) -> ExperimentId {
+        match self {
+            Self::Whole(job) => job.experiment,
+            Self::Ended(job) => job.experiment,
+        }
+    }
+
+    /// Returns its cluster.
+    pub fn cluster(&self) -> ClusterId {
+        match self {
+            Self::Whole(job) => job.cluster,
+            Self::Ended(job) => job.cluster,
+        }
+    }
+
+    /// Returns why it is where it is, as [`Job::reason`] does.
+    pub fn reason(&self, cluster: Option<&Cluster>) -> Cow<'_, str> {
+        match self {
+            Self::Whole(job) => job.reason(cluster).into(),
+            Self::Ended(job) => match job.state {
+                ExecutionState::Failed => job.errors.first().map_or("", |error| error.message.as_str()).into(),
+                _ => "".into(),
+            },
+        }
+    }
+
+    /// Returns what a list says of it, as [`JobLine::of`] does.
+    pub fn line(&self) -> JobLine<'_> {
+        match self {
+            Self::Whole(job) => JobLine::of(job),
+            Self::Ended(job) => JobLine {
+                id: job.id,
+                name: &job.name,
+                experiment: "",
+                workspace: "",
+                cluster: "",
+                cluster_group: "",
+                cluster_workspace: "",
+                tool: job.spec.toolkit.tool_type(),
+                nodes: job.spec.node_count.0,
+                state: job.state,
+                deleting: job.deleting,
+                sweep: job.sweep.as_deref(),
+                exit_code: job.exit_code,
+                attempt: job.attempt.0,
+                priority: job.priority,
+                created: job.created,
+                starts: None,
+                started: job.started,
+                ended: job.ended,
+                reason: "",
+            },
+        }
+    }
+}
+
+impl From<Arc<Job>> for Listed {
+    fn from(job: Arc<Job>) -> Self {
+        Self::Whole(job)
+    }
 }
 
 impl<'a> JobLine<'a> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::model::cells::Cells;
 use crate::model::ids::{ClusterId, ExperimentId, JobId, SweepId};
-use crate::model::job_column::{JobColumn, JobLine, JobTable};
+use crate::model::job_column::{JobColumn, JobLine, JobTable, Listed};
 use crate::model::request::{JobQuery, JobView, PAGE_MAX, Place, Reply, SweepRef};
 use crate::model::snapshot::Snapshot;
 use crate::model::state::{ExecutionState, Job, Sweep};
@@ -15,7 +15,7 @@ use crate::model::units::UnixMillis;
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{Checked, Refusal};
 use crate::runtime::{resolve, sweeps, views};
-use crate::store::{JobPage, Store, StoreError};
+use crate::store::{Have, JobPage, Store, StoreError};
 
 /// An experiment with less than this part of all jobs of the picture is found faster by the store's index than by a walk
 /// through the picture.
@@ -26,7 +26,7 @@ const SMALL_PART: usize = 8;
 /// # Errors
 /// A name that is unknown, or that the store cannot be read.
 pub fn jobs<S: Store>(engine: &Engine<S>, now: UnixMillis, query: &JobQuery) -> Result<Checked, Refusal> {
-    let (jobs, more) = listed(engine, query)?;
+    let (jobs, more) = listed::<S, Arc<Job>>(engine, query)?;
     let forecasts = forecasts(engine, now, &jobs);
     let view = |job: Arc<Job>| {
         let starts = starts(&forecasts, &job);
@@ -45,10 +45,10 @@ pub fn table<S: Store>(
     query: &JobQuery,
     columns: &[JobColumn],
 ) -> Result<Checked, Refusal> {
-    let (jobs, more) = listed(engine, query)?;
+    let (jobs, more) = listed::<S, Listed>(engine, query)?;
     let sched = &engine.sched;
     let forecasts = match columns.contains(&JobColumn::Starts) {
-        true => forecasts(engine, now, &jobs),
+        true => forecasts(engine, now, jobs.iter().filter_map(Listed::whole)),
         false => Forecasts::new(),
     };
     // No list shows a column twice.
@@ -56,17 +56,18 @@ pub fn table<S: Store>(
     let mut cells: Vec<Cells> = columns.iter().map(|_| Cells::default()).collect();
     let mut text = String::new();
     for job in &jobs {
-        let cluster = sched.clusters().get(&job.cluster);
+        let cluster = sched.clusters().get(&job.cluster());
         let reason = job.reason(cluster.map(|cluster| &**cluster));
+        let experiment = sched.experiments().get(&job.experiment());
         let line = JobLine {
-            experiment: resolve::experiment_name(sched, job.experiment),
-            workspace: resolve::workspace_name(sched, job.workspace),
+            experiment: resolve::experiment_name(sched, job.experiment()),
+            workspace: experiment.map_or("", |experiment| resolve::workspace_name(sched, experiment.workspace)),
             cluster: cluster.map_or("", |cluster| cluster.name.as_str()),
             cluster_group: cluster.map_or("", |cluster| resolve::group_name_of(sched, cluster.workspace)),
             cluster_workspace: cluster.map_or("", |cluster| resolve::workspace_name(sched, cluster.workspace)),
-            starts: starts(&forecasts, job),
+            starts: job.whole().and_then(|job| starts(&forecasts, job)),
             reason: &reason,
-            ..JobLine::of(job)
+            ..job.line()
         };
         for (column, cells) in columns.iter().zip(&mut cells) {
             text.clear();
@@ -75,15 +76,15 @@ pub fn table<S: Store>(
         }
     }
     cells.iter_mut().for_each(Cells::close);
-    let (count, last) = (jobs.len(), jobs.last().map(|job| job.id));
+    let (count, last) = (jobs.len(), jobs.last().map(Listed::id));
     Ok(Checked::Reply(Reply::JobTable(JobTable { count, columns: cells, last, more })))
 }
 
 /// When the jobs of each cluster start at the latest.
 type Forecasts = BTreeMap<ClusterId, BTreeMap<JobId, UnixMillis>>;
 
-fn forecasts<S: Store>(engine: &Engine<S>, now: UnixMillis, jobs: &[Arc<Job>]) -> Forecasts {
-    let waiting = jobs.iter().filter(|job| job.state == ExecutionState::Queued).map(|job| job.cluster);
+fn forecasts<'a, S: Store>(engine: &Engine<S>, now: UnixMillis, jobs: impl IntoIterator<Item = &'a Arc<Job>>) -> Forecasts {
+    let waiting = jobs.into_iter().filter(|job| job.state == ExecutionState::Queued).map(|job| job.cluster);
     let clusters: BTreeSet<_> = waiting.collect();
     clusters.into_iter().map(|cluster| (cluster, engine.sched.forecast(now, cluster))).collect()
 }
@@ -92,8 +93,36 @@ fn starts(forecasts: &Forecasts, job: &Job) -> Option<UnixMillis> {
     forecasts.get(&job.cluster).and_then(|times| times.get(&job.id)).copied()
 }
 
+/// As what a job is listed.
+trait Row: From<Arc<Job>> {
+    fn id(&self) -> JobId;
+
+    /// Reads a page of the store.
+    fn read<S: Store>(store: &S, page: &JobPage, have: Have<'_>) -> Result<(Vec<Self>, bool), StoreError>;
+}
+
+impl Row for Arc<Job> {
+    fn id(&self) -> JobId {
+        self.id
+    }
+
+    fn read<S: Store>(store: &S, page: &JobPage, have: Have<'_>) -> Result<(Vec<Self>, bool), StoreError> {
+        store.jobs(page, have)
+    }
+}
+
+impl Row for Listed {
+    fn id(&self) -> JobId {
+        Listed::id(self)
+    }
+
+    fn read<S: Store>(store: &S, page: &JobPage, have: Have<'_>) -> Result<(Vec<Self>, bool), StoreError> {
+        store.listed(page, have)
+    }
+}
+
 /// Finds the jobs of a query: one page, and whether there are more.
-fn listed<S: Store>(engine: &Engine<S>, query: &JobQuery) -> Result<(Vec<Arc<Job>>, bool), Refusal> {
+fn listed<S: Store, R: Row>(engine: &Engine<S>, query: &JobQuery) -> Result<(Vec<R>, bool), Refusal> {
     let experiments = match (&query.workspace, &query.experiment) {
         (None, None) => None,
         (workspace, Some(name)) => {
@@ -137,17 +166,17 @@ fn sweep<S: Store>(engine: &Engine<S>, query: &JobQuery, name: &str) -> Result<A
 }
 
 /// Reads one page of jobs, with members of sweeps that have not come up among them.
-fn page_of<S: Store>(engine: &Engine<S>, mut page: JobPage, of: Option<&Sweep>) -> Result<(Vec<Arc<Job>>, bool), Refusal> {
+fn page_of<S: Store, R: Row>(engine: &Engine<S>, mut page: JobPage, of: Option<&Sweep>) -> Result<(Vec<R>, bool), Refusal> {
     let (first, limit) = (page.after, page.limit as usize);
     let experiments = of.map(|sweep| vec![sweep.experiment]);
     page.experiments = experiments.or(page.experiments);
-    let ours = |job: &Arc<Job>| of.is_none_or(|sweep| sweep.index_of(job.id).is_some());
-    let mut found: BTreeMap<JobId, Arc<Job>> = BTreeMap::new();
+    let ours = |job: JobId| of.is_none_or(|sweep| sweep.index_of(job).is_some());
+    let mut found: Vec<R> = Vec::new();
     let mut beyond = None;
     loop {
-        let (jobs, more) = known(engine, &page)?;
-        page.after = jobs.last().map(|job| job.id).or(page.after);
-        found.extend(jobs.into_iter().filter(ours).map(|job| (job.id, job)));
+        let (jobs, more) = known::<S, R>(engine, &page)?;
+        page.after = jobs.last().map(R::id).or(page.after);
+        found.extend(jobs.into_iter().filter(|job| ours(job.id())));
         if more {
             beyond = page.after;
         }
@@ -165,14 +194,9 @@ fn page_of<S: Store>(engine: &Engine<S>, mut page: JobPage, of: Option<&Sweep>) 
         newest_first: page.newest_first,
         states: &page.states,
     };
-    for job in sweeps::waiting(engine, &wanted).into_iter().filter(ours) {
-        found.entry(job.id).or_insert(job);
-    }
-    let mut jobs: Vec<Arc<Job>> = found.into_values().collect();
-    if page.newest_first {
-        jobs.reverse();
-    }
-    let within = |job: &Arc<Job>| beyond.is_none_or(|last| if page.newest_first { job.id >= last } else { job.id <= last });
+    let to_come = sweeps::waiting(engine, &wanted).into_iter().filter(|job| ours(job.id)).map(R::from);
+    let mut jobs = in_order(found, to_come, page.newest_first);
+    let within = |job: &R| beyond.is_none_or(|last| if page.newest_first { job.id() >= last } else { job.id() <= last });
     let all = jobs.len();
     jobs.retain(within);
     let more = beyond.is_some() || jobs.len() < all || jobs.len() > limit;
@@ -181,8 +205,9 @@ fn page_of<S: Store>(engine: &Engine<S>, mut page: JobPage, of: Option<&Sweep>) 
 }
 
 /// Returns one page of the jobs that the picture or the store has, and whether there are more.
-fn known<S: Store>(engine: &Engine<S>, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+fn known<S: Store, R: Row>(engine: &Engine<S>, page: &JobPage) -> Result<(Vec<R>, bool), StoreError> {
     let picture = engine.snapshot();
+    let have: Have = &|id| picture.jobs.get(&id).cloned();
     let meant = |state: ExecutionState| page.states.is_empty() || page.states.contains(&state);
     let ended: Vec<ExecutionState> =
         [ExecutionState::Succeeded, ExecutionState::Failed].into_iter().filter(|state| meant(*state)).collect();
@@ -190,28 +215,35 @@ fn known<S: Store>(engine: &Engine<S>, page: &JobPage) -> Result<(Vec<Arc<Job>>,
     let live = [ExecutionState::Queued, ExecutionState::Running, ExecutionState::Terminating].into_iter().any(meant);
     let few = page.experiments.as_ref().is_some_and(|of| are_few(picture, of));
     if few || (elsewhere && !live) {
-        return engine.store.jobs(page);
+        return R::read(&engine.store, page, have);
     }
     let limit = page.limit as usize;
-    let mut jobs = shown(picture, page, limit + 1);
+    let mut jobs: Vec<R> = shown(picture, page, limit + 1).into_iter().map(R::from).collect();
     let mut more = jobs.len() > limit;
     jobs.truncate(limit);
     if elsewhere {
-        let (old, older) = engine.store.jobs(&JobPage { states: ended, ..page.clone() })?;
+        let (old, older) = R::read(&engine.store, &JobPage { states: ended, ..page.clone() }, have)?;
         // What a side has beyond its last row cannot be told; its end is the page's where the other side goes further.
-        let end = |jobs: &[Arc<Job>], more: bool| jobs.last().map(|job| job.id).filter(|_| more);
+        let end = |jobs: &[R], more: bool| jobs.last().map(R::id).filter(|_| more);
         let ends = [end(&jobs, more), end(&old, older)].into_iter().flatten();
         let end = if page.newest_first { ends.max() } else { ends.min() };
-        let both: BTreeMap<JobId, Arc<Job>> = old.into_iter().chain(jobs).map(|job| (job.id, job)).collect();
-        jobs = both.into_values().collect();
-        if page.newest_first {
-            jobs.reverse();
-        }
-        jobs.retain(|job| end.is_none_or(|end| if page.newest_first { job.id >= end } else { job.id <= end }));
+        jobs = in_order(jobs, old, page.newest_first);
+        jobs.retain(|job| end.is_none_or(|end| if page.newest_first { job.id() >= end } else { job.id() <= end }));
         more = end.is_some() || jobs.len() > limit;
         jobs.truncate(limit);
     }
     Ok((jobs, more))
+}
+
+/// Returns both in order; of a job that is in both, what the first has.
+fn in_order<R: Row>(mut jobs: Vec<R>, others: impl IntoIterator<Item = R>, newest_first: bool) -> Vec<R> {
+    jobs.extend(others);
+    jobs.sort_by_key(R::id);
+    jobs.dedup_by_key(|job| job.id());
+    if newest_first {
+        jobs.reverse();
+    }
+    jobs
 }
 
 /// Returns the first `limit` jobs of a page that are in the picture.

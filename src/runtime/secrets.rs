@@ -200,7 +200,10 @@ impl Vault {
             let kept = match change {
                 Change::Job(job) => secret::kept_of_job(&job.spec),
                 Change::Cluster(cluster) => secret::kept_of_cluster(&cluster.spec),
-                Change::Sweep(sweep) => secret::kept_of(&sweep.spec.sources),
+                Change::Sweep(sweep) => match &sweep.spec.array_of {
+                    Some(member) => secret::kept_of_job(member),
+                    None => secret::kept_of(&sweep.spec.sources),
+                },
                 Change::Group(_)
                 | Change::FileServer(_)
                 | Change::Workspace(_)

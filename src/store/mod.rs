@@ -24,6 +24,7 @@ mod place;
 mod query;
 mod rows;
 pub mod salvage;
+mod sealed;
 mod series;
 mod witness;
 
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::model::ids::{ClusterId, Counters, EffectId, Epoch, ExperimentId, JobId, Seq};
+use crate::model::job_column::Listed;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{ExecutionState, Job};
 use crate::model::units::UnixMillis;
@@ -64,7 +66,7 @@ pub struct Batch {
     pub answered: Vec<EffectId>,
     /// The core's counters after the turn.
     pub counters: Counters,
-    /// Sealed values that rows of this turn refer to; each goes when its owner's row does.
+    /// Sealed values that rows of this turn refer to; each goes when no row does any more.
     pub sealed: Vec<Sealed>,
 }
 
@@ -142,7 +144,12 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// As [`Store::load`].
-    fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError>;
+    fn jobs(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Arc<Job>>, bool), StoreError>;
+    /// As [`Store::jobs`], with what a list shows of them.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn listed(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Listed>, bool), StoreError>;
 
     /// Reads a sealed value as last committed.
     ///
@@ -185,8 +192,12 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).job_with_token(token)
     }
 
-    fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
-        (**self).jobs(page)
+    fn jobs(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+        (**self).jobs(page, have)
+    }
+
+    fn listed(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Listed>, bool), StoreError> {
+        (**self).listed(page, have)
     }
 
     fn reader(&self) -> Option<Reader> {
@@ -197,6 +208,9 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).sealed(id)
     }
 }
+
+/// What is in memory already of the jobs that are to be read, as it was last committed.
+pub type Have<'a> = &'a dyn Fn(JobId) -> Option<Arc<Job>>;
 
 /// `request::JobQuery` with names resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

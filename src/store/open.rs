@@ -19,8 +19,9 @@ use super::migrations::{APPLICATION_ID, MIGRATIONS, SCHEMA, migrate, schema_of};
 use super::query::Reader;
 use super::rows::{int, to_json};
 use super::witness::{Kept, WITNESS_FILE, Witness};
-use super::{Batch, JobPage, Loaded, Store, StoreError, crash_point, events, outbox, place, rows};
+use super::{Batch, Have, JobPage, Loaded, Store, StoreError, crash_point, events, outbox, place, rows, sealed};
 use crate::model::ids::{Counters, Epoch, ExperimentId, JobId};
+use crate::model::job_column::Listed;
 use crate::model::state::Job;
 use crate::model::units::{Bytes, UnixMillis};
 
@@ -137,7 +138,7 @@ impl Db {
         take_turn(&tx, batch)?;
         events::append(&tx, batch)?;
         rows::apply(&tx, &batch.rows)?;
-        rows::keep(&tx, &batch.sealed)?;
+        sealed::keep(&tx, &batch.sealed)?;
         outbox::apply(&tx, batch)?;
         crash_point("store.commit.before");
         tx.commit()?;
@@ -223,8 +224,12 @@ impl Store for Db {
         self.reader.job_with_token(token)
     }
 
-    fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
-        self.reader.jobs(page)
+    fn jobs(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+        self.reader.jobs(page, have)
+    }
+
+    fn listed(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Listed>, bool), StoreError> {
+        self.reader.listed(page, have)
     }
 
     fn sealed(&self, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {

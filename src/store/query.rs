@@ -15,8 +15,9 @@ use super::open;
 use super::outbox;
 use super::place;
 use super::rows::{from_json, int};
-use super::{JobPage, Loaded, StoreError};
+use super::{Have, JobPage, Loaded, StoreError};
 use crate::model::ids::{Epoch, ExperimentId, JobId, Seq};
+use crate::model::job_column::Listed;
 use crate::model::request::PAGE_MAX;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, Update};
 use crate::model::state::{ExecutionState, Job, Sweep};
@@ -138,13 +139,24 @@ impl Reader {
         self.with(|conn| one_job(conn, "SELECT id, body FROM job WHERE token = ?1", &[&token]))
     }
 
-    /// Reads one page of jobs, and says whether there are more.
+    /// Reads one page of jobs, and says whether there are more; those that `have` has are not read.
     ///
     /// # Errors
     /// As [`Reader::load`].
-    pub fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
-        let limit = if page.limit == 0 { PAGE_MAX } else { page.limit.min(PAGE_MAX) } as usize;
-        self.with(|conn| page_of(conn, page, limit))
+    pub fn jobs(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+        self.with(|conn| page_of(conn, page, limit_of(page), have, whole))
+    }
+
+    /// As [`Reader::jobs`], with what a list shows of them.
+    ///
+    /// # Errors
+    /// As [`Reader::load`].
+    pub fn listed(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Listed>, bool), StoreError> {
+        let read = |ended, id, body: &str| match ended {
+            true => from_json("job", id, body).map(|job| Listed::Ended(Box::new(job))),
+            false => whole(ended, id, body).map(Listed::Whole),
+        };
+        self.with(|conn| page_of(conn, page, limit_of(page), have, read))
     }
 
     /// Returns those of some texts, which no body holds by chance, that a job or a sweep has in what was asked for. Reads each
@@ -214,16 +226,39 @@ fn one_job(conn: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<Option
     found.map(|(id, body)| from_json("job", id, &body)).transpose()
 }
 
-/// Returns at most `limit` jobs of a page, and whether there are more.
-fn page_of(conn: &Connection, page: &JobPage, limit: usize) -> Result<(Vec<Arc<Job>>, bool), Trouble> {
+fn limit_of(page: &JobPage) -> usize {
+    (if page.limit == 0 { PAGE_MAX } else { page.limit.min(PAGE_MAX) }) as usize
+}
+
+/// Returns at most `limit` jobs of a page, and whether there are more. `read` is told whether a job has ended, its identity and its
+/// row.
+fn page_of<T: From<Arc<Job>>>(
+    conn: &Connection,
+    page: &JobPage,
+    limit: usize,
+    have: Have<'_>,
+    read: impl Fn(bool, i64, &str) -> Result<T, Trouble>,
+) -> Result<(Vec<T>, bool), Trouble> {
     let mut ids = page_ids(conn, page, limit + 1)?;
     let more = ids.len() > limit;
     ids.truncate(limit);
     let mut jobs = Vec::with_capacity(ids.len());
+    let mut select = conn.prepare_cached("SELECT state IN ('succeeded', 'failed'), body FROM job WHERE id = ?1")?;
     for id in ids {
-        jobs.extend(one_job(conn, "SELECT id, body FROM job WHERE id = ?1", &[&id])?);
+        if let Some(job) = have(JobId(id.cast_unsigned())) {
+            jobs.push(job.into());
+            continue;
+        }
+        let mut rows = select.query([id])?;
+        if let Some(row) = rows.next()? {
+            jobs.push(read(row.get(0)?, id, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?);
+        }
     }
     Ok((jobs, more))
+}
+
+fn whole(_: bool, id: i64, body: &str) -> Result<Arc<Job>, Trouble> {
+    from_json("job", id, body).map(Arc::new)
 }
 
 /// Returns the identities of the first `limit` jobs of a page, in its order.
@@ -343,7 +378,7 @@ pub fn glance(path: &Path, at: UnixMillis) -> Option<Update> {
                 limit: 0,
                 newest_first: true,
             };
-            changes.extend(page_of(conn, &page, GLANCE_JOBS)?.0.into_iter().map(Change::Job));
+            changes.extend(page_of(conn, &page, GLANCE_JOBS, &|_| None, whole)?.0.into_iter().map(Change::Job));
         }
         let (seq, epoch) = (Seq(seq.cast_unsigned()), Epoch(epoch.cast_unsigned()));
         Ok(Some(Update { seq, epoch, at, whole: true, changes }))

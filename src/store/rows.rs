@@ -7,8 +7,8 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Sealed;
 use super::fault::Trouble;
+use super::sealed;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 
@@ -31,8 +31,10 @@ pub(super) fn int(number: u64) -> i64 {
 /// name is free for what comes in the same turn.
 pub(super) fn apply(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), Trouble> {
     let last: BTreeMap<RowKey, &Change> = changes.iter().map(|change| (change.key(), change)).collect();
+    let mut left = Vec::new();
     for change in last.values() {
         if let Change::Gone(key) = change {
+            left.extend(sealed::leave(tx, *key)?);
             delete(tx, *key)?;
         }
     }
@@ -49,14 +51,11 @@ pub(super) fn apply(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), Trou
             Change::Site(_) | Change::Gone(_) => {}
         }
     }
-    Ok(())
+    left.iter().try_for_each(|left| sealed::hand_on(tx, left))
 }
 
 /// Removes a row. The ended jobs of an experiment are not in the core's memory, so they go with it here.
 fn delete(tx: &Transaction<'_>, key: RowKey) -> Result<(), Trouble> {
-    if let Some((kind, id)) = owner(key) {
-        tx.prepare_cached("DELETE FROM sealed WHERE kind = ?1 AND owner = ?2")?.execute(params![kind, id])?;
-    }
     let (sql, id) = match key {
         RowKey::Group(id) => ("DELETE FROM resource_group WHERE id = ?1", id.0),
         RowKey::FileServer(id) => ("DELETE FROM file_server WHERE id = ?1", id.0),
@@ -64,10 +63,7 @@ fn delete(tx: &Transaction<'_>, key: RowKey) -> Result<(), Trouble> {
         RowKey::Cluster(id) => ("DELETE FROM cluster WHERE id = ?1", id.0),
         RowKey::Node(id) => ("DELETE FROM node WHERE id = ?1", id.0),
         RowKey::Experiment(id) => {
-            tx.prepare_cached(
-                "DELETE FROM sealed WHERE kind = 'job' AND owner IN (SELECT id FROM job WHERE experiment = ?1)",
-            )?
-            .execute([int(id.0)])?;
+            sealed::remove_with(tx, int(id.0))?;
             tx.prepare_cached("DELETE FROM job WHERE experiment = ?1")?.execute([int(id.0)])?;
             ("DELETE FROM experiment WHERE id = ?1", id.0)
         }
@@ -96,37 +92,6 @@ fn put_file_server(tx: &Transaction<'_>, row: &FileServer) -> Result<(), Trouble
          ON CONFLICT (id) DO UPDATE SET workspace = excluded.workspace, name = excluded.name, body = excluded.body",
     )?
     .execute(params![int(row.id.0), int(row.workspace.0), row.name, body])?;
-    Ok(())
-}
-
-/// How the table of sealed values names what may own some.
-fn owner(key: RowKey) -> Option<(&'static str, i64)> {
-    match key {
-        RowKey::Job(id) => Some(("job", int(id.0))),
-        RowKey::Cluster(id) => Some(("cluster", int(id.0))),
-        RowKey::Sweep(id) => Some(("sweep", int(id.0))),
-        RowKey::Group(_)
-        | RowKey::FileServer(_)
-        | RowKey::Workspace(_)
-        | RowKey::Node(_)
-        | RowKey::Experiment(_)
-        | RowKey::Site(_) => None,
-    }
-}
-
-/// Adds sealed values.
-pub(super) fn keep(tx: &Transaction<'_>, sealed: &[Sealed]) -> Result<(), Trouble> {
-    for Sealed { id, owner: of, bytes } in sealed {
-        let Some((kind, of)) = owner(*of) else {
-            return Err(Trouble::Row { table: "sealed", key: id.to_string(), why: format!("{of:?} owns no values") });
-        };
-        tx.prepare_cached("INSERT INTO sealed (id, kind, owner, body) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-            id.to_string(),
-            kind,
-            of,
-            bytes
-        ])?;
-    }
     Ok(())
 }
 

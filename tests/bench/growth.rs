@@ -184,7 +184,7 @@ fn stored(curves: &mut Curves, size: u32, nodes: u32, jobs: u32) {
     drop(world);
     let reader = Db::open(&path).expect("the store opens").reader().expect("a reader");
     let page = JobPage { limit: 100, newest_first: true, ..JobPage::default() };
-    let each = (0..TIMES / 10).map(|_| timed(&mut || drop(reader.jobs(&page).expect("a page")))).collect();
+    let each = (0..TIMES / 10).map(|_| timed(&mut || drop(reader.jobs(&page, &|_| None).expect("a page")))).collect();
     curves.add("store: a page of the newest 100", "ms", size, median(each));
     let bytes = std::fs::metadata(&path).expect("the file").len();
     curves.add("store: size of the file", "kB", size, bytes as f64 / 1e3);

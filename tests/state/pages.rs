@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ostler::model::ids::{ClusterId, ExperimentId, JobId};
+use ostler::model::ids::{ClusterId, ExperimentId, JobId, SweepId};
+use ostler::model::job_column::JobLine;
 use ostler::model::snapshot::Change;
 use ostler::model::state::ExecutionState::{self, Failed, Queued, Running, Succeeded, Terminating};
-use ostler::model::state::Job;
+use ostler::model::state::{Job, SweepMember};
 use ostler::model::units::UnixMillis;
 use ostler::store::{JobPage, Store};
 
@@ -61,7 +62,7 @@ fn filters_agree_with_a_plain_search() {
                         newest_first,
                     };
                     let all = expected(&page);
-                    let (jobs, more) = db.jobs(&page).unwrap();
+                    let (jobs, more) = db.jobs(&page, &|_| None).unwrap();
                     let ids: Vec<u64> = jobs.iter().map(|job| job.id.0).collect();
                     assert_eq!(ids, all[..all.len().min(7)], "{page:?}");
                     assert_eq!(more, all.len() > 7, "{page:?}");
@@ -81,7 +82,7 @@ fn pages_join_without_gap_or_repeat() {
         let mut page = JobPage { limit: 33, newest_first, ..JobPage::default() };
         let mut seen = Vec::new();
         loop {
-            let (jobs, more) = db.jobs(&page).unwrap();
+            let (jobs, more) = db.jobs(&page, &|_| None).unwrap();
             seen.extend(jobs.iter().map(|job| job.id.0));
             page.after = jobs.last().map(|job| job.id);
             if !more {
@@ -94,13 +95,43 @@ fn pages_join_without_gap_or_repeat() {
     }
 }
 
+/// A list of ended jobs is made of a part of their rows; it says what it would of all of them.
+#[test]
+fn what_is_listed_is_what_the_whole_job_says() {
+    let place = Place::new();
+    let mut db = place.open();
+    let mut jobs = all();
+    jobs[3].deleting = true;
+    jobs[3].name = "a \"name\"\n\u{e9}".into();
+    jobs[3].errors[0].message = "it \\ ended with code 3".into();
+    jobs[4].errors.clear();
+    let member = SweepMember { of: SweepId(1), name: "s".into(), index: 4, parameters: vec![], running_max: None };
+    jobs[8].sweep = Some(Box::new(member));
+    db.commit(&rows_turn(1, jobs.into_iter().map(Arc::new).map(Change::Job).collect())).unwrap();
+    let page = JobPage { limit: 1000, ..JobPage::default() };
+    let (whole, _) = db.jobs(&page, &|_| None).unwrap();
+    let (listed, more) = db.listed(&page, &|_| None).unwrap();
+    assert!(!more && listed.len() == whole.len());
+    let cluster = cluster(1);
+    for (listed, job) in listed.iter().zip(&whole) {
+        assert_eq!(listed.whole().is_none(), job.state.ended(), "{}", job.id);
+        assert_eq!(listed.line(), JobLine::of(job));
+        assert_eq!(listed.reason(Some(&*cluster)), job.reason(Some(&*cluster)));
+        assert_eq!((listed.id(), listed.experiment(), listed.cluster()), (job.id, job.experiment, job.cluster));
+    }
+    // What is in memory is taken from there.
+    let known = |id: JobId| whole.iter().find(|job| job.id == id).cloned();
+    let (known, _) = db.listed(&page, &known).unwrap();
+    assert!(known.iter().zip(&whole).all(|(listed, job)| listed.whole().is_some_and(|known| Arc::ptr_eq(known, job))));
+}
+
 #[test]
 fn a_page_has_a_bound() {
     let place = Place::new();
     let mut db = place.open();
     db.commit(&rows_turn(1, (1..=1100).map(|id| queued(id, 1)).collect())).unwrap();
     for limit in [0, 5000] {
-        let (jobs, more) = db.jobs(&JobPage { limit, ..JobPage::default() }).unwrap();
+        let (jobs, more) = db.jobs(&JobPage { limit, ..JobPage::default() }, &|_| None).unwrap();
         assert_eq!((jobs.len(), more), (1000, true));
     }
 }

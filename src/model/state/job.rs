@@ -676,7 +676,7 @@ impl Job {
 
 /// Reads what was asked for; jobs that are read one after another and ask for the same share it, as the members of an array had
 /// it when they were submitted. It is most of what a waiting job is in memory, and of the time that it takes to read one.
-mod same_spec {
+pub(in crate::model) mod same_spec {
     use std::cell::RefCell;
     use std::sync::Arc;
 
@@ -692,12 +692,20 @@ mod same_spec {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
-        let text = Box::<RawValue>::deserialize(d)?;
+        parsed(&Box::<RawValue>::deserialize(d)?).map_err(D::Error::custom)
+    }
+
+    /// As [`deserialize`], of a text that lies in memory.
+    pub fn borrowed<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
+        parsed(<&RawValue>::deserialize(d)?).map_err(D::Error::custom)
+    }
+
+    fn parsed(text: &RawValue) -> Result<Arc<JobSpec>, serde_json::Error> {
         LAST.with_borrow_mut(|last| match last {
             Some((before, spec)) if before.get() == text.get() => Ok(spec.clone()),
             _ => {
-                let spec: Arc<JobSpec> = Arc::new(serde_json::from_str(text.get()).map_err(D::Error::custom)?);
-                *last = Some((text, spec.clone()));
+                let spec: Arc<JobSpec> = Arc::new(serde_json::from_str(text.get())?);
+                *last = Some((text.to_owned(), spec.clone()));
                 Ok(spec)
             }
         })

@@ -5,7 +5,6 @@ use uuid::Uuid;
 use super::*;
 use crate::model::request::{JobAct, JobQuery, JobRef, Reply, Request};
 use crate::model::settings::Settings;
-use crate::model::snapshot::RowKey;
 use crate::model::spec::{ClusterSpec, ProviderSpec};
 use crate::model::state::ExecutionState;
 use crate::model::units::{Millis, NodeCount};
@@ -259,17 +258,34 @@ fn who_awaits_a_member_that_never_comes_up_is_told() {
     assert!(bench.engine.sched().sweeps().is_empty());
 }
 
+/// Says by which row a value is kept.
+fn keeper(bench: &Bench, id: Uuid) -> Option<(String, i64)> {
+    use rusqlite::OptionalExtension as _;
+    let conn = rusqlite::Connection::open(bench.dir.path().join("state.sqlite")).unwrap();
+    let owner = "SELECT kind, owner FROM sealed WHERE id = ?1";
+    conn.query_row(owner, [id.to_string()], |row| Ok((row.get(0)?, row.get(1)?))).optional().unwrap()
+}
+
 #[test]
-fn secrets_of_an_array_stay_when_its_row_goes() {
+fn secrets_of_an_array_stay_until_its_last_member_is_deleted() {
     use crate::model::spec::{Secret, SecretSource, SecretText};
     let mut bench = Bench::new();
     let mut asked = job("a", Some("1-3"));
     asked.spec.secrets = vec![Secret { name: "TOKEN".into(), source: SecretSource::Given(SecretText::new("hush")) }];
-    let jobs = accepted(bench.one(submit(asked)));
+    let of = accepted(bench.one(submit(asked)))[0];
+    let first = bench.engine.job(of).unwrap().unwrap();
+    let SecretSource::Kept(id) = first.spec.secrets[0].source else { panic!("it is kept") };
+    let job = |number: u64| Some(("job".to_owned(), number.cast_signed()));
+    let of = of.0;
+    assert_eq!(keeper(&bench, id), Some(("sweep".into(), 1)), "the array's row has them while it is there");
     bench.turns();
     assert!(bench.engine.sched().sweeps().is_empty());
-    let last = bench.engine.job(jobs[2]).unwrap().unwrap();
-    let SecretSource::Kept(id) = last.spec.secrets[0].source else { panic!("it is kept") };
+    assert_eq!(keeper(&bench, id), job(of));
+    assert!(matches!(bench.act("a-1", JobAct::Delete), Reply::Accepted { .. }));
+    assert_eq!(keeper(&bench, id), job(of + 1));
+    assert!(matches!(bench.act("a-2", JobAct::Delete), Reply::Accepted { .. }));
+    assert_eq!(keeper(&bench, id), job(of + 2));
     assert!(bench.engine.store().sealed(id).unwrap().is_some());
-    assert!(bench.engine.sched().row(RowKey::Sweep(SweepId(1))).is_none());
+    assert!(matches!(bench.act("a-3", JobAct::Delete), Reply::Accepted { .. }));
+    assert_eq!(keeper(&bench, id), None, "nobody refers to them any more");
 }

@@ -163,7 +163,7 @@ fn store_commit(mut stored: Stored) -> Stored {
 #[library_benchmark]
 #[bench::of(stored())]
 fn store_page(stored: Stored) -> (Stored, Vec<Arc<Job>>) {
-    let (jobs, more) = stored.reader.jobs(&JobPage { limit: 1_000, ..JobPage::default() }).expect("a page");
+    let (jobs, more) = stored.reader.jobs(&JobPage { limit: 1_000, ..JobPage::default() }, &|_| None).expect("a page");
     assert!(more && jobs.len() == 1_000, "a whole page");
     (stored, jobs)
 }
