@@ -173,13 +173,13 @@ impl<'a> JobLine<'a> {
             state: job.state,
             deleting: job.deleting,
             sweep: job.sweep.as_deref(),
-            exit_code: job.exit_code,
+            exit_code: job.last.exit_code,
             attempt: job.attempt.0,
             priority: job.priority,
             created: job.created,
             starts: None,
-            started: job.started,
-            ended: job.ended,
+            started: job.last.started,
+            ended: job.last.ended,
             reason: "",
         }
     }

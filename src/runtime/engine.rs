@@ -8,6 +8,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -215,9 +216,9 @@ pub struct Engine<S> {
     pub(super) code: code::Places,
     /// Nodes whose agent answers.
     pub(super) up: BTreeSet<NodeId>,
-    /// Live jobs by experiment and name in lower case, and by token.
-    names: BTreeMap<(ExperimentId, String), JobId>,
-    tokens: BTreeMap<String, JobId>,
+    /// Live jobs of each experiment by name in lower case, and all by token.
+    names: BTreeMap<ExperimentId, BTreeMap<Arc<str>, JobId>>,
+    tokens: BTreeMap<Arc<str>, JobId>,
     /// Requests that wait for the end of a job.
     waiting: BTreeMap<JobId, Vec<CallId>>,
     snapshot: Snapshot,
@@ -474,7 +475,7 @@ impl<S: Store> Engine<S> {
         work.looks.push(Out::TellRule(job.clone(), Box::new(fired.clone())));
         let elsewhere = fired.act == RuleAct::ExcludeNode;
         let again = elsewhere || fired.act == RuleAct::Retry;
-        let stopped = job.errors.first().is_some_and(|error| error.code == "JobTerminated");
+        let stopped = job.last.errors.first().is_some_and(|error| error.code == "JobTerminated");
         let same = job.attempt.0 == fired.attempt && fired.attempt < RULE_ATTEMPTS_MAX;
         if elsewhere && job.state.ended() && fired.attempt < job.attempt.0 {
             self.step(Event::DrainAsked { node }, work);
@@ -496,7 +497,7 @@ impl<S: Store> Engine<S> {
             self.step(Event::DrainAsked { node }, work);
         }
         let mut row = Arc::unwrap_or_clone(job);
-        row.fired.push(fired);
+        row.last.fired.push(fired);
         self.step(Event::RetryAsked { job: Arc::new(row) }, work);
         Ok(())
     }
@@ -781,14 +782,19 @@ impl<S: Store> Engine<S> {
 
     /// Makes a job in memory findable. One that has ended stays so until the store has it as ended.
     fn index(&mut self, job: &Job) {
-        self.names.insert((job.experiment, job.name.to_ascii_lowercase()), job.id);
+        self.names.entry(job.experiment).or_default().insert(lower(&job.name), job.id);
         if let Some(token) = &job.token {
             self.tokens.insert(token.clone(), job.id);
         }
     }
 
     fn unindex(&mut self, job: &Job) {
-        self.names.remove(&(job.experiment, job.name.to_ascii_lowercase()));
+        if let Some(names) = self.names.get_mut(&job.experiment) {
+            names.remove(&lower(&job.name));
+            if names.is_empty() {
+                self.names.remove(&job.experiment);
+            }
+        }
         if let Some(token) = &job.token {
             self.tokens.remove(token);
         }
@@ -799,7 +805,9 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// The store cannot be read.
     pub(super) fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
-        let live = self.names.get(&(experiment, name.to_ascii_lowercase())).and_then(|id| self.sched.jobs().get(id));
+        let names = self.names.get(&experiment);
+        let id = names.and_then(|names| names.get(name.to_ascii_lowercase().as_str()));
+        let live = id.and_then(|id| self.sched.jobs().get(id));
         match live {
             Some(job) => Ok(Some(job.clone())),
             None => {
@@ -815,12 +823,12 @@ impl<S: Store> Engine<S> {
     /// The store cannot be read.
     pub(super) fn numbered_job(&self, experiment: ExperimentId, sweep: &str) -> Result<Option<String>, StoreError> {
         let prefix = format!("{}-", sweep.to_ascii_lowercase());
-        let from = (experiment, prefix.clone());
         let numbered = |name: &str| name[prefix.len()..].bytes().all(|b| b.is_ascii_digit()) && name.len() > prefix.len();
-        let live = self.names.range(from..).map(|((of, name), _)| (of, name));
-        let mut live = live.take_while(|(of, name)| **of == experiment && name.starts_with(&prefix));
-        match live.find(|(_, name)| numbered(name)) {
-            Some((_, name)) => Ok(Some(name.clone())),
+        let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+        let live = self.names.get(&experiment).into_iter().flat_map(|names| names.range::<str, _>(from));
+        let mut live = live.map(|(name, _)| &**name).take_while(|name| name.starts_with(&prefix));
+        match live.find(|name| numbered(name)) {
+            Some(name) => Ok(Some(name.to_owned())),
             None => self.store.numbered_job(experiment, sweep),
         }
     }
@@ -854,6 +862,14 @@ impl<S: Store> Engine<S> {
     /// committed (it was deleted in it): it is no longer there.
     fn ended_only(&self, row: Option<Arc<Job>>) -> Result<Option<Arc<Job>>, StoreError> {
         Ok(row.filter(|job| job.state.ended()))
+    }
+}
+
+/// Returns a name as the index has it; mostly it is that already, and the row's own text serves both.
+fn lower(name: &Arc<str>) -> Arc<str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.clone(),
     }
 }
 

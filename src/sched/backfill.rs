@@ -122,7 +122,7 @@ impl Sched {
         let mut ended: BTreeMap<NodeId, Vec<JobId>> = BTreeMap::new();
         while nodes.len() < need {
             let (end, other) = ends.next()?;
-            for id in &self.jobs.get(other)?.nodes {
+            for id in &self.jobs.get(other)?.last.nodes {
                 let Some(slot) = pool.space.slot(*id).filter(|slot| slot.shares().contains_key(other)) else { continue };
                 if nodes.contains_key(id) || slot.takes() == Takes::Never || nodes.len() == need {
                     continue;

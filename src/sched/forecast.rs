@@ -58,7 +58,7 @@ impl Sched {
                 }
                 let Some((end, over)) = ends.pop_first() else { break None };
                 clock = clock.max(end);
-                let held = on.remove(&over).or_else(|| self.jobs.get(&over).map(|job| job.nodes.clone()));
+                let held = on.remove(&over).or_else(|| self.jobs.get(&over).map(|job| job.last.nodes.clone()));
                 for node in held.unwrap_or_default() {
                     space.change(node, |slot| slot.take_back(over));
                 }

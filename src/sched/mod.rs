@@ -173,7 +173,7 @@ impl Sched {
                 Change::Experiment(row) => sched.put_experiment(row),
                 Change::Sweep(row) => sched.put_sweep(row),
                 Change::Job(row) => {
-                    let decided = u32::from(row.after_stop == Some(AfterStop::Requeue));
+                    let decided = u32::from(row.last.after_stop == Some(AfterStop::Requeue));
                     sched.requeues_allowed = sched.requeues_allowed.max(row.requeues + decided);
                     sched.put_job(row);
                 }
@@ -456,7 +456,7 @@ impl Sched {
 
     /// Returns how many jobs of a cluster have not ended.
     pub fn live_jobs_of(&self, cluster: ClusterId) -> usize {
-        self.pools.get(&cluster).map_or(0, |pool| pool.jobs.len())
+        self.pools.get(&cluster).map_or(0, |pool| pool.live as usize)
     }
 
     /// Returns the outstanding effects, in the order of their issue.

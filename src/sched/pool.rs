@@ -88,8 +88,10 @@ pub(super) struct Pool {
     pub(super) full: BTreeSet<Full>,
     /// How many jobs wait, held ones included.
     pub(super) waiting: u64,
-    /// Jobs that have not ended.
-    pub(super) jobs: BTreeSet<JobId>,
+    /// How many jobs have not ended.
+    pub(super) live: u64,
+    /// Those that are on nodes, or with those who place them.
+    pub(super) placed: BTreeSet<JobId>,
     /// Who was sent ahead behind whom: by the one that is before.
     pub(super) behind: BTreeMap<JobId, JobId>,
     /// Its nodes.
@@ -244,15 +246,15 @@ pub(super) struct JobKeys {
 impl JobKeys {
     pub(super) fn of(job: &Job) -> Self {
         let queued = job.state == ExecutionState::Queued;
-        let going = job.course() == ExecutionState::Running && job.after_stop.is_none();
+        let going = job.course() == ExecutionState::Running && job.last.after_stop.is_none();
         Self {
             cluster: job.cluster,
             state: job.course(),
             queued,
             place: ready_place(job),
-            stop_at: job.stop_at,
+            stop_at: job.last.stop_at,
             going: going.then_some(job.attempt),
-            behind: job.behind,
+            behind: job.last.behind,
             pause: job.pause.as_ref().filter(|_| queued).map(|pause| pause.until),
             ends: ends(job),
         }
@@ -268,7 +270,7 @@ pub(super) fn place_of(job: &Job) -> QueuePlace {
 pub(super) fn ready_place(job: &Job) -> Option<QueuePlace> {
     let ready = job.course() == ExecutionState::Queued
         && !(job.held && guard("queue.held"))
-        && job.stop_at.is_none()
+        && job.last.stop_at.is_none()
         && !(job.pause.is_some() && guard("queue.pause"))
         && (job.dependencies.iter().all(|dependency| dependency.met) || !guard("queue.dependencies"));
     ready.then(|| place_of(job))
@@ -276,9 +278,9 @@ pub(super) fn ready_place(job: &Job) -> Option<QueuePlace> {
 
 /// Returns when a job that is on nodes leaves them at the latest.
 fn ends(job: &Job) -> Option<UnixMillis> {
-    match (job.state, job.after_stop) {
+    match (job.state, job.last.after_stop) {
         (ExecutionState::Terminating, _) | (ExecutionState::Running, Some(_)) => Some(UnixMillis(i64::MIN)),
-        (ExecutionState::Running, None) => Some(job.started? + job.spec.constraints.max_wall_clock_time),
+        (ExecutionState::Running, None) => Some(job.last.started? + job.spec.constraints.max_wall_clock_time),
         (ExecutionState::Queued | ExecutionState::Succeeded | ExecutionState::Failed, _) => None,
     }
 }

@@ -160,7 +160,7 @@ impl Store for Disk {
             let number = number.strip_prefix(&before.to_ascii_lowercase()).and_then(|rest| rest.strip_prefix('-'));
             number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
         };
-        Ok(self.find(|job| job.experiment == experiment && numbered(&job.name)).map(|job| job.name.clone()))
+        Ok(self.find(|job| job.experiment == experiment && numbered(&job.name)).map(|job| job.name.to_string()))
     }
 
     fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
