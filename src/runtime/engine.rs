@@ -4,13 +4,14 @@
 //! A turn is, in this order and no other: inputs → events → `step` each → **one** commit → snapshot → outs. What is to be
 //! done outside leaves this module only after the commit, so a crash can lose an act but never a decision; the outbox has it.
 
+mod names;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
 use std::sync::Arc;
 
+use names::JobNames;
 use uuid::Uuid;
 
 use crate::model::fault::{Fault, FaultCode};
@@ -216,9 +217,8 @@ pub struct Engine<S> {
     pub(super) code: code::Places,
     /// Nodes whose agent answers.
     pub(super) up: BTreeSet<NodeId>,
-    /// Live jobs of each experiment by name in lower case, and all by token.
-    names: BTreeMap<ExperimentId, BTreeMap<Arc<str>, JobId>>,
-    tokens: BTreeMap<Arc<str>, JobId>,
+    /// Jobs in memory by what people call them.
+    names: JobNames,
     /// Requests that wait for the end of a job.
     waiting: BTreeMap<JobId, Vec<CallId>>,
     snapshot: Snapshot,
@@ -253,12 +253,9 @@ impl<S: Store> Engine<S> {
         let epoch = store.next_epoch(now)?;
         let loaded = store.load()?;
         let mut snapshot = Snapshot { seq: loaded.seq, epoch, at: now, ..Snapshot::default() };
-        let mut engine_ended = VecDeque::new();
-        let mut changes: Vec<Change> = loaded.ended.iter().cloned().map(Change::Job).collect();
-        engine_ended.extend(loaded.ended.iter().map(|job| job.id));
-        changes.extend(loaded.rows.iter().cloned());
-        let whole = crate::model::snapshot::Update { seq: loaded.seq, epoch, at: now, whole: true, changes };
-        snapshot.apply(&whole);
+        let ended = loaded.ended.iter().map(|job| job.id).collect();
+        loaded.ended.into_iter().for_each(|job| snapshot.put(&Change::Job(job)));
+        loaded.rows.iter().for_each(|row| snapshot.put(row));
         let sched = Sched::restore(settings.clone(), loaded.counters, loaded.rows, &loaded.outbox);
         let vault = Vault::new(std::path::Path::new(&around.state_dir));
         let mut engine = Self {
@@ -275,11 +272,10 @@ impl<S: Store> Engine<S> {
             outbox_of: BTreeMap::new(),
             code: code::Places::default(),
             up: BTreeSet::new(),
-            names: BTreeMap::new(),
-            tokens: BTreeMap::new(),
+            names: JobNames::default(),
             waiting: BTreeMap::new(),
             snapshot,
-            ended: engine_ended,
+            ended,
             feedback: VecDeque::new(),
             providing: BTreeSet::new(),
             missing: BTreeMap::new(),
@@ -290,10 +286,7 @@ impl<S: Store> Engine<S> {
         for effect in loaded.outbox {
             engine.remember(effect);
         }
-        let live: Vec<Arc<Job>> = engine.sched.jobs().values().cloned().collect();
-        for job in live {
-            engine.index(&job);
-        }
+        engine.names = JobNames::of(engine.sched.jobs().values());
         engine.feedback.push_back(Input::Fact(Box::new(Event::Started)));
         let reissued: Vec<Effect> = engine.outbox.values().cloned().collect();
         let mut turn = engine.turn(now, Vec::new())?;
@@ -540,7 +533,7 @@ impl<S: Store> Engine<S> {
         for key in step.touched {
             if let (RowKey::Job(id), Some(job)) = (key, self.job_row(key)) {
                 debug_assert_eq!(id, job.id);
-                self.index(&job);
+                self.names.add(&job);
             }
             work.touched.insert(key);
         }
@@ -617,7 +610,7 @@ impl<S: Store> Engine<S> {
         for id in self.sched.retire() {
             self.waiting.remove(&id);
             if let Some(Change::Job(job)) = turn.changes.get(&RowKey::Job(id)) {
-                self.unindex(job);
+                self.names.forget(job);
             }
         }
         Ok(turn)
@@ -780,34 +773,12 @@ impl<S: Store> Engine<S> {
         true
     }
 
-    /// Makes a job in memory findable. One that has ended stays so until the store has it as ended.
-    fn index(&mut self, job: &Job) {
-        self.names.entry(job.experiment).or_default().insert(lower(&job.name), job.id);
-        if let Some(token) = &job.token {
-            self.tokens.insert(token.clone(), job.id);
-        }
-    }
-
-    fn unindex(&mut self, job: &Job) {
-        if let Some(names) = self.names.get_mut(&job.experiment) {
-            names.remove(&lower(&job.name));
-            if names.is_empty() {
-                self.names.remove(&job.experiment);
-            }
-        }
-        if let Some(token) = &job.token {
-            self.tokens.remove(token);
-        }
-    }
-
     /// Finds a job of an experiment by name, live or ended.
     ///
     /// # Errors
     /// The store cannot be read.
     pub(super) fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
-        let names = self.names.get(&experiment);
-        let id = names.and_then(|names| names.get(name.to_ascii_lowercase().as_str()));
-        let live = id.and_then(|id| self.sched.jobs().get(id));
+        let live = self.names.named(experiment, name).and_then(|id| self.sched.jobs().get(&id));
         match live {
             Some(job) => Ok(Some(job.clone())),
             None => {
@@ -822,12 +793,7 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// The store cannot be read.
     pub(super) fn numbered_job(&self, experiment: ExperimentId, sweep: &str) -> Result<Option<String>, StoreError> {
-        let prefix = format!("{}-", sweep.to_ascii_lowercase());
-        let numbered = |name: &str| name[prefix.len()..].bytes().all(|b| b.is_ascii_digit()) && name.len() > prefix.len();
-        let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
-        let live = self.names.get(&experiment).into_iter().flat_map(|names| names.range::<str, _>(from));
-        let mut live = live.map(|(name, _)| &**name).take_while(|name| name.starts_with(&prefix));
-        match live.find(|name| numbered(name)) {
+        match self.names.numbered(experiment, sweep) {
             Some(name) => Ok(Some(name.to_owned())),
             None => self.store.numbered_job(experiment, sweep),
         }
@@ -841,7 +807,7 @@ impl<S: Store> Engine<S> {
         if !guard("engine.token") {
             return Ok(None);
         }
-        match self.tokens.get(token).and_then(|id| self.sched.jobs().get(id)) {
+        match self.names.with_token(token).and_then(|id| self.sched.jobs().get(&id)) {
             Some(job) => Ok(Some(job.clone())),
             None => self.ended_only(self.store.job_with_token(token)?),
         }
@@ -862,14 +828,6 @@ impl<S: Store> Engine<S> {
     /// committed (it was deleted in it): it is no longer there.
     fn ended_only(&self, row: Option<Arc<Job>>) -> Result<Option<Arc<Job>>, StoreError> {
         Ok(row.filter(|job| job.state.ended()))
-    }
-}
-
-/// Returns a name as the index has it; mostly it is that already, and the row's own text serves both.
-fn lower(name: &Arc<str>) -> Arc<str> {
-    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => name.to_ascii_lowercase().into(),
-        false => name.clone(),
     }
 }
 

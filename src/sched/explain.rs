@@ -156,7 +156,7 @@ impl Sched {
             return Some(Why { reason, place: 0, nodes: Vec::new(), change: None, starts });
         }
         let queue = self.pools.get(&job.cluster).map(|pool| &pool.queue);
-        let at = queue.and_then(|queue| queue.iter().position(|(_, other)| *other == id));
+        let at = queue.and_then(|queue| queue.iter().position(|(_, other)| other == id));
         let nodes = self.nodes_of(job.cluster).map(|node| {
             let slot = self.pools.get(&job.cluster).and_then(|pool| pool.space.slot(node.id));
             (self.node_name(node.id), not_given(node, slot, job))

@@ -12,6 +12,7 @@ use super::effect::Act;
 use super::node_setup::NO_JOB;
 use super::place::need_of;
 use super::pool::Standing;
+use super::queue::JobSet;
 use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, JobId, Rank, RankKey, RankRole};
@@ -187,7 +188,8 @@ impl Sched {
         let (Some(member), true) = (&job.member, self.turn.now == job.since) else { return };
         let Some(most) = member.running_max.filter(|_| !job.shape.handed) else { return };
         let of_array = |other: &&Arc<Job>| other.member.as_ref().is_some_and(|one| one.of == member.of);
-        let members = self.members.get(&job.experiment).into_iter().flatten().filter_map(|id| self.jobs.get(id));
+        let members =
+            self.members.get(&job.experiment).into_iter().flat_map(JobSet::iter).filter_map(|id| self.jobs.get(&id));
         let running = members.filter(of_array).filter(|other| super::gate::on_nodes(other.course())).count();
         rule!(running <= most as usize, "no more of an array run than may", job);
     }
@@ -364,7 +366,7 @@ impl Sched {
         for experiment in self.experiments.values() {
             let mut tally = experiment.tally;
             let members = self.members.get(&experiment.id);
-            for job in members.into_iter().flatten().filter_map(|id| self.jobs.get(id)) {
+            for job in members.into_iter().flat_map(JobSet::iter).filter_map(|id| self.jobs.get(&id)) {
                 let counter = tally.of(job.state);
                 rule!(*counter > 0, "a tally counts every job", experiment);
                 *counter -= 1;

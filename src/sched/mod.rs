@@ -33,6 +33,7 @@ mod outbox;
 mod place;
 mod pool;
 mod preempt;
+mod queue;
 mod rows;
 mod space;
 mod sweep;
@@ -66,6 +67,7 @@ use gate::Gates;
 use node::Got;
 use outbox::Outbox;
 use pool::Pools;
+use queue::JobSet;
 use rows::{Record, Turn};
 use timers::Timers;
 
@@ -102,7 +104,7 @@ pub struct Sched {
     /// Derived: whose each host is.
     hosts: BTreeMap<String, BTreeSet<NodeId>>,
     /// Derived: the jobs in memory of each experiment.
-    members: BTreeMap<ExperimentId, BTreeSet<JobId>>,
+    members: BTreeMap<ExperimentId, JobSet>,
     /// Derived: the caps on running jobs, and what waits behind them.
     gates: Gates,
     /// Derived: how many members of each sweep or array wait.
@@ -190,6 +192,8 @@ impl Sched {
                 sched.time_job(job);
             }
         }
+        // A map that was filled in order has nodes that are half full; made of all at once it has full ones.
+        sched.jobs = std::mem::take(&mut sched.jobs).into_iter().collect();
         // What was committed was settled.
         sched.turn = Turn::default();
         sched.stale.clear();

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::place::has_all;
+use super::queue::Queue;
 use super::space::Space;
 use super::timers::node_deadline;
 use crate::model::guard::guard;
@@ -79,7 +80,7 @@ pub(super) fn standing(node: &Node) -> Standing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pool {
     /// Jobs that may be placed, in order.
-    pub(super) queue: BTreeSet<QueuePlace>,
+    pub(super) queue: Queue,
     /// What these ask for, and how many ask for the same.
     pub(super) asks: BTreeMap<Ask, u64>,
     /// When the jobs that run end at the latest, by their limits; the earliest of all times for those being stopped.

@@ -441,7 +441,7 @@ impl Sched {
         self.key_dependencies(Waiter::Job(id), &waited_for(&row), &BTreeSet::new());
         if let Some(members) = self.members.get_mut(&row.experiment) {
             if guard("experiment.forgets") {
-                members.remove(&id);
+                members.remove(id);
             }
             if members.is_empty() {
                 self.members.remove(&row.experiment);
