@@ -142,7 +142,7 @@ mod tests {
                 prop_assert_eq!((jobs.len(), jobs.is_empty()), (set.len(), set.is_empty()));
                 prop_assert!((0..25).map(JobId).all(|id| jobs.contains(id) == set.contains(&id)));
                 let mut again = JobSet::default();
-                set.iter().rev().for_each(|id| drop(again.insert(*id)));
+                prop_assert!(set.iter().rev().all(|id| again.insert(*id)));
                 prop_assert_eq!(&again, &jobs, "it is the same however it came to be");
             }
         }

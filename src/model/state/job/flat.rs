@@ -219,7 +219,7 @@ mod tests {
         let [mut one, other]: [Job; 2] = [(); 2].map(|()| serde_json::from_str(WAITS).unwrap());
         assert!(Arc::ptr_eq(&one.spec, &other.spec) && Arc::ptr_eq(&one.shape, &other.shape));
         // A hundred thousand of them are in memory: what becomes of few stands in `last`.
-        assert!(size_of::<Job>() <= 240, "{}", size_of::<Job>());
+        assert!(size_of::<Job>() <= 208, "{}", size_of::<Job>());
         one.last.exit_code = Some(1);
         assert_ne!(one, other);
         one.last.exit_code = None;
