@@ -11,13 +11,14 @@ use uuid::Uuid;
 
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, SweepId, WorkspaceId};
 use crate::model::launch::NodePlace;
+use crate::model::rare::Rare;
 use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
 use crate::model::spec::{JobSpec, Priority, Scheduling};
 use crate::model::state::cluster::{Cap, Cluster, QueueHead};
 use crate::model::state::node::BootId;
 use crate::model::state::sweep::SweepMember;
 use crate::model::units::{Money, UnixMillis};
-pub use last::{Happened, Last};
+pub use last::Happened;
 pub use shared::{Folder, shared_shape};
 
 /// The published execution states.
@@ -255,7 +256,7 @@ pub struct Job {
     /// What the nodes cost while its attempts had them, up to when the last one was given back.
     pub spent: Money,
     /// What became of it last.
-    pub last: Last,
+    pub last: Rare<Happened>,
 }
 
 /// What those who place an attempt say of it. Their words are data: they are shown, and nothing else is made of them.
@@ -591,7 +592,7 @@ impl Job {
         if self.is_measured() && spec.metrics.is_none() {
             spec.metrics = Some(Box::default());
         }
-        spec.scheduling = Box::new(Scheduling { retry: spec.scheduling.retry.clone(), ..Scheduling::default() });
+        spec.scheduling = Scheduling { retry: spec.scheduling.retry.clone(), ..Scheduling::default() }.into();
         if let Some(member) = &self.member {
             let own = |variable: &EnvironmentVariable| variable.name == ARRAY_INDEX;
             if !spec.environment_variables.iter().any(own) {

@@ -1,18 +1,14 @@
 //! What became of a job, beside its row: a job that waits for the first time has nothing of it.
 
 use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::{AfterStop, Away, JobError, RankRun};
 use crate::model::ids::{JobId, NodeId, Rank};
 use crate::model::launch::NodePlace;
+use crate::model::rare::Nothing;
 use crate::model::rule::Fired;
 use crate::model::units::UnixMillis;
-
-/// What became of a job last; takes no room of its own as long as that is nothing. Reads as [`Happened`].
-#[derive(Clone, Debug, Default)]
-pub struct Last(Option<Box<Happened>>);
 
 /// The current or last attempt of a job, how it is stopped, and how the job ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,39 +64,8 @@ static NOTHING: Happened = Happened {
     deleting_since: None,
 };
 
-impl Last {
-    /// Gives the room back when there is nothing in it any more.
-    pub fn tidy(&mut self) {
-        self.0.take_if(|happened| **happened == NOTHING);
+impl Nothing for Happened {
+    fn nothing() -> &'static Self {
+        &NOTHING
     }
 }
-
-impl From<Happened> for Last {
-    fn from(happened: Happened) -> Self {
-        let mut last = Self(Some(Box::new(happened)));
-        last.tidy();
-        last
-    }
-}
-
-impl Deref for Last {
-    type Target = Happened;
-
-    fn deref(&self) -> &Happened {
-        self.0.as_deref().unwrap_or(&NOTHING)
-    }
-}
-
-impl DerefMut for Last {
-    fn deref_mut(&mut self) -> &mut Happened {
-        self.0.get_or_insert_default()
-    }
-}
-
-impl PartialEq for Last {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
-    }
-}
-
-impl Eq for Last {}
