@@ -136,7 +136,7 @@ fn absolute(path: &std::path::Path) -> Result<String, Fault> {
 
 fn remote(session: &Session, view: &JobView, directory: &Directory, path: &str) -> Result<FolderRef, Fault> {
     let node = node_index(view, directory.node.as_ref())?;
-    let names = &view.job.node_names;
+    let names = &view.job.last.node_names;
     if node.is_none() && names.len() > 1 {
         session.out.note(&format!("on node {}; --node names another of {}", names[0], names.join(", ")));
     }

@@ -316,10 +316,10 @@ fn job_line(at: UnixMillis, before: Option<&Arc<Job>>, now: &Job) -> Option<Stri
     }
     let more = match now.state {
         ExecutionState::Queued | ExecutionState::Terminating => String::new(),
-        ExecutionState::Running => format!(" on {}", now.node_names.join(", ")),
+        ExecutionState::Running => format!(" on {}", now.last.node_names.join(", ")),
         ExecutionState::Succeeded | ExecutionState::Failed => {
-            let code = now.exit_code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-            let why = now.errors.first().map(|e| format!(": {}", e.message)).unwrap_or_default();
+            let code = now.last.exit_code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+            let why = now.last.errors.first().map(|e| format!(": {}", e.message)).unwrap_or_default();
             format!(", exit code {code}{why}")
         }
     };

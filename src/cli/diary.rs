@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::DirBuilderExt;
 
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 
@@ -11,6 +11,9 @@ use super::session::{Environment, Session};
 
 /// How many days are kept.
 const DAYS: usize = 7;
+/// How many lines may wait for the disk; what is more is left out. The room for all of them is taken at the start, 32 bytes each,
+/// and the crate's own 128,000 were half of the memory that an empty core had for itself.
+const LINES_WAITING_MAX: usize = 8_192;
 
 /// Opens the log when this process may host a core, or when it is asked for by `OSTLER_LOG` or `-vv`. What is written last
 /// reaches the file when the guard is dropped. Without a log the program works all the same.
@@ -45,7 +48,7 @@ pub fn open(session: &Session, noun: Option<&Noun>, environment: &Environment) -
         .build(&folder)
         .map_err(|e| unwritten(&e))
         .ok()?;
-    let (writer, guard) = tracing_appender::non_blocking(file);
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING_MAX).finish(file);
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false).finish();
     tracing::subscriber::set_global_default(subscriber).ok()?;
     Some(guard)

@@ -107,7 +107,7 @@ async fn tree(core: &Core, lists: &Lists, workspace: &Workspace, with_jobs: bool
                         ),
                         false => view.cluster.clone(),
                     };
-                    let name = view.job.member.as_ref().map_or(&view.job.name, |member| &member.name);
+                    let name = view.job.member.as_ref().map_or(&*view.job.name, |member| &member.name);
                     named(name, job_body(&view.job.spec, &cluster), &[])
                 }));
                 Ok(true)

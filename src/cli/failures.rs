@@ -64,10 +64,10 @@ async fn causes(session: &Session, core: &Core, of: &Of) -> Result<Vec<Cause>, F
         let Some(view) = found.views.get(&entry.job).filter(|view| view.job.state == ExecutionState::Failed) else {
             continue;
         };
-        let why = view.job.errors.first().map(|error| (error.code.clone(), error.message.clone())).unwrap_or_default();
+        let why = view.job.last.errors.first().map(|error| (error.code.clone(), error.message.clone())).unwrap_or_default();
         // What is said of one job alone would part it from the others.
-        let why = format!("{}: {}", why.0, why.1.replace(&view.job.name, "NAME"));
-        groups.entry((view.job.exit_code, why)).or_default().push(view.clone());
+        let why = format!("{}: {}", why.0, why.1.replace(&*view.job.name, "NAME"));
+        groups.entry((view.job.last.exit_code, why)).or_default().push(view.clone());
     }
     let mut causes = Vec::new();
     for ((code, why), jobs) in groups {
@@ -83,9 +83,9 @@ async fn causes(session: &Session, core: &Core, of: &Of) -> Result<Vec<Cause>, F
 
 fn print(session: &Session, causes: &[Cause]) -> Result<i32, Failure> {
     let row = |(at, cause): (usize, &Cause)| {
-        let first = cause.jobs.first().map(|view| view.job.name.clone()).unwrap_or_default();
+        let first = cause.jobs.first().map(|view| view.job.name.to_string()).unwrap_or_default();
         let code = cause.code.map(|code| code.to_string()).unwrap_or_default();
-        let names: Vec<&str> = cause.jobs.iter().map(|view| view.job.name.as_str()).collect();
+        let names: Vec<&str> = cause.jobs.iter().map(|view| &*view.job.name).collect();
         let cells = vec![
             (at + 1).to_string(),
             cause.jobs.len().to_string(),
@@ -117,7 +117,7 @@ const FAILURES: &[Column] = &[
 
 /// Returns the names of the nodes that the jobs of a cause had at last.
 fn nodes(cause: &Cause) -> BTreeSet<&str> {
-    cause.jobs.iter().flat_map(|view| &view.job.node_names).map(String::as_str).collect()
+    cause.jobs.iter().flat_map(|view| &view.job.last.node_names).map(String::as_str).collect()
 }
 
 /// Runs the jobs of a cause again: without changes a new attempt of each, with changes a new job for each.
@@ -135,7 +135,8 @@ async fn retry(session: &Session, core: &Core, failures: &Failures, causes: &[Ca
     }
     let jobs: Vec<Arc<JobView>> = meant.iter().flat_map(|cause| cause.jobs.iter().cloned()).collect();
     if failures.exclude_nodes {
-        let nodes: BTreeSet<_> = jobs.iter().flat_map(|view| view.job.nodes.iter().zip(&view.job.node_names)).collect();
+        let nodes: BTreeSet<_> =
+            jobs.iter().flat_map(|view| view.job.last.nodes.iter().zip(&view.job.last.node_names)).collect();
         let names: Vec<&str> = nodes.iter().map(|(_, name)| name.as_str()).collect();
         session.confirm(&format!("give no new work to {}", names.join(", ")))?;
         for (id, name) in nodes {

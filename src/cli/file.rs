@@ -135,7 +135,7 @@ pub async fn one_job(session: &Session, core: &Core, word: &str) -> Result<std::
 /// The job has no such node.
 pub fn node_index(view: &JobView, word: Option<&String>) -> Result<Option<u32>, Fault> {
     let Some(word) = word else { return Ok(None) };
-    let names = &view.job.node_names;
+    let names = &view.job.last.node_names;
     let by_name = names.iter().position(|name| name == word);
     let by_index = word.parse::<usize>().ok().filter(|index| *index < names.len());
     match by_name.or(by_index).and_then(|at| u32::try_from(at).ok()) {
@@ -181,17 +181,17 @@ async fn list(session: &Session, list: List) -> Result<i32, Failure> {
     let of = FilesOf::Job(by_id(&view));
     let folder = FolderRef { of, directory: Some(directory.clone()), path: path.clone(), node };
     let listing = listing(&core, folder).await?;
-    let several = node.is_none() && view.job.node_names.len() > 1;
+    let several = node.is_none() && view.job.last.node_names.len() > 1;
     let command = |entry: &FileEntry| {
         let mut words = vec!["ostler", "job", "file", "get", "-j"].into_iter().map(str::to_owned).collect::<Vec<_>>();
         words.extend([view.job.id.to_string(), "-d".to_owned(), directory.clone()]);
-        if view.job.node_names.len() > 1 {
+        if view.job.last.node_names.len() > 1 {
             words.extend(["--node".to_owned(), entry.node.to_string()]);
         }
         words.extend(["-p".to_owned(), join(&path, &entry.name)]);
         shlex::try_join(words.iter().map(String::as_str)).ok()
     };
-    let node_name = |entry: &FileEntry| view.job.node_names.get(entry.node as usize).cloned().unwrap_or_default();
+    let node_name = |entry: &FileEntry| view.job.last.node_names.get(entry.node as usize).cloned().unwrap_or_default();
     let rows = listing.entries.iter().map(|entry| row(entry, node_name(entry), command(entry)));
     print(session, several, rows.collect(), &listing)?;
     Ok(0)

@@ -188,7 +188,7 @@ async fn ended(session: &Session, core: &Core, view: &SweepView, metric: Option<
             Some(metric) => stats.iter().any(|stat| stat.name == metric),
             None => !stats.is_empty(),
         };
-        let well = |view: &crate::model::request::JobView| view.job.exit_code == Some(0);
+        let well = |view: &crate::model::request::JobView| view.job.last.exit_code == Some(0);
         let missing =
             ended.iter().zip(&found).any(|(view, (_, metrics))| well(view) && (!metrics.complete || !has(&metrics.stats)));
         if !missing || begin.elapsed() > METRICS_WAIT {
@@ -197,7 +197,7 @@ async fn ended(session: &Session, core: &Core, view: &SweepView, metric: Option<
                 (_, crate::model::metric::JobMetrics),
             )| Entry {
                 job: view.job.id,
-                name: view.job.name.clone(),
+                name: view.job.name.to_string(),
                 state: view.job.state.word(),
                 parameters: view.job.sweep.as_ref().map(|member| member.parameters.clone()).unwrap_or_default(),
                 // A job that failed is no candidate, whatever it reported before.

@@ -78,7 +78,7 @@ fn concerned(jobs: Vec<Arc<JobView>>, act: &JobAct, which: &Which) -> Vec<Arc<Jo
     };
     let fits = |view: &JobView| match act {
         JobAct::Terminate { .. } => !view.job.state.ended(),
-        JobAct::Retry => view.job.state.ended() && view.job.exit_code != Some(0),
+        JobAct::Retry => view.job.state.ended() && view.job.last.exit_code != Some(0),
         JobAct::Hold => view.job.state == crate::model::state::ExecutionState::Queued && !view.job.is_held(),
         JobAct::Release => view.job.is_held(),
         JobAct::Priority { .. } => view.job.state == crate::model::state::ExecutionState::Queued,
@@ -91,7 +91,7 @@ async fn one(session: &Session, core: &Core, view: &JobView, verb: &str, act: Jo
     let name = &view.job.name;
     // Not an error: what was wanted is so (reliability B62).
     if matches!(act, JobAct::Terminate { .. }) && view.job.state.ended() {
-        let code = view.job.exit_code.map(|code| format!(" (exit {code})")).unwrap_or_default();
+        let code = view.job.last.exit_code.map(|code| format!(" (exit {code})")).unwrap_or_default();
         session.out.note(&format!("{name} already {}{code}; nothing to stop", view.job.state.word()));
         return Ok(());
     }

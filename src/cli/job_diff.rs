@@ -60,13 +60,13 @@ pub async fn run(session: &Session, diff: Diff) -> Result<i32, Failure> {
     let mut columns = vec![Column { title: "PART", look: Look::Text }, Column { title: "WHAT", look: Look::Text }];
     for view in &views {
         // Columns live as long as the program, which ends with this list.
-        columns.push(Column { title: Box::leak(view.job.name.clone().into_boxed_str()), look: Look::Text });
+        columns.push(Column { title: Box::leak(view.job.name.to_string().into_boxed_str()), look: Look::Text });
     }
     let row = |row: &compare::Row| {
         let mut cells = vec![row.part.word().to_owned(), row.name.clone()];
         cells.extend(row.values.iter().map(|value| value.clone().unwrap_or_default()));
         let values: serde_json::Map<String, serde_json::Value> =
-            views.iter().zip(&row.values).map(|(view, value)| (view.job.name.clone(), json!(value))).collect();
+            views.iter().zip(&row.values).map(|(view, value)| (view.job.name.to_string(), json!(value))).collect();
         let value = json!({"part": row.part.word(), "what": row.name, "differs": row.differs(), "values": values});
         Row { cells, value, name: row.name.clone() }
     };

@@ -70,12 +70,12 @@ pub async fn run(session: &Session, verb: Verb) -> Result<i32, Failure> {
     match verb {
         Verb::List { job } => {
             let view = one_job(session, &core, job.word()).await?;
-            if let Some(away) = &view.job.away {
+            if let Some(away) = &view.job.last.away {
                 return site_look::nodes_of_job(session, &core, &view, &away.nodes).await;
             }
             let lists = Lists::read(&core, Some(&view.workspace)).await?;
             let mut list = session.out.list(object::COLUMNS);
-            let there = view.job.nodes.iter().filter_map(|id| lists.nodes.iter().find(|node| node.id == *id));
+            let there = view.job.last.nodes.iter().filter_map(|id| lists.nodes.iter().find(|node| node.id == *id));
             list.page(there.map(|node| object::row(node)).collect())?;
             list.end()?;
             Ok(0)
@@ -109,8 +109,8 @@ async fn find(session: &Session, core: &Core, job: &str, of: &Of) -> Result<Foun
         return Ok(Found::Slurm(step));
     }
     let index = node_index(&view, of.node.as_ref())?.unwrap_or(0) as usize;
-    let name = view.job.node_names.get(index).cloned().unwrap_or_default();
-    let id = view.job.nodes.get(index).copied();
+    let name = view.job.last.node_names.get(index).cloned().unwrap_or_default();
+    let id = view.job.last.nodes.get(index).copied();
     let id = id.ok_or_else(|| Fault::user(format!("job `{}` has not run on any node", view.job.name)))?;
     let lists = Lists::read(core, Some(&view.workspace)).await?;
     if !lists.nodes.iter().any(|node| node.id == id) {

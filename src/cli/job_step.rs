@@ -24,7 +24,7 @@ pub struct Step {
 pub fn of(view: &JobView, node: Option<&String>) -> Result<Option<Step>, Fault> {
     let job = &view.job;
     let none = Away::default();
-    let away = match &job.away {
+    let away = match &job.last.away {
         Some(away) => away,
         None if job.shape.handed => &none,
         None => return Ok(None),
@@ -33,7 +33,7 @@ pub fn of(view: &JobView, node: Option<&String>) -> Result<Option<Step>, Fault> 
     if job.state.ended() {
         return Err(here("has ended"));
     }
-    let (Some(number), Some(door), ExecutionState::Running) = (number(view), job.nodes.first(), job.state) else {
+    let (Some(number), Some(door), ExecutionState::Running) = (number(view), job.last.nodes.first(), job.state) else {
         return Err(here("does not run").hint(format!("ostler job why {}", job.name)));
     };
     let found = pick(&job.name, &away.nodes, node)?;

@@ -99,7 +99,7 @@ impl Told {
             session.out.note(&format!("{}: submitted {}", job.name, job.created.rfc3339()));
         }
         // The start of an attempt becomes that of its first process; it is said once.
-        if let Some(at) = job.started
+        if let Some(at) = job.last.started
             && self.started != Some(job.attempt)
         {
             self.started = Some(job.attempt);
@@ -112,7 +112,7 @@ impl Told {
                 let reason = if view.reason.is_empty() { String::new() } else { format!(": {}", view.reason) };
                 session.out.note(&format!("{}{reason}", since(job)));
             } else if job.state == crate::model::state::ExecutionState::Failed {
-                for error in &job.errors {
+                for error in &job.last.errors {
                     session.out.note(&format!("{}: {}: {}", job.name, error.code, error.message));
                     for (name, value) in &error.details {
                         session.out.note(&format!("  {name}: {value}"));
@@ -235,7 +235,7 @@ pub fn standing(view: &JobView) -> String {
         Outcome::Failed => "failed".to_owned(),
         Outcome::Unfinished => job.state.word().to_owned(),
     };
-    let took = match (job.started, job.ended) {
+    let took = match (job.last.started, job.last.ended) {
         (Some(from), Some(to)) => format!(" after {}", to.since(from)),
         (_, _) => String::new(),
     };

@@ -25,7 +25,7 @@ pub fn jobs() -> ArgValueCompleter {
             let query = JobQuery { limit: NAMES_MAX, newest_first: true, ..session.query() };
             match client.request(Request::ListJobs(query)).await {
                 Ok(Reply::Jobs { jobs, .. }) => {
-                    jobs.iter().map(|view| (view.job.name.clone(), view.job.state.word().to_owned())).collect()
+                    jobs.iter().map(|view| (view.job.name.to_string(), view.job.state.word().to_owned())).collect()
                 }
                 Ok(_) | Err(_) => Vec::new(),
             }

@@ -29,7 +29,7 @@ fn place(view: &JobView) -> Place {
 
 /// Returns the number that Slurm gave a job.
 pub fn number(view: &JobView) -> Option<&String> {
-    view.job.away.as_ref().map(|away| &away.theirs).filter(|theirs| !theirs.is_empty())
+    view.job.last.away.as_ref().map(|away| &away.theirs).filter(|theirs| !theirs.is_empty())
 }
 
 async fn ask(core: &Core, cluster: Place, ask: SiteAsk) -> Result<SiteSaid, Failure> {
@@ -62,7 +62,9 @@ pub async fn add_use(
     facts: &mut Vec<(&'static str, String)>,
     value: &mut Value,
 ) -> Result<(), Failure> {
-    let Some(number) = number(view).filter(|_| view.job.state.ended() && view.job.started.is_some()) else { return Ok(()) };
+    let Some(number) = number(view).filter(|_| view.job.state.ended() && view.job.last.started.is_some()) else {
+        return Ok(());
+    };
     let text = match ask_beside(core, place(view), SiteAsk::Uses { ids: vec![number.clone()] }).await? {
         Ok(SiteSaid::Uses { jobs, .. }) => match jobs.iter().find(|job| job.id == *number) {
             Some(used) => {
@@ -99,7 +101,7 @@ pub async fn efficiency(session: &Session, which: &Which) -> Result<i32, Failure
     let mut of_clusters: Vec<(Place, Vec<(&str, &String)>)> = Vec::new();
     for view in &views {
         let Some(number) = number(view) else { continue };
-        let (place, job) = (place(view), (view.job.name.as_str(), number));
+        let (place, job) = (place(view), (&*view.job.name, number));
         match of_clusters.iter_mut().find(|(other, _)| *other == place) {
             Some((_, jobs)) => jobs.push(job),
             None => of_clusters.push((place, vec![job])),
@@ -167,7 +169,7 @@ impl Found {
 /// As for every command.
 pub async fn priority_of(session: &Session, core: &Core, job: &str) -> Result<Option<Found>, Failure> {
     let view = select::one(session, core, job).await?;
-    let waits = view.job.away.as_ref().is_some_and(|away| away.waits);
+    let waits = view.job.last.away.as_ref().is_some_and(|away| away.waits);
     let Some(number) = number(&view).filter(|_| waits && !view.job.state.ended()) else { return Ok(None) };
     let found = match ask_beside(core, place(&view), SiteAsk::Priorities { ids: vec![number.clone()] }).await? {
         Err(why) => Some(Found::NotKnown(why)),

@@ -175,7 +175,7 @@ pub(super) async fn jobs(core: &Core, query: JobQuery) -> Result<Vec<Arc<JobView
 async fn entries(core: &Core, all: &[Arc<JobView>]) -> Result<Vec<Entry>, Failure> {
     let mut metrics: BTreeMap<_, JobMetrics> = BTreeMap::new();
     // What has never run has none.
-    let ran: Vec<_> = all.iter().filter(|view| view.job.started.is_some()).map(|view| view.job.id).collect();
+    let ran: Vec<_> = all.iter().filter(|view| view.job.last.started.is_some()).map(|view| view.job.id).collect();
     for page in ran.chunks(crate::model::request::PAGE_MAX as usize) {
         match core.ask(Request::Metrics { jobs: page.to_vec(), curves: Vec::new() }).await? {
             Reply::Metrics(found) => metrics.extend(found),
@@ -184,7 +184,7 @@ async fn entries(core: &Core, all: &[Arc<JobView>]) -> Result<Vec<Entry>, Failur
     }
     let entry = |view: &Arc<JobView>| Entry {
         job: view.job.id,
-        name: view.job.name.clone(),
+        name: view.job.name.to_string(),
         state: view.job.state.word(),
         parameters: view.job.parameters(),
         stats: metrics.remove(&view.job.id).map(|metrics| metrics.stats).unwrap_or_default(),

@@ -225,10 +225,10 @@ pub fn launch(
 /// # Errors
 /// A path that cannot be resolved.
 pub fn log_folder(job: &Job, node_index: u32, names: &JobNames<'_>) -> Result<String, Fault> {
-    if node_index as usize >= job.places.len() {
+    if node_index as usize >= job.last.places.len() {
         return Err(Fault::internal(format!("job `{}` has no node {node_index}", job.name)));
     }
-    Plan { job, nodes: &job.places, names, node_index }.log_folder()
+    Plan { job, nodes: &job.last.places, names, node_index }.log_folder()
 }
 
 /// Returns the container of a job that is handed over, and the password for its registry, as a secret of its first process.
@@ -248,10 +248,10 @@ pub fn handed_container(
 /// # Errors
 /// As [`log_folder`].
 pub fn directories(job: &Job, node_index: u32, names: &JobNames<'_>) -> Result<Vec<(String, String)>, Fault> {
-    if node_index as usize >= job.places.len() {
+    if node_index as usize >= job.last.places.len() {
         return Err(Fault::internal(format!("job `{}` has no node {node_index}", job.name)));
     }
-    Plan { job, nodes: &job.places, names, node_index }.by_id()
+    Plan { job, nodes: &job.last.places, names, node_index }.by_id()
 }
 
 /// Returns the index of a rank's node within the attempt.
@@ -261,8 +261,8 @@ fn node_of(job: &Job, rank: Rank) -> Option<u32> {
         RankRole::Prepare => job.spec.job_preparation.is_some().then_some(rank.index),
         RankRole::Main => job.shape.main_nodes.get(rank.index as usize).copied(),
         RankRole::Daemon => {
-            let run = job.ranks.get(&rank)?;
-            let index = job.nodes.iter().position(|node| *node == run.node)?;
+            let run = job.last.ranks.get(&rank)?;
+            let index = job.last.nodes.iter().position(|node| *node == run.node)?;
             u32::try_from(index).ok()
         }
     }

@@ -223,7 +223,7 @@ impl Plan<'_> {
             let full = scope.expand(path).map_err(|name| unknown_name(field, path, name))?;
             if full.starts_with('/') { Ok(trimmed(&full)) } else { Err(not_absolute(field, path)) }
         };
-        let segment = &self.job.segment;
+        let segment = &self.job.segment();
         let prefix = match &spec.std_out_err_path_prefix {
             Some(prefix) => resolve("stdOutErrPathPrefix", prefix)?,
             None => format!("{}/logs", self.node().root),
@@ -263,8 +263,8 @@ impl Plan<'_> {
             RankRole::Setup | RankRole::Cleanup => false,
             RankRole::Main => !prepares && mains.next().is_none_or(|(index, _)| index == rank.index as usize),
             RankRole::Daemon => {
-                let here = self.job.nodes.get(self.node_index as usize);
-                let earlier = self.job.ranks.iter().any(|(other, run)| {
+                let here = self.job.last.nodes.get(self.node_index as usize);
+                let earlier = self.job.last.ranks.iter().any(|(other, run)| {
                     other.role == RankRole::Daemon && other.index < rank.index && Some(&run.node) == here
                 });
                 !prepares && mains.next().is_none() && !earlier

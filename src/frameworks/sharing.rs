@@ -101,7 +101,7 @@ impl Plan<'_> {
             Mount::OfJob(at) => (&paths.job_mounts, at),
             Mount::OfCluster(at) => (&paths.mounts, at),
         };
-        let path = format!("{root}/{at}/{}/shared/attempt-{}", self.job.segment, self.job.attempt.0);
+        let path = format!("{root}/{at}/{}/shared/attempt-{}", self.job.segment(), self.job.attempt.0);
         Some(Shared { path, on_mount: true })
     }
 

@@ -1,6 +1,5 @@
 //! Launch plans as a person reads them, and what must hold for every plan.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeI
 use crate::model::launch::GpuShare;
 use crate::model::spec::mounts::NO_MOUNTS;
 use crate::model::spec::{Demand, Priority, Resources};
-use crate::model::state::job::{ExecutionState, RankRun, RankState};
+use crate::model::state::job::{ExecutionState, Folder, Happened, RankRun, RankState};
 use crate::model::state::node::BootId;
 use crate::model::units::UnixMillis;
 
@@ -47,11 +46,11 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         id: JobId(7),
         workspace: WorkspaceId(1),
         experiment: ExperimentId(1),
-        name: "train".to_owned(),
+        name: "train".into(),
         uuid: Uuid::nil(),
-        segment: "ostler/workspaces/lab/experiments/first/jobs/train/0-0".to_owned(),
+        folder: Folder::of("ostler/workspaces/lab/experiments/first/jobs/train/0-0", "", Uuid::nil()),
         cluster: ClusterId(1),
-        shape: shape(&spec),
+        shape: shape(&spec).into(),
         spec: Arc::new(spec),
         token: None,
         state: ExecutionState::Running,
@@ -62,27 +61,13 @@ fn job(spec: JobSpec, attempt: u32) -> Job {
         pause: None,
         member: None,
         sweep: None,
-        fired: Vec::new(),
         retries: 0,
-        stop_at: None,
         attempt: Attempt(attempt),
         requeues: 0,
-        requeued_because: None,
-        nodes,
-        node_names: Vec::new(),
-        places: Vec::new(),
-        ranks: BTreeMap::new(),
-        away: None,
-        behind: None,
-        after_stop: None,
         created: UnixMillis(0),
-        started: None,
         spent: Default::default(),
-        ended: None,
-        exit_code: None,
-        errors: Vec::new(),
         deleting: false,
-        deleting_since: None,
+        last: Happened { nodes, ..Happened::default() }.into(),
     }
 }
 
@@ -95,7 +80,7 @@ fn asked(job: &mut Job, index: u32, node: u64) -> Daemon {
         daemon: Some(daemon.clone()),
         stuck: None,
     };
-    job.ranks.insert(Rank { role: RankRole::Daemon, index }, run);
+    job.last.ranks.insert(Rank { role: RankRole::Daemon, index }, run);
     daemon
 }
 
@@ -160,7 +145,11 @@ fn a_job_that_shares_a_node_sees_its_own_gpus_only() {
     let list = Some("1,3".to_owned());
     let shared = place.clone().shared(&asked, shares);
     assert_eq!((shared.cpus, shared.gpus), (2, 2));
-    assert_eq!(visible(&job, shared), (list.clone(), list, Some("2".into()), job.name.clone()), "and leaves others' files");
+    assert_eq!(
+        visible(&job, shared),
+        (list.clone(), list, Some("2".into()), job.name.to_string()),
+        "and leaves others' files"
+    );
     let none = place.shared(&Resources { cpus_milli: 500, ..Resources::default() }, Vec::new());
     assert_eq!(visible(&job, none).0, Some(String::new()), "who asked for none sees none");
 }
@@ -251,7 +240,7 @@ fn only_the_first_process_of_an_attempt_on_a_node_empties_it() {
     for (rank, prepared, alone) in cases {
         for (job, expected) in [(&with_prep, prepared), (&without, alone)] {
             let rank: Rank = rank.parse().unwrap();
-            let daemon = job.ranks.get(&rank).and_then(|run| run.daemon.clone());
+            let daemon = job.last.ranks.get(&rank).and_then(|run| run.daemon.clone());
             let launch = launch(job, &places(3), rank, daemon.as_ref(), &NAMES).unwrap();
             assert_eq!(!launch.wipe.is_empty(), expected, "{rank} prepares {}", job.shape.prepares);
         }

@@ -143,8 +143,8 @@ fn said(job: &Job, stats: &[Stat]) -> Vec<(Part, String, String)> {
         }
     }
     flatten("", &Value::Object(map), &mut |name, value| say(Part::Body, name, value));
-    for (at, place) in job.places.iter().enumerate() {
-        let own = |what: &str| if job.places.len() == 1 { what.to_owned() } else { format!("{}.{what}", at + 1) };
+    for (at, place) in job.last.places.iter().enumerate() {
+        let own = |what: &str| if job.last.places.len() == 1 { what.to_owned() } else { format!("{}.{what}", at + 1) };
         say(Part::Node, &own("name"), place.name.clone());
         say(Part::Node, &own("cpus"), place.cpus.to_string());
         say(Part::Node, &own("gpus"), place.gpus.to_string());
@@ -161,13 +161,13 @@ fn said(job: &Job, stats: &[Stat]) -> Vec<(Part, String, String)> {
         say(Part::Metric, &format!("{} (most)", stat.name), short(stat.max));
     }
     say(Part::Result, "state", job.state.word().to_owned());
-    if let Some(code) = job.exit_code {
+    if let Some(code) = job.last.exit_code {
         say(Part::Result, "exit code", code.to_string());
     }
-    if let Some(error) = job.errors.first() {
-        say(Part::Result, "error", format!("{}: {}", error.code, error.message.replace(&job.name, "NAME")));
+    if let Some(error) = job.last.errors.first() {
+        say(Part::Result, "error", format!("{}: {}", error.code, error.message.replace(&*job.name, "NAME")));
     }
-    if let (Some(started), Some(ended)) = (job.started, job.ended) {
+    if let (Some(started), Some(ended)) = (job.last.started, job.last.ended) {
         say(Part::Result, "took", format!("{} s", ended.0.saturating_sub(started.0) / 1000));
     }
     say(Part::Result, "attempts", job.attempt.0.to_string());
@@ -247,7 +247,7 @@ mod tests {
             job(spec)
         };
         let (mut one, other) = (with("0.1", "train 0.1"), with("0.2", "train 0.2"));
-        one.exit_code = Some(3);
+        one.last.exit_code = Some(3);
         let mut stat = Stat::new("loss");
         stat.add(Some(1.0), 0.5);
         let found = differences(&[(&one, &[stat]), (&other, &[])]);

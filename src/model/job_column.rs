@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::cells::Cells;
 use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId};
 use crate::model::spec::{JobSpec, Priority, body};
-use crate::model::state::job::same_spec;
+use crate::model::state::job::borrowed_spec;
 use crate::model::state::{Cluster, ExecutionState, Job, JobError, SweepMember};
 use crate::model::units::UnixMillis;
 
@@ -172,7 +172,7 @@ pub struct EndedJob {
     name: Box<str>,
     /// The cluster it ran on.
     pub cluster: ClusterId,
-    #[serde(deserialize_with = "same_spec::borrowed")]
+    #[serde(deserialize_with = "borrowed_spec")]
     spec: Arc<JobSpec>,
     state: ExecutionState,
     priority: Priority,
@@ -297,13 +297,13 @@ impl<'a> JobLine<'a> {
             state: job.state,
             deleting: job.deleting,
             sweep: job.sweep.as_deref(),
-            exit_code: job.exit_code,
+            exit_code: job.last.exit_code,
             attempt: job.attempt.0,
             priority: job.priority,
             created: job.created,
             starts: None,
-            started: job.started,
-            ended: job.ended,
+            started: job.last.started,
+            ended: job.last.ended,
             reason: "",
         }
     }

@@ -19,6 +19,7 @@ pub mod nearest;
 pub mod node_class;
 pub mod plan;
 pub mod plan_text;
+pub mod rare;
 pub mod request;
 pub mod resource_id;
 pub mod rule;

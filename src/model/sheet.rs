@@ -71,8 +71,8 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     fn seconds(&self) -> Option<u64> {
-        let started = self.job.started?;
-        Some(self.job.ended.unwrap_or(self.now).since(started).0 / 1000)
+        let started = self.job.last.started?;
+        Some(self.job.last.ended.unwrap_or(self.now).since(started).0 / 1000)
     }
 
     fn value(&self) -> Value {
@@ -80,8 +80,8 @@ impl Line<'_> {
         let job = self.job;
         json!({
             "name": job.name, "id": job.id.to_string(), "experiment": self.experiment, "cluster": self.cluster,
-            "executionState": job.state.word(), "exitCode": job.exit_code, "attempt": job.attempt.0,
-            "nodes": job.node_names, "seconds": self.seconds(),
+            "executionState": job.state.word(), "exitCode": job.last.exit_code, "attempt": job.attempt.0,
+            "nodes": job.last.node_names, "seconds": self.seconds(),
             "parameters": self.parameters.iter().cloned().collect::<Map<_, _>>(),
             "metrics": self.stats.iter().map(stat).collect::<Map<_, _>>(),
         })
@@ -137,14 +137,14 @@ fn columns(lines: &[Line<'_>], pick: &Pick) -> Vec<(String, Cells)> {
     let text = |of: &dyn Fn(&Line<'_>) -> String| Cells::Texts(lines.iter().map(|line| Some(of(line))).collect());
     let count = |of: &dyn Fn(&Line<'_>) -> Option<i64>| Cells::Counts(lines.iter().map(of).collect());
     let mut all: Vec<(String, Cells)> = [
-        ("name", text(&|line| line.job.name.clone())),
+        ("name", text(&|line| line.job.name.to_string())),
         ("id", text(&|line| line.job.id.to_string())),
         ("experiment", text(&|line| line.experiment.clone())),
         ("cluster", text(&|line| line.cluster.clone())),
         ("state", text(&|line| line.job.state.word().to_owned())),
-        ("exitCode", count(&|line| line.job.exit_code.map(i64::from))),
+        ("exitCode", count(&|line| line.job.last.exit_code.map(i64::from))),
         ("attempt", count(&|line| Some(i64::from(line.job.attempt.0)))),
-        ("nodes", text(&|line| line.job.node_names.join(" "))),
+        ("nodes", text(&|line| line.job.last.node_names.join(" "))),
         ("seconds", count(&|line| line.seconds().and_then(|seconds| i64::try_from(seconds).ok()))),
     ]
     .into_iter()

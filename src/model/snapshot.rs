@@ -137,11 +137,12 @@ impl Snapshot {
         self.epoch = update.epoch;
         self.at = update.at;
         for change in &update.changes {
-            self.apply_one(change);
+            self.put(change);
         }
     }
 
-    fn apply_one(&mut self, change: &Change) {
+    /// Makes one thing so.
+    pub fn put(&mut self, change: &Change) {
         match change {
             Change::Group(row) => drop(self.groups.insert(row.id, row.clone())),
             Change::FileServer(row) => drop(self.file_servers.insert(row.id, row.clone())),

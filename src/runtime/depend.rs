@@ -83,7 +83,7 @@ pub fn find<S: Store>(
                 }
                 store @ Refusal::Store(_) => store,
             })?;
-            found.push(Dependency { met: is_met(&job, on, field)?, job: job.id, name: job.name.clone(), on });
+            found.push(Dependency { met: is_met(&job, on, field)?, job: job.id, name: job.name.to_string(), on });
         }
     }
     Ok(found)
@@ -111,7 +111,7 @@ fn is_met(job: &Job, on: DependsOn, field: &str) -> Result<bool, Fault> {
         (ExecutionState::Succeeded, _) | (ExecutionState::Failed, DependsOn::Start | DependsOn::End) => Ok(true),
         (ExecutionState::Failed, DependsOn::Success) => {
             Err(Fault::user(format!("{field}: job `{}` has failed already", job.name))
-                .target(&job.name)
+                .target(&*job.name)
                 .hint("retry that one first, or name another one"))
         }
     }

@@ -4,12 +4,14 @@
 //! A turn is, in this order and no other: inputs → events → `step` each → **one** commit → snapshot → outs. What is to be
 //! done outside leaves this module only after the commit, so a crash can lose an act but never a decision; the outbox has it.
 
+mod names;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use names::JobNames;
 use uuid::Uuid;
 
 use crate::model::fault::{Fault, FaultCode};
@@ -215,9 +217,8 @@ pub struct Engine<S> {
     pub(super) code: code::Places,
     /// Nodes whose agent answers.
     pub(super) up: BTreeSet<NodeId>,
-    /// Live jobs by experiment and name in lower case, and by token.
-    names: BTreeMap<(ExperimentId, String), JobId>,
-    tokens: BTreeMap<String, JobId>,
+    /// Jobs in memory by what people call them.
+    names: JobNames,
     /// Requests that wait for the end of a job.
     waiting: BTreeMap<JobId, Vec<CallId>>,
     snapshot: Snapshot,
@@ -252,12 +253,9 @@ impl<S: Store> Engine<S> {
         let epoch = store.next_epoch(now)?;
         let loaded = store.load()?;
         let mut snapshot = Snapshot { seq: loaded.seq, epoch, at: now, ..Snapshot::default() };
-        let mut engine_ended = VecDeque::new();
-        let mut changes: Vec<Change> = loaded.ended.iter().cloned().map(Change::Job).collect();
-        engine_ended.extend(loaded.ended.iter().map(|job| job.id));
-        changes.extend(loaded.rows.iter().cloned());
-        let whole = crate::model::snapshot::Update { seq: loaded.seq, epoch, at: now, whole: true, changes };
-        snapshot.apply(&whole);
+        let ended = loaded.ended.iter().map(|job| job.id).collect();
+        loaded.ended.into_iter().for_each(|job| snapshot.put(&Change::Job(job)));
+        loaded.rows.iter().for_each(|row| snapshot.put(row));
         let sched = Sched::restore(settings.clone(), loaded.counters, loaded.rows, &loaded.outbox);
         let vault = Vault::new(std::path::Path::new(&around.state_dir));
         let mut engine = Self {
@@ -274,11 +272,10 @@ impl<S: Store> Engine<S> {
             outbox_of: BTreeMap::new(),
             code: code::Places::default(),
             up: BTreeSet::new(),
-            names: BTreeMap::new(),
-            tokens: BTreeMap::new(),
+            names: JobNames::default(),
             waiting: BTreeMap::new(),
             snapshot,
-            ended: engine_ended,
+            ended,
             feedback: VecDeque::new(),
             providing: BTreeSet::new(),
             missing: BTreeMap::new(),
@@ -289,10 +286,7 @@ impl<S: Store> Engine<S> {
         for effect in loaded.outbox {
             engine.remember(effect);
         }
-        let live: Vec<Arc<Job>> = engine.sched.jobs().values().cloned().collect();
-        for job in live {
-            engine.index(&job);
-        }
+        engine.names = JobNames::of(engine.sched.jobs().values());
         engine.feedback.push_back(Input::Fact(Box::new(Event::Started)));
         let reissued: Vec<Effect> = engine.outbox.values().cloned().collect();
         let mut turn = engine.turn(now, Vec::new())?;
@@ -479,7 +473,7 @@ impl<S: Store> Engine<S> {
         work.looks.push(Out::TellRule(job.clone(), Box::new(fired.clone())));
         let elsewhere = fired.act == RuleAct::ExcludeNode;
         let again = elsewhere || fired.act == RuleAct::Retry;
-        let stopped = job.errors.first().is_some_and(|error| error.code == "JobTerminated");
+        let stopped = job.last.errors.first().is_some_and(|error| error.code == "JobTerminated");
         let same = job.attempt.0 == fired.attempt && fired.attempt < RULE_ATTEMPTS_MAX;
         if elsewhere && job.state.ended() && fired.attempt < job.attempt.0 {
             self.step(Event::DrainAsked { node }, work);
@@ -501,7 +495,7 @@ impl<S: Store> Engine<S> {
             self.step(Event::DrainAsked { node }, work);
         }
         let mut row = Arc::unwrap_or_clone(job);
-        row.fired.push(fired);
+        row.last.fired.push(fired);
         self.step(Event::RetryAsked { job: Arc::new(row) }, work);
         Ok(())
     }
@@ -544,7 +538,7 @@ impl<S: Store> Engine<S> {
         for key in step.touched {
             if let (RowKey::Job(id), Some(job)) = (key, self.job_row(key)) {
                 debug_assert_eq!(id, job.id);
-                self.index(&job);
+                self.names.add(&job);
             }
             work.touched.insert(key);
         }
@@ -621,7 +615,7 @@ impl<S: Store> Engine<S> {
         for id in self.sched.retire() {
             self.waiting.remove(&id);
             if let Some(Change::Job(job)) = turn.changes.get(&RowKey::Job(id)) {
-                self.unindex(job);
+                self.names.forget(job);
             }
         }
         Ok(turn)
@@ -784,27 +778,12 @@ impl<S: Store> Engine<S> {
         true
     }
 
-    /// Makes a job in memory findable. One that has ended stays so until the store has it as ended.
-    fn index(&mut self, job: &Job) {
-        self.names.insert((job.experiment, job.name.to_ascii_lowercase()), job.id);
-        if let Some(token) = &job.token {
-            self.tokens.insert(token.clone(), job.id);
-        }
-    }
-
-    fn unindex(&mut self, job: &Job) {
-        self.names.remove(&(job.experiment, job.name.to_ascii_lowercase()));
-        if let Some(token) = &job.token {
-            self.tokens.remove(token);
-        }
-    }
-
     /// Finds a job of an experiment by name, live or ended.
     ///
     /// # Errors
     /// The store cannot be read.
     pub(super) fn job_named(&self, experiment: ExperimentId, name: &str) -> Result<Option<Arc<Job>>, StoreError> {
-        let live = self.names.get(&(experiment, name.to_ascii_lowercase())).and_then(|id| self.sched.jobs().get(id));
+        let live = self.names.named(experiment, name).and_then(|id| self.sched.jobs().get(&id));
         match live {
             Some(job) => Ok(Some(job.clone())),
             None => {
@@ -819,13 +798,8 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// The store cannot be read.
     pub(super) fn numbered_job(&self, experiment: ExperimentId, sweep: &str) -> Result<Option<String>, StoreError> {
-        let prefix = format!("{}-", sweep.to_ascii_lowercase());
-        let from = (experiment, prefix.clone());
-        let numbered = |name: &str| name[prefix.len()..].bytes().all(|b| b.is_ascii_digit()) && name.len() > prefix.len();
-        let live = self.names.range(from..).map(|((of, name), _)| (of, name));
-        let mut live = live.take_while(|(of, name)| **of == experiment && name.starts_with(&prefix));
-        match live.find(|(_, name)| numbered(name)) {
-            Some((_, name)) => Ok(Some(name.clone())),
+        match self.names.numbered(experiment, sweep) {
+            Some(name) => Ok(Some(name.to_owned())),
             None => self.store.numbered_job(experiment, sweep),
         }
     }
@@ -838,7 +812,7 @@ impl<S: Store> Engine<S> {
         if !guard("engine.token") {
             return Ok(None);
         }
-        match self.tokens.get(token).and_then(|id| self.sched.jobs().get(id)) {
+        match self.names.with_token(token).and_then(|id| self.sched.jobs().get(&id)) {
             Some(job) => Ok(Some(job.clone())),
             None => self.ended_only(self.store.job_with_token(token)?),
         }

@@ -71,7 +71,7 @@ pub fn launch(job: &Job, cluster: &Cluster, door: &NodePlace, names: &frameworks
     let log = first.execution_log.clone().unwrap_or_else(|| format!("{}/execution.log", first.workdir));
     let log = log.replace(&node_word(0), "").replace("-.log", ".log");
     let prepare = spec.job_preparation.as_ref().map(|prepare| prepare.command_line.clone());
-    let (name, array, serving) = (job.name.clone(), array_of(job), job.shape.serving);
+    let (name, array, serving) = (job.name.to_string(), array_of(job), job.shape.serving);
     let (container, password) = frameworks::handed_container(job, &places, names)?.unzip();
     first.secrets.extend(password.flatten());
     first.batch = Some(Box::new(Batch { name, options, log, array, nodes, prepare, processes, serving, container }));

@@ -44,7 +44,7 @@ pub async fn job_ended(url: &str, shape: WebhookShape, view: &JobView) {
 
 fn post(client: &reqwest::Client, url: &str, shape: WebhookShape, view: &JobView) -> reqwest::RequestBuilder {
     let job = &view.job;
-    let exit = job.exit_code.map_or_else(String::new, |code| format!(" (exit {code})"));
+    let exit = job.last.exit_code.map_or_else(String::new, |code| format!(" (exit {code})"));
     let text = format!("job {} of {} {}{exit}", job.name, view.experiment, job.state.word());
     let well = job.state == ExecutionState::Succeeded;
     let why = if view.reason.is_empty() || well { String::new() } else { format!("\n{}", view.reason) };
@@ -58,9 +58,9 @@ fn post(client: &reqwest::Client, url: &str, shape: WebhookShape, view: &JobView
             experiment: &view.experiment,
             cluster: &view.cluster,
             execution_state: job.state.word(),
-            exit_code: job.exit_code,
-            start_time: job.started.map(|at| at.rfc3339()),
-            end_time: job.ended.map(|at| at.rfc3339()),
+            exit_code: job.last.exit_code,
+            start_time: job.last.started.map(|at| at.rfc3339()),
+            end_time: job.last.ended.map(|at| at.rfc3339()),
             reason: &view.reason,
         }),
         WebhookShape::Slack => {

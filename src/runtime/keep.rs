@@ -166,7 +166,7 @@ async fn plan<L: LinkSource>(work: &KeepWork, desk: &Desk<L>, keeper: &Keeper) -
     let mut spool = Spool::read(desk, &work.root).await.map_err(|error| words(&error))?;
     let jobs = keeper.jobs(spool.jobs.keys().copied().collect()).await.map_err(|error| error.to_string())?;
     let mut found: Vec<(Arc<Job>, Vec<TreeFile>)> =
-        jobs.into_iter().filter_map(|job| spool.logs.remove(&job.segment).map(|files| (job, files))).collect();
+        jobs.into_iter().filter_map(|job| spool.logs.remove(&job.segment()).map(|files| (job, files))).collect();
     let newest = |files: &[TreeFile]| files.iter().map(|file| file.modified).max();
     found.sort_by_key(|(job, files)| std::cmp::Reverse((newest(files), job.id)));
     let (mut copies, mut pieces) = (Vec::new(), Vec::new());
@@ -183,7 +183,7 @@ async fn plan<L: LinkSource>(work: &KeepWork, desk: &Desk<L>, keeper: &Keeper) -
             (budget, bound) = (room, format!("log_max_bytes is {}", keeper.settings.log_max_bytes));
         }
         let mut copy = Copy { job: job.id, attempt, part, place, files: Vec::new(), bound, failed: None };
-        let folder = Spool::folder(&work.root, &job.segment).map_err(|error| words(&error))?;
+        let folder = Spool::folder(&work.root, &job.segment()).map_err(|error| words(&error))?;
         for file in files {
             let from = file.size - file.size.min(budget);
             budget -= file.size - from;

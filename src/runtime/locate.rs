@@ -51,7 +51,7 @@ pub fn folders<S: Store>(engine: &Engine<S>, folder: &FolderRef) -> Result<Vec<L
             let job = find_job(engine, job)?;
             let nodes = match folder.node {
                 Some(node) => node..node.saturating_add(1),
-                None => 0..job.places.len().max(1) as u32,
+                None => 0..job.last.places.len().max(1) as u32,
             };
             nodes.map(|node| of_job(engine, &job, directory, node)).collect::<Result<Vec<_>, _>>()?
         }
@@ -70,7 +70,7 @@ pub fn folders<S: Store>(engine: &Engine<S>, folder: &FolderRef) -> Result<Vec<L
 /// As [`file`].
 pub fn logs<S: Store>(engine: &Engine<S>, job: &JobRef) -> Result<Vec<Located>, Refusal> {
     let job = find_job(engine, job)?;
-    let folders = (0..job.places.len().max(1) as u32).map(|node| of_job(engine, &job, None, node));
+    let folders = (0..job.last.places.len().max(1) as u32).map(|node| of_job(engine, &job, None, node));
     let mut folders = folders.collect::<Result<Vec<_>, _>>()?;
     folders.extend(former_copies(engine, &job));
     Ok(folders)
@@ -87,7 +87,7 @@ fn shelf<S: Store>(engine: &Engine<S>) -> Shelf {
 
 /// Says whether a node of a job's last attempt was given back.
 fn gone<S: Store>(engine: &Engine<S>, job: &Job, index: usize) -> bool {
-    job.nodes.get(index).is_some_and(|node| !engine.sched.nodes().contains_key(node))
+    job.last.nodes.get(index).is_some_and(|node| !engine.sched.nodes().contains_key(node))
 }
 
 /// A copy of logs on this machine, read as if it were on the node.
@@ -183,8 +183,8 @@ fn of_job<S: Store>(engine: &Engine<S>, job: &Arc<Job>, directory: Option<&str>,
         let reason = job.reason(engine.sched.clusters().get(&job.cluster).map(|c| &**c));
         return Err(Fault::user(format!("job `{}` has not started: {reason}", job.name)).into());
     }
-    if node as usize >= job.places.len() {
-        let nodes = job.places.len();
+    if node as usize >= job.last.places.len() {
+        let nodes = job.last.places.len();
         return Err(
             Fault::user(format!("job `{}` has {nodes} nodes, counted from 0; there is no node {node}", job.name)).into()
         );
@@ -209,7 +209,7 @@ fn of_job<S: Store>(engine: &Engine<S>, job: &Arc<Job>, directory: Option<&str>,
         job: Some(job.id),
         directory: directory.to_owned(),
         node: link.node,
-        node_name: job.node_names.get(node as usize).cloned().unwrap_or_default(),
+        node_name: job.last.node_names.get(node as usize).cloned().unwrap_or_default(),
         ours: engine.sched.nodes().contains_key(&link.node),
         index: node,
         link: Box::new(link),

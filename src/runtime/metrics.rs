@@ -191,7 +191,7 @@ impl Shared {
     fn former_over(&mut self, key: (JobId, u32), node: NodeId) {
         let Some(former) = self.former.get_mut(&key) else { return };
         former.over.insert(node);
-        if former.job.nodes.iter().all(|node| former.over.contains(node)) {
+        if former.job.last.nodes.iter().all(|node| former.over.contains(node)) {
             self.former.remove(&key);
         }
     }
@@ -277,14 +277,14 @@ impl Gatherer {
             if job.state == ExecutionState::Queued || shared.waits_for_former(id) {
                 continue;
             }
-            let (ended, of) = (job.state.ended(), job.nodes.len());
+            let (ended, of) = (job.state.ended(), job.last.nodes.len());
             if of == 0 && ended {
                 shared.done_with(id);
             }
             let first = job.shape.main_nodes.first().copied().unwrap_or_default() as usize;
             let wide = job.spec.metrics.as_ref().is_some_and(|metrics| metrics.all_processes || has_line_rules(metrics));
             let all = ended || wide || shared.turns.is_multiple_of(OTHERS_EVERY);
-            for (index, node) in job.nodes.iter().copied().enumerate().filter(|(index, _)| all || *index == first) {
+            for (index, node) in job.last.nodes.iter().copied().enumerate().filter(|(index, _)| all || *index == first) {
                 if shared.over.get(&id).is_some_and(|over| over.contains(&node)) {
                     continue;
                 }
@@ -309,7 +309,7 @@ impl Gatherer {
         }
         let former: Vec<_> = shared.former.iter().map(|(key, former)| (*key, former.job.clone())).collect();
         for (key, job) in former {
-            for (index, node) in job.nodes.iter().copied().enumerate() {
+            for (index, node) in job.last.nodes.iter().copied().enumerate() {
                 if shared.former.get(&key).is_some_and(|former| former.over.contains(&node)) {
                     continue;
                 }

@@ -199,13 +199,13 @@ fn seen_epoch(why: &Unusable) -> Option<Epoch> {
 fn on_node<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> bool {
     match engine.sched.jobs().get(&key.job) {
         _ if key.job == NO_JOB => u64::from(key.rank.index) == node.0,
-        Some(job) if job.attempt == key.attempt => job.ranks.get(&key.rank).is_none_or(|run| run.node == node),
+        Some(job) if job.attempt == key.attempt => job.last.ranks.get(&key.rank).is_none_or(|run| run.node == node),
         _ => true,
     }
 }
 
 fn node_index(job: &Job, host: &str) -> Option<u32> {
-    let at = job.places.iter().position(|place| place.address == host || place.name == host)?;
+    let at = job.last.places.iter().position(|place| place.address == host || place.name == host)?;
     u32::try_from(at).ok()
 }
 
@@ -268,10 +268,10 @@ fn launch<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> Result<La
     let job = engine.sched.jobs().get(&key.job).ok_or("its job is gone")?;
     if job.shape.handed {
         let cluster = engine.sched.clusters().get(&job.cluster).ok_or("its cluster is gone")?;
-        let door = job.places.first().ok_or("it was not placed")?;
+        let door = job.last.places.first().ok_or("it was not placed")?;
         return handover::launch(job, cluster, door, &job_names(&engine.sched, job)).map_err(|fault| fault.message);
     }
-    let daemon = job.ranks.get(&key.rank).and_then(|run| run.daemon.as_ref());
+    let daemon = job.last.ranks.get(&key.rank).and_then(|run| run.daemon.as_ref());
     let found = match key.rank.role {
         RankRole::Setup | RankRole::Cleanup => volumes_of(engine, job)?,
         RankRole::Prepare | RankRole::Main | RankRole::Daemon => Vec::new(),
@@ -279,7 +279,7 @@ fn launch<S: Store>(engine: &Engine<S>, node: NodeId, key: RankKey) -> Result<La
     let runtimes = &engine.settings.container_runtimes;
     let among = among::key_of(engine, job)?;
     let names = frameworks::JobNames { volumes: &found, runtimes, among: among.as_ref(), ..job_names(&engine.sched, job) };
-    frameworks::launch(job, &job.places, key.rank, daemon, &names).map_err(|fault| fault.message)
+    frameworks::launch(job, &job.last.places, key.rank, daemon, &names).map_err(|fault| fault.message)
 }
 
 /// Computes what sets a node up.
@@ -331,11 +331,11 @@ pub fn job_names<'a>(sched: &'a Sched, job: &Job) -> frameworks::JobNames<'a> {
 
 /// Returns the way to a node of a job's last attempt, also when the node is no longer ours but its cluster is.
 pub fn link_for<S: Store>(engine: &Engine<S>, job: &Job, index: usize) -> Option<NodeLink> {
-    let id = job.nodes.get(index)?;
+    let id = job.last.nodes.get(index)?;
     if let Some(node) = engine.sched.nodes().get(id) {
         return link_of(engine, node);
     }
-    let name = job.node_names.get(index)?;
+    let name = job.last.node_names.get(index)?;
     let host = match name.strip_prefix("local-") {
         Some(number) => format!("{}{number}", providers::local::LOCAL_PREFIX),
         None => name.clone(),

@@ -20,6 +20,7 @@ use crate::model::volume::Volume;
 use crate::runtime::engine::Engine;
 use crate::runtime::validate::{Checked, Refusal};
 use crate::runtime::{handover, resolve, submit, volumes};
+use crate::sched::NewJob;
 use crate::slurm;
 use crate::store::Store;
 
@@ -75,7 +76,7 @@ pub fn check<S: Store>(
     notes.extend(later_processes(&job));
     let estimate = cluster.as_ref().map(|cluster| estimate(engine, now, cluster, &job));
     Ok(Checked::Reply(Reply::Plan(Box::new(JobPlan {
-        name: job.name.clone(),
+        name: job.name.to_string(),
         workspace: names.workspace,
         experiment: names.experiment,
         cluster: cluster.map(|cluster| cluster.name.clone()),
@@ -143,7 +144,7 @@ fn handed<S: Store>(
         notes.push("it says nothing of its resources: each node gives it what the partition gives by default".to_owned());
     }
     Ok(Checked::Reply(Reply::Plan(Box::new(JobPlan {
-        name: job.name.clone(),
+        name: job.name.to_string(),
         workspace: names.workspace.clone(),
         experiment: names.experiment.clone(),
         cluster: Some(cluster.name.clone()),
@@ -223,50 +224,26 @@ fn names_of<S: Store>(engine: &Engine<S>, submit: &Submit, notes: &mut Vec<Strin
 fn job_of(submit: &Submit, names: &Names, cluster: Option<&Cluster>, now: UnixMillis) -> Job {
     let name = submit.name.clone().unwrap_or_else(|| "run-001".to_owned());
     let uuid = Uuid::nil();
-    Job {
-        id: JobId(0),
-        workspace: names.home,
+    let new = NewJob {
         experiment: ExperimentId(0),
+        cluster: cluster.map_or(ClusterId(0), |cluster| cluster.id),
         segment: ResourceId::segment(&names.group, &names.workspace, &names.experiment, &name, uuid),
         name,
         uuid,
-        cluster: cluster.map_or(ClusterId(0), |cluster| cluster.id),
+        spec: Arc::new(submit.spec.clone()),
         shape: match cluster.is_some_and(|cluster| cluster.spec.slurm.is_some()) {
             true => frameworks::shape(&submit.spec).handed_over(),
             false => frameworks::shape(&submit.spec),
         },
-        spec: Arc::new(submit.spec.clone()),
         token: None,
-        state: ExecutionState::Running,
-        since: now,
-        priority: submit.spec.scheduling_priority,
-        held: false,
         dependencies: Vec::new(),
-        pause: None,
         member: None,
         sweep: None,
-        fired: Vec::new(),
-        retries: 0,
-        stop_at: None,
-        attempt: Attempt(1),
-        requeues: 0,
-        requeued_because: None,
-        nodes: Vec::new(),
-        node_names: Vec::new(),
-        places: Vec::new(),
-        ranks: Default::default(),
-        away: None,
-        behind: None,
-        after_stop: None,
-        created: now,
-        started: Some(now),
-        spent: Default::default(),
-        ended: None,
-        exit_code: None,
-        errors: Vec::new(),
-        deleting: false,
-        deleting_since: None,
-    }
+    };
+    let mut job = new.row(JobId(0), names.home, now);
+    (job.state, job.attempt, job.pause) = (ExecutionState::Running, Attempt(1), None);
+    job.last.started = Some(now);
+    job
 }
 
 /// Takes the nodes that would be given first, as far as there are any that said what they are.

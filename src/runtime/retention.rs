@@ -53,7 +53,7 @@ impl<T> Lot<T> {
 }
 
 fn end_of(job: &Job) -> Option<UnixMillis> {
-    if job.state.ended() { job.ended } else { None }
+    if job.state.ended() { job.last.ended } else { None }
 }
 
 /// Looks at the copies: those of jobs that are gone go, then those that are too old or too many. Returns how many jobs'.
@@ -94,7 +94,7 @@ pub async fn sweep_node<L: LinkSource>(
     let Ok(jobs) = keeper.jobs(spool.jobs.keys().copied().collect()).await else { return Ok(0) };
     let mut lots = Vec::new();
     for (segment, files) in spool.logs {
-        let of = |job: &&std::sync::Arc<Job>| job.segment == segment;
+        let of = |job: &&std::sync::Arc<Job>| job.segment() == segment;
         let ended = match jobs.iter().find(of) {
             Some(job) => end_of(job),
             None => files.iter().map(|file| file.modified).max(),

@@ -51,7 +51,7 @@ impl Shelf {
 
     /// Returns the copy of the logs of a job's last attempt on one of its nodes, when there is one.
     pub fn copy(&self, job: &Job, index: u32) -> Option<PathBuf> {
-        let node = job.node_names.get(index as usize)?;
+        let node = job.last.node_names.get(index as usize)?;
         Some(self.place(job.id, job.attempt, node)).filter(|path| path.is_dir())
     }
 
@@ -74,13 +74,14 @@ impl Shelf {
         if job.attempt == Attempt(0) || job.spec.std_out_err_path_prefix.is_some() {
             return None;
         }
-        let said = job.node_names.iter().enumerate().filter(|(index, _)| gone(*index)).filter_map(|(_, node)| {
-            match self.manifest(job.id, job.attempt, node) {
-                Some(manifest) if manifest.left.is_empty() => None,
-                Some(manifest) => Some(format!("{node} was given back; left behind there: {}", manifest.left)),
-                None => Some(format!("{node} is no longer a node of ours, and there is no copy of its logs")),
-            }
-        });
+        let said =
+            job.last.node_names.iter().enumerate().filter(|(index, _)| gone(*index)).filter_map(|(_, node)| {
+                match self.manifest(job.id, job.attempt, node) {
+                    Some(manifest) if manifest.left.is_empty() => None,
+                    Some(manifest) => Some(format!("{node} was given back; left behind there: {}", manifest.left)),
+                    None => Some(format!("{node} is no longer a node of ours, and there is no copy of its logs")),
+                }
+            });
         let said: Vec<String> = said.collect();
         (!said.is_empty()).then(|| said.join("; "))
     }

@@ -87,7 +87,7 @@ fn odd(names: &[String], fits: fn(char) -> bool) -> Result<Option<&String>, Faul
 /// # Errors
 /// Slurm does not have it yet, or has no such word.
 pub fn of_job(job: &Job, act: &JobAct) -> Result<SiteAct, Fault> {
-    let theirs = job.away.as_ref().map_or("", |away| away.theirs.as_str());
+    let theirs = job.last.away.as_ref().map_or("", |away| away.theirs.as_str());
     if theirs.is_empty() {
         return Err(Fault::user(format!("job `{}` is on its way to Slurm", job.name)).hint("try again in a moment"));
     }

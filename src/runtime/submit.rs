@@ -242,7 +242,7 @@ pub fn cluster_of<S: Store>(engine: &Engine<S>, submit: &Submit, experiment: &Ex
 }
 
 fn known<S: Store>(engine: &Engine<S>, job: &Job, submit: &Submit, token: &str) -> Result<One, Refusal> {
-    let own = job.member.as_ref().map_or(&job.name, |member| &member.name);
+    let own = job.member.as_ref().map_or(&*job.name, |member| &member.name);
     let same_name = submit.name.as_ref().is_none_or(|name| name == own);
     if same_name && secrets::same_but_for_keeping(engine, &job.spec, &submit.spec) {
         let there = match &job.member {

@@ -687,7 +687,7 @@ fn act_on<S: Store>(
     match act {
         JobAct::Terminate { .. } if job.state.ended() => noted(format!("{}; nothing to stop", ended())),
         JobAct::Terminate { hold } => accepted(Event::TerminateAsked { job: job.id, until: now + hold }),
-        JobAct::TakeBack => match job.stop_at {
+        JobAct::TakeBack => match job.last.stop_at {
             Some(_) => accepted(Event::TerminateTakenBack { job: job.id }),
             None => Err(Fault::user(format!("job `{name}` has no stop that can be taken back")).into()),
         },
@@ -705,14 +705,14 @@ fn act_on<S: Store>(
             Err(Fault::user(format!("job `{name}` is {}; this is for waiting jobs", job.state.word())).into())
         }
         // It was given away to another scheduler, so the word goes there, and what that says of the job is what counts.
-        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.away.is_some() => {
+        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.last.away.is_some() => {
             let cluster = engine.sched.clusters().get(&job.cluster);
             let cluster = cluster.ok_or_else(|| Fault::internal(format!("job `{name}` is on no cluster")))?;
             let node = site_acts::door(&engine.sched, cluster, &engine.up)?;
             Ok(Checked::SiteAct { node, act: site_acts::of_job(job, &act)? })
         }
-        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.behind.is_some() => {
-            let node = job.node_names.first().map_or("its node", String::as_str);
+        JobAct::Hold | JobAct::Release | JobAct::Priority { .. } if job.last.behind.is_some() => {
+            let node = job.last.node_names.first().map_or("its node", String::as_str);
             Err(Fault::user(format!("job `{name}` is next on {node} and may start any moment"))
                 .hint("ostler job terminate stops it, whether it has started or not")
                 .into())
@@ -737,7 +737,7 @@ fn replace<S: Store>(engine: &mut Engine<S>, now: UnixMillis, job: &JobRef, subm
             live.name,
             live.state.word()
         ))
-        .target(&live.name)
+        .target(&*live.name)
         .hint("ostler job terminate ends it")
         .into());
     }

@@ -78,7 +78,7 @@ impl Sched {
     /// Returns how many jobs a line may have now; no more than each of those that run gets when the queue is shared out.
     fn depth(&self, id: ClusterId) -> u32 {
         let (Some(pace), Some(pool)) = (self.paces.get(&id), self.pools.get(&id)) else { return 0 };
-        let going = (pool.jobs.len() as u64).saturating_sub(pool.waiting).max(1);
+        let going = pool.live.saturating_sub(pool.waiting).max(1);
         let share = u32::try_from(pool.queue.len() as u64 / going).unwrap_or(u32::MAX);
         let in_time = u32::try_from(LINE_TIME_MAX.0 / pace.took.0.max(1)).unwrap_or(u32::MAX);
         pace.depth.min(in_time).min(share.saturating_add(1))
@@ -92,10 +92,10 @@ impl Sched {
     /// Returns the place that a waiting job would take over of a running one; `None` when it is not to go behind that.
     fn place_behind(&self, front: JobId, next: JobId) -> Option<NodePlace> {
         let (front, next) = (self.jobs.get(&front)?, self.jobs.get(&next)?);
-        let node = self.nodes.get(front.nodes.first()?)?;
+        let node = self.nodes.get(front.last.nodes.first()?)?;
         let slot = self.pools.get(&front.cluster)?.space.slot(node.id)?;
         let now = self.turn.now;
-        let goes = front.state == ExecutionState::Running && front.after_stop.is_none() && front.behind.is_none();
+        let goes = front.state == ExecutionState::Running && front.last.after_stop.is_none() && front.last.behind.is_none();
         let stays = slot.takes() == Takes::Now && slot.taken() == 0 && node.reach == Reach::Seen;
         let stays = stays && node.expires.is_none_or(|at| at > now);
         let alike = front.spec.demand == next.spec.demand && front.priority >= next.priority;
@@ -105,11 +105,11 @@ impl Sched {
 
     /// Sends one job ahead, behind another.
     fn follow(&mut self, id: JobId, behind: JobId, place: NodePlace) {
-        let Some(node) = self.jobs.get(&behind).and_then(|job| job.nodes.first()).copied() else { return };
+        let Some(node) = self.jobs.get(&behind).and_then(|job| job.last.nodes.first()).copied() else { return };
         let Some(attempt) = self.jobs.get(&id).map(|job| job.attempt.next()) else { return };
         let (now, name) = (self.turn.now, self.node_name(node));
         self.edit_job(id, |job| {
-            job.behind = Some(behind);
+            job.last.behind = Some(behind);
             job.begin(attempt, vec![node], vec![name], vec![place], now);
         });
         self.edit_node(node, |node| node.holders.extend([(id, attempt)]));
@@ -118,7 +118,7 @@ impl Sched {
 
     /// Returns the process after which one is to start that is behind another.
     pub(super) fn starts_after(&self, job: &Job) -> Option<RankKey> {
-        let before = self.jobs.get(&job.behind?)?;
+        let before = self.jobs.get(&job.last.behind?)?;
         Some(RankKey { job: before.id, attempt: before.attempt, rank: Rank::main(0) })
     }
 
@@ -127,18 +127,18 @@ impl Sched {
     pub(super) fn close_gap(&mut self, cluster: ClusterId, id: JobId, behind: Option<JobId>) {
         let Some(next) = self.follower(cluster, id) else { return behind.into_iter().for_each(|id| self.time_line(id)) };
         if behind.is_some() {
-            return self.edit_job(next, |job| job.behind = behind);
+            return self.edit_job(next, |job| job.last.behind = behind);
         }
         let now = self.turn.now;
-        let nodes = self.jobs.get(&next).map(|job| job.nodes.clone()).unwrap_or_default();
+        let nodes = self.jobs.get(&next).map(|job| job.last.nodes.clone()).unwrap_or_default();
         self.edit_job(next, |job| {
-            job.behind = None;
+            job.last.behind = None;
             if job.state == ExecutionState::Queued {
                 job.state = ExecutionState::Running;
             }
             // Unless it was told before that it runs.
-            if job.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. })) {
-                job.started = Some(now);
+            if job.last.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. })) {
+                job.last.started = Some(now);
             }
         });
         nodes.into_iter().for_each(|node| self.respace(node));
@@ -152,7 +152,7 @@ impl Sched {
             return;
         }
         let now = self.turn.now;
-        let took = job.started.map_or(Millis(0), |started| now.since(started));
+        let took = job.last.started.map_or(Millis(0), |started| now.since(started));
         if took >= LINE_TIME_MAX {
             self.paces.remove(&job.cluster);
             return;
@@ -160,8 +160,8 @@ impl Sched {
         let next = self.follower(job.cluster, job.id).and_then(|next| self.jobs.get(&next));
         // What was sent only now was not there when it was due.
         let late = |next: &Job| {
-            let starting = next.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. }));
-            starting && next.started == Some(now)
+            let starting = next.last.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. }));
+            starting && next.last.started == Some(now)
         };
         let dry = next.is_none_or(|next| late(next));
         let waits = self.pools.get(&job.cluster).is_some_and(|pool| !pool.queue.is_empty());
@@ -180,7 +180,7 @@ impl Sched {
 
     /// Returns when the line behind a job is recalled, unless that was done.
     pub(super) fn line_deadline(&self, job: &Job) -> Option<UnixMillis> {
-        let is_front = job.behind.is_none() && job.state == ExecutionState::Running;
+        let is_front = job.last.behind.is_none() && job.state == ExecutionState::Running;
         let recalls = is_front && self.line_of(job.cluster, job.id).any(|next| self.may_be_recalled(next).is_some());
         recalls.then(|| job.since + RECALL_AFTER)
     }
@@ -194,7 +194,7 @@ impl Sched {
     fn may_be_recalled(&self, id: JobId) -> Option<(NodeId, RankKey)> {
         let job = self.jobs.get(&id)?;
         let key = RankKey { job: id, attempt: job.attempt, rank: Rank::main(0) };
-        let run = job.ranks.get(&key.rank).filter(|run| matches!(run.state, RankState::Starting { .. }))?;
+        let run = job.last.ranks.get(&key.rank).filter(|run| matches!(run.state, RankState::Starting { .. }))?;
         self.outbox.recall(run.node, key).is_none().then_some((run.node, key))
     }
 
@@ -217,7 +217,7 @@ impl Sched {
     pub(super) fn recall_on(&mut self, node: NodeId) {
         let Some(row) = self.nodes.get(&node) else { return };
         let (cluster, holders) = (row.cluster, row.holders.clone());
-        let is_front = |job: &JobId| self.jobs.get(job).is_some_and(|job| job.behind.is_none());
+        let is_front = |job: &JobId| self.jobs.get(job).is_some_and(|job| job.last.behind.is_none());
         for front in holders.into_iter().map(|(job, _)| job).filter(is_front).collect::<Vec<_>>() {
             self.recall_line(cluster, front);
         }
@@ -226,7 +226,7 @@ impl Sched {
     /// Recalls all of a cluster that starts nothing more.
     pub(super) fn recall_all(&mut self, id: ClusterId) {
         let Some(pool) = self.pools.get(&id).filter(|pool| !pool.behind.is_empty()) else { return };
-        let is_front = |job: &JobId| self.jobs.get(job).is_some_and(|job| job.behind.is_none());
+        let is_front = |job: &JobId| self.jobs.get(job).is_some_and(|job| job.last.behind.is_none());
         for front in pool.behind.keys().copied().filter(is_front).collect::<Vec<_>>() {
             self.recall_line(id, front);
         }
@@ -235,7 +235,7 @@ impl Sched {
     /// Sets the deadline of the line that a job is in, which is its front's.
     pub(super) fn time_line(&mut self, id: JobId) {
         let mut front = id;
-        while let Some(before) = self.jobs.get(&front).and_then(|job| job.behind) {
+        while let Some(before) = self.jobs.get(&front).and_then(|job| job.last.behind) {
             front = before;
         }
         self.time_job(front);
@@ -249,7 +249,7 @@ impl Sched {
 
     /// Whoever a line's front was is not in the store any more: nobody is behind it.
     pub(super) fn close_lost_gaps(&mut self) {
-        let behind = self.jobs.values().filter_map(|job| Some((job.cluster, job.behind?)));
+        let behind = self.jobs.values().filter_map(|job| Some((job.cluster, job.last.behind?)));
         let lost: Vec<_> = behind.filter(|(_, before)| !self.jobs.contains_key(before)).collect();
         for (cluster, before) in lost {
             self.close_gap(cluster, before, None);
@@ -267,7 +267,7 @@ fn is_plain(job: &Job) -> bool {
 /// The place of a running job as the next one has it.
 fn place_of(node: &Node, front: &Job) -> NodePlace {
     let place = NodePlace::of(&node.name, &node.facts.clone().unwrap_or_default());
-    let gpus = front.places.first().and_then(|place| place.gpu_shares.clone());
+    let gpus = front.last.places.first().and_then(|place| place.gpu_shares.clone());
     match (front.spec.demand.part(), gpus) {
         (Some(asked), Some(gpus)) => place.shared(asked, gpus),
         (_, _) => place,

@@ -41,8 +41,8 @@ impl Sched {
         self.edit_job(id, |job| {
             // Those who place it say when it runs.
             match job.shape.handed {
-                true => job.away = Some(Arc::default()),
-                false => (job.state, job.away) = (ExecutionState::Running, None),
+                true => job.last.away = Some(Arc::default()),
+                false => (job.state, job.last.away) = (ExecutionState::Running, None),
             }
             job.begin(attempt, nodes.to_vec(), names, places, now);
         });
@@ -90,7 +90,7 @@ impl Sched {
 
     /// Starts a process of this role on every node.
     fn start_each(&mut self, id: JobId, role: RankRole) {
-        let count = self.jobs.get(&id).map_or(0, |job| job.nodes.len() as u32);
+        let count = self.jobs.get(&id).map_or(0, |job| job.last.nodes.len() as u32);
         for index in 0..count {
             self.start_rank(id, Rank { role, index }, index, None);
         }
@@ -113,20 +113,20 @@ impl Sched {
     /// Orders the start of one process on the node with this index in the attempt; the last node, when there is none.
     pub(super) fn start_rank(&mut self, id: JobId, rank: Rank, node_index: u32, daemon: Option<Daemon>) {
         let Some(job) = self.jobs.get(&id) else { return };
-        let Some(node) = job.nodes.get(node_index as usize).or(job.nodes.last()).copied() else { return };
+        let Some(node) = job.last.nodes.get(node_index as usize).or(job.last.nodes.last()).copied() else { return };
         let boot = self.nodes.get(&node).and_then(|node| node.boot.clone()).unwrap_or_default();
         let key = RankKey { job: id, attempt: job.attempt, rank };
         let limit = if rank.role == RankRole::Cleanup { CLEANUP_LIMIT } else { self.time_left(job) };
         let after = self.starts_after(job);
         let effect = self.issue(Act::StartRank { node, boot: boot.clone(), key, limit, after });
         self.edit_job(id, |job| {
-            job.ranks.insert(rank, RankRun { node, boot, state: RankState::Starting { effect }, daemon, stuck: None });
+            job.last.ranks.insert(rank, RankRun { node, boot, state: RankState::Starting { effect }, daemon, stuck: None });
         });
     }
 
     /// Returns what is left of the attempt's time.
     fn time_left(&self, job: &Job) -> Millis {
-        let used = job.started.map_or(Millis(0), |started| self.turn.now.since(started));
+        let used = job.last.started.map_or(Millis(0), |started| self.turn.now.since(started));
         Millis(job.spec.constraints.max_wall_clock_time.0.saturating_sub(used.0))
     }
 
@@ -143,7 +143,7 @@ impl Sched {
             return self.live_setup(key);
         }
         let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt || !guard("attempt.current"))?;
-        job.ranks.get(&key.rank).filter(|run| !matches!(run.state, RankState::Gone(_)))
+        job.last.ranks.get(&key.rank).filter(|run| !matches!(run.state, RankState::Gone(_)))
     }
 
     pub(super) fn on_rank_started(&mut self, effect: EffectId, key: RankKey) {
@@ -164,14 +164,14 @@ impl Sched {
         self.close(effect);
         let now = self.turn.now;
         self.edit_job(key.job, |job| {
-            if job.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. })) {
-                job.started = Some(now);
-                if let (ExecutionState::Queued, Some(away)) = (job.state, &mut job.away) {
+            if job.last.ranks.values().all(|run| matches!(run.state, RankState::Starting { .. })) {
+                job.last.started = Some(now);
+                if let (ExecutionState::Queued, Some(away)) = (job.state, &mut job.last.away) {
                     Arc::make_mut(away).waits = false;
                     job.state = ExecutionState::Running;
                 }
             }
-            if let Some(run) = job.ranks.get_mut(&key.rank) {
+            if let Some(run) = job.last.ranks.get_mut(&key.rank) {
                 run.state = RankState::Running;
             }
         });
@@ -181,14 +181,14 @@ impl Sched {
     /// Takes in what those who place an attempt say of it. Whether it runs or waits is theirs to say, more than once.
     pub(super) fn on_told(&mut self, key: RankKey, away: Arc<Away>) {
         let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt && !job.state.ended());
-        if job.is_none_or(|job| job.away.is_none() || job.away.as_ref() == Some(&away)) {
+        if job.is_none_or(|job| job.last.away.is_none() || job.last.away.as_ref() == Some(&away)) {
             return self.ignore();
         }
         self.edit_job(key.job, |job| {
             if job.state != ExecutionState::Terminating {
                 job.state = if away.waits { ExecutionState::Queued } else { ExecutionState::Running };
             }
-            job.away = Some(away);
+            job.last.away = Some(away);
         });
     }
 
@@ -198,7 +198,7 @@ impl Sched {
             return self.ignore();
         }
         self.edit_job(key.job, |job| {
-            if let Some(run) = job.ranks.get_mut(&key.rank) {
+            if let Some(run) = job.last.ranks.get_mut(&key.rank) {
                 run.stuck = Some(why);
             }
         });
@@ -235,7 +235,7 @@ impl Sched {
             return Some(NodeId(u64::from(key.rank.index))).filter(|node| self.nodes.contains_key(node));
         }
         let job = self.jobs.get(&key.job).filter(|job| job.attempt == key.attempt)?;
-        job.ranks.get(&key.rank).map(|run| run.node)
+        job.last.ranks.get(&key.rank).map(|run| run.node)
     }
 
     /// Tells a node that the proof of this process is on disk, unless that is on its way.
@@ -261,7 +261,7 @@ impl Sched {
             RankState::Starting { .. } | RankState::Stopping { .. } | RankState::Running | RankState::Gone(_) => {}
         }
         self.edit_job(key.job, |job| {
-            if let Some(run) = job.ranks.get_mut(&key.rank) {
+            if let Some(run) = job.last.ranks.get_mut(&key.rank) {
                 run.state = RankState::Gone(proof.clone());
             }
         });
@@ -274,12 +274,12 @@ impl Sched {
         let Some(job) = self.jobs.get(&key.job) else { return };
         if key.rank.role == RankRole::Cleanup {
             self.cleaned_up(node, &proof);
-        } else if job.after_stop.is_none() && proof == Proof::Fenced && (recalled || job.behind.is_some()) {
+        } else if job.last.after_stop.is_none() && proof == Proof::Fenced && (recalled || job.last.behind.is_some()) {
             // As we asked, or because the node could not wait with it: it waits here as it did before.
             let cluster = job.cluster;
             self.lose_pace(cluster);
             self.stop_ranks(key.job, StopWhy::Sibling, AfterStop::RequeuePlanned);
-        } else if job.after_stop.is_none() {
+        } else if job.last.after_stop.is_none() {
             match judge(job, key.rank, self.nodes.get(&node).map(|node| &**node), &was, &proof) {
                 Verdict::GoesOn => {}
                 Verdict::Failed(code, error, why) => self.fail_attempt(key.job, code, error, why),
@@ -295,8 +295,8 @@ impl Sched {
             false => AfterStop::End,
         };
         self.edit_job(id, |job| {
-            job.exit_code = code;
-            job.errors.push(error);
+            job.last.exit_code = code;
+            job.last.errors.push(error);
         });
         self.stop_ranks(id, why, after);
     }
@@ -306,7 +306,7 @@ impl Sched {
     fn put_back(&mut self, id: JobId, error: JobError, why: StopWhy) {
         let Some(job) = self.jobs.get(&id) else { return };
         if job.requeues < self.settings.requeues_max || !guard("attempt.put-back-so-often") {
-            self.edit_job(id, |job| job.requeued_because = Some(error.message));
+            self.edit_job(id, |job| job.last.requeued_because = Some(error.message));
             self.stop_ranks(id, why, AfterStop::Requeue);
         } else {
             self.fail_attempt(id, None, error, why);
@@ -316,7 +316,7 @@ impl Sched {
     /// Ends a going attempt because of one of its nodes.
     pub(super) fn lose_attempt(&mut self, id: JobId, code: &str, message: String, why: StopWhy) {
         let going = self.jobs.get(&id).is_some_and(|job| {
-            job.after_stop.is_none() && matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating)
+            job.last.after_stop.is_none() && matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating)
         });
         if going || !guard("attempt.lost-while-going") {
             self.put_back(id, job_error(code, message), why);
@@ -327,7 +327,7 @@ impl Sched {
     /// Stops an attempt from outside. One whose end is decided goes on to it.
     pub(super) fn stop_attempt(&mut self, id: JobId, why: StopWhy, after: AfterStop) {
         let Some(job) = self.jobs.get(&id) else { return };
-        let after = match (job.after_stop, after) {
+        let after = match (job.last.after_stop, after) {
             (None, after) => after,
             (Some(_), AfterStop::End) => AfterStop::End,
             (Some(decided), AfterStop::Requeue | AfterStop::RequeuePlanned | AfterStop::Retry) => decided,
@@ -354,9 +354,9 @@ impl Sched {
             stops.push((rank, self.issue(Act::StopRank { node, key, why, grace })));
         }
         self.edit_job(id, |job| {
-            job.after_stop = Some(after);
+            job.last.after_stop = Some(after);
             for (rank, effect) in stops {
-                if let Some(run) = job.ranks.get_mut(&rank) {
+                if let Some(run) = job.last.ranks.get_mut(&rank) {
                     run.state = RankState::Stopping { effect, why };
                 }
             }
@@ -369,7 +369,7 @@ impl Sched {
         if !matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating) {
             return;
         }
-        if job.after_stop.is_some() {
+        if job.last.after_stop.is_some() {
             let working = job.live_ranks().any(|(rank, _)| rank.role != RankRole::Cleanup);
             if !guard("attempt.all-proven-gone") || (!working && !self.cleans_up(id)) {
                 self.conclude(id);
@@ -378,10 +378,10 @@ impl Sched {
         }
         let counts = |rank: &Rank| rank.role != RankRole::Main || job.shape.decides(rank.index);
         let open = |role: RankRole| {
-            let ranks = job.ranks.iter().filter(|(rank, _)| rank.role == role && counts(rank));
+            let ranks = job.last.ranks.iter().filter(|(rank, _)| rank.role == role && counts(rank));
             ranks.filter(|(_, run)| !matches!(run.state, RankState::Gone(_))).count()
         };
-        let begun = |role: RankRole| job.ranks.keys().any(|rank| rank.role == role);
+        let begun = |role: RankRole| job.last.ranks.keys().any(|rank| rank.role == role);
         if !begun(RankRole::Main) {
             if open(RankRole::Setup) > 0 || open(RankRole::Prepare) > 0 {
                 return;
@@ -391,7 +391,7 @@ impl Sched {
                 false => self.start_work(id),
             }
         } else if open(RankRole::Main) == 0 {
-            self.edit_job(id, |job| job.exit_code = Some(0));
+            self.edit_job(id, |job| job.last.exit_code = Some(0));
             self.stop_ranks(id, StopWhy::Finished, AfterStop::End);
             self.advance(id);
         }
@@ -404,7 +404,7 @@ impl Sched {
             job.retries += 1;
             job.requeues = 0;
             let delay = job.spec.scheduling.retry.as_ref().map_or(Millis(0), |retry| retry.pause(job.retries));
-            let failed = job.errors.first().map(|error| error.message.clone()).unwrap_or_default();
+            let failed = job.last.errors.first().map(|error| error.message.clone()).unwrap_or_default();
             job.pause = (delay > Millis(0)).then(|| Box::new(Pause { until: now + delay, why: PauseWhy::Retry { failed } }));
             to_queue(job);
         });
@@ -413,8 +413,8 @@ impl Sched {
     /// Every process is proven gone: the nodes are free and the job goes where its stop was to lead.
     fn conclude(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
-        let Some(after) = job.after_stop else { return };
-        let (nodes, attempt, cluster, behind) = (job.nodes.clone(), job.attempt, job.cluster, job.behind);
+        let Some(after) = job.last.after_stop else { return };
+        let (nodes, attempt, cluster, behind) = (job.last.nodes.clone(), job.attempt, job.cluster, job.last.behind);
         if after == AfterStop::End && behind.is_none() {
             let job = job.clone();
             self.keep_pace(&job);
@@ -455,11 +455,11 @@ fn tries_again(job: &Job, code: Option<i32>, why: StopWhy) -> bool {
 
 fn to_queue(job: &mut Job) {
     job.state = ExecutionState::Queued;
-    job.away = None;
-    job.behind = None;
-    job.after_stop = None;
-    job.exit_code = None;
-    job.errors.clear();
+    job.last.away = None;
+    job.last.behind = None;
+    job.last.after_stop = None;
+    job.last.exit_code = None;
+    job.last.errors.clear();
 }
 
 fn let_go(node: &mut Node, holder: (JobId, Attempt)) {

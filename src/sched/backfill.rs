@@ -44,7 +44,7 @@ impl Sched {
         if pool.space.is_full() {
             return;
         }
-        let candidates: Vec<_> = pool.queue.iter().take(LOOK_MAX).map(|(_, job)| *job).collect();
+        let candidates: Vec<_> = pool.queue.iter().take(LOOK_MAX).map(|(_, job)| job).collect();
         let mut kept: Option<(JobId, Reservation)> = None;
         let mut started = false;
         // What has no room whatever is kept for whom: once that is all that anybody asks for, nobody else has to be looked at.
@@ -95,7 +95,7 @@ impl Sched {
     pub(super) fn first_kept(&self, id: ClusterId) -> Option<(JobId, Reservation)> {
         let pool = self.pools.get(&id)?;
         let queue = pool.queue.iter().take(LOOK_MAX);
-        queue.map(|(_, job)| *job).find_map(|job| Some((job, self.keep_for(id, job)?)))
+        queue.map(|(_, job)| job).find_map(|job| Some((job, self.keep_for(id, job)?)))
     }
 
     /// Finds what is to be kept for a job that has no room now; `None` when it cannot run on what there is.
@@ -122,7 +122,7 @@ impl Sched {
         let mut ended: BTreeMap<NodeId, Vec<JobId>> = BTreeMap::new();
         while nodes.len() < need {
             let (end, other) = ends.next()?;
-            for id in &self.jobs.get(other)?.nodes {
+            for id in &self.jobs.get(other)?.last.nodes {
                 let Some(slot) = pool.space.slot(*id).filter(|slot| slot.shares().contains_key(other)) else { continue };
                 if nodes.contains_key(id) || slot.takes() == Takes::Never || nodes.len() == need {
                     continue;

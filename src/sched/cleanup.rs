@@ -15,8 +15,8 @@ impl Sched {
     /// Says whether an attempt without any other process is cleaning up; begins with it when that was not done yet.
     pub(super) fn cleans_up(&mut self, id: JobId) -> bool {
         let Some(job) = self.jobs.get(&id) else { return false };
-        if !job.ranks.keys().any(|rank| rank.role == RankRole::Cleanup) {
-            let left: Vec<u32> = (0..job.nodes.len() as u32).filter(|index| self.left_behind(job, *index)).collect();
+        if !job.last.ranks.keys().any(|rank| rank.role == RankRole::Cleanup) {
+            let left: Vec<u32> = (0..job.last.nodes.len() as u32).filter(|index| self.left_behind(job, *index)).collect();
             for index in left {
                 self.start_rank(id, Rank { role: RankRole::Cleanup, index }, index, None);
             }
@@ -26,7 +26,7 @@ impl Sched {
 
     /// Says whether the set-up of a node may have left something there that still is.
     fn left_behind(&self, job: &Job, index: u32) -> bool {
-        let Some(run) = job.ranks.get(&Rank { role: RankRole::Setup, index }) else { return false };
+        let Some(run) = job.last.ranks.get(&Rank { role: RankRole::Setup, index }) else { return false };
         let held = self.nodes.get(&run.node).filter(|node| node.holders.contains(&(job.id, job.attempt)));
         let gone = |other: &RankRun| {
             let on_it = other.node == run.node;
@@ -34,7 +34,7 @@ impl Sched {
         };
         held.is_some_and(|node| node.boot.as_ref() == Some(&run.boot))
             && matches!(&run.state, RankState::Gone(proof) if has_run(proof))
-            && !job.ranks.values().any(gone)
+            && !job.last.ranks.values().any(gone)
     }
 
     /// Takes in how a clean-up ended: a node that could not be cleaned up is unusable.

@@ -258,7 +258,8 @@ impl Sched {
         let now = self.turn.now;
         self.edit_cluster(id, |cluster| (cluster.deleting, cluster.deleting_since) = (true, Some(now)));
         self.trim_all(|sweep| sweep.cluster == id);
-        for job in self.pools.get(&id).map(|pool| pool.jobs.clone()).unwrap_or_default() {
+        let live = self.jobs.values().filter(|job| job.cluster == id && !job.state.ended());
+        for job in live.map(|job| job.id).collect::<Vec<_>>() {
             self.terminate_now(job, &message);
         }
         self.disturb(id);
@@ -382,7 +383,7 @@ impl Sched {
     }
 
     fn plan_of(&self, id: ClusterId, target: u32) -> Plan {
-        let started = |job| self.jobs.get(&job).and_then(|job| job.started);
+        let started = |job| self.jobs.get(&job).and_then(|job| job.last.started);
         let mut plan = plan_scale(self.nodes_of(id).map(|node| &**node), started, target);
         // What is there or asked for is in the forecast until it is given back, so that keeping it takes nothing above a limit;
         // once one is used up, what goes helps, and what stayed could take no job.
@@ -465,7 +466,7 @@ impl Sched {
 
     fn end_cluster(&mut self, id: ClusterId) {
         let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
-        if cluster.deleting && pool.nodes.is_empty() && pool.jobs.is_empty() {
+        if cluster.deleting && pool.nodes.is_empty() && pool.live == 0 {
             let workspace = cluster.workspace;
             self.drop_cluster(id);
             self.end_workspace(workspace);
@@ -492,7 +493,7 @@ impl Sched {
         let spared: Money = gone.filter_map(|node| self.nodes.get(node)).map(|node| node.price).sum();
         let affordable = self.affordable(id);
         let (rate, change) = (self.committed(id), price.times(plan.acquire) - spared);
-        let job_name = |job: &JobId| self.jobs.get(job).map_or_else(|| job.to_string(), |job| job.name.clone());
+        let job_name = |job: &JobId| self.jobs.get(job).map_or_else(|| job.to_string(), |job| job.name.to_string());
         let mut preview = Preview {
             from: NodeCount(from),
             to,

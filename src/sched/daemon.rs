@@ -17,15 +17,15 @@ impl Sched {
             return self.ignore();
         }
         let Some(job) = self.jobs.get(&by.job) else { return };
-        let daemons = || job.ranks.iter().filter(|(rank, _)| rank.role == RankRole::Daemon);
+        let daemons = || job.last.ranks.iter().filter(|(rank, _)| rank.role == RankRole::Daemon);
         let asked = |daemon: &Daemon| daemon.asked_by == by.rank && daemon.request == request;
         if let Some((rank, run)) = daemons().find(|(_, run)| run.daemon.as_ref().is_some_and(asked)) {
             let (rank, state) = (*rank, run.state.clone());
             return self.answer_again(by, request, rank, &state);
         }
-        let going = job.state == ExecutionState::Running && job.after_stop.is_none();
+        let going = job.state == ExecutionState::Running && job.last.after_stop.is_none();
         let count = daemons().count();
-        let node = job.nodes.get(node_index as usize).filter(|node| self.nodes.contains_key(node));
+        let node = job.last.nodes.get(node_index as usize).filter(|node| self.nodes.contains_key(node));
         if !going || node.is_none() || count >= DAEMONS_MAX {
             return self.answer(by, request, DaemonAnswer::Ended { code: NOT_STARTED });
         }
@@ -54,7 +54,7 @@ impl Sched {
     }
 
     fn asked_by(&self, key: RankKey) -> Option<(RankKey, u32)> {
-        let run: &RankRun = self.jobs.get(&key.job)?.ranks.get(&key.rank)?;
+        let run: &RankRun = self.jobs.get(&key.job)?.last.ranks.get(&key.rank)?;
         let daemon = run.daemon.as_ref()?;
         Some((RankKey { rank: daemon.asked_by, ..key }, daemon.request))
     }

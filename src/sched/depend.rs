@@ -118,7 +118,7 @@ impl Sched {
         let answers: Vec<_> = open.filter_map(|d| Some((answers(d.on, became)?, d.name.clone()))).collect();
         if let Some((_, name)) = answers.iter().find(|(well, _)| !well) {
             let message = format!("Job {name} did not succeed, and this one runs only after its success");
-            self.edit_job(waiting, |job| job.errors = vec![job_error("DependencyFailed", message)]);
+            self.edit_job(waiting, |job| job.last.errors = vec![job_error("DependencyFailed", message)]);
             return self.end_job(waiting);
         }
         if !answers.is_empty() {

@@ -62,7 +62,7 @@ impl Sched {
             let reservation = kept.as_ref().filter(|(first, _)| *first == job).map(|(_, reservation)| reservation);
             Some(QueueHead {
                 job,
-                name: row.name.clone(),
+                name: row.name.to_string(),
                 waits_for: self.waits_for(cluster, pool, row),
                 starts: reservation.and_then(|reservation| reservation.at),
                 priority: row.priority,
@@ -140,9 +140,9 @@ impl Sched {
         let preempts = cluster.spec.machines.preemption && self.next_in_line(cluster.id) == Some(job.id);
         let stopped = |job: &Job| {
             let stops = |run: &RankRun| matches!(run.state, RankState::Stopping { why: StopWhy::Preempted, .. });
-            job.ranks.values().any(stops)
+            job.last.ranks.values().any(stops)
         };
-        let jobs = self.pools.get(&cluster.id).map(|pool| &pool.jobs);
+        let jobs = self.pools.get(&cluster.id).map(|pool| &pool.placed);
         preempts && jobs.into_iter().flatten().filter_map(|id| self.jobs.get(id)).any(|job| stopped(job))
     }
 
@@ -156,7 +156,7 @@ impl Sched {
             return Some(Why { reason, place: 0, nodes: Vec::new(), change: None, starts });
         }
         let queue = self.pools.get(&job.cluster).map(|pool| &pool.queue);
-        let at = queue.and_then(|queue| queue.iter().position(|(_, other)| *other == id));
+        let at = queue.and_then(|queue| queue.iter().position(|(_, other)| other == id));
         let nodes = self.nodes_of(job.cluster).map(|node| {
             let slot = self.pools.get(&job.cluster).and_then(|pool| pool.space.slot(node.id));
             (self.node_name(node.id), not_given(node, slot, job))
@@ -168,7 +168,7 @@ impl Sched {
     }
 
     fn smallest_change(&self, cluster: &Cluster, job: &Job, at: Option<usize>) -> Option<String> {
-        if job.stop_at.is_some() {
+        if job.last.stop_at.is_some() {
             return Some(format!("take back the stop of job {}", job.name));
         }
         if job.held {

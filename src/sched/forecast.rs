@@ -44,9 +44,9 @@ impl Sched {
         let mut on: BTreeMap<JobId, Vec<NodeId>> = BTreeMap::new();
         let mut clock = now;
         let place = more.map(place_of);
-        let before = pool.queue.iter().filter(|at| place.as_ref().is_none_or(|place| *at < place));
-        let after = pool.queue.iter().filter(|at| place.as_ref().is_some_and(|place| *at > place));
-        let known = |(_, job): &super::pool::QueuePlace| self.jobs.get(job).map(AsRef::as_ref);
+        let before = pool.queue.iter().filter(|at| place.is_none_or(|place| *at < place));
+        let after = pool.queue.iter().filter(|at| place.is_some_and(|place| *at > place));
+        let known = |(_, job): super::pool::QueuePlace| self.jobs.get(&job).map(AsRef::as_ref);
         let queue = before.filter_map(known).chain(more).chain(after.filter_map(known));
         for job in queue.take(FORECAST_MAX) {
             if room(&empty, job).is_none() {
@@ -58,7 +58,7 @@ impl Sched {
                 }
                 let Some((end, over)) = ends.pop_first() else { break None };
                 clock = clock.max(end);
-                let held = on.remove(&over).or_else(|| self.jobs.get(&over).map(|job| job.nodes.clone()));
+                let held = on.remove(&over).or_else(|| self.jobs.get(&over).map(|job| job.last.nodes.clone()));
                 for node in held.unwrap_or_default() {
                     space.change(node, |slot| slot.take_back(over));
                 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::Sched;
 use super::place::need_of;
 use super::pool::{Ask, QueuePlace};
+use super::queue::JobSet;
 use crate::model::guard::guard;
 use crate::model::ids::{ClusterId, ExperimentId, JobId};
 use crate::model::state::{Cap, ExecutionState, Full, Job};
@@ -179,7 +180,7 @@ impl Sched {
 
     /// Changes an experiment's cap: its jobs leave their places under the old one and enter under the new one.
     pub(super) fn recap(&mut self, id: ExperimentId, change: impl FnOnce(&mut Self)) {
-        let jobs: Vec<_> = self.members.get(&id).into_iter().flatten().copied().collect();
+        let jobs: Vec<_> = self.members.get(&id).into_iter().flat_map(JobSet::iter).collect();
         let moves: Vec<_> = jobs
             .iter()
             .filter_map(|job| self.jobs.get(job))

@@ -150,7 +150,7 @@ impl Sched {
         let now = self.turn.now;
         self.edit_experiment(id, |experiment| (experiment.deleting, experiment.deleting_since) = (true, Some(now)));
         self.trim_all(|sweep| sweep.experiment == id);
-        for job in self.members.get(&id).cloned().unwrap_or_default() {
+        for job in self.members.get(&id).cloned().unwrap_or_default().iter() {
             self.delete_job(job);
         }
         self.end_experiment(id);

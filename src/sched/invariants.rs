@@ -12,6 +12,7 @@ use super::effect::Act;
 use super::node_setup::NO_JOB;
 use super::place::need_of;
 use super::pool::Standing;
+use super::queue::JobSet;
 use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
 use crate::model::ids::{ClusterId, EffectId, JobId, Rank, RankKey, RankRole};
@@ -119,16 +120,16 @@ impl Sched {
     fn check_job(&self, job: &Job) {
         let live: Vec<_> = job.live_ranks().collect();
         rule!(job.id <= self.counters.job, "ids come from the counters", job);
-        rule!(job.away.is_none() || job.shape.handed, "only what is handed over is placed by others", job);
-        if let Some(before) = job.behind {
+        rule!(job.last.away.is_none() || job.shape.handed, "only what is handed over is placed by others", job);
+        if let Some(before) = job.last.behind {
             let before = self.jobs.get(&before).filter(|before| before.cluster == job.cluster);
-            let there = before.is_some_and(|before| !before.state.ended() && before.nodes == job.nodes);
+            let there = before.is_some_and(|before| !before.state.ended() && before.last.nodes == job.last.nodes);
             let waits = matches!(job.state, ExecutionState::Queued | ExecutionState::Terminating);
             rule!(there && waits, "who is sent ahead waits behind one that is there", job);
         }
         match job.course() {
             ExecutionState::Queued => {
-                rule!(live.is_empty() && job.after_stop.is_none(), "I01 a waiting job has no process", job);
+                rule!(live.is_empty() && job.last.after_stop.is_none(), "I01 a waiting job has no process", job);
                 let unmet = job.dependencies.iter().filter(|dependency| !dependency.met);
                 let may_come = |other: JobId| match self.jobs.get(&other) {
                     Some(other) => !other.state.ended(),
@@ -140,33 +141,37 @@ impl Sched {
                 rule!(job.dependencies.iter().all(|dependency| dependency.met), "a job comes after its dependencies", job);
                 rule!(job.pause.is_none(), "a job does not begin before its time", job);
                 rule!(!job.held, "a held job does not begin", job);
-                let whole = job.shape.handed || job.nodes.len() == need_of(job);
+                let whole = job.shape.handed || job.last.nodes.len() == need_of(job);
                 rule!(whole, "I09 a job gets all its nodes or none", job);
                 self.check_caps(job);
                 rule!(!live.is_empty(), "a job without processes has ended or waits", job);
-                let distinct: BTreeSet<_> = job.nodes.iter().collect();
-                rule!(distinct.len() == job.nodes.len(), "an attempt has every node once", job);
+                let distinct: BTreeSet<_> = job.last.nodes.iter().collect();
+                rule!(distinct.len() == job.last.nodes.len(), "an attempt has every node once", job);
                 let holder = (job.id, job.attempt);
                 let holds = |id| self.nodes.get(id).is_some_and(|node| node.holders.contains(&holder));
-                let all = job.after_stop.is_some() || job.nodes.iter().all(holds);
+                let all = job.last.after_stop.is_some() || job.last.nodes.iter().all(holds);
                 rule!(all, "I09 a going attempt holds all its nodes", job);
             }
             ExecutionState::Succeeded | ExecutionState::Failed => {
                 rule!(live.is_empty(), "I06 an ended job has no process", job);
-                rule!(job.ended.is_some() && job.stop_at.is_none() && job.after_stop.is_none(), "I05 an end is final", job);
+                rule!(
+                    job.last.ended.is_some() && job.last.stop_at.is_none() && job.last.after_stop.is_none(),
+                    "I05 an end is final",
+                    job
+                );
             }
         }
         let stopping = |run: &RankRun| matches!(run.state, RankState::Stopping { .. });
         let (cleaning, working): (Vec<_>, Vec<_>) = live.iter().partition(|(rank, _)| rank.role == RankRole::Cleanup);
-        let stopping = working.iter().all(|(_, run)| stopping(run) == job.after_stop.is_some());
+        let stopping = working.iter().all(|(_, run)| stopping(run) == job.last.after_stop.is_some());
         rule!(stopping, "an attempt stops as a whole", job);
         rule!(
-            cleaning.is_empty() || (working.is_empty() && job.after_stop.is_some()),
+            cleaning.is_empty() || (working.is_empty() && job.last.after_stop.is_some()),
             "a node is cleaned up when nothing else of its attempt lives",
             job
         );
         rule!(
-            job.state != ExecutionState::Terminating || job.after_stop.is_some(),
+            job.state != ExecutionState::Terminating || job.last.after_stop.is_some(),
             "a terminating job is being stopped",
             job
         );
@@ -183,7 +188,8 @@ impl Sched {
         let (Some(member), true) = (&job.member, self.turn.now == job.since) else { return };
         let Some(most) = member.running_max.filter(|_| !job.shape.handed) else { return };
         let of_array = |other: &&Arc<Job>| other.member.as_ref().is_some_and(|one| one.of == member.of);
-        let members = self.members.get(&job.experiment).into_iter().flatten().filter_map(|id| self.jobs.get(id));
+        let members =
+            self.members.get(&job.experiment).into_iter().flat_map(JobSet::iter).filter_map(|id| self.jobs.get(&id));
         let running = members.filter(of_array).filter(|other| super::gate::on_nodes(other.course())).count();
         rule!(running <= most as usize, "no more of an array run than may", job);
     }
@@ -210,29 +216,33 @@ impl Sched {
 
     fn check_exit(&self, job: &Job) {
         let recorded = |role: RankRole, wanted: i32| {
-            let mut ranks = job.ranks.iter().filter(|(rank, _)| rank.role == role);
+            let mut ranks = job.last.ranks.iter().filter(|(rank, _)| rank.role == role);
             ranks.any(|(_, run)| match run.state {
                 RankState::Gone(Proof::Exit { code, .. } | Proof::Told { code, .. }) => code == wanted,
                 RankState::Gone(_) | RankState::Starting { .. } | RankState::Running | RankState::Stopping { .. } => false,
             })
         };
-        if let Some(code) = job.exit_code {
+        if let Some(code) = job.last.exit_code {
             let known = recorded(RankRole::Main, code) || recorded(RankRole::Prepare, code);
             let known = known || (code == NEVER_LAUNCHED && set_up_failed(job));
             rule!(known, "I08 no exit code without an exit record", job);
         }
         let decides = |rank: &Rank| rank.role == RankRole::Main && job.shape.decides(rank.index);
-        let mains = || job.ranks.iter().filter(|(rank, _)| decides(rank));
+        let mains = || job.last.ranks.iter().filter(|(rank, _)| decides(rank));
         match job.state {
             ExecutionState::Succeeded => {
                 let zero = |run: &RankRun| matches!(run.state, RankState::Gone(Proof::Exit { code: 0, .. }));
                 let all = mains().count() > 0 && mains().all(|(_, run)| zero(run));
-                rule!(all && job.exit_code == Some(0), "I07 success is exit code 0 of every main process that decides", job);
-                rule!(job.errors.is_empty(), "success has no errors", job);
+                rule!(
+                    all && job.last.exit_code == Some(0),
+                    "I07 success is exit code 0 of every main process that decides",
+                    job
+                );
+                rule!(job.last.errors.is_empty(), "success has no errors", job);
             }
             ExecutionState::Failed => {
-                rule!(!job.errors.is_empty(), "a failure says why", job);
-                rule!(job.exit_code != Some(0), "I07 exit code 0 is no failure", job);
+                rule!(!job.last.errors.is_empty(), "a failure says why", job);
+                rule!(job.last.exit_code != Some(0), "I07 exit code 0 is no failure", job);
             }
             ExecutionState::Queued | ExecutionState::Running | ExecutionState::Terminating => {}
         }
@@ -243,7 +253,7 @@ impl Sched {
         for (job, attempt) in &node.holders {
             let holds = self.jobs.get(job).is_some_and(|job| {
                 let on_nodes = matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating);
-                on_nodes && job.attempt == *attempt && job.nodes.contains(&node.id)
+                on_nodes && job.attempt == *attempt && job.last.nodes.contains(&node.id)
             });
             rule!(holds, "I09 a node is held by a live attempt that has it", node);
         }
@@ -356,7 +366,7 @@ impl Sched {
         for experiment in self.experiments.values() {
             let mut tally = experiment.tally;
             let members = self.members.get(&experiment.id);
-            for job in members.into_iter().flatten().filter_map(|id| self.jobs.get(id)) {
+            for job in members.into_iter().flat_map(JobSet::iter).filter_map(|id| self.jobs.get(&id)) {
                 let counter = tally.of(job.state);
                 rule!(*counter > 0, "a tally counts every job", experiment);
                 *counter -= 1;
@@ -394,7 +404,7 @@ impl Sched {
 
 /// Says whether the set-up of a node ended with a code of its own that is not 0.
 fn set_up_failed(job: &Job) -> bool {
-    let mut setups = job.ranks.iter().filter(|(rank, _)| rank.role == RankRole::Setup);
+    let mut setups = job.last.ranks.iter().filter(|(rank, _)| rank.role == RankRole::Setup);
     setups.any(|(_, run)| match &run.state {
         RankState::Gone(Proof::Exit { code, why: None } | Proof::Told { code, .. }) => *code != 0,
         RankState::Gone(_) | RankState::Starting { .. } | RankState::Running | RankState::Stopping { .. } => false,

@@ -9,7 +9,7 @@ use super::rows::Record;
 use crate::model::guard::guard;
 use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId, WorkspaceId};
 use crate::model::spec::Priority;
-use crate::model::state::{AfterStop, ExecutionState, Job, JobError, Pause, PauseWhy, StopWhy};
+use crate::model::state::{AfterStop, ExecutionState, Folder, Job, JobError, Pause, PauseWhy, StopWhy, shared_shape};
 use crate::model::units::UnixMillis;
 
 /// Returns an entry of a job's `errors`.
@@ -25,42 +25,28 @@ impl NewJob {
             id,
             workspace,
             experiment: self.experiment,
-            name: self.name,
+            folder: Folder::of(&self.segment, &self.name, self.uuid),
+            name: self.name.into(),
             uuid: self.uuid,
-            segment: self.segment,
             cluster: self.cluster,
             priority: self.spec.scheduling_priority,
             spec: self.spec,
-            shape: self.shape,
-            token: self.token,
+            shape: shared_shape(self.shape),
+            token: self.token.map(Arc::from),
             state: ExecutionState::Queued,
             since: now,
             held: false,
+            deleting: false,
             dependencies: self.dependencies,
             pause: begin.map(|until| Box::new(Pause { until, why: PauseWhy::Begin })),
             member: self.member.map(Box::new),
             sweep: self.sweep.map(Box::new),
-            fired: Vec::new(),
             retries: 0,
-            stop_at: None,
             attempt: Attempt(0),
             requeues: 0,
-            requeued_because: None,
-            nodes: Vec::new(),
-            node_names: Vec::new(),
-            places: Vec::new(),
-            ranks: Default::default(),
-            away: None,
-            behind: None,
-            after_stop: None,
             created: now,
-            started: None,
             spent: Default::default(),
-            ended: None,
-            exit_code: None,
-            errors: Vec::new(),
-            deleting: false,
-            deleting_since: None,
+            last: Default::default(),
         }
     }
 }
@@ -95,7 +81,7 @@ impl Sched {
     pub(super) fn on_terminate(&mut self, id: JobId, until: UnixMillis) {
         match self.live(id) {
             Some(ExecutionState::Queued | ExecutionState::Running) if until > self.turn.now => {
-                self.edit_job(id, |job| job.stop_at = Some(job.stop_at.map_or(until, |at| at.min(until))));
+                self.edit_job(id, |job| job.last.stop_at = Some(job.last.stop_at.map_or(until, |at| at.min(until))));
             }
             Some(ExecutionState::Queued | ExecutionState::Running) => self.terminate_now(id, "Job was terminated"),
             Some(ExecutionState::Terminating | ExecutionState::Succeeded | ExecutionState::Failed) | None => self.ignore(),
@@ -103,10 +89,10 @@ impl Sched {
     }
 
     pub(super) fn on_taken_back(&mut self, id: JobId) {
-        if self.jobs.get(&id).is_none_or(|job| job.stop_at.is_none()) {
+        if self.jobs.get(&id).is_none_or(|job| job.last.stop_at.is_none()) {
             return self.ignore();
         }
-        self.edit_job(id, |job| job.stop_at = None);
+        self.edit_job(id, |job| job.last.stop_at = None);
     }
 
     /// Ends a job by a person's wish: a waiting one at once, another one when its processes are proven gone. One whose
@@ -120,18 +106,18 @@ impl Sched {
         let Some(job) = self.jobs.get(&id) else { return };
         match job.course() {
             ExecutionState::Queued => {
-                self.edit_job(id, |job| job.errors = vec![cause]);
+                self.edit_job(id, |job| job.last.errors = vec![cause]);
                 self.end_job(id);
             }
-            ExecutionState::Running if job.after_stop == Some(AfterStop::End) => {
-                self.edit_job(id, |job| job.stop_at = None);
+            ExecutionState::Running if job.last.after_stop == Some(AfterStop::End) => {
+                self.edit_job(id, |job| job.last.stop_at = None);
             }
             ExecutionState::Running => {
                 self.edit_job(id, |job| {
                     job.state = ExecutionState::Terminating;
-                    job.stop_at = None;
-                    job.exit_code = None;
-                    job.errors = vec![cause];
+                    job.last.stop_at = None;
+                    job.last.exit_code = None;
+                    job.last.errors = vec![cause];
                 });
                 self.stop_attempt(id, StopWhy::Terminate, AfterStop::End);
             }
@@ -143,12 +129,12 @@ impl Sched {
     pub(super) fn end_job(&mut self, id: JobId) {
         let now = self.turn.now;
         self.edit_job(id, |job| {
-            let well = job.exit_code == Some(0) && job.errors.is_empty();
+            let well = job.last.exit_code == Some(0) && job.last.errors.is_empty();
             job.state = if well { ExecutionState::Succeeded } else { ExecutionState::Failed };
-            job.ended = Some(now);
-            job.stop_at = job.stop_at.filter(|_| !guard("job.no-deadline-when-over"));
-            job.after_stop = None;
-            job.behind = None;
+            job.last.ended = Some(now);
+            job.last.stop_at = job.last.stop_at.filter(|_| !guard("job.no-deadline-when-over"));
+            job.last.after_stop = None;
+            job.last.behind = None;
             job.held = false;
             job.pause = None;
         });
@@ -179,7 +165,7 @@ impl Sched {
             return self.end_experiment(experiment);
         }
         let now = self.turn.now;
-        self.edit_job(id, |job| (job.deleting, job.deleting_since) = (true, Some(now)));
+        self.edit_job(id, |job| (job.deleting, job.last.deleting_since) = (true, Some(now)));
         self.terminate_now(id, "Job was deleted");
     }
 
@@ -215,16 +201,16 @@ impl Sched {
         }
         self.edit_job(id, |job| {
             job.state = ExecutionState::Queued;
-            job.away = None;
+            job.last.away = None;
             job.requeues = 0;
-            job.requeued_because = None;
+            job.last.requeued_because = None;
             job.retries = 0;
             job.pause = None;
             job.dependencies = dependencies;
-            job.ended = None;
-            job.exit_code = None;
-            job.errors = Vec::new();
-            job.stop_at = None;
+            job.last.ended = None;
+            job.last.exit_code = None;
+            job.last.errors = Vec::new();
+            job.last.stop_at = None;
             job.held = false;
         });
         self.look_at_dependencies(id);

@@ -33,6 +33,7 @@ mod outbox;
 mod place;
 mod pool;
 mod preempt;
+mod queue;
 mod rows;
 mod space;
 mod sweep;
@@ -66,6 +67,7 @@ use gate::Gates;
 use node::Got;
 use outbox::Outbox;
 use pool::Pools;
+use queue::JobSet;
 use rows::{Record, Turn};
 use timers::Timers;
 
@@ -102,7 +104,7 @@ pub struct Sched {
     /// Derived: whose each host is.
     hosts: BTreeMap<String, BTreeSet<NodeId>>,
     /// Derived: the jobs in memory of each experiment.
-    members: BTreeMap<ExperimentId, BTreeSet<JobId>>,
+    members: BTreeMap<ExperimentId, JobSet>,
     /// Derived: the caps on running jobs, and what waits behind them.
     gates: Gates,
     /// Derived: how many members of each sweep or array wait.
@@ -173,7 +175,7 @@ impl Sched {
                 Change::Experiment(row) => sched.put_experiment(row),
                 Change::Sweep(row) => sched.put_sweep(row),
                 Change::Job(row) => {
-                    let decided = u32::from(row.after_stop == Some(AfterStop::Requeue));
+                    let decided = u32::from(row.last.after_stop == Some(AfterStop::Requeue));
                     sched.requeues_allowed = sched.requeues_allowed.max(row.requeues + decided);
                     sched.put_job(row);
                 }
@@ -190,6 +192,8 @@ impl Sched {
                 sched.time_job(job);
             }
         }
+        // A map that was filled in order has nodes that are half full; made of all at once it has full ones.
+        sched.jobs = std::mem::take(&mut sched.jobs).into_iter().collect();
         // What was committed was settled.
         sched.turn = Turn::default();
         sched.stale.clear();
@@ -456,7 +460,7 @@ impl Sched {
 
     /// Returns how many jobs of a cluster have not ended.
     pub fn live_jobs_of(&self, cluster: ClusterId) -> usize {
-        self.pools.get(&cluster).map_or(0, |pool| pool.jobs.len())
+        self.pools.get(&cluster).map_or(0, |pool| pool.live as usize)
     }
 
     /// Returns the outstanding effects, in the order of their issue.

@@ -44,7 +44,7 @@ impl Sched {
 
     /// Returns the first job of a cluster's queue.
     pub(super) fn next_in_line(&self, id: ClusterId) -> Option<JobId> {
-        self.pools.get(&id)?.queue.first().map(|(_, job)| *job)
+        self.pools.get(&id)?.queue.first().map(|(_, job)| job)
     }
 
     /// Says whether nothing may start: the cluster is going, or waits for running jobs before it shrinks.

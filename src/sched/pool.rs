@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::place::has_all;
+use super::queue::Queue;
 use super::space::Space;
 use super::timers::node_deadline;
 use crate::model::guard::guard;
@@ -79,7 +80,7 @@ pub(super) fn standing(node: &Node) -> Standing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pool {
     /// Jobs that may be placed, in order.
-    pub(super) queue: BTreeSet<QueuePlace>,
+    pub(super) queue: Queue,
     /// What these ask for, and how many ask for the same.
     pub(super) asks: BTreeMap<Ask, u64>,
     /// When the jobs that run end at the latest, by their limits; the earliest of all times for those being stopped.
@@ -88,8 +89,10 @@ pub(super) struct Pool {
     pub(super) full: BTreeSet<Full>,
     /// How many jobs wait, held ones included.
     pub(super) waiting: u64,
-    /// Jobs that have not ended.
-    pub(super) jobs: BTreeSet<JobId>,
+    /// How many jobs have not ended.
+    pub(super) live: u64,
+    /// Those that are on nodes, or with those who place them.
+    pub(super) placed: BTreeSet<JobId>,
     /// Who was sent ahead behind whom: by the one that is before.
     pub(super) behind: BTreeMap<JobId, JobId>,
     /// Its nodes.
@@ -244,15 +247,15 @@ pub(super) struct JobKeys {
 impl JobKeys {
     pub(super) fn of(job: &Job) -> Self {
         let queued = job.state == ExecutionState::Queued;
-        let going = job.course() == ExecutionState::Running && job.after_stop.is_none();
+        let going = job.course() == ExecutionState::Running && job.last.after_stop.is_none();
         Self {
             cluster: job.cluster,
             state: job.course(),
             queued,
             place: ready_place(job),
-            stop_at: job.stop_at,
+            stop_at: job.last.stop_at,
             going: going.then_some(job.attempt),
-            behind: job.behind,
+            behind: job.last.behind,
             pause: job.pause.as_ref().filter(|_| queued).map(|pause| pause.until),
             ends: ends(job),
         }
@@ -268,7 +271,7 @@ pub(super) fn place_of(job: &Job) -> QueuePlace {
 pub(super) fn ready_place(job: &Job) -> Option<QueuePlace> {
     let ready = job.course() == ExecutionState::Queued
         && !(job.held && guard("queue.held"))
-        && job.stop_at.is_none()
+        && job.last.stop_at.is_none()
         && !(job.pause.is_some() && guard("queue.pause"))
         && (job.dependencies.iter().all(|dependency| dependency.met) || !guard("queue.dependencies"));
     ready.then(|| place_of(job))
@@ -276,9 +279,9 @@ pub(super) fn ready_place(job: &Job) -> Option<QueuePlace> {
 
 /// Returns when a job that is on nodes leaves them at the latest.
 fn ends(job: &Job) -> Option<UnixMillis> {
-    match (job.state, job.after_stop) {
+    match (job.state, job.last.after_stop) {
         (ExecutionState::Terminating, _) | (ExecutionState::Running, Some(_)) => Some(UnixMillis(i64::MIN)),
-        (ExecutionState::Running, None) => Some(job.started? + job.spec.constraints.max_wall_clock_time),
+        (ExecutionState::Running, None) => Some(job.last.started? + job.spec.constraints.max_wall_clock_time),
         (ExecutionState::Queued | ExecutionState::Succeeded | ExecutionState::Failed, _) => None,
     }
 }

@@ -32,7 +32,7 @@ impl Sched {
     /// being given back anyway.
     fn victims(&self, id: ClusterId, first: JobId) -> Vec<JobId> {
         let (Some(job), Some(pool)) = (self.jobs.get(&first), self.pools.get(&id)) else { return Vec::new() };
-        let running = pool.jobs.iter().filter_map(|id| self.jobs.get(id));
+        let running = pool.placed.iter().filter_map(|id| self.jobs.get(id));
         let (going, mut lower): (Vec<_>, Vec<_>) = running
             .filter(|other| matches!(other.state, ExecutionState::Running | ExecutionState::Terminating))
             .filter(|other| other.priority < job.priority || stops(other))
@@ -45,7 +45,7 @@ impl Sched {
         if has_room(&space, job) {
             return Vec::new();
         }
-        lower.sort_by_key(|other| (other.priority, Reverse(other.started), Reverse(other.id)));
+        lower.sort_by_key(|other| (other.priority, Reverse(other.last.started), Reverse(other.id)));
         let mut chosen: Vec<&Job> = Vec::new();
         for other in lower {
             take_off(&mut space, other);
@@ -74,11 +74,11 @@ fn spared<'a>(mut space: Space, going: &[&'a std::sync::Arc<Job>], chosen: Vec<&
 }
 
 fn stops(job: &Job) -> bool {
-    job.after_stop.is_some() || job.state == ExecutionState::Terminating
+    job.last.after_stop.is_some() || job.state == ExecutionState::Terminating
 }
 
 fn take_off(space: &mut Space, job: &Job) {
-    for node in &job.nodes {
+    for node in &job.last.nodes {
         if space.slot(*node).is_some_and(|slot| slot.shares().contains_key(&job.id)) {
             space.change(*node, |slot| slot.take_back(job.id));
         }

@@ -65,7 +65,8 @@ impl Sched {
         if let Some(keys) = before {
             if let Some(pool) = self.pools.get_mut(&keys.cluster) {
                 pool.waiting -= u64::from(keys.queued && guard("pool.waits-no-more"));
-                pool.jobs.remove(&id);
+                pool.live -= u64::from(!keys.state.ended());
+                pool.placed.remove(&id);
                 if let Some(before) = keys.behind {
                     pool.behind.remove(&before);
                 }
@@ -86,7 +87,10 @@ impl Sched {
             } else {
                 let pool = self.pools.entry(keys.cluster).or_default();
                 pool.waiting += u64::from(keys.queued);
-                pool.jobs.insert(id);
+                pool.live += 1;
+                if on_nodes(keys.state) {
+                    pool.placed.insert(id);
+                }
                 if let Some(before) = keys.behind {
                     pool.behind.insert(before, id);
                 }
@@ -215,7 +219,7 @@ impl Sched {
             // Those that share a node share its price, for as long as they are the same.
             let cost = node.price.over(now.since(node.meter.held_since));
             // Who was sent ahead has nothing of it yet.
-            let has = |(job, _): &&(JobId, Attempt)| self.jobs.get(job).is_none_or(|job| job.behind.is_none());
+            let has = |(job, _): &&(JobId, Attempt)| self.jobs.get(job).is_none_or(|job| job.last.behind.is_none());
             let share = before.holders.iter().filter(has);
             let count = i64::try_from(share.clone().count().max(1)).unwrap_or(i64::MAX);
             bill.extend(share.map(|(job, _)| (*job, Money(cost.0 / count))));
@@ -236,6 +240,7 @@ impl Sched {
         let (before, waited, filled, was) = (JobKeys::of(row), waited_for(row), waits_of(row), row.state);
         let job = Arc::make_mut(row);
         change(job);
+        job.last.tidy();
         if job.state != was {
             job.since = now;
         }
@@ -436,7 +441,7 @@ impl Sched {
         self.key_dependencies(Waiter::Job(id), &waited_for(&row), &BTreeSet::new());
         if let Some(members) = self.members.get_mut(&row.experiment) {
             if guard("experiment.forgets") {
-                members.remove(&id);
+                members.remove(id);
             }
             if members.is_empty() {
                 self.members.remove(&row.experiment);

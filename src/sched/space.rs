@@ -318,7 +318,7 @@ pub(super) fn share_of(job: &Job, node: NodeId) -> Share {
         return Share::Part { asked: Resources::default(), gpus: Vec::new() };
     }
     let Some(asked) = job.spec.demand.part() else { return Share::Whole };
-    let place = job.nodes.iter().position(|id| *id == node).and_then(|at| job.places.get(at));
+    let place = job.last.nodes.iter().position(|id| *id == node).and_then(|at| job.last.places.get(at));
     // An attempt that began before nodes were shared has the node for itself.
     match place.and_then(|place| place.gpu_shares.clone()) {
         Some(gpus) => Share::Part { asked: asked.clone(), gpus },
@@ -332,7 +332,7 @@ impl Sched {
         let Some(node) = self.nodes.get(&id) else { return };
         let mut slot = Slot::new(node);
         // Who was sent ahead takes over what another has.
-        let has = |job: &&std::sync::Arc<Job>| job.behind.is_none() || !guard("ahead.has-nothing-yet");
+        let has = |job: &&std::sync::Arc<Job>| job.last.behind.is_none() || !guard("ahead.has-nothing-yet");
         let space = &mut self.pools.entry(node.cluster).or_default().space;
         if let Some(known) = space.slot(id).filter(|known| known.is_like(&slot)) {
             // Only who has what of it has changed, as when one of a hundred jobs on it ends.

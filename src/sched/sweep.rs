@@ -100,7 +100,7 @@ impl Sched {
             self.put_job(Arc::new(row));
             match refused {
                 Some(why) => {
-                    self.edit_job(number, |job| job.errors = vec![job_error("InvalidMember", why)]);
+                    self.edit_job(number, |job| job.last.errors = vec![job_error("InvalidMember", why)]);
                     self.end_job(number);
                 }
                 None => self.look_at_dependencies(number),
@@ -207,7 +207,7 @@ impl Sched {
 
     pub(super) fn on_stopped_early(&mut self, job: JobId, why: &str) {
         let live = |job: &Arc<Job>| {
-            matches!(job.state, ExecutionState::Running | ExecutionState::Queued) && job.after_stop.is_none()
+            matches!(job.state, ExecutionState::Running | ExecutionState::Queued) && job.last.after_stop.is_none()
         };
         if !self.jobs.get(&job).is_some_and(live) {
             return self.ignore();
@@ -218,7 +218,7 @@ impl Sched {
     /// Does what a rule says to a job that runs, or that is tried again. One that has ended, or is on its way there, is the
     /// runtime's matter.
     pub(super) fn on_rule_fired(&mut self, id: JobId, node: NodeId, fired: Fired) {
-        let Some(job) = self.jobs.get(&id).filter(|job| job.after_stop.is_none()) else { return self.ignore() };
+        let Some(job) = self.jobs.get(&id).filter(|job| job.last.after_stop.is_none()) else { return self.ignore() };
         // What its last attempt wrote in the end is often read when it is tried again already.
         let former = match job.state {
             ExecutionState::Queued => job.attempt.0 >= fired.attempt,
@@ -231,9 +231,9 @@ impl Sched {
         }
         let (act, why, last) = (fired.act, format!("{}: {}", fired.rule, fired.why), fired.attempt >= RULE_ATTEMPTS_MAX);
         self.edit_job(id, |job| {
-            job.fired.push(fired);
-            let over = job.fired.len().saturating_sub(FIRED_MAX);
-            job.fired.drain(..over);
+            job.last.fired.push(fired);
+            let over = job.last.fired.len().saturating_sub(FIRED_MAX);
+            job.last.fired.drain(..over);
         });
         match act {
             RuleAct::Notify => {}
@@ -254,7 +254,7 @@ impl Sched {
     /// Counts a member that has ended; too many that failed by themselves end the sweep.
     pub(super) fn count_failure(&mut self, job: &Job) {
         let planned = |code: &str| code == "JobTerminated" || code == STOPPED_EARLY;
-        let own = job.state == ExecutionState::Failed && !job.errors.first().is_some_and(|error| planned(&error.code));
+        let own = job.state == ExecutionState::Failed && !job.last.errors.first().is_some_and(|error| planned(&error.code));
         let Some(sweep) = job.sweep.as_ref().filter(|_| own).map(|member| member.of) else { return };
         self.edit_sweep(sweep, |sweep| sweep.failed += 1);
         let too_many = |sweep: &Arc<Sweep>| sweep.spec.failures_max.is_some_and(|most| sweep.failed > most);

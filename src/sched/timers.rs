@@ -123,15 +123,15 @@ impl Sched {
     pub(super) fn job_deadline(&self, job: &Job) -> Option<UnixMillis> {
         let gang = self.gang_lost(job).map(|(since, _)| since + self.settings.gang_lost_after);
         let pause = job.pause.as_ref().filter(|_| job.state == ExecutionState::Queued).map(|pause| pause.until);
-        job.stop_at.into_iter().chain(gang).chain(pause).chain(self.line_deadline(job)).min()
+        job.last.stop_at.into_iter().chain(gang).chain(pause).chain(self.line_deadline(job)).min()
     }
 
     /// Returns since when a node of a going attempt on several nodes is out of sight, and which.
     fn gang_lost(&self, job: &Job) -> Option<(UnixMillis, NodeId)> {
-        if job.state != ExecutionState::Running || job.after_stop.is_some() || job.nodes.len() < 2 {
+        if job.state != ExecutionState::Running || job.last.after_stop.is_some() || job.last.nodes.len() < 2 {
             return None;
         }
-        let lost = job.nodes.iter().filter_map(|id| match &self.nodes.get(id)?.reach {
+        let lost = job.last.nodes.iter().filter_map(|id| match &self.nodes.get(id)?.reach {
             Reach::Lost { since, .. } => Some((*since, *id)),
             Reach::Never | Reach::Seen => None,
         });
@@ -177,7 +177,7 @@ impl Sched {
 
     fn job_due(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
-        if job.stop_at.is_some_and(|at| at <= self.turn.now) {
+        if job.last.stop_at.is_some_and(|at| at <= self.turn.now) {
             self.terminate_now(id, "Job was terminated");
             return;
         }

@@ -44,7 +44,7 @@ impl Sched {
             Some(rule) => self.unused_jobs(id).into_iter().filter(|(_, one)| one.since + rule.after <= now).collect(),
         };
         // All others stay as they are: without a mark.
-        let held = due.keys().filter_map(|job| self.jobs.get(job)).flat_map(|job| &job.nodes);
+        let held = due.keys().filter_map(|job| self.jobs.get(job)).flat_map(|job| &job.last.nodes);
         let minded: BTreeSet<NodeId> =
             self.pools.get(&id).into_iter().flat_map(|pool| &pool.wasted).chain(held).copied().collect();
         let marks: Vec<_> = minded
@@ -71,7 +71,7 @@ impl Sched {
         let now = self.turn.now;
         let coming = self.unused_jobs(id).into_iter().map(|(job, one)| (one.since + rule.after, job));
         let (at, job) = coming.filter(|(at, _)| *at > now).min()?;
-        let name = self.jobs.get(&job).map_or_else(|| job.to_string(), |job| job.name.clone());
+        let name = self.jobs.get(&job).map_or_else(|| job.to_string(), |job| job.name.to_string());
         let what = match rule.then {
             GpuIdleThen::Say => format!("job {name} is reported if it has not used its GPUs by then"),
             GpuIdleThen::Stop => format!("job {name} ends if it has not used its GPUs by then and nobody is attached"),
@@ -88,17 +88,17 @@ impl Sched {
     }
 
     fn unused_by(&self, job: &Job) -> Option<Unused> {
-        if job.course() != ExecutionState::Running || job.after_stop.is_some() {
+        if job.course() != ExecutionState::Running || job.last.after_stop.is_some() {
             return None;
         }
-        let (mut since, mut held, mut attended) = (job.started?, 0_usize, false);
-        for (at, id) in job.nodes.iter().enumerate() {
+        let (mut since, mut held, mut attended) = (job.last.started?, 0_usize, false);
+        for (at, id) in job.last.nodes.iter().enumerate() {
             let node = self.nodes.get(id)?;
             if node.reach != Reach::Seen {
                 return None;
             }
             attended |= node.observed.left_alone.is_none();
-            let shares = job.places.get(at).and_then(|place| place.gpu_shares.as_ref());
+            let shares = job.last.places.get(at).and_then(|place| place.gpu_shares.as_ref());
             let indices: Vec<u32> = match (job.spec.demand.part(), shares) {
                 (Some(_), Some(shares)) => shares.iter().map(|share| share.index).collect(),
                 (_, _) => {

@@ -72,6 +72,8 @@ impl Db {
                 None
             }
         };
+        // Only now, or the check would fill the cache with a file of which hardly anything is read again.
+        set_up_cache(&conn).map_err(|e| sql("set up", path, e))?;
         migrate(&mut conn, path, MIGRATIONS)?;
         first_meta(&mut conn).map_err(|trouble| trouble.at("write", path))?;
         let opened = which(path)
@@ -344,7 +346,6 @@ fn set_up_writer(conn: &Connection, path: &Path) -> Result<(), StoreError> {
         conn.pragma_update(None, "wal_autocheckpoint", 1000)?;
         conn.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_KEPT, |_| Ok(()))?;
         conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
-        conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
         Ok(mode)
     };
     let mode = settings().map_err(|e| sql("set up", path, e))?;
@@ -356,6 +357,16 @@ fn set_up_writer(conn: &Connection, path: &Path) -> Result<(), StoreError> {
         ));
     }
     Ok(())
+}
+
+fn set_up_cache(conn: &Connection) -> rusqlite::Result<()> {
+    give_back(conn)?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)
+}
+
+/// Gives back what a connection has in its page cache.
+pub(super) fn give_back(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch("PRAGMA shrink_memory")
 }
 
 /// Writes the one row of `meta` of a new file.

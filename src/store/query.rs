@@ -95,7 +95,12 @@ impl Reader {
     /// # Errors
     /// A row that cannot be read names its table and key.
     pub fn load(&self) -> Result<Loaded, StoreError> {
-        self.with(load)
+        self.with(|conn| {
+            let loaded = load(conn)?;
+            // All that was read is in memory now; the pages that it stood on are not read again.
+            open::give_back(conn)?;
+            Ok(loaded)
+        })
     }
 
     /// Reads one job.

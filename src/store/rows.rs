@@ -162,7 +162,7 @@ fn put_sweep(tx: &Transaction<'_>, row: &Sweep) -> Result<(), Trouble> {
 fn put_job(tx: &Transaction<'_>, row: &Arc<Job>) -> Result<(), Trouble> {
     let body = to_json("job", row.id.0, row)?;
     let demand = to_json("job", row.id.0, &row.spec.demand)?;
-    let ended = row.state.ended().then(|| row.ended.unwrap_or(row.since).0);
+    let ended = row.state.ended().then(|| row.last.ended.unwrap_or(row.since).0);
     tx.prepare_cached(
         "INSERT INTO job (id, experiment, cluster, name, token, state, ended, demand, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)

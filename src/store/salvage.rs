@@ -516,7 +516,7 @@ fn make_sound(rows: &mut Rows, classes: &mut [Saved], held: &mut u64, at: UnixMi
     put_back(rows, "sweep", 5, sweeps)?;
     for (row, job) in &mut jobs {
         row[5] = Value::Text(job.state.word().to_owned());
-        row[6] = job.state.ended().then(|| job.ended.unwrap_or(job.since).0).map_or(Value::Null, Value::Integer);
+        row[6] = job.state.ended().then(|| job.last.ended.unwrap_or(job.since).0).map_or(Value::Null, Value::Integer);
     }
     put_back(rows, "job", 8, jobs)
 }
@@ -596,13 +596,13 @@ fn end_cut_off(
 }
 
 fn end_lost(job: &mut Job, why: &str, at: UnixMillis) {
-    for run in job.ranks.values_mut().filter(|run| !matches!(run.state, RankState::Gone(_))) {
+    for run in job.last.ranks.values_mut().filter(|run| !matches!(run.state, RankState::Gone(_))) {
         run.state = RankState::Gone(Proof::Lost { why: "the state was damaged".to_owned() });
     }
     job.state = ExecutionState::Failed;
-    job.ended = Some(at);
-    (job.stop_at, job.after_stop, job.pause, job.held, job.exit_code) = (None, None, None, false, None);
-    job.errors = vec![JobError { code: "StateLost".to_owned(), message: why.to_owned(), details: Vec::new() }];
+    job.last.ended = Some(at);
+    (job.last.stop_at, job.last.after_stop, job.pause, job.held, job.last.exit_code) = (None, None, None, false, None);
+    job.last.errors = vec![JobError { code: "StateLost".to_owned(), message: why.to_owned(), details: Vec::new() }];
 }
 
 /// Gives a file a name that nobody has.

@@ -121,8 +121,8 @@ fn site_of(subject: Option<Subject>, cx: &Cx) -> Option<ClusterId> {
 fn efficiency(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     let jobs = jobs(subject, cx);
     let number = |job: &Arc<Job>| {
-        let theirs = &job.away.as_ref()?.theirs;
-        (!theirs.is_empty()).then(|| (job.name.clone(), theirs.clone()))
+        let theirs = &job.last.away.as_ref()?.theirs;
+        (!theirs.is_empty()).then(|| (job.name.to_string(), theirs.clone()))
     };
     let Some(cluster) = jobs.iter().find(|job| number(job).is_some()).map(|job| job.cluster) else {
         return say("select a job that Slurm runs or ran: only Slurm measures what a job used");
@@ -506,7 +506,7 @@ fn stop(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
         ([job], []) => say(format!("{} has ended already", shown(&job.name))),
         (_, []) => say("all of them have ended already"),
         ([_], [job]) => {
-            let hold = if job.stop_at.is_some() { Millis(0) } else { cx.look.stop_hold };
+            let hold = if job.last.stop_at.is_some() { Millis(0) } else { cx.look.stop_hold };
             vec![job_request(job.id, JobAct::Terminate { hold })]
         }
         (_, many) => stop_many(many),
@@ -530,7 +530,7 @@ fn stop_many(jobs: &[Arc<Job>]) -> Vec<UiEffect> {
 /// one that is being scaled.
 fn undo(subject: Option<Subject>, cx: &Cx) -> Vec<UiEffect> {
     let asked = cx.stop_asked.filter(|(_, until)| *until > cx.now).map(|(job, until)| (until, job));
-    let held = cx.world.stopping().filter_map(|job| job.stop_at.map(|until| (until, job.id))).max();
+    let held = cx.world.stopping().filter_map(|job| job.last.stop_at.map(|until| (until, job.id))).max();
     match asked.max(held) {
         Some((_, job)) => vec![job_request(job, JobAct::TakeBack)],
         None => match scaled(subject, cx) {
@@ -583,7 +583,7 @@ fn delete_jobs(jobs: &[Arc<Job>]) -> Vec<UiEffect> {
         text.push(format!("{live} of {} not ended: stopped first.", jobs.len()));
     }
     let name = match jobs {
-        [job] if live > 0 => Some(job.name.clone()),
+        [job] if live > 0 => Some(job.name.to_string()),
         many if live > 0 => Some(many.len().to_string()),
         _ => None,
     };

@@ -28,13 +28,13 @@ pub fn causes<'a>(jobs: impl Iterator<Item = &'a Arc<Job>>, said: &BTreeMap<JobI
     let mut groups: BTreeMap<(String, String), Cause> = BTreeMap::new();
     for job in jobs.filter(|job| job.state == ExecutionState::Failed) {
         let end = end_of(job);
-        let message = || job.errors.first().map(|error| error.message.clone()).unwrap_or_default();
+        let message = || job.last.errors.first().map(|error| error.message.clone()).unwrap_or_default();
         let words = said.get(&job.id).cloned().unwrap_or_else(message);
         let words: String = shown(&words).chars().take(SAID_CHARS_MAX).collect();
         let fresh = || Cause { end: end.clone(), said: words.clone(), jobs: Vec::new(), nodes: BTreeSet::new() };
         let group = groups.entry((end.clone(), alike(&words))).or_insert_with(fresh);
         group.jobs.push(job.id);
-        group.nodes.extend(job.nodes.iter().copied());
+        group.nodes.extend(job.last.nodes.iter().copied());
     }
     let mut causes: Vec<Cause> = groups.into_values().collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.jobs.len()));
@@ -42,7 +42,7 @@ pub fn causes<'a>(jobs: impl Iterator<Item = &'a Arc<Job>>, said: &BTreeMap<JobI
 }
 
 fn end_of(job: &Job) -> String {
-    match (job.errors.first().map(|error| error.code.as_str()), job.exit_code) {
+    match (job.last.errors.first().map(|error| error.code.as_str()), job.last.exit_code) {
         (Some("JobFailed") | None, Some(code)) => format!("exit {code}"),
         (Some(code), Some(exit)) => format!("{code}, exit {exit}"),
         (Some(code), None) => code.to_owned(),

@@ -195,8 +195,8 @@ impl App {
             let (enter, esc) = (cx.key_of(CommandId::Open), cx.key_of(CommandId::Cancel));
             return Some(format!("{name}  {line}   {enter} applies   {esc} leaves it"));
         }
-        if let Some(job) = cx.world.stopping().max_by_key(|job| job.stop_at) {
-            let left = job.stop_at.unwrap_or_default().since(cx.now).0.div_ceil(1000);
+        if let Some(job) = cx.world.stopping().max_by_key(|job| job.last.stop_at) {
+            let left = job.last.stop_at.unwrap_or_default().since(cx.now).0.div_ceil(1000);
             let (undo, now) = (cx.key_of(CommandId::Undo), cx.key_of(CommandId::Stop));
             let name = shown(&job.name);
             let text = format!("{name} stops in {left}s   {undo} takes it back");

@@ -329,7 +329,7 @@ pub fn task_line(task: &Task, world: &World) -> Option<String> {
     if !copy.remote.path.is_empty() {
         all.extend(["-p".to_owned(), copy.remote.path.clone()]);
     }
-    if let Some(node) = copy.remote.node.filter(|_| job.node_names.len() > 1) {
+    if let Some(node) = copy.remote.node.filter(|_| job.last.node_names.len() > 1) {
         all.extend(["--node".to_owned(), node.to_string()]);
     }
     all.extend(["--to".to_owned(), copy.local.clone()]);
@@ -358,7 +358,7 @@ fn job_place(head: &[&str], id: JobId, world: &World, more: &[&str]) -> Option<V
     let experiment = world.experiment(job.experiment)?;
     let workspace = world.workspace(job.workspace)?;
     let mut all = words(head);
-    all.push(job.name.clone());
+    all.push(job.name.to_string());
     all.extend(more.iter().map(|w| (*w).to_owned()));
     all.extend(words(&["-e", &experiment.name, "-w", &workspace.name]));
     Some(all)

@@ -291,15 +291,15 @@ fn job_has(job: &Job, exact: &Exact, world: &World) -> bool {
     let value = exact.value.as_str();
     match exact.field {
         Field::State => job.state.word().starts_with(value) || (value == "held" && job.held),
-        Field::Node => job.node_names.iter().any(|name| same(name, value)),
+        Field::Node => job.last.node_names.iter().any(|name| same(name, value)),
         Field::Cluster => world.cluster(job.cluster).is_some_and(|c| same(&c.name, value)),
         Field::Experiment => world.experiment(job.experiment).is_some_and(|e| same(&e.name, value)),
         Field::Priority => priority_word(job.priority) == value,
-        Field::Exit => job.exit_code.is_some_and(|code| code.to_string() == value),
+        Field::Exit => job.last.exit_code.is_some_and(|code| code.to_string() == value),
         // Those are of Slurm's queue.
         Field::User | Field::Partition | Field::Account | Field::Qos => false,
         Field::Since => Millis::parse(value).is_ok_and(|span| {
-            let newest = [Some(job.created), job.started, job.ended].into_iter().flatten().max();
+            let newest = [Some(job.created), job.last.started, job.last.ended].into_iter().flatten().max();
             newest.is_some_and(|at| world.at.since(at) <= span)
         }),
         Field::Param => {

@@ -165,8 +165,8 @@ impl World {
                     applied.ended.push(job.clone());
                 }
                 if let Some(old) = self.snapshot.jobs.get(&job.id) {
-                    let new = job.fired.iter().filter(|fired| !old.fired.contains(fired));
-                    applied.fired.extend(new.map(|fired| (job.name.clone(), fired.clone())));
+                    let new = job.last.fired.iter().filter(|fired| !old.last.fired.contains(fired));
+                    applied.fired.extend(new.map(|fired| (job.name.to_string(), fired.clone())));
                 }
                 applied.jobs.push(job.id);
             }
@@ -202,7 +202,7 @@ impl World {
             }
             if !job.state.ended() {
                 live.push(job.id);
-                stopping.extend(job.stop_at.map(|_| job.id));
+                stopping.extend(job.last.stop_at.map(|_| job.id));
             }
         }
         if let Some(experiment) = group.0 {
@@ -303,7 +303,7 @@ impl World {
         } else {
             self.live.insert(job.id);
         }
-        if job.stop_at.is_some() && !job.state.ended() {
+        if job.last.stop_at.is_some() && !job.state.ended() {
             self.stopping.insert(job.id);
         } else {
             self.stopping.remove(&job.id);

@@ -171,7 +171,7 @@ async fn a_way_in_by_ssh_is_opened_and_closed(shell: Shell) {
         ..NodePlace::default()
     };
     let places = [place("node1"), place("node 2")];
-    job.nodes = vec![ostler::model::ids::NodeId(1), ostler::model::ids::NodeId(2)];
+    job.last.nodes = vec![ostler::model::ids::NodeId(1), ostler::model::ids::NodeId(2)];
     let launched = |job: &Job, rank: &str| {
         let key = crate::node::key(&format!("1.{}.{rank}", job.attempt.0));
         let mut launch = launch(job, &places, key.rank, None, &names).unwrap();

@@ -199,8 +199,8 @@ fn job(row: &Arc<Job>, over: bool) -> Arc<Job> {
     if over {
         let job = Arc::make_mut(&mut row);
         let at = UnixMillis(1_790_000_000_000);
-        (job.state, job.exit_code) = (ExecutionState::Succeeded, Some(0));
-        (job.started, job.ended) = (Some(at), Some(at));
+        (job.state, job.last.exit_code) = (ExecutionState::Succeeded, Some(0));
+        (job.last.started, job.last.ended) = (Some(at), Some(at));
     }
     row
 }

@@ -206,7 +206,7 @@ impl Core {
         let Reply::Submitted(jobs) = self.ask(Request::Submit(Box::new(submit()))).await else { panic!("no job") };
         let job = self.ended(JobRef::Id(jobs[0].id)).await;
         let known = start.elapsed().as_secs_f64() * 1e3;
-        let started = job.started.map_or(f64::NAN, |at| at.since(job.created).0 as f64);
+        let started = job.last.started.map_or(f64::NAN, |at| at.since(job.created).0 as f64);
         (started, known)
     }
 
@@ -225,7 +225,7 @@ impl Core {
     async fn ended(&self, job: JobRef) -> std::sync::Arc<Job> {
         match self.ask(Request::AwaitJob { job, timeout: None }).await {
             Reply::Job(view) => {
-                assert_eq!(view.job.exit_code, Some(0), "{:?}", view.job.errors);
+                assert_eq!(view.job.last.exit_code, Some(0), "{:?}", view.job.last.errors);
                 view.job.clone()
             }
             other => panic!("{other:?}"),

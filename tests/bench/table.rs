@@ -152,7 +152,7 @@ fn whole() -> Update {
         let parameters = vec![("lr".to_owned(), json!(mixed(id, 99))), ("seed".to_owned(), json!(id % 977))];
         let sweep = SweepMember { of: SweepId(1), name: "s".to_owned(), index: id as u32, parameters, running_max: None };
         let name = format!("run-{id}");
-        Change::Job(Arc::new(Job { id: JobId(id), name, sweep: Some(Box::new(sweep)), ..first.clone() }))
+        Change::Job(Arc::new(Job { id: JobId(id), name: name.into(), sweep: Some(Box::new(sweep)), ..first.clone() }))
     }));
     Update { seq: Seq(1), epoch: Epoch(1), at, whole: true, changes }
 }

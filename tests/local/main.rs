@@ -103,8 +103,8 @@ async fn a_job_runs_and_its_log_holds_what_it_wrote_and_nothing_else() {
     core.settle(1).await;
     let job = core.submit(command("echo hi; echo oops >&2; exit 3")).await;
     let view = core.ended(&job).await;
-    assert_eq!((view.job.state, view.job.exit_code), (ExecutionState::Failed, Some(3)));
-    assert_eq!(view.job.errors[0].code, "JobFailed");
+    assert_eq!((view.job.state, view.job.last.exit_code), (ExecutionState::Failed, Some(3)));
+    assert_eq!(view.job.last.errors[0].code, "JobFailed");
     assert_eq!(core.log(&job, "stdout.txt").await, "hi\n");
     assert_eq!(core.log(&job, "stderr.txt").await, "oops\n");
     core.stop().await;
@@ -119,7 +119,7 @@ async fn preparation_runs_first_and_on_every_node() {
     spec.job_preparation = Some(JobPreparation { command_line: "echo ready >ready; echo prepared".into() });
     let job = core.submit(spec).await;
     let view = core.ended(&job).await;
-    assert_eq!(view.job.state, ExecutionState::Succeeded, "{:?}", view.job.errors);
+    assert_eq!(view.job.state, ExecutionState::Succeeded, "{:?}", view.job.last.errors);
     assert_eq!(core.log(&job, "stdout.txt").await, "ready\n");
     let Reply::Files(files) = core.ask(Request::ListLogs(job)).await else { panic!("no list") };
     let names: Vec<(u32, &str)> = files.iter().map(|file| (file.node, file.name.as_str())).collect();
@@ -142,7 +142,7 @@ async fn a_job_outlives_the_core_and_its_code_is_true() {
     release(&temp);
     let core = Core::start_in(dir);
     let view = core.ended(&job).await;
-    assert_eq!((view.job.exit_code, view.job.attempt.0), (Some(7), 1));
+    assert_eq!((view.job.last.exit_code, view.job.attempt.0), (Some(7), 1));
     core.stop().await;
 }
 
@@ -156,7 +156,7 @@ async fn a_stop_kills_what_left_its_session() {
     core.ask(Request::Job { job: job.clone(), act }).await;
     let view = core.ended(&job).await;
     assert_eq!(view.job.state, ExecutionState::Failed);
-    assert_eq!(view.job.errors[0].code, "JobTerminated");
+    assert_eq!(view.job.last.errors[0].code, "JobTerminated");
     core.stop().await;
 }
 
@@ -168,7 +168,7 @@ async fn a_time_limit_is_kept() {
     spec.constraints.max_wall_clock_time = Millis::from_secs(1);
     let job = core.submit(spec).await;
     let view = core.ended(&job).await;
-    assert_eq!(view.job.errors[0].code, "WallClockTimeExceeded", "{:?}", view.job);
+    assert_eq!(view.job.last.errors[0].code, "WallClockTimeExceeded", "{:?}", view.job);
     core.stop().await;
 }
 
@@ -227,7 +227,7 @@ async fn a_hook_of_a_config_that_was_read_again_is_told_when_a_job_ends() {
     for part in ["\"event\":\"jobEnded\"", "\"name\":\"run-001\"", "\"executionState\":\"failed\"", "\"exitCode\":3"] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    assert_eq!(core.ended(&job).await.job.exit_code, Some(3));
+    assert_eq!(core.ended(&job).await.job.last.exit_code, Some(3));
     core.stop().await;
 }
 

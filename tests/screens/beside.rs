@@ -55,7 +55,7 @@ fn a_shell_in_a_job_of_slurm_is_a_step_of_it() {
     let away = |state, waits| {
         let mut job = running(job(11, 1, 1, "run-011"), 1, "gpu-1", 1);
         job.state = state;
-        job.away = Some(Arc::new(Away { theirs: "4711".into(), waits, nodes: vec!["n7".into()], ..Away::default() }));
+        job.last.away = Some(Arc::new(Away { theirs: "4711".into(), waits, nodes: vec!["n7".into()], ..Away::default() }));
         job
     };
     for (state, waits, opened, said) in [

@@ -16,7 +16,7 @@ use crate::world::{ago, cluster, experiment, job, running, update, workspace};
 /// A running job with directories, the keys in its Files tab.
 fn open(width: u16, height: u16, nodes: &[&str]) -> Screen {
     let mut train = running(job(11, 1, 1, "train-a-longer-name"), 1, "gpu-1", 724);
-    train.node_names = nodes.iter().map(|node| (*node).to_owned()).collect();
+    train.last.node_names = nodes.iter().map(|node| (*node).to_owned()).collect();
     let output = |id: &str| OutputDirectory { id: id.to_owned(), path_prefix: "/data/out".to_owned(), path_suffix: None };
     let spec = Arc::make_mut(&mut train.spec);
     spec.output_directories = vec![output("MODEL"), output("CHECKPOINTS")];

@@ -132,9 +132,9 @@ fn five_thousand_sequences_come_out_of_no_pane() {
             facts.os = text.clone();
         }
         let mut failed = ended(job(9, 1, 1, "run-009"), 137, 5);
-        failed.errors =
+        failed.last.errors =
             vec![JobError { code: text.clone(), message: text.clone(), details: vec![("words".into(), text.clone())] }];
-        failed.node_names = vec![text.clone()];
+        failed.last.node_names = vec![text.clone()];
         let mut gpu = cluster(1, "gpu-a100", 4);
         gpu.errors = vec![ostler::model::state::ClusterError {
             code: text.clone(),

@@ -258,7 +258,7 @@ fn a_whole_picture_is_indexed_as_row_by_row() {
         job.priority = [Priority::Low, Priority::Normal, Priority::High][id as usize % 3];
         if id % 4 == 0 {
             job = crate::world::running(job, 1, "gpu-1", id);
-            job.stop_at = (id % 8 == 0).then(|| crate::world::ago(0));
+            job.last.stop_at = (id % 8 == 0).then(|| crate::world::ago(0));
         }
         if id % 5 == 0 {
             job = crate::world::ended(job, (id % 2) as i32, 60);

@@ -141,7 +141,7 @@ fn nodes_are_a_grid_of_their_gpus() {
     // A job on a part of gpu-2: its GPUs 0 and 1.
     let mut part = running(job(12, 1, 1, "run-012"), 2, "gpu-2", 61);
     let shares = [0, 1].map(|index| GpuShare { index, milli: 1000 }).to_vec();
-    part.places = vec![NodePlace { gpu_shares: Some(shares), ..NodePlace::default() }];
+    part.last.places = vec![NodePlace { gpu_shares: Some(shares), ..NodePlace::default() }];
     screen.tell(update(2, false, vec![Change::Job(Arc::new(part))]));
     screen.keys("j j j tab alt-2");
     let asked = question(&screen, |request| matches!(request, Request::NodeLoads(_)));

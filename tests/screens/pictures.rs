@@ -153,7 +153,7 @@ fn question_before_many_are_stopped() {
 fn held_stop_counts_down() {
     let mut screen = working(80, 24);
     let mut job = running(job(11, 1, 1, "run-011"), 1, "gpu-1", 724);
-    job.stop_at = Some(crate::world::NOW + ostler::model::units::Millis::from_secs(4));
+    job.last.stop_at = Some(crate::world::NOW + ostler::model::units::Millis::from_secs(4));
     screen.tell(update(2, false, vec![Change::Job(Arc::new(job))]));
     screen.keys("/ \"run-011\" enter");
     insta::assert_snapshot!(screen.text());

@@ -130,7 +130,7 @@ fn handed(id: u64, name: &str, away: Away) -> Job {
     if !away.waits {
         job = world::running(job, 70, "login", 700);
     }
-    job.away = Some(Arc::new(away));
+    job.last.away = Some(Arc::new(away));
     job
 }
 

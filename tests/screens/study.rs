@@ -132,7 +132,7 @@ pub fn odd_study(width: u16, height: u16, ascii: bool) -> Screen {
     ];
     changes.extend((1..=12).map(|id| {
         let mut job = member(id);
-        job.name = format!("{}{}", ODD[id as usize % 6], "x".repeat(id as usize * id as usize));
+        job.name = format!("{}{}", ODD[id as usize % 6], "x".repeat(id as usize * id as usize)).into();
         if let Some(sweep) = &mut job.sweep {
             sweep.parameters.push((ODD[1].to_owned(), json!(ODD[id as usize % 5])));
         }
@@ -353,7 +353,7 @@ fn a_rule_that_comes_true_is_told() {
         .expect("a rule that fired")
     };
     let mut job = member(12);
-    job.fired.push(fired("loss 0.07 at step 40", "notify", 1));
+    job.last.fired.push(fired("loss 0.07 at step 40", "notify", 1));
     screen.tell(update(2, false, vec![Change::Job(Arc::new(job.clone()))]));
     let text = screen.text();
     assert!(text.contains("run-012: loss 0.07 at step 40"), "{text}");
@@ -363,7 +363,7 @@ fn a_rule_that_comes_true_is_told() {
     job.attempt = Attempt(1);
     screen.tell(update(3, false, vec![Change::Job(Arc::new(job.clone()))]));
     assert!(!screen.text().contains("loss 0.07"), "{}", screen.text());
-    (2..=9).for_each(|at| job.fired.push(fired(&format!("loss 0.0{at}"), "stop", at)));
+    (2..=9).for_each(|at| job.last.fired.push(fired(&format!("loss 0.0{at}"), "stop", at)));
     screen.tell(update(4, false, vec![Change::Job(Arc::new(job))]));
     let text = screen.text();
     assert!(text.contains("rules came true 8 times") && text.contains("loss 0.09"), "{text}");

@@ -134,10 +134,10 @@ pub fn job(id: u64, experiment: u64, cluster: u64, name: &str) -> Job {
 pub fn running(mut job: Job, node: u64, name: &str, secs: u64) -> Job {
     job.state = ExecutionState::Running;
     job.since = ago(secs);
-    job.started = Some(ago(secs));
+    job.last.started = Some(ago(secs));
     job.attempt = Attempt(1);
-    job.nodes = vec![NodeId(node)];
-    job.node_names = vec![name.to_owned()];
+    job.last.nodes = vec![NodeId(node)];
+    job.last.node_names = vec![name.to_owned()];
     let run = RankRun {
         node: NodeId(node),
         boot: BootId("5f3c".to_owned()),
@@ -145,7 +145,7 @@ pub fn running(mut job: Job, node: u64, name: &str, secs: u64) -> Job {
         daemon: None,
         stuck: None,
     };
-    job.ranks.insert(Rank::main(0), run);
+    job.last.ranks.insert(Rank::main(0), run);
     job
 }
 
@@ -153,14 +153,14 @@ pub fn running(mut job: Job, node: u64, name: &str, secs: u64) -> Job {
 pub fn ended(job: Job, code: i32, took: u64) -> Job {
     let mut job = running(job, 1, "gpu-1", took + 60);
     job.state = if code == 0 { ExecutionState::Succeeded } else { ExecutionState::Failed };
-    job.ended = Some(ago(60));
+    job.last.ended = Some(ago(60));
     job.since = ago(60);
-    job.exit_code = Some(code);
+    job.last.exit_code = Some(code);
     if code != 0 {
         let message = format!("rank 0 ended with exit code {code}");
-        job.errors = vec![JobError { code: "JobFailed".to_owned(), message, details: Vec::new() }];
+        job.last.errors = vec![JobError { code: "JobFailed".to_owned(), message, details: Vec::new() }];
     }
-    for run in job.ranks.values_mut() {
+    for run in job.last.ranks.values_mut() {
         run.state = RankState::Gone(Proof::Exit { code, why: None });
     }
     job

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use ostler::model::ids::{Counters, EffectId, Epoch, ExperimentId, JobId, Seq};
+use ostler::model::job_column::Listed;
 use ostler::model::names::same_name;
 use ostler::model::snapshot::{Change, ENDED_JOBS_KEPT, RowKey};
+use ostler::model::spec::secret;
 use ostler::model::state::Job;
 use ostler::model::units::UnixMillis;
 use ostler::sched::Effect;
-use ostler::store::{Batch, JobPage, Loaded, Store, StoreError};
+use ostler::store::{Batch, Have, JobPage, Loaded, Store, StoreError};
 use uuid::Uuid;
 
 /// What is on the disk.
@@ -83,6 +85,16 @@ fn key_of(change: &Change) -> RowKey {
     }
 }
 
+/// Says whether a row refers to a sealed value.
+fn mentions(row: &Change, id: Uuid) -> bool {
+    let kept = match row {
+        Change::Job(job) => secret::kept_of_job(&job.spec),
+        Change::Sweep(sweep) => sweep.spec.array_of.iter().flat_map(|member| secret::kept_of_job(member)).collect(),
+        _ => Vec::new(),
+    };
+    kept.contains(&id)
+}
+
 impl Store for Disk {
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         self.with(|c| {
@@ -108,7 +120,7 @@ impl Store for Disk {
                 c.sealed.insert(value.id, (value.owner, value.bytes.clone()));
             }
             let rows = &c.rows;
-            c.sealed.retain(|_, (owner, _)| rows.contains_key(owner));
+            c.sealed.retain(|id, (owner, _)| rows.contains_key(owner) || rows.values().any(|row| mentions(row, *id)));
             for effect in &batch.issued {
                 c.outbox.insert(effect.id, effect.clone());
             }
@@ -160,7 +172,7 @@ impl Store for Disk {
             let number = number.strip_prefix(&before.to_ascii_lowercase()).and_then(|rest| rest.strip_prefix('-'));
             number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
         };
-        Ok(self.find(|job| job.experiment == experiment && numbered(&job.name)).map(|job| job.name.clone()))
+        Ok(self.find(|job| job.experiment == experiment && numbered(&job.name)).map(|job| job.name.to_string()))
     }
 
     fn job_with_token(&self, token: &str) -> Result<Option<Arc<Job>>, StoreError> {
@@ -171,7 +183,11 @@ impl Store for Disk {
         Ok(self.with(|c| c.sealed.get(&id).map(|(_, bytes)| bytes.clone())))
     }
 
-    fn jobs(&self, page: &JobPage) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
+    fn listed(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Listed>, bool), StoreError> {
+        self.jobs(page, have).map(|(jobs, more)| (jobs.into_iter().map(Listed::Whole).collect(), more))
+    }
+
+    fn jobs(&self, page: &JobPage, _: Have<'_>) -> Result<(Vec<Arc<Job>>, bool), StoreError> {
         let fits = |job: &Job| {
             page.after.is_none_or(|after| job.id > after) && (page.states.is_empty() || page.states.contains(&job.state))
         };

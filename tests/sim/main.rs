@@ -106,7 +106,7 @@ fn assert_quiet(world: &World) {
         .values()
         .map(|job| {
             let cluster = engine.sched().clusters().get(&job.cluster);
-            format!("{} {:?} {} {:?}", job.id, job.state, job.reason(cluster.map(|c| &**c)), job.ranks)
+            format!("{} {:?} {} {:?}", job.id, job.state, job.reason(cluster.map(|c| &**c)), job.last.ranks)
         })
         .collect();
     let nodes = engine.sched().nodes();

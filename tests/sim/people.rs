@@ -119,7 +119,7 @@ fn submit(world: &mut World) {
     } else {
         Demand::WholeNode
     };
-    let scheduling = Box::new(scheduling(world));
+    let scheduling = scheduling(world).into();
     let snapshot = |byte: u64| Taken { digest: Digest::of(&[byte as u8; 32]), files: 1, bytes: Bytes(1), git: None };
     let code_of = world.rng.chance(250).then(|| snapshot(world.rng.range(1, 4)));
     let spec = JobSpec {

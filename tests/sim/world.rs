@@ -440,7 +440,7 @@ impl World {
                     let alive: Vec<RankKey> = on.into_iter().flat_map(Host::alive).collect();
                     let of_node = |key: &RankKey| {
                         self.disk.row(key.job).is_some_and(|job| {
-                            job.attempt == key.attempt && job.ranks.get(&key.rank).is_some_and(|run| run.node == node)
+                            job.attempt == key.attempt && job.last.ranks.get(&key.rank).is_some_and(|run| run.node == node)
                         })
                     };
                     let left: Vec<_> = alive.iter().filter(|key| of_node(key)).collect();

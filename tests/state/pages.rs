@@ -103,8 +103,8 @@ fn what_is_listed_is_what_the_whole_job_says() {
     let mut jobs = all();
     jobs[3].deleting = true;
     jobs[3].name = "a \"name\"\n\u{e9}".into();
-    jobs[3].errors[0].message = "it \\ ended with code 3".into();
-    jobs[4].errors.clear();
+    jobs[3].last.errors[0].message = "it \\ ended with code 3".into();
+    jobs[4].last.errors.clear();
     let member = SweepMember { of: SweepId(1), name: "s".into(), index: 4, parameters: vec![], running_max: None };
     jobs[8].sweep = Some(Box::new(member));
     db.commit(&rows_turn(1, jobs.into_iter().map(Arc::new).map(Change::Job).collect())).unwrap();
@@ -172,7 +172,7 @@ fn a_start_reads_many_jobs_in_their_order_and_names_one_that_it_cannot() {
     let live: Vec<&Arc<Job>> =
         loaded.rows.iter().filter_map(|row| if let Change::Job(job) = row { Some(job) } else { None }).collect();
     assert!(live.iter().map(|job| job.id.0).eq((1..=3_000).filter(|id| id % 3 != 0)), "the live ones, in order");
-    let ended: Vec<_> = loaded.ended.iter().map(|job| (job.ended, job.id)).collect();
+    let ended: Vec<_> = loaded.ended.iter().map(|job| (job.last.ended, job.id)).collect();
     assert!(ended.len() == 1_000 && ended.is_sorted(), "the ended ones, oldest first");
     let sample = job(1, 1, Queued);
     assert!(live.iter().all(|job| *job.spec == *sample.spec), "each has what was asked for");

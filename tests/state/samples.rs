@@ -18,9 +18,9 @@ use ostler::model::spec::{
 };
 use ostler::model::state::file_server::{Exported, Space};
 use ostler::model::state::{
-    AllocationState, Block, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Job, JobError, Login, Node,
-    NodeState, Notice, Observed, Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup, Spans, StopWhy,
-    Sweep, Tally, Unusable, Workspace,
+    AllocationState, Block, BootId, Cluster, ExecutionState, Experiment, Facts, FileServer, Folder, Happened, Job, JobError,
+    Login, Node, NodeState, Notice, Observed, Proof, Provisioning, QueueHead, RankRun, RankState, Reach, ResourceGroup,
+    Spans, StopWhy, Sweep, Tally, Unusable, Workspace,
 };
 use ostler::model::units::{Bytes, Millis, NodeCount, UnixMillis};
 use ostler::sched::{Act, Effect, Event, Sighting};
@@ -237,30 +237,8 @@ pub fn experiment(id: u64) -> Arc<Experiment> {
 pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
     let gone = |code| RankState::Gone(Proof::Exit { code, why: Some(StopWhy::Limit) });
     let run = |state| RankRun { node: NodeId(1), boot: BootId("b-1".to_owned()), state, daemon: None, stuck: None };
-    Job {
-        id: JobId(id),
-        workspace: WorkspaceId(1),
-        experiment: ExperimentId(experiment),
-        name: format!("Run-{id}"),
-        uuid: Uuid::from_u128(u128::from(id)),
-        segment: format!("g/workspaces/lab/experiments/e/jobs/Run-{id}/x"),
-        cluster: ClusterId(1 + id % 2),
-        spec: Arc::new(spec()),
-        shape: LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0, 0, 1], serving: 0, handed: false },
-        token: (!id.is_multiple_of(3)).then(|| format!("token-{id}")),
-        state,
-        since: UnixMillis(100 + id.cast_signed()),
-        priority: Priority::High,
-        held: false,
-        dependencies: Vec::new(),
-        pause: None,
-        member: None,
-        sweep: None,
-        fired: Vec::new(),
-        retries: 0,
+    let happened = Happened {
         stop_at: Some(UnixMillis(77)),
-        attempt: Attempt(2),
-        requeues: 1,
         requeued_because: Some("node n1 was rebooted".to_owned()),
         nodes: vec![NodeId(1), NodeId(2)],
         node_names: vec!["node1".to_owned(), "node2".to_owned()],
@@ -270,17 +248,39 @@ pub fn job(id: u64, experiment: u64, state: ExecutionState) -> Job {
             ("p1".parse().unwrap(), run(gone(-1))),
             ("d0".parse().unwrap(), run(RankState::Stopping { effect: EffectId(6), why: StopWhy::Sibling })),
         ]),
-        away: None,
-        behind: None,
-        after_stop: None,
-        created: UnixMillis(50),
         started: Some(UnixMillis(60)),
-        spent: Default::default(),
         ended: state.ended().then(|| UnixMillis(1000 - id.cast_signed())),
         exit_code: state.ended().then_some(3),
         errors: vec![JobError { code: "JobFailed".to_owned(), message: "exit code 3".to_owned(), details: Vec::new() }],
+        ..Happened::default()
+    };
+    let (name, uuid) = (format!("Run-{id}"), Uuid::from_u128(u128::from(id)));
+    Job {
+        id: JobId(id),
+        workspace: WorkspaceId(1),
+        experiment: ExperimentId(experiment),
+        folder: Folder::of(&format!("g/workspaces/lab/experiments/e/jobs/Run-{id}/x"), &name, uuid),
+        name: name.into(),
+        uuid,
+        cluster: ClusterId(1 + id % 2),
+        spec: Arc::new(spec()),
+        shape: LaunchShape { sets_up: false, prepares: true, main_nodes: vec![0, 0, 1], serving: 0, handed: false }.into(),
+        token: (!id.is_multiple_of(3)).then(|| format!("token-{id}").into()),
+        state,
+        since: UnixMillis(100 + id.cast_signed()),
+        priority: Priority::High,
+        held: false,
         deleting: false,
-        deleting_since: None,
+        dependencies: Vec::new(),
+        pause: None,
+        member: None,
+        sweep: None,
+        retries: 0,
+        attempt: Attempt(2),
+        requeues: 1,
+        created: UnixMillis(50),
+        spent: Default::default(),
+        last: happened.into(),
     }
 }
 

@@ -120,9 +120,9 @@ fn a_batch_is_taken_as_a_whole_or_not_at_all() {
     let before = db.load().unwrap();
 
     let mut other = job(2, 1, ExecutionState::Queued);
-    other.name = "RUN-1".to_owned();
+    other.name = "RUN-1".into();
     let mut token = job(5, 1, ExecutionState::Queued);
-    token.token = Some("token-1".to_owned());
+    token.token = Some("token-1".into());
     let bad: [(&str, Batch); 5] = [
         ("name taken, in another case", rows_turn(2, vec![Change::Node(node(1)), Change::Job(Arc::new(other))])),
         ("token taken", rows_turn(2, vec![Change::Node(node(1)), Change::Job(Arc::new(token))])),
@@ -144,7 +144,7 @@ fn a_name_is_free_again_in_the_turn_in_which_its_job_goes() {
     let mut db = place.open();
     db.commit(&rows_turn(1, vec![queued(1, 1)])).unwrap();
     let mut again = job(2, 1, ExecutionState::Queued);
-    again.name = "run-1".to_owned();
+    again.name = "run-1".into();
     db.commit(&rows_turn(2, vec![Change::Job(Arc::new(again.clone())), gone(1)])).unwrap();
     assert_eq!(db.load().unwrap().rows, vec![Change::Job(Arc::new(again))]);
 }
@@ -276,7 +276,7 @@ impl Fold {
             let change = match step {
                 Move::Put(id, state, at) => {
                     let mut job = job(*id, 1 + id % 3, *state);
-                    job.ended = state.ended().then_some(UnixMillis(*at));
+                    job.last.ended = state.ended().then_some(UnixMillis(*at));
                     Change::Job(Arc::new(job))
                 }
                 Move::Gone(id) => gone(*id),
@@ -320,7 +320,7 @@ impl Fold {
             _ => None,
         };
         let mut newest: Vec<Arc<Job>> = self.rows.values().filter_map(ended).collect();
-        newest.sort_by_key(|job| (job.ended, job.id));
+        newest.sort_by_key(|job| (job.last.ended, job.id));
         Loaded {
             seq: Seq(seq),
             counters: Counters::default(),

@@ -63,14 +63,14 @@ impl Outcome {
         if job.state == ExecutionState::Succeeded {
             return Self::Exited(0);
         }
-        match job.errors.first().map(|error| error.code.as_str()) {
+        match job.last.errors.first().map(|error| error.code.as_str()) {
             Some("JobTerminated") => Self::Terminated,
             Some("WallClockTimeExceeded") => Self::TimeLimit,
             Some("LaunchFailed" | "SecretUnavailable" | "CodeUndelivered" | "FailedStartingContainer") => {
                 Self::NeverLaunched
             }
             Some("AttemptLost") => Self::Lost,
-            Some(_) | None => match job.exit_code {
+            Some(_) | None => match job.last.exit_code {
                 Some(code) if code != 0 => Self::Exited(code),
                 Some(_) | None => Self::Failed,
             },
@@ -112,21 +112,21 @@ pub fn value(view: &JobView) -> Value {
     let mut set = |key: &str, value: Value| drop(map.insert(key.to_owned(), value));
     set("name", json!(job.name));
     set("id", json!(job.id.to_string()));
-    let child = Child::Job { experiment: view.experiment.clone(), job: job.name.clone() };
+    let child = Child::Job { experiment: view.experiment.clone(), job: job.name.to_string() };
     set("resourceId", Home { group: &view.group, workspace: &view.workspace }.id(Some(child)));
     set("resourceGroup", json!(view.group));
     set("workspace", json!(view.workspace));
     set("experiment", json!(view.experiment));
     set("cluster", json!(view.cluster));
     set("provisioningState", json!(super::workspace::provisioning(job.deleting)));
-    set("provisioningStateTransitionTime", time(job.deleting_since.unwrap_or(job.created)));
+    set("provisioningStateTransitionTime", time(job.last.deleting_since.unwrap_or(job.created)));
     set("executionState", json!(job.state.word()));
     set("executionStateTransitionTime", time(job.since));
     set("executionInfo", execution_info(job));
     set("creationTime", time(job.created));
     set("nodeCount", json!(job.spec.node_count));
     set("nodes", json!(node_names(job)));
-    if let Some(away) = &job.away {
+    if let Some(away) = &job.last.away {
         set(
             "slurm",
             json!({
@@ -141,11 +141,11 @@ pub fn value(view: &JobView) -> Value {
     set("reason", json!(view.reason));
     set("attempt", json!(job.attempt.0));
     set("requeues", json!(job.requeues));
-    if let Some(why) = &job.requeued_because {
+    if let Some(why) = &job.last.requeued_because {
         set("requeuedBecause", json!(why));
     }
     set("held", json!(job.is_held()));
-    set("jobOutputDirectoryPathSegment", json!(job.segment));
+    set("jobOutputDirectoryPathSegment", json!(job.segment()));
     set("estimatedStartTime", maybe_time(view.starts));
     if !job.dependencies.is_empty() {
         set("dependencies", job.dependencies.iter().map(dependency).collect());
@@ -162,14 +162,14 @@ pub fn value(view: &JobView) -> Value {
     if !parameters.is_empty() {
         set("parameters", Value::Object(parameters.into_iter().collect()));
     }
-    if !job.fired.is_empty() {
+    if !job.last.fired.is_empty() {
         let fired = |fired: &Fired| {
             json!({
                 "time": fired.at.rfc3339(), "rule": fired.rule, "why": fired.why, "act": fired.act.words(),
                 "attempt": fired.attempt,
             })
         };
-        set("rulesFired", job.fired.iter().map(fired).collect());
+        set("rulesFired", job.last.fired.iter().map(fired).collect());
     }
     if let Some(note) = &view.logs {
         set("logsNote", json!(note));
@@ -194,7 +194,7 @@ pub fn value(view: &JobView) -> Value {
 
 /// The nodes that it has or had: those of Slurm where Slurm places it.
 fn node_names(job: &Job) -> &[String] {
-    job.away.as_ref().map_or(&job.node_names, |away| &away.nodes)
+    job.last.away.as_ref().map_or(&job.last.node_names, |away| &away.nodes)
 }
 
 fn slurm_words(away: &Away) -> String {
@@ -221,14 +221,14 @@ pub fn awaited(view: &JobView) -> Value {
 }
 
 fn execution_info(job: &Job) -> Value {
-    if job.started.is_none() && !job.state.ended() {
+    if job.last.started.is_none() && !job.state.ended() {
         return Value::Null;
     }
-    let errors: Vec<Value> = job.errors.iter().map(|e| error(&e.code, &e.message, &e.details)).collect();
+    let errors: Vec<Value> = job.last.errors.iter().map(|e| error(&e.code, &e.message, &e.details)).collect();
     json!({
-        "startTime": maybe_time(job.started),
-        "endTime": maybe_time(job.ended),
-        "exitCode": job.exit_code,
+        "startTime": maybe_time(job.last.started),
+        "endTime": maybe_time(job.last.ended),
+        "exitCode": job.last.exit_code,
         "errors": errors,
     })
 }
@@ -265,19 +265,19 @@ pub fn row(view: &JobView) -> Row {
         column.write(&line, &mut text);
         text
     };
-    Row { cells: JobColumn::ALL.map(cell).into(), value: value(view), name: view.job.name.clone() }
+    Row { cells: JobColumn::ALL.map(cell).into(), value: value(view), name: view.job.name.to_string() }
 }
 
 /// Returns what a person is told.
 pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
     let job = &view.job;
     let maybe = |at: Option<crate::model::units::UnixMillis>| at.map(|at| at.rfc3339()).unwrap_or_default();
-    let took = match (job.started, job.ended) {
+    let took = match (job.last.started, job.last.ended) {
         (Some(from), Some(to)) => to.since(from).to_string(),
         (_, _) => String::new(),
     };
     vec![
-        ("name", job.name.clone()),
+        ("name", job.name.to_string()),
         ("id", job.id.to_string()),
         ("workspace", view.workspace.clone()),
         ("experiment", view.experiment.clone()),
@@ -286,7 +286,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("reason", view.reason.clone()),
         (
             "put back",
-            job.requeued_because.as_ref().map(|why| format!("{} times, last: {why}", job.requeues)).unwrap_or_default(),
+            job.last.requeued_because.as_ref().map(|why| format!("{} times, last: {why}", job.requeues)).unwrap_or_default(),
         ),
         ("starts", view.starts.map(|at| format!("{} at the latest", at.rfc3339())).unwrap_or_default()),
         (
@@ -307,11 +307,16 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ),
         ("parameters", job.sweep.as_ref().map(|member| member.words()).unwrap_or_default()),
         ("held", if job.is_held() { "yes".to_owned() } else { String::new() }),
-        ("exit code", job.exit_code.map(|code| code.to_string()).unwrap_or_default()),
-        ("errors", job.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
+        ("exit code", job.last.exit_code.map(|code| code.to_string()).unwrap_or_default()),
+        ("errors", job.last.errors.iter().map(|e| format!("{}: {}", e.code, e.message)).collect::<Vec<_>>().join("\n")),
         (
             "rules",
-            job.fired.iter().map(|f| format!("{}: {} ({})", f.at.rfc3339(), f.why, f.rule)).collect::<Vec<_>>().join("\n"),
+            job.last
+                .fired
+                .iter()
+                .map(|f| format!("{}: {} ({})", f.at.rfc3339(), f.why, f.rule))
+                .collect::<Vec<_>>()
+                .join("\n"),
         ),
         ("attempt", job.attempt.0.to_string()),
         ("tool", job.spec.toolkit.tool_type().to_owned()),
@@ -320,7 +325,7 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
         ("node count", job.spec.node_count.to_string()),
         ("of each node", job.spec.demand.part().map(ToString::to_string).unwrap_or_default()),
         ("nodes", node_names(job).join(" ")),
-        ("slurm job", job.away.as_ref().map(|away| slurm_words(away)).unwrap_or_default()),
+        ("slurm job", job.last.away.as_ref().map(|away| slurm_words(away)).unwrap_or_default()),
         ("priority", body::priority_word(job.priority).to_owned()),
         ("code", job.spec.code.as_ref().map(|code| code.words()).unwrap_or_default()),
         ("time limit", job.spec.constraints.max_wall_clock_time.to_string()),
@@ -333,10 +338,10 @@ pub fn facts(view: &JobView) -> Vec<(&'static str, String)> {
             job.spec.secrets.iter().map(|s| format!("{}: {}", s.name, s.source.words())).collect::<Vec<_>>().join("\n"),
         ),
         ("created", job.created.rfc3339()),
-        ("started", maybe(job.started)),
-        ("ended", maybe(job.ended)),
+        ("started", maybe(job.last.started)),
+        ("ended", maybe(job.last.ended)),
         ("took", took),
-        ("output segment", job.segment.clone()),
+        ("output segment", job.segment().clone()),
         ("logs", view.logs.clone().unwrap_or_default()),
     ]
 }

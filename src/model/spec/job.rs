@@ -16,6 +16,7 @@ use super::secret::Secret;
 use super::slurm::SlurmSpec;
 use super::toolkit::Toolkit;
 use crate::model::metric::Metrics;
+use crate::model::rare::Rare;
 use crate::model::units::{Bytes, Millis, NodeCount};
 
 /// The time limit of an attempt when the file names none (published default).
@@ -176,11 +177,11 @@ pub struct JobSpec {
     #[schemars(with = "Option<CodeForm>")]
     pub code: Option<Box<Code>>,
     /// What is mounted on the job's nodes before it, and unmounted after it.
-    #[serde(default, skip_serializing_if = "MountVolumes::is_empty")]
-    pub mount_volumes: MountVolumes,
+    #[serde(default, skip_serializing_if = "Rare::is_nothing")]
+    pub mount_volumes: Rare<MountVolumes>,
     /// What its processes run in; the host itself when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container_settings: Option<ContainerSettings>,
+    pub container_settings: Option<Box<ContainerSettings>>,
     /// What runs.
     #[serde(flatten)]
     pub toolkit: Toolkit,
@@ -218,7 +219,7 @@ pub struct JobSpec {
     pub slurm: Option<Box<SlurmSpec>>,
     /// When it may run and how often.
     #[serde(flatten)]
-    pub scheduling: Box<Scheduling>,
+    pub scheduling: Rare<Scheduling>,
     /// Where its metrics are; ours. A job of a sweep has its log read in the usual forms when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Box<Metrics>>,
@@ -236,7 +237,7 @@ impl JobSpec {
             scheduling_priority: Priority::Normal,
             node_count: NodeCount(1),
             code: None,
-            mount_volumes: MountVolumes::default(),
+            mount_volumes: Rare::default(),
             container_settings: None,
             toolkit,
             job_preparation: None,
@@ -249,7 +250,7 @@ impl JobSpec {
             demand: Demand::WholeNode,
             ssh_among_nodes: false,
             slurm: None,
-            scheduling: Box::default(),
+            scheduling: Rare::default(),
             metrics: None,
             kept: Kept::default(),
         }

@@ -160,8 +160,10 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
     let node_count = fields.need(faults, "nodeCount").and_then(|field| field.count(faults, 1, JOB_NODES_MAX));
     let toolkit = toolkit_file::read(&mut fields, node_count, faults);
     let code = fields.take("code").and_then(|field| code_file::read(&field, faults)).map(Box::new);
-    let mount_volumes = fields.take("mountVolumes").map(|field| mounts_file::read(&field, faults)).unwrap_or_default();
-    let container_settings = fields.take("containerSettings").and_then(|field| container_file::read(&field, faults));
+    let mount_volumes =
+        fields.take("mountVolumes").map(|field| mounts_file::read(&field, faults).into()).unwrap_or_default();
+    let container_settings =
+        fields.take("containerSettings").and_then(|field| container_file::read(&field, faults)).map(Box::new);
     let job_preparation = fields.take("jobPreparation").and_then(|field| {
         let mut inner = field.map(faults)?;
         let command_line = command_line(&mut inner, faults);
@@ -192,7 +194,7 @@ fn read_properties(mut fields: Fields<'_>, faults: &mut Faults) -> Option<JobSpe
         Some(wanted)
     });
     let slurm = fields.take("slurm").and_then(|field| slurm_file::asked(&field, faults)).map(Box::new);
-    let scheduling = Box::new(scheduling_file::read(&mut fields, faults));
+    let scheduling = scheduling_file::read(&mut fields, faults).into();
     let metrics = fields.take("metrics").and_then(|field| metrics_file::read(&field, faults)).map(Box::new);
     fields.finish(faults);
     Some(JobSpec {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{AccountKeyForm, RefForm};
 use super::secret::SecretSource;
+use crate::model::rare::Nothing;
 
 /// The options of blobfuse when the file names none (reference §5.2).
 pub const BLOB_OPTIONS_DEFAULT: &str = "--use-https=true -o big_writes -o max_read=131072 -o max_write=131072 \
@@ -40,6 +41,12 @@ pub static NO_MOUNTS: MountVolumes = MountVolumes {
     file_servers: Vec::new(),
     unmanaged_file_systems: Vec::new(),
 };
+
+impl Nothing for MountVolumes {
+    fn nothing() -> &'static Self {
+        &NO_MOUNTS
+    }
+}
 
 impl MountVolumes {
     /// Says whether there is nothing to mount.

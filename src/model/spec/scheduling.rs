@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{BeginForm, SpanForm};
+use crate::model::rare::Nothing;
 use crate::model::units::{Millis, UnixMillis};
 
 /// The most members of one array.
@@ -45,6 +46,21 @@ pub struct Scheduling {
     /// Whether it is tried again after a failure; ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+}
+
+static ANY_TIME: Scheduling = Scheduling {
+    after: Vec::new(),
+    after_ok: Vec::new(),
+    after_any: Vec::new(),
+    begin_time: None,
+    array: None,
+    retry: None,
+};
+
+impl Nothing for Scheduling {
+    fn nothing() -> &'static Self {
+        &ANY_TIME
+    }
 }
 
 /// When a job may begin.

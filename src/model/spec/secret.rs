@@ -137,7 +137,9 @@ pub fn sources_of_job(spec: &mut JobSpec) -> Vec<(String, &mut SecretSource)> {
     if let Some(credentials) = credentials {
         found.push(("containerSettings.imageSourceRegistry.credentials.password".to_owned(), &mut credentials.password));
     }
-    found.extend(mounted("", &mut spec.mount_volumes));
+    if let Some(volumes) = spec.mount_volumes.get_mut() {
+        found.extend(mounted("", volumes));
+    }
     found
 }
 

@@ -1,6 +1,9 @@
 //! A job as it is.
 
-use std::collections::BTreeMap;
+mod flat;
+mod last;
+mod shared;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,13 +11,16 @@ use uuid::Uuid;
 
 use crate::model::ids::{Attempt, ClusterId, EffectId, ExperimentId, JobId, NodeId, Rank, SweepId, WorkspaceId};
 use crate::model::launch::NodePlace;
-use crate::model::rule::Fired;
+use crate::model::rare::Rare;
 use crate::model::spec::job::{EnvironmentVariable, LaunchShape};
 use crate::model::spec::{JobSpec, Priority, Scheduling};
 use crate::model::state::cluster::{Cap, Cluster, QueueHead};
 use crate::model::state::node::BootId;
 use crate::model::state::sweep::SweepMember;
 use crate::model::units::{Money, UnixMillis};
+pub use last::Happened;
+pub(in crate::model) use shared::borrowed_spec;
+pub use shared::{Folder, shared_shape};
 
 /// The published execution states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -198,9 +204,9 @@ pub struct Daemon {
     pub command: String,
 }
 
-/// A job. A hundred thousand of them are in memory, so what few have is not part of the row but beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A job. A hundred thousand of them wait in memory, so what few of these have is not part of the row but beside it, and what is
+/// the same for many stands there once. As JSON all of it is one flat object: see [`flat`].
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Our identity; the order of submission.
     pub id: JobId,
@@ -209,21 +215,19 @@ pub struct Job {
     /// The experiment it is in.
     pub experiment: ExperimentId,
     /// As typed; unique in the experiment.
-    pub name: String,
+    pub name: Arc<str>,
     /// The end of its output segment.
     pub uuid: Uuid,
-    /// `{group}/workspaces/{ws}/experiments/{exp}/jobs/{job}/{uuid}`: the published segment without a subscription.
-    pub segment: String,
+    /// Its output segment, without what its name and uuid say.
+    pub folder: Folder,
     /// The one cluster it runs on.
     pub cluster: ClusterId,
     /// What was asked for.
-    #[serde(deserialize_with = "same_spec::deserialize")]
     pub spec: Arc<JobSpec>,
     /// The processes of its launch plan.
-    pub shape: LaunchShape,
+    pub shape: Arc<LaunchShape>,
     /// The client's token: a repeated submit with the same one gives this job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Arc<str>>,
     /// Where it stands.
     pub state: ExecutionState,
     /// Since when.
@@ -231,82 +235,29 @@ pub struct Job {
     /// Priority now.
     pub priority: Priority,
     /// Kept from starting by a person.
-    #[serde(default)]
     pub held: bool,
+    /// Set once deletion was asked for; the job goes when its processes are proven dead.
+    pub deleting: bool,
     /// The jobs that it comes after.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Dependency>,
     /// A time before which it does not start; gone once that has come.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Box<Pause>>,
     /// Which member of an array it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<Box<ArrayMember>>,
     /// Which member of a sweep it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Box<SweepMember>>,
-    /// Rules of its own that have come true, the last ones.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fired: Vec<Fired>,
     /// How often it was put back after a failure of its own.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u32,
-    /// A stop that can still be taken back until then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_at: Option<UnixMillis>,
     /// The current or last attempt.
     pub attempt: Attempt,
     /// How often it was put back without a planned stop.
-    #[serde(default)]
     pub requeues: u32,
-    /// Why that was the last time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requeued_because: Option<String>,
-    /// The nodes of the current or last attempt, in the order of their index.
-    #[serde(default)]
-    pub nodes: Vec<NodeId>,
-    /// Their names then, since nodes go.
-    #[serde(default)]
-    pub node_names: Vec<String>,
-    /// What was so of them when the attempt was placed (one for each of `nodes`), so that a launch plan is the same
-    /// whenever it is made, and logs are found after a node has gone. Set by the core at placement from `Facts`.
-    #[serde(default)]
-    pub places: Vec<NodePlace>,
-    /// The processes of the current or last attempt.
-    #[serde(default, with = "rank_map")]
-    pub ranks: BTreeMap<Rank, RankRun>,
-    /// What those who place it have said of the current or last attempt, when it was handed over to them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub away: Option<Arc<Away>>,
-    /// The job that it was sent ahead behind: it is on that one's node and starts there when that one is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub behind: Option<JobId>,
-    /// What becomes of the job once the attempt is proven dead, when it is being stopped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after_stop: Option<AfterStop>,
     /// When it was submitted.
     pub created: UnixMillis,
-    /// When the most recent attempt started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started: Option<UnixMillis>,
     /// What the nodes cost while its attempts had them, up to when the last one was given back.
-    #[serde(default)]
     pub spent: Money,
-    /// When the job ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<UnixMillis>,
-    /// The job's exit code; `None` when no exit record of it exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// What went wrong.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<JobError>,
-    /// Set once deletion was asked for; the job goes when its processes are proven dead.
-    #[serde(default)]
-    pub deleting: bool,
-    /// When that was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleting_since: Option<UnixMillis>,
+    /// What became of it last.
+    pub last: Rare<Happened>,
 }
 
 /// What those who place an attempt say of it. Their words are data: they are shown, and nothing else is made of them.
@@ -464,9 +415,14 @@ impl Job {
     /// long as it waits with those who place it; one that was sent ahead has its node.
     pub fn course(&self) -> ExecutionState {
         match self.state {
-            ExecutionState::Queued if self.away.is_some() || self.behind.is_some() => ExecutionState::Running,
+            ExecutionState::Queued if self.last.away.is_some() || self.last.behind.is_some() => ExecutionState::Running,
             state => state,
         }
+    }
+
+    /// Returns `{group}/workspaces/{ws}/experiments/{exp}/jobs/{job}/{uuid}`: the published segment without a subscription.
+    pub fn segment(&self) -> String {
+        self.folder.segment(&self.name, self.uuid)
     }
 
     /// Begins an attempt on these nodes: what there was of the last one goes.
@@ -478,17 +434,19 @@ impl Job {
         places: Vec<NodePlace>,
         now: UnixMillis,
     ) {
-        (self.attempt, self.nodes, self.node_names, self.places) = (attempt, nodes, node_names, places);
-        self.ranks.clear();
-        self.after_stop = None;
-        self.started = Some(now);
-        self.exit_code = None;
-        self.errors.clear();
+        self.attempt = attempt;
+        let last = &mut *self.last;
+        (last.nodes, last.node_names, last.places) = (nodes, node_names, places);
+        last.ranks.clear();
+        last.after_stop = None;
+        last.started = Some(now);
+        last.exit_code = None;
+        last.errors.clear();
     }
 
     /// Says whether it is kept from starting, by us or by those who place it.
     pub fn is_held(&self) -> bool {
-        self.held || self.away.as_ref().is_some_and(|away| away.held)
+        self.held || self.last.away.as_ref().is_some_and(|away| away.held)
     }
 
     /// Returns the name of the log file that takes a stream (`stdout`, `stderr`) of a main rank.
@@ -516,9 +474,9 @@ impl Job {
         }
         match self.state {
             ExecutionState::Queued => self.waiting_reason(cluster),
-            ExecutionState::Running => match self.stop_at {
+            ExecutionState::Running => match self.last.stop_at {
                 Some(_) => "stop asked for; can still be taken back".to_owned(),
-                None => match self.after_stop {
+                None => match self.last.after_stop {
                     Some(AfterStop::Requeue | AfterStop::RequeuePlanned | AfterStop::Retry) => {
                         "its attempt is being stopped; then it is queued again".to_owned()
                     }
@@ -528,34 +486,34 @@ impl Job {
             },
             ExecutionState::Terminating => "waits for proof that its processes are gone".to_owned(),
             ExecutionState::Succeeded => String::new(),
-            ExecutionState::Failed => self.errors.first().map(|e| e.message.clone()).unwrap_or_default(),
+            ExecutionState::Failed => self.last.errors.first().map(|e| e.message.clone()).unwrap_or_default(),
         }
     }
 
     /// Says which process cannot be ended, and why.
     fn stuck(&self) -> Option<String> {
         let (rank, run, why) = self.live_ranks().find_map(|(rank, run)| Some((rank, run, run.stuck.as_ref()?)))?;
-        let at = self.nodes.iter().position(|node| *node == run.node);
-        let name = at.and_then(|at| self.node_names.get(at)).map_or("its node", String::as_str);
+        let at = self.last.nodes.iter().position(|node| *node == run.node);
+        let name = at.and_then(|at| self.last.node_names.get(at)).map_or("its node", String::as_str);
         Some(format!("process {rank} on {name} cannot be ended and keeps its place there: {why}"))
     }
 
     fn waiting_reason(&self, cluster: Option<&Cluster>) -> String {
-        if self.stop_at.is_some() {
+        if self.last.stop_at.is_some() {
             return "stop asked for; can still be taken back".to_owned();
         }
         if self.held {
             return "held; release it to let it run".to_owned();
         }
-        if let Some(away) = &self.away {
+        if let Some(away) = &self.last.away {
             return match (away.why.is_empty(), away.theirs.is_empty()) {
                 (false, _) => away.why.clone(),
                 (true, false) => "waits with those who place it".to_owned(),
                 (true, true) => "is being handed over".to_owned(),
             };
         }
-        if self.behind.is_some() {
-            let node = self.node_names.first().map_or("its node", String::as_str);
+        if self.last.behind.is_some() {
+            let node = self.last.node_names.first().map_or("its node", String::as_str);
             return format!("next on {node}, as soon as the job that runs there is over");
         }
         if let Some(reason) = self.not_ready() {
@@ -635,7 +593,7 @@ impl Job {
         if self.is_measured() && spec.metrics.is_none() {
             spec.metrics = Some(Box::default());
         }
-        spec.scheduling = Box::new(Scheduling { retry: spec.scheduling.retry.clone(), ..Scheduling::default() });
+        spec.scheduling = Scheduling { retry: spec.scheduling.retry.clone(), ..Scheduling::default() }.into();
         if let Some(member) = &self.member {
             let own = |variable: &EnvironmentVariable| variable.name == ARRAY_INDEX;
             if !spec.environment_variables.iter().any(own) {
@@ -661,7 +619,7 @@ impl Job {
     /// Returns when it starts at the latest, when its cluster says so.
     pub fn starts(&self, cluster: &Cluster) -> Option<UnixMillis> {
         let heads = cluster.head.iter().chain(&cluster.kept_for);
-        if let Some(away) = self.away.as_ref().filter(|_| self.state == ExecutionState::Queued) {
+        if let Some(away) = self.last.away.as_ref().filter(|_| self.state == ExecutionState::Queued) {
             return away.starts;
         }
         let head = heads.into_iter().find(|head| head.job == self.id && self.state == ExecutionState::Queued)?;
@@ -670,45 +628,7 @@ impl Job {
 
     /// Returns the processes that are not proven gone.
     pub fn live_ranks(&self) -> impl Iterator<Item = (&Rank, &RankRun)> {
-        self.ranks.iter().filter(|(_, run)| !matches!(run.state, RankState::Gone(_)))
-    }
-}
-
-/// Reads what was asked for; jobs that are read one after another and ask for the same share it, as the members of an array had
-/// it when they were submitted. It is most of what a waiting job is in memory, and of the time that it takes to read one.
-pub(in crate::model) mod same_spec {
-    use std::cell::RefCell;
-    use std::sync::Arc;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer};
-    use serde_json::value::RawValue;
-
-    use super::JobSpec;
-
-    thread_local! {
-        /// What this thread has read last, and its text.
-        static LAST: RefCell<Option<(Box<RawValue>, Arc<JobSpec>)>> = const { RefCell::new(None) };
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
-        parsed(&Box::<RawValue>::deserialize(d)?).map_err(D::Error::custom)
-    }
-
-    /// As [`deserialize`], of a text that lies in memory.
-    pub fn borrowed<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
-        parsed(<&RawValue>::deserialize(d)?).map_err(D::Error::custom)
-    }
-
-    fn parsed(text: &RawValue) -> Result<Arc<JobSpec>, serde_json::Error> {
-        LAST.with_borrow_mut(|last| match last {
-            Some((before, spec)) if before.get() == text.get() => Ok(spec.clone()),
-            _ => {
-                let spec: Arc<JobSpec> = Arc::new(serde_json::from_str(text.get())?);
-                *last = Some((text.to_owned(), spec.clone()));
-                Ok(spec)
-            }
-        })
+        self.last.ranks.iter().filter(|(_, run)| !matches!(run.state, RankState::Gone(_)))
     }
 }
 

@@ -15,8 +15,8 @@ pub use experiment::{Experiment, Tally, Workspace};
 pub use file_server::{FileServer, Provisioning};
 pub use group::{DEFAULT_GROUP, ResourceGroup};
 pub use job::{
-    AfterStop, ArrayMember, Away, Daemon, Dependency, DependsOn, ExecutionState, Job, JobError, Pause, PauseWhy, Proof,
-    RankRun, RankState, StopWhy,
+    AfterStop, ArrayMember, Away, Daemon, Dependency, DependsOn, ExecutionState, Folder, Happened, Job, JobError, Pause,
+    PauseWhy, Proof, RankRun, RankState, StopWhy, shared_shape,
 };
 pub use node::{BootId, Facts, Login, Node, NodeState, Reach, Unusable};
 pub use observed::{Idleness, Notice, Observed};

@@ -29,7 +29,7 @@ fn row(id: u64, spec: &JobSpec) -> Job {
         "shape": {"prepares": false, "mainNodes": [0]}, "priority": "normal", "attempt": 1, "created": 1,
     }))
     .unwrap();
-    job.ended = ended.then(|| UnixMillis(i64::try_from(2 * JOBS - id).unwrap()));
+    job.last.ended = ended.then(|| UnixMillis(i64::try_from(2 * JOBS - id).unwrap()));
     job
 }
 
@@ -105,7 +105,7 @@ fn pages_join_the_picture_and_the_store() {
             for (at, view) in jobs.iter().enumerate() {
                 let said = [0, 1, 2].map(|column: usize| table.columns[column].get(at));
                 let id = view.job.id.to_string();
-                assert_eq!(said, [view.job.name.as_str(), view.job.state.word(), id.as_str()], "{query:?}");
+                assert_eq!(said, [&*view.job.name, view.job.state.word(), id.as_str()], "{query:?}");
             }
             found.extend(jobs.iter().map(|view| view.job.id));
             tabled.extend(table.last);

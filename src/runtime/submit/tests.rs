@@ -75,7 +75,7 @@ impl Bench {
         loop {
             let query = JobQuery { after, ..JobQuery::default() };
             let Reply::Jobs { jobs, more } = self.one(Request::ListJobs(query)) else { panic!("a list") };
-            all.extend(jobs.iter().map(|view| (view.job.name.clone(), view.job.state)));
+            all.extend(jobs.iter().map(|view| (view.job.name.to_string(), view.job.state)));
             after = jobs.last().map(|view| view.job.id);
             if !more {
                 return all;
@@ -196,7 +196,7 @@ fn a_job_comes_after_a_member_that_has_not_come_up() {
     let [Reply::Submitted(jobs), Reply::Submitted(c)] = &replies[..] else { panic!("{replies:?}") };
     let ids: Vec<u64> = jobs.iter().map(|job| job.id.0).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7], "numbers in the order of the list");
-    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let names: Vec<&str> = jobs.iter().map(|job| &*job.name).collect();
     assert_eq!(names, ["x", "a-7", "a-8", "a-9", "b", "b2-0", "b2-1"]);
     let waits = |job: &Job| job.dependencies.iter().map(|d| (d.job.0, d.met)).collect::<Vec<_>>();
     assert_eq!((waits(&jobs[4]), waits(&c[0])), (vec![(4, false)], vec![(3, false)]));
@@ -210,7 +210,7 @@ fn a_job_comes_after_a_member_that_has_not_come_up() {
     accepted(bench.one(submit(later)));
     bench.turns();
     let Reply::Job(d) = bench.one(Request::ShowJob(JobRef::Id(JobId(10)))) else { panic!("a job") };
-    assert_eq!((d.job.name.as_str(), waits(&d.job)), ("d-2", vec![(3, false)]));
+    assert_eq!((&*d.job.name, waits(&d.job)), ("d-2", vec![(3, false)]));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn who_awaits_a_member_that_never_comes_up_is_told() {
     let last = |timeout| Request::AwaitJob { job: JobRef::Id(jobs[4_999]), timeout };
     assert!(bench.ask(vec![last(Some(Millis(5)))]).is_empty());
     let over = bench.engine.turn(UnixMillis(9), vec![Input::AwaitOver(1)]).unwrap().replies;
-    assert!(matches!(&over[..], [(1, Reply::Job(view))] if view.job.name == "a-5000"), "{over:?}");
+    assert!(matches!(&over[..], [(1, Reply::Job(view))] if &*view.job.name == "a-5000"), "{over:?}");
     assert!(bench.ask(vec![last(None)]).is_empty());
     let delete = |force| Request::DeleteCluster { cluster: Place::default(), force };
     let Reply::Refused(fault) = bench.one(delete(false)) else { panic!("it has jobs") };

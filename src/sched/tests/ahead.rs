@@ -20,7 +20,7 @@ fn short(jobs: usize) -> Rig {
 }
 
 fn behind(rig: &Rig) -> Vec<(u64, u64)> {
-    let all = rig.sched.jobs().values().filter_map(|job| Some((job.id.0, job.behind?.0)));
+    let all = rig.sched.jobs().values().filter_map(|job| Some((job.id.0, job.last.behind?.0)));
     all.collect()
 }
 

@@ -38,11 +38,11 @@ fn members_come_up_as_there_is_room_and_the_row_goes() {
     assert_eq!(rig.sched.experiments()[&EXP].tally.live(), 502, "all are counted");
     assert!(rig.expand(200) && rig.expand(200), "few of those that are asked for are right too");
     assert_eq!(rig.sched.sweeps().len(), 1);
-    assert_eq!((rig.job(of).name.as_str(), rig.job(JobId(of.0 + 1)).name.as_str()), ("many-5", "many-10"));
+    assert_eq!((&*rig.job(of).name, &*rig.job(JobId(of.0 + 1)).name), ("many-5", "many-10"));
     assert!(rig.expand(200) && !rig.expand(200));
     assert!(rig.sched.sweeps().is_empty(), "people know an array by its members alone");
     let last = rig.job(JobId(of.0 + 500));
-    assert_eq!((last.name.as_str(), last.member.as_ref().map(|member| member.count)), ("many-5000", Some(501)));
+    assert_eq!((&*last.name, last.member.as_ref().map(|member| member.count)), ("many-5000", Some(501)));
     rig.on(Event::TerminateAsked { job: last.id, until: rig.now });
     assert!(rig.sched.retire().len() == 1 && !rig.sched.is_to_come(last_of(of)));
 }
@@ -81,7 +81,7 @@ fn what_is_done_to_all_reaches_those_that_have_not_come_up() {
     rig.on(Event::SweepStopped { sweep: SweepId(1) });
     assert_eq!(states(&rig, of, 6), "terminating failed failed failed to come to come");
     assert!(rig.sched.sweeps().is_empty(), "the others never come");
-    assert_eq!(rig.job(JobId(of.0 + 3)).errors[0].message, "Its array was stopped");
+    assert_eq!(rig.job(JobId(of.0 + 3)).last.errors[0].message, "Its array was stopped");
     assert_eq!(rig.sched.experiments()[&EXP].tally.live(), 1);
 
     let mut rig = Rig::up(1);

@@ -40,7 +40,7 @@ fn one_process_that_ends_decides() {
         }
         rig.gone(main_of(1, 1, 1), second);
         let row = rig.job(job(1));
-        assert_eq!((row.state, row.exit_code), (state, code), "{name}");
+        assert_eq!((row.state, row.last.exit_code), (state, code), "{name}");
         assert_eq!(rig.error(job(1)), error, "{name}");
         assert_eq!(rig.nodes(), "idle idle", "{name}: nodes are free");
     }
@@ -53,9 +53,9 @@ fn what_a_node_knows_of_an_exit_is_in_the_error() {
     rig.started(main_of(1, 1, 0));
     rig.gone(main_of(1, 1, 0), Proof::Told { code: 137, words: "out of memory: the kernel killed".into() });
     let row = rig.job(a);
-    assert_eq!((row.state, row.exit_code), (ExecutionState::Failed, Some(137)));
+    assert_eq!((row.state, row.last.exit_code), (ExecutionState::Failed, Some(137)));
     let said = "Job failed with non-zero exit code 137: out of memory: the kernel killed";
-    assert_eq!(row.errors[0].message, said);
+    assert_eq!(row.last.errors[0].message, said);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_process_that_cannot_be_ended_is_said_and_keeps_its_place() {
     assert!(rig.last.touched.is_empty(), "said again, it changes nothing");
     rig.gone(main_of(1, 1, 0), stopped(StopWhy::Sibling));
     let row = rig.job(job(1));
-    assert_eq!((row.state, row.reason(None)), (ExecutionState::Failed, row.errors[0].message.clone()));
+    assert_eq!((row.state, row.reason(None)), (ExecutionState::Failed, row.last.errors[0].message.clone()));
     rig.on(stuck);
     assert_eq!(rig.job(job(1)).state, ExecutionState::Failed, "and later it is about nobody");
 }
@@ -103,8 +103,8 @@ fn a_start_that_fails_puts_the_job_back_five_times() {
         let start = rig.find(|act| matches!(act, Act::StartRank { .. })).unwrap();
         rig.on(Event::RankGone { key: main_of(1, done as u32 + 1, 0), effect: Some(start.id), proof });
     }
-    assert_eq!((rig.state(a), rig.error(a), rig.job(a).exit_code), (ExecutionState::Failed, "LaunchFailed", None));
-    assert_eq!(rig.job(a).errors[0].message, "Process m0 could not be started on node host1: no room on disk");
+    assert_eq!((rig.state(a), rig.error(a), rig.job(a).last.exit_code), (ExecutionState::Failed, "LaunchFailed", None));
+    assert_eq!(rig.job(a).last.errors[0].message, "Process m0 could not be started on node host1: no room on disk");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn processes_that_only_serve_end_with_the_others() {
     assert!(matches!(stop, Some(Act::StopRank { why: StopWhy::Finished, .. })), "{stop:?}");
     assert_eq!(rig.state(a), ExecutionState::Running, "not before the server is proven gone");
     rig.gone(main(2), exit(143));
-    assert_eq!((rig.state(a), rig.job(a).exit_code), (ExecutionState::Succeeded, Some(0)));
+    assert_eq!((rig.state(a), rig.job(a).last.exit_code), (ExecutionState::Succeeded, Some(0)));
 
     // One that ends by itself changes nothing while it ends well, and fails the job while it does not.
     for (code, state) in [(0, ExecutionState::Running), (3, ExecutionState::Failed)] {
@@ -166,7 +166,10 @@ fn preparation_runs_first_on_every_node() {
     rig.gone(rank_of(2, 1, RankRole::Prepare, 1), exit(9));
     assert_eq!(rig.stops(), [(rank_of(2, 1, RankRole::Prepare, 0), StopWhy::Sibling)]);
     rig.gone(rank_of(2, 1, RankRole::Prepare, 0), Proof::Fenced);
-    assert_eq!((rig.state(b), rig.error(b), rig.job(b).exit_code), (ExecutionState::Failed, "PreparationFailed", Some(9)));
+    assert_eq!(
+        (rig.state(b), rig.error(b), rig.job(b).last.exit_code),
+        (ExecutionState::Failed, "PreparationFailed", Some(9))
+    );
 }
 
 #[test]
@@ -188,12 +191,12 @@ fn the_clock_starts_with_the_first_process() {
     let mut rig = Rig::up(2);
     let a = rig.submit("a", 2);
     let placed = rig.now;
-    assert_eq!(rig.job(a).started, Some(placed));
+    assert_eq!(rig.job(a).last.started, Some(placed));
     rig.pass(Millis::from_secs(5));
     rig.started(main_of(1, 1, 1));
     rig.pass(Millis::from_secs(5));
     rig.started(main_of(1, 1, 0));
-    assert_eq!(rig.job(a).started, Some(placed + Millis::from_secs(5)));
+    assert_eq!(rig.job(a).last.started, Some(placed + Millis::from_secs(5)));
 }
 
 #[test]
@@ -209,7 +212,7 @@ fn terminate_waits_for_the_proof() {
     assert_eq!(rig.state(job(2)), ExecutionState::Queued, "no node is free before the proof");
     rig.gone(main_of(1, 1, 1), exit(0));
     assert_eq!(rig.state(job(1)), ExecutionState::Failed);
-    assert_eq!((rig.error(job(1)), rig.job(job(1)).exit_code), ("JobTerminated", None));
+    assert_eq!((rig.error(job(1)), rig.job(job(1)).last.exit_code), ("JobTerminated", None));
     assert_eq!(rig.state(job(2)), ExecutionState::Running);
 }
 
@@ -234,7 +237,7 @@ fn a_job_whose_end_is_decided_ends_as_decided() {
     rig.gone(main_of(1, 1, 0), exit(3));
     rig.on(Event::TerminateAsked { job: job(1), until: rig.now });
     rig.gone(main_of(1, 1, 1), stopped(StopWhy::Sibling));
-    assert_eq!((rig.error(job(1)), rig.job(job(1)).exit_code), ("JobFailed", Some(3)));
+    assert_eq!((rig.error(job(1)), rig.job(job(1)).last.exit_code), ("JobFailed", Some(3)));
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn a_gang_with_a_lost_node_is_stopped_and_put_back_after_proof() {
     rig.gone(main_of(1, 1, 0), stopped(why));
     rig.pass(Millis::from_mins(600));
     let row = rig.job(job(1));
-    assert_eq!((row.state, row.after_stop), (ExecutionState::Running, Some(AfterStop::Requeue)), "time is no proof");
+    assert_eq!((row.state, row.last.after_stop), (ExecutionState::Running, Some(AfterStop::Requeue)), "time is no proof");
     assert_eq!(rig.nodes(), "running unusable", "its nodes stay its own");
     rig.node_up(2, None, "b2", []);
     let row = rig.job(job(1));
@@ -308,7 +311,7 @@ fn a_single_process_out_of_sight_is_left_alone_and_taken_over() {
         }
         assert_eq!((rig.state(a), rig.job(a).attempt.0), (state, attempt), "{name}");
         if attempt == 2 {
-            let why = rig.job(a).requeued_because.clone().unwrap_or_default();
+            let why = rig.job(a).last.requeued_because.clone().unwrap_or_default();
             assert_eq!(why.contains("was rebooted"), boot == "b2", "{name}: {why}");
             assert_eq!(rig.sched.nodes()[&node(1)].boot, Some(BootId(boot.into())), "{name}");
         }
@@ -418,7 +421,7 @@ fn a_proof_counts_only_for_the_node_it_is_about() {
     let a = rig.submit("a", 1);
     let key = main_of(1, 1, 0);
     rig.started(key);
-    assert_eq!(rig.job(a).nodes, [node(1)]);
+    assert_eq!(rig.job(a).last.nodes, [node(1)]);
     rig.node_down(2);
     rig.node_up(2, None, "b1", [(key, Sighting::Alive)]);
     assert!(rig.find(|act| matches!(act, Act::StopRank { node, .. } if node.0 == 2)).is_some(), "not where it belongs");
@@ -447,7 +450,7 @@ fn a_launcher_gets_daemons_and_hears_of_them() {
     };
     rig.on(ask(1, 0));
     assert_eq!(rig.starts(), [daemon]);
-    assert_eq!(rig.job(a).ranks[&daemon.rank].node, node(2));
+    assert_eq!(rig.job(a).last.ranks[&daemon.rank].node, node(2));
     rig.on(ask(1, 0));
     assert_eq!(rig.starts(), [daemon], "asked again, started once");
     rig.started(daemon);
@@ -462,6 +465,6 @@ fn a_launcher_gets_daemons_and_hears_of_them() {
     assert_eq!(rig.stops(), [(daemon, StopWhy::Finished)], "what is left goes");
     assert_eq!(answers(&rig), [], "nobody is there to hear");
     rig.gone(daemon, stopped(StopWhy::Finished));
-    assert_eq!((rig.state(a), rig.job(a).exit_code), (ExecutionState::Succeeded, Some(0)));
+    assert_eq!((rig.state(a), rig.job(a).last.exit_code), (ExecutionState::Succeeded, Some(0)));
     assert_eq!(rig.nodes(), "idle idle");
 }

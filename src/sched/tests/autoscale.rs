@@ -201,7 +201,7 @@ proptest! {
             } else {
                 let going = rig.sched.jobs().values().find(|job| job.state == ExecutionState::Running).map(|job| job.id);
                 if let Some(job) = going {
-                    let count = rig.job(job).nodes.len() as u32;
+                    let count = rig.job(job).last.nodes.len() as u32;
                     for index in 0..count {
                         let (came, _) =
                             step(&mut rig, Event::RankGone { key: main_of(job.0, 1, index), effect: None, proof: exit(0) });

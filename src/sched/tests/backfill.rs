@@ -181,7 +181,7 @@ fn a_higher_priority_takes_nodes_where_that_is_allowed() {
         assert_eq!(rig.state(normal), ExecutionState::Running, "as few as needed, of the lowest priority");
         let change = rig.sched.why(rig.now, high).and_then(|why| why.change);
         assert!(change.is_some_and(|change| change.contains("are being stopped for it")));
-        assert_eq!(rig.job(low).after_stop, Some(AfterStop::RequeuePlanned));
+        assert_eq!(rig.job(low).last.after_stop, Some(AfterStop::RequeuePlanned));
         rig.gone(main_of(low.0, 1, 0), stopped(StopWhy::Preempted));
         assert_eq!(rig.state(high), ExecutionState::Queued, "not before all are proven gone");
         assert_eq!(rig.stops().len(), 1, "and nobody else is stopped meanwhile");

@@ -329,7 +329,7 @@ fn a_node_out_of_sight_is_not_released_without_proof() {
     assert!(rig.find(|act| matches!(act, Act::ReleaseNode { .. })).is_none());
     rig.on(Event::DeclaredDead { node: node(1), by: "ada".into() });
     assert_eq!(rig.state(a), ExecutionState::Queued);
-    assert_eq!(rig.job(a).ranks.values().next().map(|run| &run.state), Some(&dead_by("ada")));
+    assert_eq!(rig.job(a).last.ranks.values().next().map(|run| &run.state), Some(&dead_by("ada")));
     assert!(rig.find(|act| matches!(act, Act::ReleaseNode { .. })).is_some());
     assert_eq!(rig.open.len(), 1, "no order to the dead: {:?}", rig.open);
 }

@@ -36,11 +36,11 @@ fn all_are_handed_over_at_once_and_queued_until_they_run() {
     told(&mut rig, 1, false, "");
     assert_eq!(rig.state(a), ExecutionState::Running);
     rig.gone(main_of(1, 1, 0), exit(0));
-    assert_eq!((rig.state(a), rig.job(a).away.as_ref().unwrap().theirs.as_str()), (ExecutionState::Succeeded, "17"));
+    assert_eq!((rig.state(a), rig.job(a).last.away.as_ref().unwrap().theirs.as_str()), (ExecutionState::Succeeded, "17"));
     told(&mut rig, 1, true, "late");
     assert_eq!(rig.state(a), ExecutionState::Succeeded, "an end is final");
     rig.gone(main_of(2, 1, 0), exit(3));
-    assert_eq!((rig.state(b), rig.job(b).exit_code), (ExecutionState::Failed, Some(3)), "it was too quick to be seen");
+    assert_eq!((rig.state(b), rig.job(b).last.exit_code), (ExecutionState::Failed, Some(3)), "it was too quick to be seen");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn their_judgement_counts_where_there_is_no_exit_record() {
     assert_eq!(rig.state(a), ExecutionState::Queued, "of the first attempt nothing counts any more");
     rig.gone(main_of(1, 2, 0), judged(false));
     let job = rig.job(a);
-    assert_eq!((job.state, job.exit_code, rig.error(a)), (ExecutionState::Failed, None, "OutOfMemory"));
+    assert_eq!((job.state, job.last.exit_code, rig.error(a)), (ExecutionState::Failed, None, "OutOfMemory"));
 }
 
 #[test]

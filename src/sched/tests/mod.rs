@@ -36,7 +36,7 @@ fn a_job_runs_from_submission_to_its_end() {
     rig.gone(main_of(1, 1, 0), exit(0));
     assert_eq!(rig.state(a), ExecutionState::Running);
     rig.gone(main_of(1, 1, 1), exit(0));
-    assert_eq!((rig.state(a), rig.job(a).exit_code), (ExecutionState::Succeeded, Some(0)));
+    assert_eq!((rig.state(a), rig.job(a).last.exit_code), (ExecutionState::Succeeded, Some(0)));
     assert_eq!(rig.nodes(), "idle idle");
     assert_eq!(rig.sched.retire(), [a]);
 }

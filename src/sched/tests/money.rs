@@ -398,7 +398,7 @@ fn what_a_provider_does_wrong_costs_no_second_machine() {
     rig.bring_up();
     let a = rig.submit("a", 1);
     rig.started(main_of(a.0, 1, 0));
-    let lost = rig.job(a).nodes[0];
+    let lost = rig.job(a).last.nodes[0];
     rig.on(Event::NodeGone { node: lost });
     assert_eq!((rig.cluster().lost, rig.state(a), rig.nodes().as_str()), (1, ExecutionState::Queued, "allocating"));
 }

@@ -8,7 +8,7 @@ use crate::model::units::{Millis, NodeCount};
 fn after(rig: &mut Rig, name: &str, others: &[(JobId, DependsOn)]) -> JobId {
     let mut new = new_job(name, spec(1), every_node(1));
     let named =
-        |(job, on): &(JobId, DependsOn)| Dependency { job: *job, name: rig.job(*job).name.clone(), on: *on, met: false };
+        |(job, on): &(JobId, DependsOn)| Dependency { job: *job, name: rig.job(*job).name.to_string(), on: *on, met: false };
     new.dependencies = others.iter().map(named).collect();
     rig.submit_as(new)
 }
@@ -38,7 +38,7 @@ fn a_job_comes_after_what_it_names() {
         assert_eq!(waiting.map(|id| rig.state(id)), expected, "{name}");
         if code != 0 {
             let failed = rig.job(waiting[1]);
-            assert_eq!((rig.error(waiting[1]), failed.exit_code), ("DependencyFailed", None));
+            assert_eq!((rig.error(waiting[1]), failed.last.exit_code), ("DependencyFailed", None));
             assert_eq!(reason(&rig, waiting[1]), "Job a did not succeed, and this one runs only after its success");
         }
     }
@@ -205,7 +205,7 @@ fn a_failure_is_tried_again_as_its_retries_say() {
         assert_eq!(rig.state(id), ExecutionState::Running);
     }
     rig.gone(main_of(1, 3, 0), exit(7));
-    assert_eq!((rig.state(id), rig.job(id).exit_code), (ExecutionState::Failed, Some(7)), "three attempts altogether");
+    assert_eq!((rig.state(id), rig.job(id).last.exit_code), (ExecutionState::Failed, Some(7)), "three attempts altogether");
     let (mut rig, id) = with(Retry::attempts(9));
     rig.on(Event::TerminateAsked { job: id, until: rig.now });
     rig.gone(main_of(1, 1, 0), exit(1));

@@ -70,7 +70,7 @@ fn a_file_server_knows_who_mounts_it() {
         rig.on(Event::ClusterCreated { workspace, name, uuid, spec });
     }
     let mut job_spec = spec_of_job();
-    job_spec.mount_volumes = mounts("data");
+    job_spec.mount_volumes = mounts("data").into();
     let job = new_job("m", job_spec, every_node(1));
     rig.on(Event::JobsSubmitted { jobs: vec![job] });
     let of = |rig: &Rig, id: u64| rig.sched.mounters(&rig.sched.file_servers()[&FileServerId(id)]);

@@ -142,9 +142,9 @@ fn a_part_of_a_node_is_given_only_where_it_is() {
     let mut asks = spec(1);
     asks.demand = Demand::Part(Resources { gpus_milli: 2000, cpus_milli: 1500, ..Resources::default() });
     let a = rig.submit_as(new_job("a", asks.clone(), every_node(1)));
-    assert_eq!(rig.job(a).nodes, [node(2)]);
+    assert_eq!(rig.job(a).last.nodes, [node(2)]);
     let b = rig.submit_as(new_job("b", asks.clone(), every_node(1)));
-    assert_eq!(rig.job(b).nodes, [node(2)], "the other half");
+    assert_eq!(rig.job(b).last.nodes, [node(2)], "the other half");
     let c = rig.submit_as(new_job("c", asks, every_node(1)));
     assert_eq!(rig.waits_for(), "needs 1 node with 2 GPUs and 1.5 CPUs, 1 has that and all of it is in use");
     let why = rig.sched.why(rig.now, c).unwrap();
@@ -186,7 +186,7 @@ fn a_waiting_job_ends_at_once() {
     let a = rig.submit("a", 1);
     rig.on(Event::TerminateAsked { job: a, until: rig.now });
     let row = rig.job(a);
-    assert_eq!((row.state, row.exit_code, row.attempt.0), (ExecutionState::Failed, None, 0));
+    assert_eq!((row.state, row.last.exit_code, row.attempt.0), (ExecutionState::Failed, None, 0));
     assert_eq!(rig.error(a), "JobTerminated");
     assert_eq!((rig.cluster().waiting, &rig.cluster().head), (0, &None));
 }
@@ -200,8 +200,8 @@ fn a_failed_job_is_retried_as_itself() {
     assert_eq!(rig.sched.retire(), [a]);
     rig.on(Event::RetryAsked { job: record.clone() });
     let row = rig.job(a);
-    assert_eq!((row.state, row.attempt.0, row.exit_code), (ExecutionState::Running, 2, None));
-    assert_eq!((row.errors.len(), row.ended), (0, None));
+    assert_eq!((row.state, row.attempt.0, row.last.exit_code), (ExecutionState::Running, 2, None));
+    assert_eq!((row.last.errors.len(), row.last.ended), (0, None));
     assert_eq!(tally(&rig), Tally { running: 1, ..Tally::default() });
     let ignored = rig.sched.ignored();
     rig.on(Event::RetryAsked { job: record });

@@ -302,7 +302,7 @@ impl Rig {
     }
 
     pub(super) fn rank(&self, key: RankKey) -> &RankState {
-        &self.job(key.job).ranks[&key.rank].state
+        &self.job(key.job).last.ranks[&key.rank].state
     }
 
     /// The states of all nodes in words, in order.
@@ -322,6 +322,6 @@ impl Rig {
 
     /// The first error of a job.
     pub(super) fn error(&self, id: JobId) -> &str {
-        self.job(id).errors.first().map_or("", |error| &error.code)
+        self.job(id).last.errors.first().map_or("", |error| &error.code)
     }
 }

@@ -49,7 +49,7 @@ fn nodes_are_set_up_first_and_cleaned_up_last() {
     rig.gone(of(Cleanup, 1), exit(0));
     assert!(rig.sched.nodes().values().all(|node| node.is_held()));
     rig.gone(of(Cleanup, 0), exit(0));
-    assert_eq!((rig.state(a), rig.job(a).exit_code), (ExecutionState::Succeeded, Some(0)));
+    assert_eq!((rig.state(a), rig.job(a).last.exit_code), (ExecutionState::Succeeded, Some(0)));
     assert!(rig.sched.nodes().values().all(|node| node.state == NodeState::Idle));
 }
 
@@ -63,8 +63,8 @@ fn a_mount_that_fails_fails_the_job_with_its_words() {
     rig.gone(rank_of(1, 1, Setup, 0), stopped(StopWhy::Sibling));
     assert_eq!(rig.starts(), [rank_of(1, 1, Cleanup, 0), rank_of(1, 1, Cleanup, 1)], "both may have mounted something");
     (0..2).for_each(|index| rig.gone(rank_of(1, 1, Cleanup, index), exit(0)));
-    assert_eq!((rig.state(a), rig.job(a).exit_code), (ExecutionState::Failed, Some(-1)));
-    let error = &rig.job(a).errors[0];
+    assert_eq!((rig.state(a), rig.job(a).last.exit_code), (ExecutionState::Failed, Some(-1)));
+    let error = &rig.job(a).last.errors[0];
     assert_eq!((error.code.as_str(), error.message.as_str()), ("AZFMountError", "Unable to mount Azure File: denied"));
     assert_eq!(error.details, [("targetPath".into(), "/m/a b".into()), ("node".to_owned(), "host2".to_owned())]);
 }

@@ -28,7 +28,7 @@ fn part(rig: &mut Rig, name: &str, nodes: u32, gpus_milli: u64) -> JobId {
 
 /// The GPUs that a job has on each of its nodes.
 fn gpus(rig: &Rig, id: JobId) -> Vec<Vec<u32>> {
-    let places = &rig.job(id).places;
+    let places = &rig.job(id).last.places;
     places.iter().map(|place| place.gpu_shares.iter().flatten().map(|share| share.index).collect()).collect()
 }
 
@@ -41,7 +41,7 @@ fn gpus_are_bound_and_kept_in_the_row() {
     assert_eq!(gpus(&rig, a), [[0, 1]]);
     assert_eq!(gpus(&rig, b), [[2], [0]], "all parts of a gang at once, each on a node of its own");
     assert_eq!(gpus(&rig, c), [[3]], "where the least is left");
-    assert_eq!(rig.job(b).places[0].gpus, 1);
+    assert_eq!(rig.job(b).last.places[0].gpus, 1);
     let rows = rig.sched.nodes().values().cloned().map(Change::Node);
     let rows = rows.chain(rig.sched.jobs().values().cloned().map(Change::Job));
     let rows: Vec<_> = rows.chain(rig.sched.clusters().values().cloned().map(Change::Cluster)).collect();
@@ -90,7 +90,7 @@ fn a_smaller_target_stops_all_on_a_node() {
     assert_eq!(preview.line, "1 → 0: 1 node goes once stopped and put back: a, b");
     rig.on(Event::ScaleAsked { cluster: GPU, target: NodeCount(0), deallocation: None });
     assert_eq!(rig.stops(), [(main_of(1, 1, 0), StopWhy::Scale), (main_of(2, 1, 0), StopWhy::Scale)]);
-    assert_eq!(rig.job(b).after_stop, Some(AfterStop::RequeuePlanned));
+    assert_eq!(rig.job(b).last.after_stop, Some(AfterStop::RequeuePlanned));
     rig.gone(main_of(1, 1, 0), stopped(StopWhy::Scale));
     assert!(rig.find(|act| matches!(act, Act::KeepLogs { .. })).is_none(), "the other one is still there");
     rig.gone(main_of(2, 1, 0), stopped(StopWhy::Scale));

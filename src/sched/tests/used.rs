@@ -101,7 +101,7 @@ fn a_job_that_wastes_its_gpus_ends_when_nobody_is_attached() {
     measure(&mut rig, 1, Observed { left_alone, ..observed });
     assert_eq!(rig.state(a), ExecutionState::Terminating);
     assert_eq!(rig.stops(), [(main_of(1, 1, 0), StopWhy::Terminate)]);
-    assert_eq!(rig.job(a).errors[0].message, "Job was terminated because it had not used its GPUs for 30m00s");
+    assert_eq!(rig.job(a).last.errors[0].message, "Job was terminated because it had not used its GPUs for 30m00s");
     rig.gone(main_of(1, 1, 0), stopped(StopWhy::Terminate));
     assert!(rig.sched.nodes()[&node(1)].wasted.is_none(), "the mark goes with the job");
     // The next job there begins anew, however long the GPUs have done nothing.
@@ -169,12 +169,12 @@ fn gpus_that_others_use_are_given_to_nobody() {
     rig.on(Event::TerminateAsked { job: whole, until: rig.now });
     // A part of the node is to be had, and it is the other GPU.
     let one = part(&mut rig, "one", 1000);
-    assert_eq!(rig.job(one).places[0].gpu_shares.as_ref().unwrap()[0].index, 1);
+    assert_eq!(rig.job(one).last.places[0].gpu_shares.as_ref().unwrap()[0].index, 1);
     let two = part(&mut rig, "two", 500);
     assert_eq!(rig.state(two), ExecutionState::Queued);
     measure(&mut rig, 1, Observed { gpus: 2, ..Observed::default() });
     assert_eq!(rig.state(two), ExecutionState::Running, "they have gone");
-    assert_eq!(rig.job(two).places[0].gpu_shares.as_ref().unwrap()[0].index, 0);
+    assert_eq!(rig.job(two).last.places[0].gpu_shares.as_ref().unwrap()[0].index, 0);
     // Who comes when the GPU is given is seen, and changes nothing for the jobs there.
     let observed = stranger(&rig, 1);
     measure(&mut rig, 1, observed);
@@ -292,6 +292,6 @@ fn a_plan_says_which_gpus_would_be_given() {
     assert_eq!(offers(&rig, &of(2, 1000)), [(1, vec![1]), (2, vec![1])]);
     // What is offered is what is given.
     let job = rig.submit_as(new_job("two", of(2, 1000), every_node(2)));
-    let given: Vec<_> = rig.job(job).places.iter().map(|place| place.gpu_shares.as_ref().unwrap()[0].index).collect();
+    let given: Vec<_> = rig.job(job).last.places.iter().map(|place| place.gpu_shares.as_ref().unwrap()[0].index).collect();
     assert_eq!(given, [1, 1]);
 }

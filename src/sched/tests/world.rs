@@ -38,8 +38,8 @@ fn word(value: &impl std::fmt::Debug) -> String {
 }
 
 fn meet_job(met: &mut BTreeSet<String>, job: &Job) {
-    met.extend(job.errors.iter().map(|error| error.code.clone()));
-    for run in job.ranks.values() {
+    met.extend(job.last.errors.iter().map(|error| error.code.clone()));
+    for run in job.last.ranks.values() {
         if let RankState::Gone(proof) = &run.state {
             met.insert(word(proof));
         }
@@ -189,7 +189,7 @@ impl World {
 
     /// I07, I05: an end is final, and its code was written by a process of that very attempt.
     fn see_end(&mut self, job: &Arc<Job>) {
-        if let Some(code) = job.exit_code {
+        if let Some(code) = job.last.exit_code {
             let by_it = |(key, wrote): &(RankKey, i32)| key.job == job.id && key.attempt == job.attempt && *wrote == code;
             let set_up = |(key, wrote): &(RankKey, i32)| {
                 (key.job, key.attempt, key.rank.role) == (job.id, job.attempt, RankRole::Setup) && *wrote != 0
@@ -224,7 +224,7 @@ impl World {
         for node in self.sched.nodes().values() {
             let holders = node.holders.iter().filter_map(|(job, _)| self.sched.jobs().get(job));
             // Who was sent ahead has nothing of it yet.
-            let (jobs, behind): (Vec<_>, Vec<_>) = holders.partition(|job| job.behind.is_none());
+            let (jobs, behind): (Vec<_>, Vec<_>) = holders.partition(|job| job.last.behind.is_none());
             if !behind.is_empty() {
                 self.met.insert("a job was sent ahead".into());
             }
@@ -234,8 +234,8 @@ impl World {
             assert!(cpus <= CPUS_MILLI, "I09 {cpus} of {node:?} are given to {jobs:?}");
             let mut gpus = BTreeMap::<u32, u64>::new();
             for job in &jobs {
-                let at = job.nodes.iter().position(|id| *id == node.id);
-                let place = at.and_then(|at| job.places.get(at));
+                let at = job.last.nodes.iter().position(|id| *id == node.id);
+                let place = at.and_then(|at| job.last.places.get(at));
                 for share in place.and_then(|place| place.gpu_shares.as_ref()).into_iter().flatten() {
                     *gpus.entry(share.index).or_default() += share.milli;
                 }

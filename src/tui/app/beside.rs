@@ -108,7 +108,7 @@ impl App {
         let world = &self.cx.world;
         match self.subject()? {
             Subject::Node(id) => Some(id),
-            Subject::Job(id) => world.job(id)?.nodes.iter().find(|id| world.node(**id).is_some()).copied(),
+            Subject::Job(id) => world.job(id)?.last.nodes.iter().find(|id| world.node(**id).is_some()).copied(),
             Subject::Cluster(id) => {
                 let nodes = world.nodes_of(id);
                 let ready = |id: &&NodeId| {
@@ -184,7 +184,7 @@ impl App {
         }
         if let Some(Subject::Job(id)) = self.subject()
             && let Some(job) = self.cx.world.job(id)
-            && job.away.is_some()
+            && job.last.away.is_some()
         {
             return match job.state {
                 ExecutionState::Queued => say(ToastKind::Info, "Slurm has given the job no node yet"),
@@ -234,7 +234,7 @@ impl App {
             return say(ToastKind::Bad, "the form is `forward PORT` or `forward LOCAL:HOST:PORT`");
         };
         let job = match self.subject() {
-            Some(Subject::Job(id)) => self.cx.world.job(id).filter(|job| !job.nodes.is_empty()),
+            Some(Subject::Job(id)) => self.cx.world.job(id).filter(|job| !job.last.nodes.is_empty()),
             Some(_) | None => None,
         };
         let Some((job, attempt)) = job.map(|job| (job.id, job.attempt)) else {

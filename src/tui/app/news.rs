@@ -63,7 +63,7 @@ impl App {
         let kind = if well == jobs.len() { ToastKind::Good } else { ToastKind::Bad };
         let text = match jobs {
             [] => return Vec::new(),
-            [job] => match (job.state, job.exit_code) {
+            [job] => match (job.state, job.last.exit_code) {
                 (ExecutionState::Succeeded, _) => format!("{} succeeded", shown(&job.name)),
                 (_, Some(code)) => format!("{} failed with exit code {code}", shown(&job.name)),
                 (_, None) => format!("{} failed: {}", shown(&job.name), shown(&job.reason(None))),

@@ -121,7 +121,7 @@ impl WhyView {
     /// What Slurm has said of the job, while it waits there.
     fn away<'a>(&self, cx: &'a Cx) -> Option<&'a Away> {
         let job = cx.world.job(self.job)?;
-        job.away.as_deref().filter(|away| away.waits && !away.theirs.is_empty())
+        job.last.away.as_deref().filter(|away| away.waits && !away.theirs.is_empty())
     }
 
     fn priority_lines(&self, lines: &mut Vec<Line<'static>>, cx: &Cx, width: usize) {

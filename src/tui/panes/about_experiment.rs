@@ -202,7 +202,7 @@ fn cell(
             text(time, Role::Muted)
         }
         JobColumn::Exit => {
-            let exit = match (job.state, job.exit_code) {
+            let exit = match (job.state, job.last.exit_code) {
                 (ExecutionState::Succeeded | ExecutionState::Failed, Some(code)) => code.to_string(),
                 (ExecutionState::Failed, None) => failure_word(job).to_owned(),
                 (_, _) => String::new(),

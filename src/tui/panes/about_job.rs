@@ -67,14 +67,14 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     }
     if let Some(at) = cx.world.cluster(job.cluster).and_then(|cluster| job.starts(cluster)).filter(|at| *at > cx.now) {
         // Slurm's word is a guess that it makes anew; ours holds as long as time limits do.
-        let sure = if job.away.is_some() { ", as Slurm expects" } else { " at the latest" };
+        let sure = if job.last.away.is_some() { ", as Slurm expects" } else { " at the latest" };
         facts.text("starts", &format!("in {}{sure}", at.since(cx.now)), cx.style(Role::Text));
     }
     place(job, &mut facts, cx);
     slurm(job, &mut facts, cx);
     limit(job, width, &mut facts, cx);
     exit(job, &mut facts, cx);
-    for error in &job.errors {
+    for error in &job.last.errors {
         facts.text("error", &format!("{}: {}", shown(&error.code), shown(&error.message)), cx.style(Role::Bad));
         for (name, value) in &error.details {
             facts.text("", &format!("{}: {}", shown(name), shown(value)), muted);
@@ -93,9 +93,9 @@ fn overview(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
     let ago = |at| format!("{} ago", cx.now.since(at));
     let mut times = vec![format!("submitted {}", ago(job.created))];
     // One that waits in Slurm was handed over, and has not started.
-    let started = job.started.filter(|_| job.away.as_ref().is_none_or(|away| !away.waits));
+    let started = job.last.started.filter(|_| job.last.away.as_ref().is_none_or(|away| !away.waits));
     times.extend(started.map(|at| format!("started {}", ago(at))));
-    times.extend(job.ended.map(|at| format!("ended {}", ago(at))));
+    times.extend(job.last.ended.map(|at| format!("ended {}", ago(at))));
     let times = times.into_iter().map(|text| vec![Span::styled(text, muted)]);
     facts.pieces("times", times, &format!(" {} ", cx.glyph(Glyph::Dot)));
     facts.done()
@@ -135,11 +135,11 @@ fn status(job: &Job, cx: &Cx) -> Vec<Vec<Span<'static>>> {
         let text = format!("not seen for {}", cx.now.since(since));
         pieces.push(vec![Span::styled(text, cx.style(Role::Stale))]);
     }
-    if let Some(until) = job.stop_at.filter(|_| !job.state.ended()) {
+    if let Some(until) = job.last.stop_at.filter(|_| !job.state.ended()) {
         let text = format!("stops in {}s", until.since(cx.now).0.div_ceil(1000));
         pieces.push(vec![Span::styled(text, cx.style(Role::Terminating))]);
     }
-    if matches!(job.after_stop, Some(AfterStop::Requeue | AfterStop::RequeuePlanned | AfterStop::Retry)) {
+    if matches!(job.last.after_stop, Some(AfterStop::Requeue | AfterStop::RequeuePlanned | AfterStop::Retry)) {
         pieces.push(vec![Span::styled("then queued again", cx.style(Role::Terminating))]);
     }
     let fact = |label: &str, value: String| {
@@ -149,7 +149,7 @@ fn status(job: &Job, cx: &Cx) -> Vec<Vec<Span<'static>>> {
         pieces.push(fact("attempt", job.attempt.0.to_string()));
     }
     if job.requeues > 0 {
-        let why = job.requeued_because.as_ref().map(|why| format!(": {}", shown(why))).unwrap_or_default();
+        let why = job.last.requeued_because.as_ref().map(|why| format!(": {}", shown(why))).unwrap_or_default();
         pieces.push(fact("put back", format!("{} times{why}", job.requeues)));
     }
     pieces.push(fact("priority", priority_word(job.priority).to_owned()));
@@ -168,7 +168,7 @@ fn unseen_since(job: &Job, cx: &Cx) -> Option<crate::model::units::UnixMillis> {
         Reach::Lost { since, .. } => Some(*since),
         Reach::Never | Reach::Seen => None,
     };
-    job.nodes.iter().filter_map(lost).min()
+    job.last.nodes.iter().filter_map(lost).min()
 }
 
 fn place(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
@@ -178,7 +178,7 @@ fn place(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
     let text = cx.style(Role::Text);
     let mut pieces = vec![vec![Span::styled(cluster, cx.style(Role::Strong))]];
     // Of one that Slurm places the node of ours is the login node.
-    let names = job.away.as_ref().map_or(&job.node_names, |away| &away.nodes);
+    let names = job.last.away.as_ref().map_or(&job.last.node_names, |away| &away.nodes);
     if names.is_empty() {
         pieces.push(vec![Span::styled(format!("asks for {nodes}"), text)]);
     } else {
@@ -190,7 +190,7 @@ fn place(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
 
 /// What Slurm calls it, and where it has it.
 fn slurm(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
-    let Some(away) = job.away.as_ref().filter(|away| !away.theirs.is_empty()) else { return };
+    let Some(away) = job.last.away.as_ref().filter(|away| !away.theirs.is_empty()) else { return };
     let mut parts = vec![format!("job {}", away.theirs)];
     parts.extend(Some(&away.place).filter(|place| !place.is_empty()).map(|place| format!("partition {place}")));
     parts.extend(Some(&away.word).filter(|word| !word.is_empty() && !job.state.ended()).map(|word| word.to_lowercase()));
@@ -199,7 +199,7 @@ fn slurm(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
     }
     let pieces = parts.into_iter().map(|part| vec![Span::styled(shown(&part), cx.style(Role::Text))]);
     facts.pieces("Slurm", pieces, &format!(" {} ", cx.glyph(Glyph::Dot)));
-    if job.state.ended() && job.started.is_some() {
+    if job.state.ended() && job.last.started.is_some() {
         let key = cx.key_of(CommandId::Palette);
         facts.text("", &format!("{key}efficiency shows what it asked for and used"), cx.style(Role::Muted));
     }
@@ -232,7 +232,7 @@ fn round(span: crate::model::units::Millis) -> String {
 }
 
 fn exit(job: &Job, facts: &mut Facts<'_>, cx: &Cx) {
-    let Some(code) = job.exit_code else {
+    let Some(code) = job.last.exit_code else {
         if job.state == ExecutionState::Failed {
             facts.text("exit", &format!("no exit code: {}", failure_word(job)), cx.style(Role::Failed));
         }
@@ -331,7 +331,7 @@ fn params_tab(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         }
     }
     facts.gap();
-    facts.text("segment", &shown(&job.segment), muted);
+    facts.text("segment", &shown(&job.segment()), muted);
     facts.text("identity", &job.id.to_string(), muted);
     facts.done()
 }
@@ -343,21 +343,21 @@ fn ranks_tab(job: &Job, cx: &Cx) -> Content {
         Column::left("state", Width::AtLeast(20)),
     ];
     let mut above = Vec::new();
-    if job.ranks.is_empty() {
+    if job.last.ranks.is_empty() {
         above.push(Line::from(Span::styled(" no process yet", cx.style(Role::Muted))));
     }
-    let table = TableContent { above, columns, len: job.ranks.len(), rows: Rows::Ranks(job.id), below: Vec::new() };
+    let table = TableContent { above, columns, len: job.last.ranks.len(), rows: Rows::Ranks(job.id), below: Vec::new() };
     Content::Table(Box::new(table))
 }
 
 /// Returns the node of a row of the table of processes.
 pub fn rank_node(id: JobId, at: usize, cx: &Cx) -> Option<NodeId> {
-    cx.world.job(id)?.ranks.values().nth(at).map(|run| run.node)
+    cx.world.job(id)?.last.ranks.values().nth(at).map(|run| run.node)
 }
 
 /// Returns a row of the table of processes.
 pub fn rank_row(id: JobId, at: usize, cx: &Cx) -> Row {
-    let Some((rank, run)) = cx.world.job(id).and_then(|job| job.ranks.iter().nth(at)) else { return Vec::new() };
+    let Some((rank, run)) = cx.world.job(id).and_then(|job| job.last.ranks.iter().nth(at)) else { return Vec::new() };
     let role = match rank.role {
         RankRole::Setup => "set-up",
         RankRole::Prepare => "preparation",
@@ -421,10 +421,10 @@ fn events_tab(job: &Job, width: u16, cx: &Cx) -> Vec<Line<'static>> {
         }
     };
     event(Some(job.created), "submitted".to_owned());
-    let on = job.node_names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
-    let how = if job.away.is_some() { "handed to Slurm by" } else { "started on" };
-    event(job.started, format!("attempt {} {how} {on}", job.attempt.0));
-    event(job.ended, format!("{} {}", job.state.word(), shown(&job.reason(None))));
+    let on = job.last.node_names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    let how = if job.last.away.is_some() { "handed to Slurm by" } else { "started on" };
+    event(job.last.started, format!("attempt {} {how} {on}", job.attempt.0));
+    event(job.last.ended, format!("{} {}", job.state.word(), shown(&job.reason(None))));
     about::acts(|about| about == Some(Subject::Job(job.id)), &mut facts, cx);
     facts.done()
 }

@@ -124,7 +124,7 @@ fn ours(cluster: &Cluster, facts: &mut Facts<'_>, cx: &Cx) {
     let live = cx.world.live_jobs().filter(|job| job.cluster == cluster.id);
     let (mut handed, mut here) = (0, 0);
     for job in live {
-        match &job.away {
+        match &job.last.away {
             Some(away) if !away.theirs.is_empty() => handed += 1,
             Some(_) | None => here += 1,
         }

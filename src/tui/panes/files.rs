@@ -180,7 +180,7 @@ impl Files {
             },
         };
         let name = if path.is_empty() { directory.clone() } else { path.clone() };
-        let to = to.cloned().unwrap_or_else(|| job.name.clone());
+        let to = to.cloned().unwrap_or_else(|| job.name.to_string());
         let remote = FolderRef { of: FilesOf::Job(JobRef::Id(job.id)), directory: Some(directory), path, node: Some(node) };
         let task = Task::Copy(Copy { way: CopyWay::Get, remote, local: to.clone(), existing: Existing::Keep });
         self.numbers += 1;
@@ -249,7 +249,7 @@ impl Files {
     pub fn content(&self, width: u16, cx: &Cx) -> Content {
         let Some(job) = self.job(cx) else { return Content::Lines(Vec::new()) };
         let muted = cx.style(Role::Muted);
-        let several = job.node_names.len() > 1;
+        let several = job.last.node_names.len() > 1;
         let mut above = Vec::new();
         let (columns, rows) = match &self.directory {
             None => {
@@ -293,7 +293,7 @@ impl Files {
         let age = if entry.modified.0 > 0 { cx.now.since(entry.modified).to_string() } else { String::new() };
         let mut row = vec![Span::styled(shown(&name), style), Span::styled(size, text), Span::styled(age, muted)];
         if several {
-            let node = job.node_names.get(entry.node as usize).map(|name| shown(name)).unwrap_or_default();
+            let node = job.last.node_names.get(entry.node as usize).map(|name| shown(name)).unwrap_or_default();
             row.push(Span::styled(node, muted));
         }
         row

@@ -117,8 +117,8 @@ pub fn gpus(node: &Node, samples: &Samples, cx: &Cx) -> Vec<Stand> {
     let mut held = vec![false; count];
     for (id, _) in &node.holders {
         let place = cx.world.job(*id).and_then(|job| {
-            let at = job.nodes.iter().position(|id| *id == node.id)?;
-            job.places.get(at)
+            let at = job.last.nodes.iter().position(|id| *id == node.id)?;
+            job.last.places.get(at)
         });
         match place.map(|place| &place.gpu_shares) {
             Some(Some(shares)) => {

@@ -33,13 +33,13 @@ use crate::tui::subject::Subject;
 
 /// Returns how long the last attempt of a job ran, or has run until now.
 pub(super) fn run_time(job: &Job, now: UnixMillis) -> Option<Millis> {
-    let started = job.started?;
-    Some(job.ended.unwrap_or(now).since(started))
+    let started = job.last.started?;
+    Some(job.last.ended.unwrap_or(now).since(started))
 }
 
 /// Returns one or two words for why a job without an exit code failed.
 pub(super) fn failure_word(job: &Job) -> &'static str {
-    match job.errors.first().map(|e| e.code.as_str()) {
+    match job.last.errors.first().map(|e| e.code.as_str()) {
         Some("JobTerminated") => "stopped",
         Some("WallClockTimeExceeded") => "over time",
         Some("AttemptLost") => "lost",
@@ -61,7 +61,7 @@ pub(super) fn name_of(subject: Subject, cx: &Cx) -> Option<String> {
         Subject::Cluster(id) => world.cluster(id).map(|c| c.name.clone()),
         Subject::Node(id) => world.node(id).map(|n| n.name.clone()),
         Subject::Experiment(id) | Subject::Older(id) => world.experiment(id).map(|e| e.name.clone()),
-        Subject::Job(id) => world.job(id).map(|j| j.name.clone()),
+        Subject::Job(id) => world.job(id).map(|j| j.name.to_string()),
     }
 }
 

@@ -145,11 +145,11 @@ fn marks(node: NodeId, cx: &Cx) -> Vec<(UnixMillis, bool)> {
     let mut marks = Vec::new();
     let Some(node) = cx.world.node(node) else { return marks };
     let here = |job: &&Arc<Job>| {
-        job.nodes.contains(&node.id) || (job.cluster == node.cluster && job.node_names.contains(&node.name))
+        job.last.nodes.contains(&node.id) || (job.cluster == node.cluster && job.last.node_names.contains(&node.name))
     };
     for job in cx.world.snapshot.jobs.values().filter(here) {
-        marks.extend(job.started.map(|at| (at, true)));
-        if job.state.ended() && job.started.is_some() {
+        marks.extend(job.last.started.map(|at| (at, true)));
+        if job.state.ended() && job.last.started.is_some() {
             marks.push((job.since, false));
         }
     }

@@ -342,7 +342,7 @@ impl SiteTables {
 fn ours(cluster: ClusterId, cx: &Cx) -> BTreeMap<String, JobId> {
     let live = cx.world.live_jobs().filter(|job| job.cluster == cluster);
     let number = |job: &Arc<crate::model::state::Job>| {
-        let theirs = &job.away.as_ref()?.theirs;
+        let theirs = &job.last.away.as_ref()?.theirs;
         (!theirs.is_empty()).then(|| (theirs.clone(), job.id))
     };
     live.filter_map(number).collect()

@@ -69,10 +69,10 @@ impl Value {
             Ok(_) | Err(_) => Self::Words(text.to_lowercase()),
         };
         match column {
-            "job" => Self::Words(job.name.clone()),
+            "job" => Self::Words(job.name.to_string()),
             "state" => Self::Words(job.state.word().to_owned()),
             "time" => run_time(job, cx.now).map_or(Self::Nothing, |span| Self::Number(span.0 as f64)),
-            "exit" => job.exit_code.map_or(Self::Nothing, |code| Self::Number(f64::from(code))),
+            "exit" => job.last.exit_code.map_or(Self::Nothing, |code| Self::Number(f64::from(code))),
             name => {
                 if let Some(value) = job.sweep.as_ref().and_then(|member| place.find(member, name)) {
                     return value.as_f64().map_or_else(|| words(&token::text(value)), Self::Number);

@@ -306,13 +306,13 @@ pub(super) fn job_symbol(job: &Job, cx: &Cx) -> &'static str {
 
 /// Returns what stands at the right end of a job: how long, or how it ended.
 pub(super) fn job_word(job: &Job, cx: &Cx) -> String {
-    if let Some(until) = job.stop_at.filter(|_| !job.state.ended()) {
+    if let Some(until) = job.last.stop_at.filter(|_| !job.state.ended()) {
         return format!("stop in {}s", until.since(cx.now).0.div_ceil(1000));
     }
-    match (job.state, job.exit_code) {
+    match (job.state, job.last.exit_code) {
         (ExecutionState::Queued, _) if job.held => "held".to_owned(),
         (ExecutionState::Queued, _) => String::new(),
-        (ExecutionState::Running, _) => job.started.map_or_else(String::new, |at| cx.now.since(at).to_string()),
+        (ExecutionState::Running, _) => job.last.started.map_or_else(String::new, |at| cx.now.since(at).to_string()),
         (ExecutionState::Terminating, _) => "stopping".to_owned(),
         (ExecutionState::Failed, Some(code)) => format!("exit {code}"),
         (ExecutionState::Failed, None) => super::failure_word(job).to_owned(),
@@ -328,7 +328,7 @@ fn job_row(id: JobId, cx: &Cx) -> Row {
         ExecutionState::Running | ExecutionState::Terminating => fresh(cx, Role::Text),
         ExecutionState::Succeeded | ExecutionState::Failed => fresh(cx, Role::Text),
     };
-    let word_role = if job.stop_at.is_some() && !job.state.ended() { Role::Terminating } else { right_role(job.state) };
+    let word_role = if job.last.stop_at.is_some() && !job.state.ended() { Role::Terminating } else { right_role(job.state) };
     Row {
         depth: 3,
         symbol: Some((job_symbol(job, cx), fresh(cx, role))),

@@ -47,7 +47,7 @@ impl World {
                 }
                 let on_disk = self.disk.row(key.job).is_none_or(|job| {
                     job.attempt > key.attempt
-                        || job.ranks.get(&key.rank).is_none_or(|run| matches!(run.state, RankState::Gone(_)))
+                        || job.last.ranks.get(&key.rank).is_none_or(|run| matches!(run.state, RankState::Gone(_)))
                 });
                 assert!(
                     on_disk,

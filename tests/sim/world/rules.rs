@@ -40,7 +40,7 @@ impl World {
 
     /// When all is over: what wrote its end is not said to have been lost, and no end is said to be another.
     pub fn check_ends(&self, job: &Job) {
-        for (rank, run) in &job.ranks {
+        for (rank, run) in &job.last.ranks {
             let key = RankKey { job: job.id, attempt: job.attempt, rank: *rank };
             let (RankState::Gone(proof), Some(wrote)) = (&run.state, self.exits.get(&key)) else { continue };
             match proof {
@@ -66,8 +66,8 @@ impl World {
             self.ended.remove(&id);
         }
         if let Some((attempt, state, code)) = self.ended.get(&id) {
-            let same = (*attempt, *state, *code) == (job.attempt.0, job.state, job.exit_code);
-            assert!(same, "I05: {id} had ended as {state:?} {code:?} and is now {:?} {:?}", job.state, job.exit_code);
+            let same = (*attempt, *state, *code) == (job.attempt.0, job.state, job.last.exit_code);
+            assert!(same, "I05: {id} had ended as {state:?} {code:?} and is now {:?} {:?}", job.state, job.last.exit_code);
         }
         if !job.state.ended() {
             return;
@@ -76,15 +76,15 @@ impl World {
             let alive = host.alive().find(|alive| alive.job == id);
             assert!(alive.is_none(), "I06: {id} has ended while {alive:?} lives on {name}");
         }
-        if let Some(code) = job.exit_code {
+        if let Some(code) = job.last.exit_code {
             let wrote = |key: &RankKey| key.job == id && key.attempt == job.attempt && key.rank.role != RankRole::Daemon;
             let true_code = self.exits.iter().any(|(key, c)| wrote(key) && *c == code);
             assert!(true_code, "I07, I08: {id} is said to have exited with {code}, which none of its processes did");
         }
         if job.state == ExecutionState::Succeeded {
-            assert_eq!(job.exit_code, Some(0), "I07: {id} succeeded with another code");
+            assert_eq!(job.last.exit_code, Some(0), "I07: {id} succeeded with another code");
         }
-        self.ended.insert(id, (job.attempt.0, job.state, job.exit_code));
+        self.ended.insert(id, (job.attempt.0, job.state, job.last.exit_code));
     }
 
     /// After a crash: everything that was answered is there.
@@ -98,7 +98,7 @@ impl World {
             if let Some(job) = self.disk.row(*id)
                 && !self.reopened.contains(id)
             {
-                let same = (job.attempt.0, job.state, job.exit_code) == (*attempt, *state, *code);
+                let same = (job.attempt.0, job.state, job.last.exit_code) == (*attempt, *state, *code);
                 assert!(same, "I05: the end of {id} was lost in a crash");
             }
         }

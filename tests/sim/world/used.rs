@@ -116,7 +116,7 @@ impl Used {
             ScaleSettings::Manual { .. } => None,
         });
         for job in sched.jobs().values().filter(|job| job.state == ExecutionState::Terminating) {
-            let ended = job.errors.iter().any(|error| error.message.contains(WORDS));
+            let ended = job.last.errors.iter().any(|error| error.message.contains(WORDS));
             // Looked at when it is decided: later on, people may look, GPUs may work again, and the rule may go.
             if ended && self.ended.insert((job.id, job.attempt)) {
                 reached.push(ended_rightly(sched, job, rule, now));
@@ -128,10 +128,10 @@ impl Used {
     /// No job begins on a GPU that somebody else was seen on.
     fn starts(&self, sched: &Sched, job: &Job) -> Option<&'static str> {
         let mut beside = None;
-        for (at, id) in job.nodes.iter().enumerate() {
+        for (at, id) in job.last.nodes.iter().enumerate() {
             let taken = |node: &&std::sync::Arc<Node>| !node.observed.strangers.is_empty();
             let Some(node) = sched.nodes().get(id).filter(taken) else { continue };
-            let shares = job.places.get(at).and_then(|place| place.gpu_shares.as_ref());
+            let shares = job.last.places.get(at).and_then(|place| place.gpu_shares.as_ref());
             let free = match (job.spec.demand.part(), shares) {
                 (None, _) => false,
                 (Some(_), None) => true,
@@ -147,10 +147,10 @@ impl Used {
 /// Jobs end for their GPUs only where the rule says so, none was used for so long, and nobody was there.
 fn ended_rightly(sched: &Sched, job: &Job, rule: Option<GpuIdle>, now: UnixMillis) -> &'static str {
     let rule = rule.expect("only a rule ends a job for its GPUs");
-    for id in &job.nodes {
+    for id in &job.last.nodes {
         let observed = &sched.nodes()[id].observed;
         let idle = observed.gpus_still.values().all(|since| *since + rule.after <= now);
-        let started = job.started.is_some_and(|at| at + rule.after <= now);
+        let started = job.last.started.is_some_and(|at| at + rule.after <= now);
         let right = idle && started && !observed.gpus_still.is_empty() && observed.left_alone.is_some();
         assert!(right, "never ends a job that used its GPUs or was looked at: {} on {observed:#?}", job.id);
     }

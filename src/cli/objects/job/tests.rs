@@ -1,6 +1,5 @@
 //! The fields that scripts rely on, and how waiting ends.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use crate::model::spec::doc::Doc;
 use crate::model::spec::fields::Faults;
 use crate::model::spec::job::LaunchShape;
 use crate::model::spec::{JobFile, SlurmSpec};
-use crate::model::state::job::JobError;
+use crate::model::state::job::{Folder, Happened, JobError};
 use crate::model::units::UnixMillis;
 
 fn job(state: ExecutionState) -> Job {
@@ -23,12 +22,12 @@ fn job(state: ExecutionState) -> Job {
         id: JobId(7),
         workspace: WorkspaceId(1),
         experiment: ExperimentId(1),
-        name: "run-001".to_owned(),
+        name: "run-001".into(),
         uuid: Uuid::nil(),
-        segment: "s/run-001".to_owned(),
+        folder: Folder::of("s/run-001", "", Uuid::nil()),
         cluster: ClusterId(1),
         spec: Arc::new(file.spec),
-        shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0, handed: false },
+        shape: LaunchShape { sets_up: false, prepares: false, main_nodes: vec![0], serving: 0, handed: false }.into(),
         token: None,
         state,
         since: UnixMillis(0),
@@ -38,27 +37,18 @@ fn job(state: ExecutionState) -> Job {
         pause: None,
         member: None,
         sweep: None,
-        fired: Vec::new(),
         retries: 0,
-        stop_at: None,
         attempt: Attempt(1),
         requeues: 0,
-        requeued_because: None,
-        nodes: Vec::new(),
-        places: Vec::new(),
-        node_names: vec!["n1".to_owned(), "n2".to_owned()],
-        ranks: BTreeMap::new(),
-        away: None,
-        behind: None,
-        after_stop: None,
         created: UnixMillis(0),
-        started: Some(UnixMillis(1000)),
         spent: Default::default(),
-        ended: None,
-        exit_code: None,
-        errors: Vec::new(),
         deleting: false,
-        deleting_since: None,
+        last: Happened {
+            node_names: vec!["n1".to_owned(), "n2".to_owned()],
+            started: Some(UnixMillis(1000)),
+            ..Happened::default()
+        }
+        .into(),
     }
 }
 
@@ -108,7 +98,9 @@ fn a_job_of_slurm_has_what_was_asked_for_beside_what_became_of_it() {
     let asked = SlurmSpec { partition: Some("gpu,long".into()), options: vec!["--nice=5".into()], ..SlurmSpec::default() };
     job.spec = Arc::new(JobSpec { slurm: Some(Box::new(asked)), ..(*job.spec).clone() });
     let said = |away: Away| {
-        let value = value(&view(Job { away: Some(Arc::new(away)), ..job.clone() }));
+        let mut job = job.clone();
+        job.last.away = Some(Arc::new(away));
+        let value = value(&view(job));
         let mut faults = Faults::default();
         let file = JobFile::read(&Doc::parse("x.json", value.to_string().as_bytes()).unwrap(), &mut faults);
         let read = file.and_then(|file| file.spec.slurm).map(|slurm| (slurm.partition, slurm.options));
@@ -125,13 +117,17 @@ fn a_job_of_slurm_has_what_was_asked_for_beside_what_became_of_it() {
 
 #[test]
 fn how_waiting_ends() {
-    let ended = |code: Option<i32>, error: &str| Job {
-        exit_code: code,
-        errors: vec![JobError { code: error.to_owned(), message: String::new(), details: Vec::new() }],
-        ..job(ExecutionState::Failed)
+    let left = |exit_code: Option<i32>, errors, state| {
+        let mut job = job(state);
+        (job.last.exit_code, job.last.errors) = (exit_code, errors);
+        job
+    };
+    let ended = |code: Option<i32>, error: &str| {
+        let error = JobError { code: error.to_owned(), message: String::new(), details: Vec::new() };
+        left(code, vec![error], ExecutionState::Failed)
     };
     for (job, word, code) in [
-        (Job { exit_code: Some(0), ..job(ExecutionState::Succeeded) }, "exited", 0),
+        (left(Some(0), Vec::new(), ExecutionState::Succeeded), "exited", 0),
         (ended(Some(3), "JobFailed"), "exited", 3),
         (ended(Some(137), "JobFailed"), "exited", 137),
         (ended(Some(512), "JobFailed"), "exited", 1),
@@ -146,6 +142,6 @@ fn how_waiting_ends() {
         (job(ExecutionState::Running), "timeout", 124),
     ] {
         let outcome = Outcome::of(&job);
-        assert_eq!((outcome.word(), outcome.code()), (word, code), "{:?} {:?}", job.exit_code, job.errors);
+        assert_eq!((outcome.word(), outcome.code()), (word, code), "{:?} {:?}", job.last.exit_code, job.last.errors);
     }
 }

@@ -4,6 +4,7 @@
 use super::more::More;
 use crate::model::metric::Metrics;
 use crate::model::names::{check_name, check_variable, same_name};
+use crate::model::rare::Rare;
 use crate::model::spec::job::{Constraints, EnvironmentVariable, JobPreparation, WALL_CLOCK_DEFAULT};
 use crate::model::spec::job_file::{COMMAND_BYTES_MAX, JOB_NODES_MAX, PROCESSES_MAX};
 use crate::model::spec::toolkit::{Counting, PROCESSES_PER_NODE_MAX};
@@ -190,9 +191,9 @@ pub struct Rest {
     /// See [`JobSpec::code`]; what the field names is put over it.
     pub code: Option<Box<Code>>,
     /// See [`JobSpec::mount_volumes`].
-    pub mount_volumes: MountVolumes,
+    pub mount_volumes: Rare<MountVolumes>,
     /// See [`JobSpec::container_settings`].
-    pub container_settings: Option<ContainerSettings>,
+    pub container_settings: Option<Box<ContainerSettings>>,
     /// See [`JobSpec::secrets`].
     pub secrets: Vec<Secret>,
     /// See [`JobSpec::ssh_among_nodes`].
@@ -200,7 +201,7 @@ pub struct Rest {
     /// See [`JobSpec::slurm`].
     pub slurm: Option<Box<SlurmSpec>>,
     /// See [`JobSpec::scheduling`].
-    pub scheduling: Box<Scheduling>,
+    pub scheduling: Rare<Scheduling>,
     /// See [`JobSpec::metrics`].
     pub metrics: Option<Box<Metrics>>,
     /// What its file said beside all that.
@@ -302,19 +303,21 @@ impl Draft {
                 code: spec.code.clone(),
                 mount_volumes: MountVolumes {
                     file_servers: if more.mounts.is_empty() { spec.mount_volumes.file_servers.clone() } else { Vec::new() },
-                    ..spec.mount_volumes.clone()
-                },
+                    ..(*spec.mount_volumes).clone()
+                }
+                .into(),
                 container_settings: spec.container_settings.clone(),
                 secrets: spec.secrets.clone(),
                 ssh_among_nodes: spec.ssh_among_nodes,
                 slurm: spec.slurm.clone(),
-                scheduling: Box::new(Scheduling {
+                scheduling: Scheduling {
                     after: Vec::new(),
                     after_ok: Vec::new(),
                     after_any: Vec::new(),
                     begin_time: None,
                     ..(*spec.scheduling).clone()
-                }),
+                }
+                .into(),
                 metrics: spec.metrics.clone(),
                 kept: spec.kept.clone(),
             },

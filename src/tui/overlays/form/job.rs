@@ -111,7 +111,7 @@ impl JobKind {
         let of = |name: &str| ids.iter().find(|id| world.experiment(**id).is_some_and(|e| same_name(&e.name, name)));
         let taken = |experiment: &str, name: &str| {
             let mut jobs = world.jobs_of(*of(experiment)?).iter().rev().filter_map(|id| world.job(*id));
-            jobs.find(|job| same_name(&job.name, name)).map(|job| job.name.clone())
+            jobs.find(|job| same_name(&job.name, name)).map(|job| job.name.to_string())
         };
         let here = self.seed.experiment.name.as_deref().and_then(of);
         let jobs = here.into_iter().flat_map(|id| world.jobs_of(*id).iter().rev().take(JOBS_NAMED_MAX));

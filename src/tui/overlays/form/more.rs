@@ -151,9 +151,9 @@ impl More {
         match self.put_after(&mut spec) {
             Ok(()) => {
                 let lists = [
-                    ("afterOk", spec.scheduling.after_ok),
-                    ("afterAny", spec.scheduling.after_any),
-                    ("after", spec.scheduling.after),
+                    ("afterOk", &spec.scheduling.after_ok),
+                    ("afterAny", &spec.scheduling.after_any),
+                    ("after", &spec.scheduling.after),
                 ];
                 lists.into_iter().filter(|(_, jobs)| !jobs.is_empty()).for_each(|(key, jobs)| put(key, json!(jobs)));
             }
@@ -232,12 +232,12 @@ fn prefix(text: &str) -> Result<(), String> {
     }
 }
 
-fn image(image: &str, known: Option<ContainerSettings>) -> Option<ContainerSettings> {
+fn image(image: &str, known: Option<Box<ContainerSettings>>) -> Option<Box<ContainerSettings>> {
     if image.is_empty() {
         return None;
     }
     let empty = ImageSourceRegistry { image: String::new(), server_url: None, credentials: None };
-    let mut settings = known.unwrap_or(ContainerSettings { image_source_registry: empty, shm_size: None });
+    let mut settings = known.unwrap_or_else(|| Box::new(ContainerSettings { image_source_registry: empty, shm_size: None }));
     settings.image_source_registry.image = image.to_owned();
     Some(settings)
 }
@@ -355,10 +355,7 @@ mod tests {
         let mut other = JobSpec {
             code: spec.code.clone(),
             container_settings: spec.container_settings.clone(),
-            scheduling: Box::new(crate::model::spec::Scheduling {
-                retry: spec.scheduling.retry.clone(),
-                ..Default::default()
-            }),
+            scheduling: crate::model::spec::Scheduling { retry: spec.scheduling.retry.clone(), ..Default::default() }.into(),
             ..JobSpec::command("x".to_owned())
         };
         assert_eq!(more.put(&mut other), []);

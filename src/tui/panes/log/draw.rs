@@ -165,8 +165,9 @@ fn tail_text(log: &OpenLog, job: Option<&Job>, empty: bool) -> Option<String> {
 }
 
 fn outcome(job: &Job) -> String {
-    let took = job.started.zip(job.ended).map(|(from, to)| format!(" after {}", to.since(from))).unwrap_or_default();
-    let code = job.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+    let took =
+        job.last.started.zip(job.last.ended).map(|(from, to)| format!(" after {}", to.since(from))).unwrap_or_default();
+    let code = job.last.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
     match job.state {
         ExecutionState::Succeeded | ExecutionState::Failed => format!("{}{code}{took}", job.state.word()),
         ExecutionState::Queued | ExecutionState::Running | ExecutionState::Terminating => {
@@ -231,7 +232,7 @@ pub(super) fn title(pane: &Log, cx: &Cx) -> Line<'static> {
     let Some(log) = pane.open.as_ref().filter(|_| has_started(job)) else {
         return Line::from(dotted(&["Log".to_owned(), shown(&job.name)], cx));
     };
-    let node = job.node_names.get(log.node as usize).map(|name| shown(name));
+    let node = job.last.node_names.get(log.node as usize).map(|name| shown(name));
     if let Some(merge) = &log.merge {
         let (files, _) = merge.counts();
         return Line::from(dotted(&["Log".to_owned(), shown(&job.name), format!("all ranks, {files} files")], cx));

@@ -55,7 +55,7 @@ impl Merge {
         let mains = job.shape.main_nodes.len().max(1);
         for rank in 0..mains {
             let node = job.shape.main_nodes.get(rank).copied().unwrap_or(0);
-            let place = job.node_names.get(node as usize).cloned().unwrap_or_else(|| format!("node {node}"));
+            let place = job.last.node_names.get(node as usize).cloned().unwrap_or_else(|| format!("node {node}"));
             for (stream, mark) in [("stdout", ""), ("stderr", "!")] {
                 let name = job.log_name(stream, rank);
                 if !seen.insert((node, name.clone())) {

@@ -106,14 +106,14 @@ pub fn next_node(entries: &[FileEntry], node: u32, file: &str) -> Option<(u32, S
 /// Returns the node on which the job failed first, the file to show, and what to say of it: the first process, by rank, with an exit code
 /// other than 0 that was not told to stop.
 pub fn failed_rank(job: &Job) -> Option<(u32, String, String)> {
-    let failed = job.ranks.iter().find_map(|(rank, run)| match &run.state {
+    let failed = job.last.ranks.iter().find_map(|(rank, run)| match &run.state {
         RankState::Gone(Proof::Exit { code, why: None } | Proof::Told { code, .. }) if *code != 0 => {
             Some((rank, run, *code))
         }
         RankState::Gone(_) | RankState::Starting { .. } | RankState::Running | RankState::Stopping { .. } => None,
     });
     let (rank, run, code) = failed?;
-    let node = job.nodes.iter().position(|id| *id == run.node).unwrap_or(0);
+    let node = job.last.nodes.iter().position(|id| *id == run.node).unwrap_or(0);
     let main = if rank.role == RankRole::Main { rank.index as usize } else { job.first_rank_on(node as u32) };
     Some((node as u32, job.log_name("stdout", main), format!("{rank} ended with exit code {code}")))
 }

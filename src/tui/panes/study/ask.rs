@@ -87,7 +87,7 @@ impl Ask {
         self.round_at = Some(cx.now);
         let world = &cx.world;
         let wanted = |id: &JobId| {
-            let ran = world.job(*id).is_some_and(|job| job.started.is_some());
+            let ran = world.job(*id).is_some_and(|job| job.last.started.is_some());
             ran && !(world.metrics.is_complete(*id) && world.job(*id).is_some_and(|job| job.state.ended()))
         };
         match about {

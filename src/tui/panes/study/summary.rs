@@ -152,7 +152,7 @@ pub fn entry(job: &Job, cx: &Cx) -> Entry {
     };
     Entry {
         job: job.id,
-        name: job.name.clone(),
+        name: job.name.to_string(),
         state: job.state.word(),
         parameters,
         stats: metrics.of(job.id).map(stat).collect(),
