@@ -315,6 +315,10 @@ spawn() {
     mkfifo "run/pipe.$$" || return 1
     exec 9<>"run/pipe.$$"
     exec 8<"run/pipe.$$"
+    if [ -z "${SIGNALS_BACK+known}" ]; then
+        SIGNALS_BACK=''
+        if env --default-signal=INT >/dev/null 2>&1; then SIGNALS_BACK='env --default-signal=INT,QUIT'; fi
+    fi
     # shellcheck disable=SC2086
     $SETSID $SIGNALS_BACK $AGENT_SH "$SUPERVISOR" worker "$ROOT" "$BOOT" "$SETSID" "$UMASK" "$1" "$AGENT_SH" \
         <&8 >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8<&- 9>&- &

@@ -22,7 +22,7 @@ begin() {
     [ "$6" = . ] || fault protocol start-agent "a cut order"
     UMASK=$(umask)
     umask 077
-    unset CDPATH ENV BASH_ENV OSTLER_RANK OSTLER_RANK_DIR
+    unset CDPATH ENV BASH_ENV OSTLER_RANK OSTLER_RANK_DIR SIGNALS_BACK
     { ulimit -S -w unlimited || ulimit -S -x unlimited; } 2>/dev/null # the mark of a job that we are in (spool.sh)
     tools
     if [ -n "$2" ]; then ROOT=$2; else
@@ -52,8 +52,6 @@ tools() {
     [ "$(printf 'a\000b' | grep -czFe b 2>/dev/null)" = 1 ] || fault missing-tools prepare 'grep does not know -z'
     [ -r /proc/self/stat ] && [ -r /proc/uptime ] || fault no-proc prepare '/proc is not there, which this version needs'
     SETSID=$(command -v setsid)
-    SIGNALS_BACK=''
-    if env --default-signal=INT >/dev/null 2>&1; then SIGNALS_BACK='env --default-signal=INT,QUIT'; fi
 }
 
 spool() {

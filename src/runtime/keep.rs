@@ -62,11 +62,10 @@ impl Keeper {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn jobs(&self, ids: BTreeSet<JobId>) -> Result<Vec<Arc<Job>>, StoreError> {
-        let Some(reader) = self.reader.clone() else { return Ok(Vec::new()) };
-        let read =
-            tokio::task::spawn_blocking(move || ids.into_iter().filter_map(|id| reader.job(id).transpose()).collect());
-        read.await.unwrap_or_else(|_| Ok(Vec::new()))
+    pub async fn jobs(&self, ids: BTreeSet<JobId>) -> Result<BTreeMap<JobId, Arc<Job>>, StoreError> {
+        let Some(reader) = self.reader.clone() else { return Ok(BTreeMap::new()) };
+        let read = move || ids.into_iter().filter_map(|id| Some(reader.job(id).transpose()?.map(|job| (id, job)))).collect();
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Ok(BTreeMap::new()))
     }
 }
 
@@ -166,7 +165,7 @@ async fn plan<L: LinkSource>(work: &KeepWork, desk: &Desk<L>, keeper: &Keeper) -
     let mut spool = Spool::read(desk, &work.root).await.map_err(|error| words(&error))?;
     let jobs = keeper.jobs(spool.jobs.keys().copied().collect()).await.map_err(|error| error.to_string())?;
     let mut found: Vec<(Arc<Job>, Vec<TreeFile>)> =
-        jobs.into_iter().filter_map(|job| spool.logs.remove(&job.segment()).map(|files| (job, files))).collect();
+        jobs.into_values().filter_map(|job| spool.logs.remove(&job.segment()).map(|files| (job, files))).collect();
     let newest = |files: &[TreeFile]| files.iter().map(|file| file.modified).max();
     found.sort_by_key(|(job, files)| std::cmp::Reverse((newest(files), job.id)));
     let (mut copies, mut pieces) = (Vec::new(), Vec::new());

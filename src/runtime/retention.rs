@@ -1,7 +1,7 @@
 //! Removes the logs of ended jobs that are too old or too many: copies here, logs in the spools of nodes, and spools of
 //! nodes of this machine that are no longer ours. Never a live job's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -70,7 +70,7 @@ pub async fn sweep_copies(keeper: &Keeper, now: UnixMillis) -> usize {
     };
     let (mut gone, mut lots) = (Vec::new(), Vec::new());
     for (id, path) in all {
-        match jobs.iter().find(|job| job.id == id) {
+        match jobs.get(&id) {
             None => gone.push(path),
             Some(job) => lots.push(Lot { ended: end_of(job), bytes: size_of(&path), what: path }),
         }
@@ -92,10 +92,10 @@ pub async fn sweep_node<L: LinkSource>(
 ) -> Result<usize, FileError> {
     let spool = Spool::read(desk, root).await?;
     let Ok(jobs) = keeper.jobs(spool.jobs.keys().copied().collect()).await else { return Ok(0) };
+    let jobs: BTreeMap<String, &Job> = jobs.values().map(|job| (job.segment(), &**job)).collect();
     let mut lots = Vec::new();
     for (segment, files) in spool.logs {
-        let of = |job: &&std::sync::Arc<Job>| job.segment() == segment;
-        let ended = match jobs.iter().find(of) {
+        let ended = match jobs.get(&segment) {
             Some(job) => end_of(job),
             None => files.iter().map(|file| file.modified).max(),
         };
@@ -129,7 +129,7 @@ pub async fn sweep_shared<L: LinkSource>(
     let Ok(jobs) = keeper.jobs(all.iter().map(|(id, _)| *id).collect()).await else { return Ok(0) };
     let mut count = 0;
     for (id, entry) in all {
-        let goes = match jobs.iter().find(|job| job.id == id) {
+        let goes = match jobs.get(&id) {
             None => old(entry.modified),
             Some(job) => end_of(job).is_some_and(old),
         };
