@@ -1,7 +1,7 @@
 //! Sealed values: each stands beside the row that refers to it, and goes with it. The members of an array refer to the same
 //! values: the array's row has them while it is there, then one member has, and whoever goes hands them on.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params};
 use serde::Deserialize;
 
 use super::Sealed;
@@ -69,26 +69,22 @@ pub(super) fn leave(tx: &Transaction<'_>, key: RowKey) -> Result<Option<Left>, T
     if !any.exists(params![kind, owner])? {
         return Ok(None);
     }
-    let body = |sql: &str| tx.prepare_cached(sql)?.query_row([owner], |row| row.get::<_, String>(0)).optional();
+    let body = |mut select: CachedStatement<'_>| select.query_row([owner], |row| row.get::<_, String>(0)).optional();
     let left = match key {
-        RowKey::Job(_) => match body("SELECT body FROM job WHERE id = ?1")? {
-            Some(body) => from_json::<MemberRow>("job", owner, &body)?.member.map(|member| Left {
-                kind,
-                owner,
-                members: (member.of, u64::from(member.count)),
-            }),
-            None => None,
-        },
-        RowKey::Sweep(_) => match body("SELECT body FROM sweep WHERE id = ?1 AND body ->> 'indexes' IS NOT NULL")? {
-            Some(body) => {
-                let blocks = from_json::<ArrayRow>("sweep", owner, &body)?.blocks;
-                let count = blocks.iter().map(|block| u64::from(block.count)).sum();
-                blocks.first().map(|first| Left { kind, owner, members: (first.job, count) })
-            }
-            None => None,
-        },
+        RowKey::Job(_) => {
+            let row = body(tx.prepare_cached("SELECT body FROM job WHERE id = ?1")?)?;
+            let row = row.map(|body| from_json::<MemberRow>("job", owner, &body)).transpose()?;
+            row.and_then(|row| row.member).map(|member| (member.of, u64::from(member.count)))
+        }
+        RowKey::Sweep(_) => {
+            let row = body(tx.prepare_cached("SELECT body FROM sweep WHERE id = ?1 AND body ->> 'indexes' IS NOT NULL")?)?;
+            let row = row.map(|body| from_json::<ArrayRow>("sweep", owner, &body)).transpose()?;
+            let count = |row: &ArrayRow| row.blocks.iter().map(|block| u64::from(block.count)).sum();
+            row.and_then(|row| Some((row.blocks.first()?.job, count(&row))))
+        }
         _ => None,
     };
+    let left = left.map(|members| Left { kind, owner, members });
     if left.is_none() {
         remove(tx, kind, owner)?;
     }
