@@ -77,8 +77,7 @@ take_epoch() {
     [ "$EPOCH" -ge "$TE_SEEN" ] || fatal epoch "this node has seen epoch $TE_SEEN, and this controller is at $EPOCH"
     [ "$EPOCH" = "$TE_SEEN" ] && return
     # The first one replaces none, and a line as short as this is written whole.
-    if [ ! -e epoch ] && { set -C && say "$EPOCH end" >epoch && set +C; } 2>/dev/null; then return; fi
-    set +C
+    if [ ! -e epoch ] && (set -C && say "$EPOCH end" >epoch) 2>/dev/null; then return; fi
     say "$EPOCH end" >epoch.new && mv -f epoch.new epoch || fatal spool "cannot write $ROOT/epoch"
 }
 
