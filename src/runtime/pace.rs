@@ -32,7 +32,8 @@ enum Urgency {
 pub struct Wait {
     /// Until then.
     pub until: Instant,
-    /// Further reports need not be looked at before: they come thick, and to be woken by each costs more than to take it.
+    /// Further reports are not looked at before: they come thick, and to be woken by each costs more than to take it. One that
+    /// somebody waits for is late by a gap at most.
     pub deaf: bool,
 }
 
