@@ -45,11 +45,11 @@ if [ "$(printf 'xa\n' | grep -a -o -b -F -m 1 -e a)" = 1:a ]; then
 	# Bytes, whatever the locale takes for letters.
 	first() { LC_ALL=C grep -a -o -b -F -m 1 -e "$text" | head -n 1; }
 	last() { LC_ALL=C grep -a -o -b -F -e "$text" | tail -n 1; }
-	seeks=$(printf abc | dd iflag=skip_bytes bs=2 skip=1)
+	both=1
 else
 	first() { places 1; }
 	last() { places 0; }
-	seeks=
+	both=
 fi
 places() {
 	# Not every awk can hold a NUL; as line feeds they keep all places.
@@ -82,7 +82,8 @@ fi
 # the end of standard input nobody waits for it any more, and grep is ended. An empty line says that it found nothing, for mksh
 # keeps copies of the pipe, so that this has no end.
 first_from() {
-	if [ "$seeks" != bc ]; then
+	# Not asked at the start: most who look at a file do not search it.
+	if [ -z "$both" ] || [ "$(printf abc | dd iflag=skip_bytes bs=2 skip=1)" != bc ]; then
 		echo parts
 		answered
 		return

@@ -51,11 +51,10 @@ impl<L: LinkSource> Desk<L> {
             if from >= size {
                 return Ok(None);
             }
-            if let Some(found) = first(&mut talk, path, text, from).await? {
-                return match found {
-                    Some(place) => line_begin(&mut talk, path, place).await.map(Some),
-                    None => Ok(None),
-                };
+            match first(&mut talk, path, text, from).await? {
+                First::At(place) => return line_begin(&mut talk, path, place).await.map(Some),
+                First::Nowhere => return Ok(None),
+                First::ByParts => {}
             }
         }
         // A text may lie across the end of a part.
@@ -101,12 +100,24 @@ impl Parts {
     }
 }
 
-/// Looks for the first place from an offset on, as long as the node reads; `None` when it can only be asked for parts.
-async fn first(talk: &mut Talk, path: &FilePath, text: &str, start: u64) -> Result<Option<Option<u64>>, FileError> {
+/// What a node says of the first place.
+enum First {
+    At(u64),
+    Nowhere,
+    /// Its programs cannot look for it in one go.
+    ByParts,
+}
+
+/// Looks for the first place from an offset on, as long as the node reads.
+async fn first(talk: &mut Talk, path: &FilePath, text: &str, start: u64) -> Result<First, FileError> {
     let question = format!("text {text}\nfirst {start}");
     let answer = talk.ask_at_leisure(path, &question, ANSWER_BYTES_MAX).await?;
     answer.facts.regular(path)?;
-    Ok(if answer.bytes.starts_with(b"parts") { None } else { Some(place(&answer, start)) })
+    Ok(match place(&answer, start) {
+        Some(place) => First::At(place),
+        None if answer.bytes.starts_with(b"parts") => First::ByParts,
+        None => First::Nowhere,
+    })
 }
 
 async fn scan(

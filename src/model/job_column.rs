@@ -252,11 +252,6 @@ impl Listed {
             Self::Ended(job) => JobLine {
                 id: job.id,
                 name: &job.name,
-                experiment: "",
-                workspace: "",
-                cluster: "",
-                cluster_group: "",
-                cluster_workspace: "",
                 tool: job.spec.toolkit.tool_type(),
                 nodes: job.spec.node_count.0,
                 state: job.state,
@@ -266,10 +261,9 @@ impl Listed {
                 attempt: job.attempt.0,
                 priority: job.priority,
                 created: job.created,
-                starts: None,
                 started: job.started,
                 ended: job.ended,
-                reason: "",
+                ..JobLine::BARE
             },
         }
     }
@@ -282,16 +276,35 @@ impl From<Arc<Job>> for Listed {
 }
 
 impl<'a> JobLine<'a> {
+    /// A line of which nothing is known.
+    const BARE: Self = Self {
+        id: JobId(0),
+        name: "",
+        experiment: "",
+        workspace: "",
+        cluster: "",
+        cluster_group: "",
+        cluster_workspace: "",
+        tool: "",
+        nodes: 0,
+        state: ExecutionState::Queued,
+        deleting: false,
+        sweep: None,
+        exit_code: None,
+        attempt: 0,
+        priority: Priority::Normal,
+        created: UnixMillis(0),
+        starts: None,
+        started: None,
+        ended: None,
+        reason: "",
+    };
+
     /// Returns what a list says of a job of which only the names of what it belongs to and its reason are still to be said.
     pub fn of(job: &'a Job) -> Self {
         Self {
             id: job.id,
             name: &job.name,
-            experiment: "",
-            workspace: "",
-            cluster: "",
-            cluster_group: "",
-            cluster_workspace: "",
             tool: job.spec.toolkit.tool_type(),
             nodes: job.spec.node_count.0,
             state: job.state,
@@ -301,10 +314,9 @@ impl<'a> JobLine<'a> {
             attempt: job.attempt.0,
             priority: job.priority,
             created: job.created,
-            starts: None,
             started: job.last.started,
             ended: job.last.ended,
-            reason: "",
+            ..Self::BARE
         }
     }
 }
