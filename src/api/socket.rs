@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
+use super::connection::REQUESTS_UNDER_WAY_MAX;
 pub use super::dial::Unconnected;
 use super::dial::{FRAMES_WAITING_MAX, Wire};
 use super::stream::{Feed, NewsQueue, Pieces};
@@ -26,6 +27,9 @@ use crate::runtime::call::{DELTAS_WAITING_MAX, UPDATES_WAITING_MAX};
 
 /// How long a lost connection is tried again.
 pub const RECONNECT_WAIT: Duration = Duration::from_secs(2);
+/// How many requests are under way at once, but for those that wait for a job: half as many as a host takes
+/// ([`REQUESTS_UNDER_WAY_MAX`]), and more than share one turn of the core. Others wait for their turn in order.
+const REQUESTS_AT_ONCE: usize = REQUESTS_UNDER_WAY_MAX / 2;
 /// The pause between two tries.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -33,6 +37,7 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Socket {
     asks: mpsc::Sender<Ask>,
+    turns: Arc<Semaphore>,
 }
 
 enum Ask {
@@ -76,7 +81,7 @@ impl Socket {
             taken: None,
         };
         tokio::spawn(link.run(asked, wire));
-        Ok((Self { asks }, hello))
+        Ok((Self { asks, turns: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)) }, hello))
     }
 
     /// Asks the host at `path` to stop in order, whatever protocol it speaks, and waits until it is gone from there.
@@ -96,6 +101,9 @@ impl Socket {
 
     pub(super) async fn request(&self, mut request: Request) -> Result<Reply, Fault> {
         give_tokens(&mut request);
+        // Who waits for a job may wait for days, and keeps nobody else waiting.
+        let waits = matches!(request, Request::AwaitJob { .. });
+        let _turn = if waits { None } else { Some(self.turns.acquire().await.map_err(|_| lost())?) };
         let (answer, answered) = oneshot::channel();
         match self.ask(Ask::Request { request, answer }, answered).await? {
             Reply::Refused(fault) => Err(fault),

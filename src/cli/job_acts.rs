@@ -1,8 +1,10 @@
 //! Acts on jobs: stop, retry, rerun, hold, release, priority, delete; on one or on many.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use clap::Args;
+use futures_util::stream::{self, StreamExt};
 
 use super::changes::Changes;
 use super::failure::Failure;
@@ -46,10 +48,22 @@ pub async fn run_and_wait(session: &Session, which: Which, verb: &str, act: JobA
         };
         session.confirm(&format!("{verb} {what}"))?;
     }
+    // Not an error: what was wanted is so (reliability B62).
+    let (over, asked): (Vec<_>, Vec<_>) = jobs.iter().partition(|view| is_over(view, &act));
+    for view in over {
+        let code = view.job.last.exit_code.map(|code| format!(" (exit {code})")).unwrap_or_default();
+        session.out.note(&format!("{} already {}{code}; nothing to stop", view.job.name, view.job.state.word()));
+    }
+    let requests = asked.iter().map(|view| {
+        let request = Request::Job { job: by_id(view), act: act.clone() };
+        (format!("{verb} {}", view.job.name), request)
+    });
+    let mut answers = pin!(core.act_on_all(requests).zip(stream::iter(&asked)));
     let mut failed = Vec::new();
-    for view in &jobs {
-        match one(session, &core, view, verb, act.clone()).await {
-            Ok(()) => {}
+    while let Some((answer, view)) = answers.next().await {
+        match answer {
+            Ok(None) => {}
+            Ok(Some(_)) => session.out.note(&format!("{}: {verb}: accepted", view.job.name)),
             Err(Failure::Fault(fault)) => failed.push(fault),
             Err(other) => return Err(other),
         }
@@ -87,18 +101,9 @@ fn concerned(jobs: Vec<Arc<JobView>>, act: &JobAct, which: &Which) -> Vec<Arc<Jo
     jobs.into_iter().filter(|view| named(view) || fits(view)).collect()
 }
 
-async fn one(session: &Session, core: &Core, view: &JobView, verb: &str, act: JobAct) -> Result<(), Failure> {
-    let name = &view.job.name;
-    // Not an error: what was wanted is so (reliability B62).
-    if matches!(act, JobAct::Terminate { .. }) && view.job.state.ended() {
-        let code = view.job.last.exit_code.map(|code| format!(" (exit {code})")).unwrap_or_default();
-        session.out.note(&format!("{name} already {}{code}; nothing to stop", view.job.state.word()));
-        return Ok(());
-    }
-    if core.act(&format!("{verb} {name}"), Request::Job { job: by_id(view), act }).await?.is_some() {
-        session.out.note(&format!("{name}: {verb}: accepted"));
-    }
-    Ok(())
+/// Says whether a job that is to be stopped has ended.
+fn is_over(view: &JobView, act: &JobAct) -> bool {
+    matches!(act, JobAct::Terminate { .. }) && view.job.state.ended()
 }
 
 /// Submits new jobs with the specs of those that are meant, changed as is said.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use futures_util::stream::{self, Stream, StreamExt};
+
 use super::args::Globals;
 use super::failure::Failure;
 use super::output::Out;
@@ -29,6 +31,9 @@ pub struct Session {
     /// The way to the core once it is open; a core that is hosted here ends with [`Session::close`].
     way: tokio::sync::Mutex<Option<crate::api::host::Session>>,
 }
+
+/// How many changes are asked for at once.
+const ACTS_AT_ONCE: usize = 256;
 
 /// Everything that a process is started with besides its arguments.
 pub type Environment = BTreeMap<String, String>;
@@ -192,6 +197,16 @@ impl Core {
             self.out.note(note);
         }
         Ok(Some(reply))
+    }
+
+    /// Asks for many changes as [`Core::act`] does, some hundreds of them at a time, so that they share the core's turns and commits
+    /// (one after another 10,000 took 40 s). The answers come in order.
+    pub fn act_on_all(
+        &self,
+        changes: impl Iterator<Item = (String, Request)>,
+    ) -> impl Stream<Item = Result<Option<Reply>, Failure>> {
+        let asked = changes.map(move |(sentence, request)| async move { self.act(&sentence, request).await });
+        stream::iter(asked).buffered(ACTS_AT_ONCE)
     }
 
     /// Says whether a change that is no request may be made; `sentence` is as for [`Core::act`].

@@ -1,9 +1,13 @@
 //! `ostler sweep`: one body with many values, made, looked at and managed together.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use futures_util::stream::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
 use super::failure::Failure;
@@ -676,7 +680,7 @@ pub(super) fn concerned(act: &JobAct) -> Vec<ExecutionState> {
 pub(super) async fn each_of(
     session: &Session,
     core: &Core,
-    jobs: &[std::sync::Arc<JobView>],
+    jobs: &[Arc<JobView>],
     verb: &str,
     act: &JobAct,
 ) -> Result<i32, Failure> {
@@ -696,9 +700,13 @@ pub(super) async fn each_of(
         session.confirm(&format!("{verb} {} jobs", jobs.len()))?;
     }
     let mut failed = Vec::new();
-    for view in &jobs {
+    let requests = jobs.iter().map(|view| {
         let request = Request::Job { job: JobRef::Id(view.job.id), act: act.clone() };
-        match core.act(&format!("{verb} {}", view.job.name), request).await {
+        (format!("{verb} {}", view.job.name), request)
+    });
+    let mut answers = pin!(core.act_on_all(requests));
+    while let Some(answer) = answers.next().await {
+        match answer {
             Ok(_) => {}
             Err(Failure::Fault(fault)) => failed.push(fault),
             Err(other) => return Err(other),
@@ -730,9 +738,9 @@ async fn delete(session: &Session, which: Members) -> Result<i32, Failure> {
     if core.act(&format!("delete sweep {name}"), trim).await?.is_none() {
         return Ok(0);
     }
-    for job in &ended {
-        core.act("delete a member", Request::Job { job: JobRef::Id(job.job.id), act: JobAct::Delete }).await?;
-    }
+    let each = |job: &Arc<JobView>| Request::Job { job: JobRef::Id(job.job.id), act: JobAct::Delete };
+    let answers = core.act_on_all(ended.iter().map(|job| ("delete a member".to_owned(), each(job))));
+    answers.try_for_each(|_| ready(Ok(()))).await?;
     core.act("delete the sweep", Request::Sweep { sweep: reference, act: SweepAct::Delete }).await?;
     session.out.note(&format!("sweep {name} is deleted; files of its members stay"));
     Ok(0)

@@ -7,11 +7,12 @@ use tokio::time::Instant;
 use crate::model::ids::JobId;
 use crate::runtime::engine::Input;
 use crate::transport::Report;
+use crate::transport::spacing::Spacing;
 
 /// How long news that nobody waits for may wait for a commit that it can share, and how far apart the turns of ends are once
-/// they come thick: a trivial job costs some 0.6 CPU-ms in a turn of its own and 0.16 in one with nine others, an eye sees
-/// nothing shorter than this, and the slots have the next jobs of their lines meanwhile.
-pub const GAP: Duration = Duration::from_millis(10);
+/// they come thick: a turn costs half a millisecond of CPU and more besides what its jobs cost, an eye sees nothing shorter than this,
+/// and the slots have the next jobs of their lines meanwhile.
+pub const GAP: Duration = Duration::from_millis(20);
 /// How many turns of ends may come sooner than that after a quiet time, so that few jobs are followed by what waits for
 /// their places at once.
 pub const BURST: u32 = 8;
@@ -42,14 +43,14 @@ pub struct Wait {
 pub struct Pace {
     /// What waits: since when, how much of what was taken it is, and the most urgent of it.
     waiting: Option<(Instant, usize, Urgency)>,
-    /// When the next turn of ends would be if they were all [`GAP`] apart.
-    even: Instant,
+    /// Keeps turns of ends [`GAP`] apart.
+    spacing: Spacing,
 }
 
 impl Pace {
     /// Returns a pace after a quiet time.
     pub fn new(now: Instant) -> Self {
-        Self { waiting: None, even: now }
+        Self { waiting: None, spacing: Spacing::new(GAP, BURST, now.into_std()) }
     }
 
     /// Returns how long the turn of these inputs may wait for more of them; `None` when it is due. `taken` may only grow until
@@ -61,7 +62,7 @@ impl Pace {
         let until = match urgency {
             _ if taken.is_empty() => return None,
             Urgency::Unheard => since + GAP,
-            Urgency::End => self.even.checked_sub(GAP * BURST)?,
+            Urgency::End => self.spacing.due(now.into_std())?.into(),
             Urgency::Now => return None,
         };
         (now < until).then_some(Wait { until, deaf: urgency == Urgency::End })
@@ -70,7 +71,7 @@ impl Pace {
     /// Notes that a turn of what was taken begins.
     pub fn turned(&mut self, now: Instant) {
         if let Some((_, _, Urgency::End)) = self.waiting.take() {
-            self.even = self.even.max(now) + GAP;
+            self.spacing.begun(now.into_std());
         }
     }
 }
@@ -131,7 +132,7 @@ mod tests {
             }
         }
         assert_eq!(turns[..BURST as usize], [1; BURST as usize], "after a quiet time");
-        assert!(turns[BURST as usize + 2..].iter().all(|n| *n == 10), "one in a gap: {turns:?}");
+        assert!(turns[BURST as usize + 2..].iter().all(|n| *n == 20), "one in a gap: {turns:?}");
         let quiet = start + Duration::from_secs(2);
         assert_eq!(pace.wait(&[gone(7)], nobody, quiet), None, "and again after a quiet time");
     }

@@ -11,6 +11,7 @@ pub mod local;
 pub(crate) mod order;
 pub mod program;
 mod session;
+pub mod spacing;
 pub mod ssh;
 pub mod web;
 

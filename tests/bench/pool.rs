@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ostler::api::Client;
-use ostler::model::request::{JobRef, Place, Reply, Request, Submit};
+use ostler::model::ids::JobId;
+use ostler::model::request::{JobQuery, JobRef, Place, Reply, Request, Submit};
 use ostler::model::settings::Settings;
 use ostler::model::snapshot::Change;
 use ostler::model::spec::{
     AgentKind, ClusterSpec, Deallocation, Demand, JobSpec, PoolSpec, ProviderSpec, Resources, ScaleSettings, Toolkit,
 };
+use ostler::model::state::ExecutionState::{self, Failed, Queued, Running, Terminating};
 use ostler::model::state::{Job, NodeState};
 use ostler::model::units::NodeCount;
 use ostler::runtime::{Handle, Options, start};
@@ -68,9 +70,9 @@ pub fn run(board: &mut Board, pool: &Pool, peers: &mut [Peer]) {
         let mut cpu = vec![Vec::new(); cores.len()];
         for _ in 0..ROUNDS {
             for ((core, _), (rates, cpu)) in cores.iter().zip(rates.iter_mut().zip(&mut cpu)) {
-                let before = own_cpu();
-                rates.push(core.rate(pool.jobs, pool.submit).await);
-                cpu.push((own_cpu() - before) * 1e3 / pool.jobs as f64);
+                let (rate, cost) = core.rate(pool.jobs, pool.submit).await;
+                rates.push(rate);
+                cpu.push(cost);
             }
             for (peer, rates) in peers.iter_mut().zip(&mut others) {
                 rates.push(peer.rate());
@@ -169,15 +171,26 @@ impl Core {
         }
     }
 
-    /// Returns the jobs per second from the first submit until all are known to have ended.
-    pub async fn rate(&self, count: usize, submit: fn() -> Submit) -> f64 {
-        let start = Instant::now();
+    /// Returns the jobs per second from the first submit until all are known to have ended, and the milliseconds of CPU that this
+    /// process had for each.
+    pub async fn rate(&self, count: usize, submit: fn() -> Submit) -> (f64, f64) {
+        let (start, before) = (Instant::now(), own_cpu());
         let submits = (0..count).map(|_| submit()).collect();
-        let Reply::Submitted(jobs) = self.ask(Request::SubmitAll(submits)).await else { panic!("no jobs") };
-        for job in jobs.iter().rev() {
-            self.ended(JobRef::Id(job.id)).await;
+        let Reply::Submitted(_) = self.ask(Request::SubmitAll(submits)).await else { panic!("no jobs") };
+        // As `job wait` of all would: the last of those that have not ended is waited for, until none is left.
+        while let Some(last) = self.newest(vec![Queued, Running, Terminating]).await {
+            self.ended(JobRef::Id(last)).await;
         }
-        count as f64 / start.elapsed().as_secs_f64()
+        let (seconds, cpu) = (start.elapsed().as_secs_f64(), own_cpu() - before);
+        assert_eq!(self.newest(vec![Failed]).await, None, "a job failed");
+        (count as f64 / seconds, cpu * 1e3 / count as f64)
+    }
+
+    /// Returns the newest job in one of these states.
+    async fn newest(&self, states: Vec<ExecutionState>) -> Option<JobId> {
+        let query = JobQuery { states, limit: 1, newest_first: true, ..JobQuery::default() };
+        let Reply::Jobs { jobs, .. } = self.ask(Request::ListJobs(query)).await else { panic!("no jobs") };
+        jobs.first().map(|view| view.job.id)
     }
 
     /// Prints the latencies of single jobs.

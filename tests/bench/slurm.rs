@@ -46,7 +46,7 @@ pub fn bench(board: &mut Board) {
         let core = Core::start(provider, 2, Some(config.clone())).await;
         let mut rates = Vec::new();
         for _ in 0..ROUNDS {
-            rates.push(core.rate(JOBS, of_one_cpu).await);
+            rates.push(core.rate(JOBS, of_one_cpu).await.0);
         }
         board.row(&format!("{name}: {JOBS} in a pool"), "jobs/s", rates);
         core.stop().await;

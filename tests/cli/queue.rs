@@ -134,3 +134,19 @@ fn a_higher_priority_goes_first_and_takes_a_node_where_that_is_allowed() {
     assert_eq!(taken, "first\nurgent\nfirst\n");
     assert_eq!(json(&lab.run("job show first -o json"))["attempt"], 2);
 }
+
+#[test]
+fn what_is_done_to_many_jobs_is_said_of_each() {
+    let user = User::new();
+    user.lab();
+    assert_eq!(user.run("job create -n a --array 0-599 -- true").code, 0);
+    let count = |state: &str| json(&user.run(&format!("job list --state {state} -o json"))).as_array().unwrap().len();
+    assert!((0..100).any(|_| count("queued") == 600), "the members have not come up");
+    let held = user.run("job hold a-*");
+    assert_eq!(held.code, 0, "{}", held.shown());
+    let accepted: Vec<&str> = held.stderr.lines().filter_map(|line| line.strip_suffix(": hold: accepted")).collect();
+    let all: Vec<String> = (0..600).map(|n| format!("a-{n}")).collect();
+    assert_eq!(accepted, all);
+    assert_eq!(user.run("job terminate a-* -y").code, 0);
+    assert_eq!((count("queued"), count("failed")), (0, 600));
+}

@@ -71,6 +71,29 @@ async fn requests_of_one_client_keep_their_order() {
 }
 
 #[tokio::test]
+async fn a_client_asks_for_no_more_at_once_than_a_host_takes() {
+    const ALL: usize = 3_000;
+    let run = Run::new();
+    let host = run.host(1).await;
+    let client = run.client().await;
+    let asked = (0..ALL).map(|_| {
+        let client = client.clone();
+        async move { client.request(submit("slow")).await }
+    });
+    let all = tokio::spawn(futures_util::future::join_all(asked.collect::<Vec<_>>()));
+    let mut answered = 0;
+    while answered < ALL {
+        let at_once = 512.min(ALL - answered);
+        until("as many as may be are under way", || host.seen().unanswered.len() >= at_once).await;
+        let waiting = std::mem::take(&mut host.seen().unanswered);
+        assert_eq!(waiting.len(), at_once, "{answered}");
+        answered += waiting.len();
+        waiting.into_iter().for_each(|reply| drop(reply.send(Reply::Submitted(Vec::new()))));
+    }
+    assert!(all.await.unwrap().iter().all(Result::is_ok));
+}
+
+#[tokio::test]
 async fn a_subscription_begins_whole_and_follows() {
     let run = Run::new();
     let host = run.host(3).await;
