@@ -1,6 +1,8 @@
 //! The columns of a list of jobs: what each says of a job. The core fills them, so that a list of many jobs carries what is shown of
 //! them and not the jobs (a row of ten columns is some 100 bytes, a job more than a thousand).
 
+mod ended;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,11 +10,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::cells::Cells;
-use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId};
-use crate::model::spec::{JobSpec, Priority, body};
-use crate::model::state::job::borrowed_spec;
-use crate::model::state::{Cluster, ExecutionState, Job, JobError, SweepMember};
+use crate::model::ids::{ClusterId, ExperimentId, JobId};
+use crate::model::spec::{Priority, body};
+use crate::model::state::{Cluster, ExecutionState, Job, SweepMember};
 use crate::model::units::UnixMillis;
+pub use ended::EndedJob;
 
 /// A column of a list of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -160,38 +162,6 @@ pub struct JobLine<'a> {
     pub reason: &'a str,
 }
 
-/// An ended job as a list shows it: its row without what no column says. Of a hundred thousand the rest would take most of the
-/// time that it takes to read them.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EndedJob {
-    /// Its identity.
-    pub id: JobId,
-    /// The experiment it is in.
-    pub experiment: ExperimentId,
-    name: Box<str>,
-    /// The cluster it ran on.
-    pub cluster: ClusterId,
-    #[serde(deserialize_with = "borrowed_spec")]
-    spec: Arc<JobSpec>,
-    state: ExecutionState,
-    priority: Priority,
-    #[serde(default)]
-    sweep: Option<Box<SweepMember>>,
-    attempt: Attempt,
-    created: UnixMillis,
-    #[serde(default)]
-    started: Option<UnixMillis>,
-    #[serde(default)]
-    ended: Option<UnixMillis>,
-    #[serde(default)]
-    exit_code: Option<i32>,
-    #[serde(default)]
-    errors: Vec<JobError>,
-    #[serde(default)]
-    deleting: bool,
-}
-
 /// A job as a list shows it.
 #[derive(Clone, Debug)]
 pub enum Listed {
@@ -238,10 +208,7 @@ impl Listed {
     pub fn reason(&self, cluster: Option<&Cluster>) -> Cow<'_, str> {
         match self {
             Self::Whole(job) => job.reason(cluster).into(),
-            Self::Ended(job) => match job.state {
-                ExecutionState::Failed => job.errors.first().map_or("", |error| error.message.as_str()).into(),
-                _ => "".into(),
-            },
+            Self::Ended(job) => job.reason().into(),
         }
     }
 
@@ -249,22 +216,7 @@ impl Listed {
     pub fn line(&self) -> JobLine<'_> {
         match self {
             Self::Whole(job) => JobLine::of(job),
-            Self::Ended(job) => JobLine {
-                id: job.id,
-                name: &job.name,
-                tool: job.spec.toolkit.tool_type(),
-                nodes: job.spec.node_count.0,
-                state: job.state,
-                deleting: job.deleting,
-                sweep: job.sweep.as_deref(),
-                exit_code: job.exit_code,
-                attempt: job.attempt.0,
-                priority: job.priority,
-                created: job.created,
-                started: job.started,
-                ended: job.ended,
-                ..JobLine::BARE
-            },
+            Self::Ended(job) => job.line(),
         }
     }
 }

@@ -218,13 +218,16 @@ fn known<S: Store, R: Row>(engine: &Engine<S>, page: &JobPage) -> Result<(Vec<R>
         return R::read(&engine.store, page, have);
     }
     let limit = page.limit as usize;
-    let mut jobs: Vec<R> = shown(picture, page, limit + 1).into_iter().map(R::from).collect();
+    let (old, older) = match elsewhere {
+        true => R::read(&engine.store, &JobPage { states: ended, ..page.clone() }, have)?,
+        false => (Vec::new(), false),
+    };
+    let end = |jobs: &[R], more: bool| jobs.last().map(R::id).filter(|_| more);
+    let mut jobs: Vec<R> = shown(picture, page, limit + 1, end(&old, older)).into_iter().map(R::from).collect();
     let mut more = jobs.len() > limit;
     jobs.truncate(limit);
     if elsewhere {
-        let (old, older) = R::read(&engine.store, &JobPage { states: ended, ..page.clone() }, have)?;
         // What a side has beyond its last row cannot be told; its end is the page's where the other side goes further.
-        let end = |jobs: &[R], more: bool| jobs.last().map(R::id).filter(|_| more);
         let ends = [end(&jobs, more), end(&old, older)].into_iter().flatten();
         let end = if page.newest_first { ends.max() } else { ends.min() };
         jobs = in_order(jobs, old, page.newest_first);
@@ -246,19 +249,20 @@ fn in_order<R: Row>(mut jobs: Vec<R>, others: impl IntoIterator<Item = R>, newes
     jobs
 }
 
-/// Returns the first `limit` jobs of a page that are in the picture.
-fn shown(picture: &Snapshot, page: &JobPage, limit: usize) -> Vec<Arc<Job>> {
+/// Returns the first `limit` jobs of a page that are in the picture, none of them beyond `end`.
+fn shown(picture: &Snapshot, page: &JobPage, limit: usize, end: Option<JobId>) -> Vec<Arc<Job>> {
     let fits = |job: &&Arc<Job>| {
         (page.states.is_empty() || page.states.contains(&job.state))
             && page.cluster.is_none_or(|cluster| cluster == job.cluster)
             && page.experiments.as_ref().is_none_or(|of| of.contains(&job.experiment))
     };
     let after = page.after.map_or(Bound::Unbounded, Bound::Excluded);
+    let end = end.map_or(Bound::Unbounded, Bound::Included);
     if page.newest_first {
-        let range = picture.jobs.range::<_, JobId>((Bound::Unbounded, after)).rev();
+        let range = picture.jobs.range::<_, JobId>((end, after)).rev();
         return range.map(|(_, job)| job).filter(fits).take(limit).cloned().collect();
     }
-    let range = picture.jobs.range::<_, JobId>((after, Bound::Unbounded));
+    let range = picture.jobs.range::<_, JobId>((after, end));
     range.map(|(_, job)| job).filter(fits).take(limit).cloned().collect()
 }
 

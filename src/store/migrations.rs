@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { what: "sealed values", sql: SEALED },
     Migration { what: "sweeps", sql: SWEEPS },
     Migration { what: "arrays as rows of their own", sql: ARRAYS },
+    Migration { what: "what lists show of ended jobs", sql: LINES },
 ];
 
 /// The schema that this version of the program writes.
@@ -141,6 +142,14 @@ CREATE TABLE sweep (
 /// An array stands among the sweeps until all its members have come up. The columns are the same; who does not know of arrays
 /// there must not make jobs of them.
 const ARRAYS: &str = "";
+
+/// What `model::job_column::EndedJob` keeps of a job that has ended. Rows of before have none and are read from their bodies, so
+/// that no start has to write all of them. A list reads the index alone: the pages of the table hold two or three jobs each, and to
+/// read them took five times as long.
+const LINES: &str = "
+ALTER TABLE job ADD COLUMN line BLOB;
+CREATE INDEX job_line ON job (id, experiment, cluster, name, line) WHERE line IS NOT NULL;
+";
 
 /// Reads how many steps the file has had.
 pub(super) fn schema_of(conn: &Connection) -> rusqlite::Result<i64> {

@@ -9,6 +9,8 @@
 //!   the group of the group commit, so there is no timer here.
 //! - Rows are JSON bodies with the few columns that are searched by: a new field of a row is a serde default, not a
 //!   migration. A body is what an older version may still read, so a field is never renamed.
+//! - Beside the body of an ended job stands its line, all that lists show of it (`model/job_column/ended.rs`), and an index holds all
+//!   lines. Not a table of its own: the statement that writes the body writes them, and what removes a job removes them.
 //! - Only one connection ever writes or checkpoints (the WAL-reset fault of SQLite up to 3.51.2 needs two).
 
 pub mod care;

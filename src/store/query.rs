@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -16,8 +16,8 @@ use super::outbox;
 use super::place;
 use super::rows::{from_json, int};
 use super::{Have, JobPage, Loaded, StoreError};
-use crate::model::ids::{Epoch, ExperimentId, JobId, Seq};
-use crate::model::job_column::Listed;
+use crate::model::ids::{ClusterId, Epoch, ExperimentId, JobId, Seq};
+use crate::model::job_column::{EndedJob, Listed};
 use crate::model::request::PAGE_MAX;
 use crate::model::snapshot::{Change, ENDED_JOBS_KEPT, Update};
 use crate::model::state::{ExecutionState, Job, Sweep};
@@ -30,6 +30,9 @@ const IDLE_READERS_MAX: usize = 4;
 /// Up to this many pairs of an experiment (or cluster) and a state are looked up one by one in the index; more are
 /// found faster by walking the table.
 const INDEX_WALKS_MAX: usize = 64;
+
+/// Rows that are no further apart are read one after another, with those between; to look one up costs as much as some rows.
+const NEAR: i64 = 4;
 
 /// How many live and how many ended jobs a first look takes, the newest: more than a screen shows.
 const GLANCE_JOBS: usize = 500;
@@ -157,11 +160,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::load`].
     pub fn listed(&self, page: &JobPage, have: Have<'_>) -> Result<(Vec<Listed>, bool), StoreError> {
-        let read = |ended, id, body: &str| match ended {
-            true => from_json("job", id, body).map(|job| Listed::Ended(Box::new(job))),
-            false => whole(ended, id, body).map(Listed::Whole),
-        };
-        self.with(|conn| page_of(conn, page, limit_of(page), have, read))
+        self.with(|conn| page_of(conn, page, limit_of(page), have, listed))
     }
 
     /// Returns those of some texts, which no body holds by chance, that a job or a sweep has in what was asked for. Reads each
@@ -235,35 +234,86 @@ fn limit_of(page: &JobPage) -> usize {
     (if page.limit == 0 { PAGE_MAX } else { page.limit.min(PAGE_MAX) }) as usize
 }
 
-/// Returns at most `limit` jobs of a page, and whether there are more. `read` is told whether a job has ended, its identity and its
-/// row.
+/// A job of a page by its identity, `None` while it is still to be read.
+type Slot<T> = (i64, Option<T>);
+
+/// Returns at most `limit` jobs of a page, and whether there are more. `fill` reads those that are not in memory; it gets them in
+/// the order of identity.
 fn page_of<T: From<Arc<Job>>>(
     conn: &Connection,
     page: &JobPage,
     limit: usize,
     have: Have<'_>,
-    read: impl Fn(bool, i64, &str) -> Result<T, Trouble>,
+    fill: fn(&Connection, &mut [Slot<T>]) -> Result<(), Trouble>,
 ) -> Result<(Vec<T>, bool), Trouble> {
     let mut ids = page_ids(conn, page, limit + 1)?;
     let more = ids.len() > limit;
     ids.truncate(limit);
-    let mut jobs = Vec::with_capacity(ids.len());
-    let mut select = conn.prepare_cached("SELECT state IN ('succeeded', 'failed'), body FROM job WHERE id = ?1")?;
-    for id in ids {
-        if let Some(job) = have(JobId(id.cast_unsigned())) {
-            jobs.push(job.into());
-            continue;
-        }
-        let mut rows = select.query([id])?;
-        if let Some(row) = rows.next()? {
-            jobs.push(read(row.get(0)?, id, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?);
-        }
+    if page.newest_first {
+        ids.reverse();
+    }
+    let known = |id: i64| have(JobId(id.cast_unsigned())).map(T::from);
+    let mut slots: Vec<Slot<T>> = ids.into_iter().map(|id| (id, known(id))).collect();
+    fill(conn, &mut slots)?;
+    let mut jobs: Vec<T> = slots.into_iter().filter_map(|(_, job)| job).collect();
+    if page.newest_first {
+        jobs.reverse();
     }
     Ok((jobs, more))
 }
 
-fn whole(_: bool, id: i64, body: &str) -> Result<Arc<Job>, Trouble> {
-    from_json("job", id, body).map(Arc::new)
+/// Fills open slots. The rows of `sql` are those from one identity to another, in order, and begin with it.
+fn read_into<T>(
+    conn: &Connection,
+    sql: &str,
+    slots: &mut [Slot<T>],
+    read: impl Fn(i64, &Row<'_>) -> Result<Option<T>, Trouble>,
+) -> Result<(), Trouble> {
+    let mut open: Vec<&mut Slot<T>> = slots.iter_mut().filter(|(_, job)| job.is_none()).collect();
+    let mut select = conn.prepare_cached(sql)?;
+    for run in open.chunk_by_mut(|one, next| next.0 - one.0 <= NEAR) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let mut rows = select.query([first.0, last.0])?;
+        let mut wanted = run.iter_mut().peekable();
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            while wanted.next_if(|slot| slot.0 < id).is_some() {}
+            if let Some(slot) = wanted.next_if(|slot| slot.0 == id) {
+                slot.1 = read(id, row)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn whole(conn: &Connection, slots: &mut [Slot<Arc<Job>>]) -> Result<(), Trouble> {
+    let sql = "SELECT id, body FROM job WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+    read_into(conn, sql, slots, |id, row| Ok(Some(Arc::new(from_json("job", id, text(row, 1)?)?))))
+}
+
+/// Reads ended jobs by their lines, and what has none by its body.
+fn listed(conn: &Connection, slots: &mut [Slot<Listed>]) -> Result<(), Trouble> {
+    let lines = "SELECT id, experiment, cluster, name, line FROM job INDEXED BY job_line
+                 WHERE id BETWEEN ?1 AND ?2 AND line IS NOT NULL ORDER BY id";
+    read_into(conn, lines, slots, |id, row| {
+        let number = |at: usize| row.get(at).map(i64::cast_unsigned);
+        let (experiment, cluster) = (ExperimentId(number(1)?), ClusterId(number(2)?));
+        let line = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+        let job = EndedJob::read(JobId(id.cast_unsigned()), experiment, cluster, text(row, 3)?, line);
+        Ok(job.map(|job| Listed::Ended(Box::new(job))))
+    })?;
+    let bodies = "SELECT id, body, state IN ('succeeded', 'failed') FROM job WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
+    read_into(conn, bodies, slots, |id, row| {
+        let body = text(row, 1)?;
+        Ok(Some(match row.get(2)? {
+            true => Listed::Ended(Box::new(from_json("job", id, body)?)),
+            false => Listed::Whole(Arc::new(from_json("job", id, body)?)),
+        }))
+    })
+}
+
+fn text<'r>(row: &'r Row<'_>, at: usize) -> rusqlite::Result<&'r str> {
+    Ok(row.get_ref(at)?.as_str()?)
 }
 
 /// Returns the identities of the first `limit` jobs of a page, in its order.

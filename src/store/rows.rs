@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::fault::Trouble;
 use super::sealed;
+use crate::model::job_column::EndedJob;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::state::{Cluster, Experiment, FileServer, Job, Node, ResourceGroup, Sweep, Workspace};
 
@@ -158,16 +159,17 @@ fn put_sweep(tx: &Transaction<'_>, row: &Sweep) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// A job's experiment, name, token and demand never change, so an update leaves their columns and indexes alone.
+/// A job's experiment, name, token and demand never change, so an update leaves their columns and indexes alone. The line is
+/// written with the body, or it would say something else.
 fn put_job(tx: &Transaction<'_>, row: &Arc<Job>) -> Result<(), Trouble> {
     let body = to_json("job", row.id.0, row)?;
     let demand = to_json("job", row.id.0, &row.spec.demand)?;
     let ended = row.state.ended().then(|| row.last.ended.unwrap_or(row.since).0);
     tx.prepare_cached(
-        "INSERT INTO job (id, experiment, cluster, name, token, state, ended, demand, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO job (id, experiment, cluster, name, token, state, ended, demand, body, line)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (id) DO UPDATE SET cluster = excluded.cluster, state = excluded.state, ended = excluded.ended,
-           body = excluded.body",
+           body = excluded.body, line = excluded.line",
     )?
     .execute(params![
         int(row.id.0),
@@ -178,7 +180,8 @@ fn put_job(tx: &Transaction<'_>, row: &Arc<Job>) -> Result<(), Trouble> {
         row.state.word(),
         ended,
         demand,
-        body
+        body,
+        EndedJob::line_of(row)
     ])?;
     Ok(())
 }

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use ostler::model::ids::{Epoch, JobId, Seq};
+use ostler::model::job_column::JobLine;
 use ostler::model::snapshot::Change;
 use ostler::model::units::UnixMillis;
-use ostler::store::{Batch, Db, Store};
+use ostler::store::{Batch, Db, JobPage, Store};
 use serde_json::Value;
 
 use super::samples::*;
@@ -89,6 +90,37 @@ fn schema_3_opens() {
     assert_eq!(db.numbered_job(ostler::model::ids::ExperimentId(1), "a").unwrap(), None);
     db.commit(&batch(first + 2, Change::Gone(ostler::model::snapshot::RowKey::Sweep(sweep.id)))).unwrap();
     assert!(!db.load().unwrap().rows.iter().any(|row| matches!(row, Change::Sweep(_))));
+}
+
+/// Its jobs have no lines: they are listed by their bodies, and get a line when they are written again.
+#[test]
+fn schema_5_opens_and_lists_as_before() {
+    let place = Place::new();
+    fs::copy(kept(5), place.file()).unwrap();
+    let mut db = Db::open(&place.file()).unwrap();
+    let lines = || -> Vec<i64> {
+        let file = rusqlite::Connection::open(place.file()).unwrap();
+        let mut select = file.prepare("SELECT id FROM job WHERE line IS NOT NULL ORDER BY id").unwrap();
+        select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let check = |db: &Db| {
+        let (listed, more) = db.listed(&JobPage::default(), &|_| None).unwrap();
+        assert_eq!((listed.len(), more), (5, false));
+        for (id, listed) in (1..).zip(&listed) {
+            let job = db.job(JobId(id)).unwrap().unwrap();
+            assert_eq!(listed.whole().is_none(), id > 3, "{id}");
+            assert_eq!((listed.line(), &*listed.reason(None)), (JobLine::of(&job), &*job.reason(None)));
+        }
+    };
+    assert!(lines().is_empty());
+    check(&db);
+    let loaded = db.load().unwrap();
+    assert_eq!((loaded.rows.len(), loaded.ended.len(), loaded.outbox.len()), (13, 2, 2));
+    let epoch = db.next_epoch(UnixMillis(2)).unwrap();
+    let again = Change::Job(loaded.ended[0].clone());
+    db.commit(&Batch { epoch, ..rows_turn(loaded.seq.0 + 1, vec![again]) }).unwrap();
+    assert_eq!(lines(), [5]);
+    check(&db);
 }
 
 /// Everything that the old text said is said by the new one; fields that came later may be there too.

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ostler::model::ids::{ClusterId, ExperimentId, JobId, SweepId};
-use ostler::model::job_column::JobLine;
+use ostler::model::ids::{Attempt, ClusterId, ExperimentId, JobId, SweepId};
+use ostler::model::job_column::{JobColumn, JobLine, Listed};
 use ostler::model::snapshot::Change;
+use ostler::model::spec::{JobSpec, Priority};
 use ostler::model::state::ExecutionState::{self, Failed, Queued, Running, Succeeded, Terminating};
-use ostler::model::state::{Job, SweepMember};
-use ostler::model::units::UnixMillis;
+use ostler::model::state::{Job, JobError, SweepMember};
+use ostler::model::units::{NodeCount, UnixMillis};
 use ostler::store::{JobPage, Store};
+use proptest::prelude::*;
 
 use super::samples::*;
 
@@ -95,7 +97,45 @@ fn pages_join_without_gap_or_repeat() {
     }
 }
 
-/// A list of ended jobs is made of a part of their rows; it says what it would of all of them.
+/// Checks that what is listed from the store is what the whole jobs say, text by text.
+fn assert_listed(db: &ostler::store::Db, of: &str) {
+    let page = JobPage { limit: 1000, ..JobPage::default() };
+    let (whole, _) = db.jobs(&page, &|_| None).unwrap();
+    let (listed, more) = db.listed(&page, &|_| None).unwrap();
+    assert!(!more && listed.len() == whole.len(), "{of}");
+    let known = |id: JobId| whole.iter().find(|job| job.id == id).cloned();
+    let (known, _) = db.listed(&page, &known).unwrap();
+    let cluster = cluster(1);
+    let texts = |listed: &Listed| {
+        let line = JobLine { reason: &listed.reason(Some(&*cluster)), ..listed.line() };
+        JobColumn::ALL.map(|column| {
+            let mut text = String::new();
+            column.write(&line, &mut text);
+            text
+        })
+    };
+    for ((listed, known), job) in listed.iter().zip(&known).zip(&whole) {
+        assert_eq!(listed.whole().is_none(), job.state.ended(), "{of}: {}", job.id);
+        assert_eq!(listed.line(), JobLine::of(job), "{of}");
+        assert_eq!(listed.reason(Some(&*cluster)), job.reason(Some(&*cluster)), "{of}: {}", job.id);
+        assert_eq!((listed.id(), listed.experiment(), listed.cluster()), (job.id, job.experiment, job.cluster), "{of}");
+        // What is in memory is taken from there, and says the same.
+        assert!(known.whole().is_some_and(|known| Arc::ptr_eq(known, job)), "{of}");
+        assert_eq!(texts(listed), texts(known), "{of}: {}", job.id);
+    }
+}
+
+/// Says how many jobs have a line in the store.
+fn lines(place: &Place) -> u64 {
+    let file = rusqlite::Connection::open(place.file()).unwrap();
+    file.query_row("SELECT count(line) FROM job", [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
+}
+
+fn change(place: &Place, sql: &str) {
+    rusqlite::Connection::open(place.file()).unwrap().execute_batch(sql).unwrap();
+}
+
+/// A list of ended jobs is made of their lines, or of a part of their bodies; it says what it would of all of them.
 #[test]
 fn what_is_listed_is_what_the_whole_job_says() {
     let place = Place::new();
@@ -107,22 +147,121 @@ fn what_is_listed_is_what_the_whole_job_says() {
     jobs[4].last.errors.clear();
     let member = SweepMember { of: SweepId(1), name: "s".into(), index: 4, parameters: vec![], running_max: None };
     jobs[8].sweep = Some(Box::new(member));
+    let ended = jobs.iter().filter(|job| job.state.ended()).count() as u64;
     db.commit(&rows_turn(1, jobs.into_iter().map(Arc::new).map(Change::Job).collect())).unwrap();
-    let page = JobPage { limit: 1000, ..JobPage::default() };
-    let (whole, _) = db.jobs(&page, &|_| None).unwrap();
-    let (listed, more) = db.listed(&page, &|_| None).unwrap();
-    assert!(!more && listed.len() == whole.len());
-    let cluster = cluster(1);
-    for (listed, job) in listed.iter().zip(&whole) {
-        assert_eq!(listed.whole().is_none(), job.state.ended(), "{}", job.id);
-        assert_eq!(listed.line(), JobLine::of(job));
-        assert_eq!(listed.reason(Some(&*cluster)), job.reason(Some(&*cluster)));
-        assert_eq!((listed.id(), listed.experiment(), listed.cluster()), (job.id, job.experiment, job.cluster));
+    assert_eq!(lines(&place), ended);
+    assert_listed(&db, "lines");
+    // A line is what is read, not only a part of the bodies.
+    change(&place, "UPDATE job SET line = (SELECT line FROM job WHERE id = 4) WHERE id = 3");
+    let (listed, _) = db.listed(&JobPage { limit: 4, ..JobPage::default() }, &|_| None).unwrap();
+    assert!(listed[2].line() == JobLine { id: JobId(3), name: listed[2].line().name, ..listed[3].line() });
+    for (of, sql) in [
+        ("a part of the bodies", "UPDATE job SET line = NULL"),
+        ("lines that are cut", "UPDATE job SET line = x'1a0663757374' WHERE ended IS NOT NULL"),
+        ("lines of no known priority", "UPDATE job SET line = x'2812' WHERE ended IS NOT NULL"),
+    ] {
+        change(&place, sql);
+        assert_listed(&db, of);
     }
-    // What is in memory is taken from there.
-    let known = |id: JobId| whole.iter().find(|job| job.id == id).cloned();
-    let (known, _) = db.listed(&page, &known).unwrap();
-    assert!(known.iter().zip(&whole).all(|(listed, job)| listed.whole().is_some_and(|known| Arc::ptr_eq(known, job))));
+}
+
+/// Whatever becomes of a job, its line says what its body says.
+#[test]
+fn a_job_that_waits_again_has_no_line() {
+    let place = Place::new();
+    let mut db = place.open();
+    for (seq, (state, count)) in (1..).zip([(Running, 0), (Failed, 1), (Queued, 0), (Succeeded, 1), (Failed, 1)]) {
+        db.commit(&rows_turn(seq, vec![Change::Job(Arc::new(job(1, 1, state)))])).unwrap();
+        assert_eq!(lines(&place), count, "{state:?}");
+        assert_listed(&db, state.word());
+    }
+    db.commit(&rows_turn(9, vec![gone(1)])).unwrap();
+    assert!(db.listed(&JobPage::default(), &|_| None).unwrap().0.is_empty());
+}
+
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        ".{0,8}".prop_map(Into::into),
+        proptest::collection::vec(any::<u8>(), 0..3).prop_map(Into::into),
+    ]
+}
+
+fn member() -> impl Strategy<Value = SweepMember> {
+    let parameters = proptest::collection::vec((".{0,6}", value()), 0..4);
+    (any::<u32>(), ".{0,9}", any::<u32>(), parameters, any::<Option<u32>>()).prop_map(
+        |(of, name, index, parameters, running_max)| SweepMember {
+            of: SweepId(of.into()),
+            name,
+            index,
+            parameters,
+            running_max,
+        },
+    )
+}
+
+fn time() -> impl Strategy<Value = UnixMillis> {
+    // Up to the year 9999, as texts of times go.
+    (-62_000_000_000_000..253_000_000_000_000i64).prop_map(UnixMillis)
+}
+
+fn any_job() -> impl Strategy<Value = Job> {
+    let which = (".{0,40}", 0..STATES.len(), 0..3usize, any::<bool>(), any::<bool>(), 1..100_000u32);
+    let when = (time(), proptest::option::of(time()), proptest::option::of(time()));
+    let how =
+        (any::<Option<i32>>(), proptest::collection::vec(".{0,200}", 0..3), any::<u32>(), proptest::option::of(member()));
+    (which, when, how).prop_map(
+        |(
+            (name, state, priority, deleting, custom, nodes),
+            (created, started, ended),
+            (exit_code, errors, attempt, sweep),
+        )| {
+            let mut job = job(1, 1, STATES[state]);
+            let mut spec = (*job.spec).clone();
+            if custom {
+                spec = JobSpec::command("true");
+            }
+            spec.node_count = NodeCount(nodes);
+            job.name = name.into();
+            job.spec = Arc::new(spec);
+            job.priority = [Priority::Low, Priority::Normal, Priority::High][priority];
+            job.deleting = deleting;
+            job.sweep = sweep.map(Box::new);
+            job.attempt = Attempt(attempt);
+            job.created = created;
+            job.last.started = started;
+            job.last.ended = ended;
+            job.last.exit_code = exit_code;
+            let error = |message| JobError { code: "JobFailed".to_owned(), message, details: Vec::new() };
+            job.last.errors = errors.into_iter().map(error).collect();
+            job
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_job_is_listed_alike_from_memory_and_from_the_store(mut jobs in proptest::collection::vec(any_job(), 1..30)) {
+        let place = Place::new();
+        let mut db = place.open();
+        for (id, job) in (1..).zip(&mut jobs) {
+            job.id = JobId(id);
+            job.token = None;
+            // Names are unique in an experiment.
+            job.experiment = ExperimentId(id);
+        }
+        let ended = jobs.iter().filter(|job| job.state.ended()).count() as u64;
+        db.commit(&rows_turn(1, jobs.into_iter().map(Arc::new).map(Change::Job).collect())).unwrap();
+        prop_assert_eq!(lines(&place), ended);
+        assert_listed(&db, "lines");
+        change(&place, "UPDATE job SET line = NULL");
+        assert_listed(&db, "bodies");
+    }
 }
 
 #[test]
