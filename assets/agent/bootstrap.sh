@@ -49,9 +49,19 @@ tools() {
         command -v "$T_NAME" >/dev/null 2>&1 || T_MISSING="$T_MISSING $T_NAME"
     done
     [ -z "$T_MISSING" ] || fault missing-tools prepare "not found in PATH ($PATH):$T_MISSING"
-    [ "$(printf 'a\000b' | grep -czFe b 2>/dev/null)" = 1 ] || fault missing-tools prepare 'grep does not know -z'
     [ -r /proc/self/stat ] && [ -r /proc/uptime ] || fault no-proc prepare '/proc is not there, which this version needs'
     SETSID=$(command -v setsid)
+}
+
+# written FILE COMMAND...: what the command says is in the file, else WHY = why not. Only then in a shell of its own, whose complaints can
+# be had: a fork costs a quarter of a program.
+written() {
+    W_FILE=$1
+    shift
+    { "$@" >"$W_FILE"; } 2>/dev/null && return
+    WHY=$( (exec 2>&1 && "$@" >"$W_FILE")) && return
+    WHY=${WHY:-cannot write $ROOT/$W_FILE}
+    return 1
 }
 
 spool() {
@@ -59,7 +69,7 @@ spool() {
     if [ -d "$ROOT" ]; then S_NEW=''; else
         # With what `put` and `share` (agent.sh) need: a program for each would cost more than all the rest.
         S_NEW=1
-        set -- "$ROOT/bin/.new.$$" "$ROOT/jobs" "$ROOT/done" "$ROOT/kill" "$ROOT/ask" "$ROOT/run" "${ROOT%/*}/shared"
+        set -- "$ROOT/bin" "$ROOT/jobs" "$ROOT/done" "$ROOT/kill" "$ROOT/ask" "$ROOT/run" "${ROOT%/*}/shared"
         S_ERR=$(mkdir -p -- "$@" 2>&1) || fault spool prepare "$S_ERR"
     fi
     [ ! -h "$ROOT" ] || fault spool prepare "$ROOT is a symbolic link"
@@ -73,30 +83,50 @@ spool() {
     done
     [ $# = 0 ] || S_ERR=$(mkdir "$@" 2>&1) || fault spool prepare "$S_ERR"
     # 64 KiB to let go of when there is no room for an exit record.
-    if [ ! -s reserve ]; then
-        S_ERR=$( (exec 2>&1 && printf '%65536s' '' >reserve)) || fault spool prepare "no room for 64 KiB in $ROOT: $S_ERR"
-    fi
-    S_ERR=$( (exec 2>&1 && echo probe >run/probe)) || fault spool prepare "${S_ERR:-cannot write in $ROOT}"
+    [ -s reserve ] || written reserve printf '%65536s' '' || fault spool prepare "no room for 64 KiB in $ROOT: $WHY"
+    written run/probe echo "$PROBE" || fault spool prepare "$WHY"
 }
 
 # put NAME CONTENT .   keeps a file until all are here
 put() {
     [ "$3" = . ] || fault protocol start-agent "a cut order"
+    case $1 in *.sh) P_PROGRAM='' ;; *) P_PROGRAM=1 ;; esac
+    # Into a new spool at once: nobody has it yet, and that all of it is here is what the mode of the last program says.
+    if [ -n "$S_NEW" ]; then
+        set -C
+        written "bin/$1" printf '%s' "$2" || S_NEW=''
+        set +C
+    fi
+    if [ -n "$S_NEW" ]; then
+        P_PROGRAMS="${P_PROGRAMS-}${P_PROGRAM:+ bin/$1}"
+        return
+    fi
     P_DIR=bin/.new.$$
     [ -d "$P_DIR" ] || P_ERR=$(mkdir "$P_DIR" 2>&1) || fault spool prepare "$P_ERR"
-    P_ERR=$( (exec 2>&1 && printf '%s' "$2" >"$P_DIR/$1")) || fault spool prepare "${P_ERR:-cannot write $ROOT/bin/$1}"
+    written "$P_DIR/$1" printf '%s' "$2" || fault spool prepare "$WHY"
     P_FILES="${P_FILES-} $P_DIR/$1"
-    case $1 in *.sh) ;; *) P_PROGRAMS="${P_PROGRAMS-} $P_DIR/$1" ;; esac
+    P_PROGRAMS="${P_PROGRAMS-}${P_PROGRAM:+ $P_DIR/$1}"
 }
 
 # Brings them to their place, each whole or not at all.
 placed() {
     # shellcheck disable=SC2086
-    P_ERR=$(chmod 700 $P_PROGRAMS 2>&1 && mv -f $P_FILES bin 2>&1) || fault spool prepare "$P_ERR"
+    P_ERR=$(chmod 700 run/probe $P_PROGRAMS 2>&1) || fault spool prepare "$P_ERR"
+    [ -n "${P_FILES-}" ] || return 0
+    # shellcheck disable=SC2086
+    P_ERR=$(mv -f $P_FILES bin 2>&1) || fault spool prepare "$P_ERR"
     rmdir "$P_DIR" 2>/dev/null
 }
 
+# A program that the kernel takes as any other, and then misses what is to run it: a shell ends with 127, and with 126 where it may not
+# be executed.
+PROBE='#!/ostler/none'
+
+# Whether programs can be executed here: by the probe, since one that runs costs three times as much; where that does not tell (mksh
+# ends with 126 both times), by one that runs.
 checked() {
+    C_ERR=$("$ROOT/run/probe" 2>&1)
+    [ $? != 127 ] || return 0
     C_ERR=$("$ROOT/bin/ostler-launch" --check 2>&1) || fault noexec prepare "programs cannot be executed in $ROOT: $C_ERR"
 }
 

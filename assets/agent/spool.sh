@@ -140,6 +140,15 @@ cookie_pids() {
 # put_line FILE TEXT: appends one line.
 put_line() { say "$2" >>"$1"; }
 
+# made FILE TEXT: makes a file of one line; fails when there is one.
+made() {
+    set -C
+    { say "$2" >"$1"; } 2>/dev/null
+    MA_RC=$?
+    set +C
+    return $MA_RC
+}
+
 # fold FILE: reads a record into F_EPOCH F_BOOT F_DUE F_GRACE F_SUP F_SUPS F_MARK F_PID F_PIDS, and F_END (how it ended).
 fold() {
     F_EPOCH='' F_BOOT='' F_DUE='' F_GRACE='' F_SUP='' F_SUPS='' F_MARK='' F_PID='' F_PIDS='' F_END=''

@@ -87,6 +87,9 @@ async fn two_agents_of_one_node(shell: Shell) {
     second.close(false);
 }
 
+/// A folder of programs with a grep that is not one of ours.
+const NO_Z: &str = "no-z";
+
 /// Brings a node up in circumstances where it cannot, and returns why.
 async fn refused(shell: Shell, root: &std::path::Path, prelude: &str) -> ostler::model::state::Unusable {
     let (reports_in, mut reports) = tokio::sync::mpsc::channel(16);
@@ -96,7 +99,11 @@ async fn refused(shell: Shell, root: &std::path::Path, prelude: &str) -> ostler:
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let tuned = Tuning { shell: program.to_str().unwrap().to_owned(), ..tuning(shell) };
     let task = ostler::transport::agent::spawn_tuned(link(root, 1), reports_in, tuned);
-    let report = soon("a report", reports.recv()).await.unwrap().1;
+    let mut report = soon("a report", reports.recv()).await.unwrap().1;
+    // What only the first process needs is looked at before that.
+    if prelude.contains(NO_Z) && matches!(report, Report::Up { .. }) {
+        report = soon("a report", reports.recv()).await.unwrap().1;
+    }
     task.close(false);
     match report {
         Report::Down { why, retry_in: None } => why,
@@ -117,6 +124,16 @@ async fn what_a_node_lacks_is_named(shell: Shell) {
         let why = refused(shell, &spool, &format!("PATH={}", tools.display())).await;
         assert_eq!((why.code.as_str(), why.step.as_str()), ("missing-tools", "prepare"));
         assert!(why.message.contains("grep") && why.message.contains("mkfifo"), "{why:?}");
+        // The native agent needs none.
+        if !shell.native {
+            let other = dir.path().join(NO_Z);
+            std::fs::create_dir(&other).unwrap();
+            std::fs::write(other.join("grep"), "#!/bin/sh\ncase $1 in *z*) exit 2 ;; esac\nexec /bin/grep \"$@\"\n")
+                .unwrap();
+            std::fs::set_permissions(other.join("grep"), std::fs::Permissions::from_mode(0o755)).unwrap();
+            let why = refused(shell, &dir.path().join("without"), &format!("PATH={}:$PATH", other.display())).await;
+            assert_eq!((why.code.as_str(), why.message.as_str()), ("missing-tools", "grep does not know -z"));
+        }
     }
     std::fs::create_dir(dir.path().join("real")).unwrap();
     std::os::unix::fs::symlink(dir.path().join("real"), dir.path().join("link")).unwrap();

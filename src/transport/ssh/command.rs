@@ -1,9 +1,15 @@
 //! How a program gets to the node: sshd hands the command to the user's login shell, which may be csh or fish. So it is
 //! one line that all shells read alike: `/bin/sh` with one argument in single quotes, which prints the program (each
-//! unusual character as an octal number) and runs it. The program's standard input is untouched.
+//! unusual character as an octal number) and runs it. The program's standard input is untouched. The start of a shell is such a line by
+//! itself, and goes without a shell around it: each node that comes up has one.
 
 /// Returns the remote command for a program.
 pub(super) fn remote(program: &str) -> String {
+    // No word that a shell could know by another name, and no character that means anything to one.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _-./".contains(&byte);
+    if program.starts_with("exec /") && program.bytes().all(plain) {
+        return program.to_owned();
+    }
     let mut command = String::with_capacity(program.len() * 2 + 64);
     command.push_str("exec /bin/sh -c 'eval \"$(printf %b \"");
     for byte in program.bytes() {
@@ -42,6 +48,7 @@ mod tests {
             ("/usr/bin/fish", &["-c"]),
             ("/usr/bin/mksh", &["-c"]),
         ];
+        assert_eq!(remote("exec /bin/sh -s"), "exec /bin/sh -s");
         let mut tried = 0;
         for (shell, arguments) in shells.iter().filter(|(shell, _)| std::path::Path::new(shell).exists()) {
             let input = tempfile::tempfile().unwrap();
@@ -50,6 +57,8 @@ mod tests {
             let output = Command::new(shell).args(*arguments).arg(remote(program)).stdin(input).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stdout), want, "{shell}");
             assert_eq!(output.status.code(), Some(3), "{shell}");
+            let output = Command::new(shell).args(*arguments).arg(remote("exec /bin/echo -n a")).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "a", "{shell}: a plain one");
             tried += 1;
         }
         assert!(tried > 0);

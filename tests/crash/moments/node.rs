@@ -20,7 +20,7 @@ use At::{After, Before};
 const HOOKS: &[(&str, &str, At, &str)] = &[
     ("node.heard", "agent", After("    in_turn $# \"$1\" \"$9\" 9"), ""),
     ("node.locking", "agent", After("lock() {"), "case $2 in own*) HOOK ;; esac"),
-    ("node.locked", "agent", After("    set +C"), "case $2 in own*) HOOK ;; esac"),
+    ("node.locked", "agent", Before("    [ $LO_RC = 0 ] || [ -z"), "case $2 in own*) HOOK ;; esac"),
     ("node.told", "agent", Before("        glance \"$ST_DUE\""), ""),
     ("node.armed", "agent", After("        glance \"$ST_DUE\""), ""),
     ("node.named", "supervisor", After("    say \"$KEY $S_PID\" 1<>\"$ROOT/run/pid.$SLOT\""), ""),
