@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::connection::REQUESTS_UNDER_WAY_MAX;
@@ -28,7 +28,7 @@ use crate::runtime::call::{DELTAS_WAITING_MAX, UPDATES_WAITING_MAX};
 /// How long a lost connection is tried again.
 pub const RECONNECT_WAIT: Duration = Duration::from_secs(2);
 /// How many requests are under way at once, but for those that wait for a job: half as many as a host takes
-/// ([`REQUESTS_UNDER_WAY_MAX`]), and more than share one turn of the core. Others wait for their turn in order.
+/// ([`REQUESTS_UNDER_WAY_MAX`]), and enough to fill turns of the core. Others wait for theirs here, in order.
 const REQUESTS_AT_ONCE: usize = REQUESTS_UNDER_WAY_MAX / 2;
 /// The pause between two tries.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
@@ -37,13 +37,15 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Socket {
     asks: mpsc::Sender<Ask>,
-    turns: Arc<Semaphore>,
 }
+
+/// Where the answer to a request goes.
+type Answer = oneshot::Sender<Result<Reply, Fault>>;
 
 enum Ask {
     Request {
         request: Request,
-        answer: oneshot::Sender<Result<Reply, Fault>>,
+        answer: Answer,
     },
     Subscribe {
         updates: mpsc::Sender<Arc<Update>>,
@@ -75,13 +77,15 @@ impl Socket {
             gone: mpsc::unbounded_channel(),
             took: mpsc::unbounded_channel(),
             next_id: 0,
+            waiting: VecDeque::new(),
+            under_way: 0,
             outgoing: VecDeque::new(),
             pending: BTreeMap::new(),
             streams: BTreeMap::new(),
             taken: None,
         };
         tokio::spawn(link.run(asked, wire));
-        Ok((Self { asks, turns: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)) }, hello))
+        Ok((Self { asks }, hello))
     }
 
     /// Asks the host at `path` to stop in order, whatever protocol it speaks, and waits until it is gone from there.
@@ -101,9 +105,6 @@ impl Socket {
 
     pub(super) async fn request(&self, mut request: Request) -> Result<Reply, Fault> {
         give_tokens(&mut request);
-        // Who waits for a job may wait for days, and keeps nobody else waiting.
-        let waits = matches!(request, Request::AwaitJob { .. });
-        let _turn = if waits { None } else { Some(self.turns.acquire().await.map_err(|_| lost())?) };
         let (answer, answered) = oneshot::channel();
         match self.ask(Ask::Request { request, answer }, answered).await? {
             Reply::Refused(fault) => Err(fault),
@@ -220,7 +221,9 @@ struct Pending {
     frame: Bytes,
     repeatable: bool,
     stops: bool,
-    answer: oneshot::Sender<Result<Reply, Fault>>,
+    /// It may take as long as it likes, and takes nobody's turn.
+    waits: bool,
+    answer: Answer,
 }
 
 struct Stream {
@@ -266,6 +269,10 @@ struct Link {
     /// Pieces that front ends have taken, one each, of streams that wait for them.
     took: (mpsc::UnboundedSender<u64>, mpsc::UnboundedReceiver<u64>),
     next_id: u64,
+    /// Requests whose turn has not come.
+    waiting: VecDeque<(Request, Answer)>,
+    /// How many of `pending` take a turn.
+    under_way: usize,
     outgoing: VecDeque<Bytes>,
     pending: BTreeMap<u64, Pending>,
     streams: BTreeMap<u64, Stream>,
@@ -275,7 +282,7 @@ struct Link {
 
 impl Link {
     fn idle(&self) -> bool {
-        self.pending.is_empty() && self.streams.is_empty()
+        self.pending.is_empty() && self.waiting.is_empty() && self.streams.is_empty()
     }
 
     /// Works until all front ends have dropped their ends.
@@ -350,25 +357,48 @@ impl Link {
         }
     }
 
-    fn take(&mut self, ask: Ask) {
+    fn next_id(&mut self) -> u64 {
         self.next_id += 1;
-        let id = self.next_id;
+        self.next_id
+    }
+
+    /// Sends the requests whose turn has come.
+    fn send_waiting(&mut self) {
+        while self.under_way < REQUESTS_AT_ONCE
+            && let Some((request, answer)) = self.waiting.pop_front()
+        {
+            self.send(request, answer);
+        }
+    }
+
+    fn send(&mut self, request: Request, answer: Answer) {
+        let id = self.next_id();
+        let (repeatable, stops) = (repeatable(&request), request == Request::Stop);
+        let waits = matches!(request, Request::AwaitJob { .. });
+        match encode("request", &ToServer::Request { id, request }, REQUEST_BYTES_MAX) {
+            Ok(frame) => {
+                self.outgoing.push_back(frame.clone());
+                self.under_way += usize::from(!waits);
+                self.pending.insert(id, Pending { frame, repeatable, stops, waits, answer });
+            }
+            Err(fault) => drop(answer.send(Err(fault))),
+        }
+    }
+
+    fn take(&mut self, ask: Ask) {
         match ask {
+            Ask::Request { request: request @ Request::AwaitJob { .. }, answer } => self.send(request, answer),
             Ask::Request { request, answer } => {
-                let (repeatable, stops) = (repeatable(&request), request == Request::Stop);
-                match encode("request", &ToServer::Request { id, request }, REQUEST_BYTES_MAX) {
-                    Ok(frame) => {
-                        self.outgoing.push_back(frame.clone());
-                        self.pending.insert(id, Pending { frame, repeatable, stops, answer });
-                    }
-                    Err(fault) => drop(answer.send(Err(fault))),
-                }
+                self.waiting.push_back((request, answer));
+                self.send_waiting();
             }
             Ask::Subscribe { updates, opened } => {
+                let id = self.next_id();
                 let feed = Feed::start(updates, self.gone(id));
                 self.open(id, Stream { kind: Kind::Updates { feed, part: None }, opened: Some(opened) });
             }
             Ask::Follow { file, how: (from, mode), deltas, opened } => {
+                let id = self.next_id();
                 let feed = match mode {
                     FollowMode::Newest => Feed::start(deltas, self.gone(id)),
                     FollowMode::Every => Feed::start_told(deltas, self.took(id), self.gone(id)),
@@ -376,6 +406,7 @@ impl Link {
                 self.open(id, Stream { kind: Kind::Log { feed, file, from, mode }, opened: Some(opened) });
             }
             Ask::Task { task, news, opened } => {
+                let id = self.next_id();
                 let feed = Feed::start_told(news, self.took(id), self.gone(id));
                 self.open(id, Stream { kind: Kind::Task { feed, task }, opened: Some(opened) });
             }
@@ -416,6 +447,8 @@ impl Link {
         match frame {
             ToClient::Reply { id, reply } => {
                 if let Some(pending) = self.pending.remove(&id) {
+                    self.under_way -= usize::from(!pending.waits);
+                    self.send_waiting();
                     // Who asked may have stopped waiting.
                     let _ = pending.answer.send(Ok(reply));
                 }
@@ -491,6 +524,7 @@ impl Link {
         let again = |id: u64, pending: &Pending| pending.repeatable || taken.is_some_and(|taken| id > taken);
         let (keep, unsure): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.pending).into_iter().partition(|(id, pending)| again(*id, pending));
+        self.under_way = keep.values().filter(|pending| !pending.waits).count();
         self.pending = keep;
         for (_, pending) in unsure {
             let answer = match pending.stops {
@@ -532,13 +566,16 @@ impl Link {
         let openings: Vec<ToServer> = self.streams.iter().map(|(id, stream)| stream.kind.opening(*id)).collect();
         openings.iter().for_each(|opening| self.say(opening));
         self.outgoing.extend(self.pending.values().map(|pending| pending.frame.clone()));
+        self.send_waiting();
     }
 
     /// Nobody hosts any more: all that wait are told, and streams end.
     fn give_up(&mut self, fault: &Fault) {
         self.outgoing.clear();
-        for (_, pending) in std::mem::take(&mut self.pending) {
-            let _ = pending.answer.send(Err(fault.clone()));
+        self.under_way = 0;
+        let pending = std::mem::take(&mut self.pending).into_values().map(|pending| pending.answer);
+        for answer in pending.chain(std::mem::take(&mut self.waiting).into_iter().map(|(_, answer)| answer)) {
+            let _ = answer.send(Err(fault.clone()));
         }
         for (_, stream) in std::mem::take(&mut self.streams) {
             stream.kind.fail(fault.clone());
