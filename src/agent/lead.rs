@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
@@ -19,7 +19,6 @@ use crate::agent::watch::Watch;
 use crate::agent::words::{Command as Order, Commands};
 use crate::agent::worker::{Place, deaf, full, uptime};
 use crate::transport::order;
-use crate::transport::spacing::Spacing;
 
 /// A due time that is never: what a shell of 32 bits can hold.
 const NEVER: u64 = 2_147_483_647;
@@ -27,9 +26,6 @@ const NEVER: u64 = 2_147_483_647;
 const END_TRIES: u32 = 10;
 /// How often the watch is told that the node is given back; a shell may take a signal and go to sleep all the same.
 const BYE_TRIES: u32 = 5;
-/// How far apart notices are passed on once they come thick, and how many at once after a quiet time: each wakes all that lies between
-/// here and the controller.
-const TELL: (Duration, u32) = (Duration::from_millis(5), 16);
 /// A tenth of a second.
 const MOMENT: Duration = Duration::from_millis(100);
 
@@ -186,15 +182,9 @@ impl Lead {
         mkfifoat(CWD, &path, Mode::from_raw_mode(0o600)).map_err(|_| failed())?;
         let mut ear = Ear::open(&path).map_err(|_| failed())?;
         let (pool, spool) = (self.pool.clone(), self.spool().clone());
-        let mut tells = Spacing::new(TELL.0, TELL.1, Instant::now());
         let hear = move || {
             while let Ok(woken) = ear.listen() {
                 pass_on(&spool, &pool, woken);
-                let now = Instant::now();
-                tells.begun(now);
-                if let Some(due) = tells.due(now) {
-                    std::thread::sleep(due - now);
-                }
             }
         };
         std::thread::Builder::new().name("notifier".into()).spawn(hear)?;

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use crate::model::ids::JobId;
 use crate::runtime::engine::Input;
 use crate::transport::Report;
-use crate::transport::spacing::Spacing;
 
 /// How long news that nobody waits for may wait for a commit that it can share, and how far apart the turns of ends are once
 /// they come thick: a turn costs half a millisecond of CPU and more besides what its jobs cost, an eye sees nothing shorter than this,
@@ -43,14 +42,14 @@ pub struct Wait {
 pub struct Pace {
     /// What waits: since when, how much of what was taken it is, and the most urgent of it.
     waiting: Option<(Instant, usize, Urgency)>,
-    /// Keeps turns of ends [`GAP`] apart.
-    spacing: Spacing,
+    /// When the next turn of ends would be if they were all [`GAP`] apart.
+    even: Instant,
 }
 
 impl Pace {
     /// Returns a pace after a quiet time.
     pub fn new(now: Instant) -> Self {
-        Self { waiting: None, spacing: Spacing::new(GAP, BURST, now.into_std()) }
+        Self { waiting: None, even: now }
     }
 
     /// Returns how long the turn of these inputs may wait for more of them; `None` when it is due. `taken` may only grow until
@@ -62,7 +61,7 @@ impl Pace {
         let until = match urgency {
             _ if taken.is_empty() => return None,
             Urgency::Unheard => since + GAP,
-            Urgency::End => self.spacing.due(now.into_std())?.into(),
+            Urgency::End => self.even.checked_sub(GAP * BURST)?,
             Urgency::Now => return None,
         };
         (now < until).then_some(Wait { until, deaf: urgency == Urgency::End })
@@ -71,7 +70,7 @@ impl Pace {
     /// Notes that a turn of what was taken begins.
     pub fn turned(&mut self, now: Instant) {
         if let Some((_, _, Urgency::End)) = self.waiting.take() {
-            self.spacing.begun(now.into_std());
+            self.even = self.even.max(now) + GAP;
         }
     }
 }

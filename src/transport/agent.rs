@@ -21,7 +21,6 @@ use crate::transport::bootstrap::{Answer, Bootstrap, NO_SHELL, fault_of};
 use crate::transport::frame::{Line, Lines, Said, words};
 use crate::transport::link::{Channel, Link, LinkError};
 use crate::transport::session::{Coming, Session};
-use crate::transport::spacing::Spacing;
 use crate::transport::{Address, NodeLink, Order, Report, program};
 
 /// How many sign-ins may be under way at once, over all nodes: sshd begins to refuse at ten (`MaxStartups 10:30:100`),
@@ -57,9 +56,6 @@ const CANNOT_FORK: [&str; 6] = [
 /// How long acknowledgements are gathered, so that the node looks around once for many: each look reads what every process there says
 /// of itself, 5 to 20 ms. Nobody waits for it.
 const ACK_DELAY: Duration = Duration::from_millis(250);
-/// How far apart a node is listened to once its lines come thick, and how often at once after a quiet time: so an end that
-/// somebody waits for is late by this at most, and of one job alone never.
-const HEAR: (Duration, u32) = (Duration::from_millis(5), 16);
 /// How long a task waits for an agent that was told to go.
 const BYE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -326,8 +322,6 @@ impl Task {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         beat.tick().await;
         let mut buffer = vec![0; 16 << 10];
-        let mut hears = Spacing::new(HEAR.0, HEAR.1, std::time::Instant::now());
-        let mut hear_at: Option<Instant> = None;
         let mut ack_at: Option<Instant> = None;
         let mut bye_at: Option<Instant> = None;
         let mut closing = self.closing.clone();
@@ -341,21 +335,14 @@ impl Task {
             }
             let far = Instant::now() + Duration::from_secs(3600);
             let text = tokio::select! {
-                got = stdout.read(&mut buffer), if hear_at.is_none() => match got {
+                got = stdout.read(&mut buffer) => match got {
                     Ok(0) if bye_at.is_some() => return Over::Closed,
                     Ok(0) => {
                         let said = tokio::time::timeout(LAST_WORDS_MAX, &mut draining.0).await;
                         let said = said.ok().and_then(Result::ok).unwrap_or_default();
                         return Over::Lost(with_words(LinkError::soft("unreachable", "connect", "the agent ended"), &said));
                     }
-                    Ok(got) => {
-                        let now = std::time::Instant::now();
-                        hears.begun(now);
-                        // A full buffer has more behind it.
-                        hear_at = hears.due(now).filter(|_| got < buffer.len()).map(Instant::from_std);
-                        heard = lines.feed(&buffer[..got]);
-                        continue;
-                    }
+                    Ok(got) => { heard = lines.feed(&buffer[..got]); continue; }
                     Err(error) => return Over::Lost(LinkError::soft("unreachable", "connect", "the link broke").because(error)),
                 },
                 order = self.orders.recv() => match order {
@@ -368,7 +355,6 @@ impl Task {
                     }
                     Some(order) => session.order(&order),
                 },
-                () = tokio::time::sleep_until(hear_at.unwrap_or(far)), if hear_at.is_some() => { hear_at = None; continue; }
                 () = tokio::time::sleep_until(ack_at.unwrap_or(far)) => { ack_at = None; session.acks() }
                 _ = beat.tick() => {
                     if session.pings_missed() >= PINGS_MISSED_MAX {

@@ -11,7 +11,6 @@ pub mod local;
 pub(crate) mod order;
 pub mod program;
 mod session;
-pub mod spacing;
 pub mod ssh;
 pub mod web;
 
