@@ -79,6 +79,11 @@ impl Peer {
         }
     }
 
+    /// Says whether its jobs have no files.
+    pub fn keeps_no_files(&self) -> bool {
+        matches!(self, Self::Xargs)
+    }
+
     /// Returns the jobs per second of one round.
     pub fn rate(&mut self) -> f64 {
         let dir = tempfile::tempdir().expect("a temporary directory");
