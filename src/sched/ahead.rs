@@ -27,7 +27,7 @@ use crate::model::state::{ExecutionState, Job, Node, RankState, Reach};
 use crate::model::units::{Millis, UnixMillis};
 
 /// The most jobs of one line: with jobs of a millisecond, more than a commit to disk and the way there and back take.
-const LINE_MAX: u32 = 64;
+const LINE_MAX: u32 = 32;
 /// How many times as many a line may have after the first one, when that was too few: to find out takes the way there and back each
 /// time, and what the jobs of a line take together is bounded anyway.
 const GROWTH: u32 = 4;

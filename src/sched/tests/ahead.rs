@@ -73,7 +73,7 @@ fn a_line_grows_when_its_node_runs_dry() {
             rig.pass(Millis(2));
         }
     }
-    assert!((2..=64).contains(&longest), "{longest}");
+    assert!((2..=32).contains(&longest), "{longest}");
 }
 
 #[test]
