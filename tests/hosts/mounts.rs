@@ -133,8 +133,13 @@ fn what_a_killed_node_left_mounted_is_undone_before_its_next_job() {
         lab.on("h1", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '").contains("sleep 54321").then_some(())
     });
     assert_eq!(mounted(&lab).lines().count(), 1);
-    // Everything of ours at once: agent, supervisors, the job.
-    lab.on("h1", "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in *ostler-node*|*'sleep 54321'*|*'sh -s'*) kill -9 ${p#/proc/};; esac; done 2>/dev/null");
+    // Everything of ours at once: agent, supervisors, the job; in this order, or the supervisor would tell of the job's end.
+    lab.on(
+        "h1",
+        "for p in $(cd /proc && printf '%s\\n' [0-9]* | sort -n); do
+           case $(tr '\\0' ' ' </proc/$p/cmdline) in *ostler-node*|*'sleep 54321'*|*'sh -s'*) all=\"$all $p\" ;; esac
+         done 2>/dev/null; kill -9 $all",
+    );
     let job = ostler.await_end("victim");
     assert_eq!((exit_code(&job), job["attempt"].as_i64()), (Some(7), Some(2)), "put back, and run again: {job:#}");
     assert_eq!(mounted(&lab), "");
