@@ -184,7 +184,7 @@ impl Core {
         let (start, before) = (Instant::now(), own_cpu());
         let submits = (0..count).map(|_| submit()).collect();
         let Reply::Submitted(_) = self.ask(Request::SubmitAll(submits)).await else { panic!("no jobs") };
-        // As `job wait` of all would: the last of those that have not ended is waited for, until none is left.
+        // The last of those that have not ended is waited for, until none is left.
         while let Some(last) = self.newest(vec![Queued, Running, Terminating]).await {
             self.ended(JobRef::Id(last)).await;
         }
