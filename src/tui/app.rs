@@ -50,7 +50,7 @@ const TOASTS_MAX: usize = 4;
 const INTERRUPT_TWICE: Millis = Millis::from_secs(2);
 /// How long the cursor has to rest on a row before its log is opened, while one runs through many rows.
 const SETTLED_AFTER: Millis = Millis(120);
-/// Effects that follow from effects, in one message: more is a circle.
+/// How often effects follow from effects, in one message: more is a circle. An act on many is one round of many.
 const ROUNDS_MAX: usize = 256;
 /// The largest number that can be typed before a key.
 const COUNT_MAX: u32 = 99_999;
@@ -297,55 +297,55 @@ impl App {
     /// Does what is the app's own to do, and returns the rest.
     fn settle(&mut self, effects: Vec<UiEffect>) -> Vec<UiEffect> {
         let mut out = Vec::new();
-        let mut waiting: std::collections::VecDeque<UiEffect> = effects.into();
+        let mut waiting = effects;
         for _ in 0..ROUNDS_MAX {
-            let Some(effect) = waiting.pop_front() else {
-                let more = self.on_selection();
-                if more.is_empty() {
-                    break;
-                }
-                waiting.extend(more);
-                continue;
-            };
-            match effect {
-                UiEffect::Open(overlay) => waiting.extend(self.open(overlay)),
-                UiEffect::Close => self.close(),
-                UiEffect::Run(cmd) => waiting.extend(self.on_command(cmd)),
-                UiEffect::Go(subject) => self.go(subject),
-                UiEffect::Focus(pane) => self.cx.focus = pane,
-                UiEffect::ShowFile(file) => {
-                    self.cx.focus = PaneId::Log;
-                    self.log_due = None;
-                    waiting.extend(self.log.show_file(&file));
-                }
-                UiEffect::Begin(number, task) => {
-                    if let Some(line) = equivalent::task_line(&task, &self.cx.world) {
+            if waiting.is_empty() {
+                waiting = self.on_selection();
+            }
+            if waiting.is_empty() {
+                break;
+            }
+            for effect in std::mem::take(&mut waiting) {
+                match effect {
+                    UiEffect::Open(overlay) => waiting.extend(self.open(overlay)),
+                    UiEffect::Close => self.close(),
+                    UiEffect::Run(cmd) => waiting.extend(self.on_command(cmd)),
+                    UiEffect::Go(subject) => self.go(subject),
+                    UiEffect::Focus(pane) => self.cx.focus = pane,
+                    UiEffect::ShowFile(file) => {
+                        self.cx.focus = PaneId::Log;
+                        self.log_due = None;
+                        waiting.extend(self.log.show_file(&file));
+                    }
+                    UiEffect::Begin(number, task) => {
+                        if let Some(line) = equivalent::task_line(&task, &self.cx.world) {
+                            self.speak(None, line);
+                        }
+                        out.push(UiEffect::Begin(number, task));
+                    }
+                    UiEffect::Mark { jobs, on: true } => self.cx.marks.extend(jobs),
+                    UiEffect::Mark { jobs, on: false } => self.cx.marks.retain(|id| !jobs.contains(id)),
+                    UiEffect::EndCall(number) => {
+                        self.cx.ports.retain(|port| port.number != number);
+                        out.push(UiEffect::EndCall(number));
+                    }
+                    UiEffect::Toast(toast) => self.toast(toast),
+                    UiEffect::Theme(name, keep) => self.set_theme(&name, keep),
+                    UiEffect::Send(request) => {
+                        if let Some(line) = equivalent::line(&request, &self.cx.world) {
+                            let about = equivalent::about(&request, &self.cx.world);
+                            self.speak(about, line);
+                        }
+                        self.note_stop(&request);
+                        out.push(self.ask(Purpose::Order, request));
+                    }
+                    UiEffect::Speak(line) => self.speak(None, line),
+                    UiEffect::SendAs(request, line) => {
                         self.speak(None, line);
+                        out.push(self.ask(Purpose::Order, request));
                     }
-                    out.push(UiEffect::Begin(number, task));
+                    effect => out.push(effect),
                 }
-                UiEffect::Mark { jobs, on: true } => self.cx.marks.extend(jobs),
-                UiEffect::Mark { jobs, on: false } => self.cx.marks.retain(|id| !jobs.contains(id)),
-                UiEffect::EndCall(number) => {
-                    self.cx.ports.retain(|port| port.number != number);
-                    out.push(UiEffect::EndCall(number));
-                }
-                UiEffect::Toast(toast) => self.toast(toast),
-                UiEffect::Theme(name, keep) => self.set_theme(&name, keep),
-                UiEffect::Send(request) => {
-                    if let Some(line) = equivalent::line(&request, &self.cx.world) {
-                        let about = equivalent::about(&request, &self.cx.world);
-                        self.speak(about, line);
-                    }
-                    self.note_stop(&request);
-                    out.push(self.ask(Purpose::Order, request));
-                }
-                UiEffect::Speak(line) => self.speak(None, line),
-                UiEffect::SendAs(request, line) => {
-                    self.speak(None, line);
-                    out.push(self.ask(Purpose::Order, request));
-                }
-                effect => out.push(effect),
             }
         }
         out

@@ -1,12 +1,15 @@
 //! Keys in, requests and selections out: a table of visits.
 
-use ostler::model::request::Request;
+use std::sync::Arc;
+
+use ostler::model::request::{JobAct, Request};
+use ostler::model::snapshot::Change;
 use ostler::tui::msg::Msg;
 use ostler::tui::pane::UiEffect;
 use proptest::prelude::*;
 
 use crate::screen::Screen;
-use crate::world::{at_work, update};
+use crate::world::{at_work, job, update};
 
 /// What was asked of the core or the loop, in short.
 fn asked(screen: &Screen) -> Vec<String> {
@@ -554,4 +557,14 @@ fn every_window_draws_at_every_size() {
             }
         }
     }
+}
+
+#[test]
+fn an_act_on_a_thousand_marked_jobs_is_asked_for_each() {
+    let mut screen = Screen::at_work(120, 40, |_| {});
+    let many = (1_000..2_000).map(|id| Change::Job(Arc::new(job(id, 1, 1, &format!("many-{id}")))));
+    screen.tell(update(2, false, many.collect()));
+    screen.keys("/ \"many\" enter * : \"hold\" enter tab enter");
+    let held = |effect: &&UiEffect| matches!(effect, UiEffect::Ask(_, Request::Job { act: JobAct::Hold, .. }));
+    assert_eq!(screen.asked.iter().filter(held).count(), 1_000, "{}", screen.text());
 }
