@@ -165,9 +165,9 @@ pub struct JobLine<'a> {
 /// A job as a list shows it.
 #[derive(Clone, Debug)]
 pub enum Listed {
-    /// One that is in memory.
+    /// All of it: it is in memory, or the store has no line of it.
     Whole(Arc<Job>),
-    /// One that is not.
+    /// Its line in the store.
     Ended(Box<EndedJob>),
 }
 
@@ -180,7 +180,7 @@ impl Listed {
         }
     }
 
-    /// Returns all of it, if it is in memory.
+    /// Returns all of it, if that was read.
     pub fn whole(&self) -> Option<&Arc<Job>> {
         match self {
             Self::Whole(job) => Some(job),

@@ -286,12 +286,13 @@ fn read_into<T>(
     Ok(())
 }
 
-fn whole(conn: &Connection, slots: &mut [Slot<Arc<Job>>]) -> Result<(), Trouble> {
+/// Reads whole jobs.
+fn whole<T: From<Arc<Job>>>(conn: &Connection, slots: &mut [Slot<T>]) -> Result<(), Trouble> {
     let sql = "SELECT id, body FROM job WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
-    read_into(conn, sql, slots, |id, row| Ok(Some(Arc::new(from_json("job", id, text(row, 1)?)?))))
+    read_into(conn, sql, slots, |id, row| Ok(Some(Arc::<Job>::new(from_json("job", id, text(row, 1)?)?).into())))
 }
 
-/// Reads ended jobs by their lines, and what has none by its body.
+/// Reads ended jobs by their lines, and what has none whole.
 fn listed(conn: &Connection, slots: &mut [Slot<Listed>]) -> Result<(), Trouble> {
     let lines = "SELECT id, experiment, cluster, name, line FROM job INDEXED BY job_line
                  WHERE id BETWEEN ?1 AND ?2 AND line IS NOT NULL ORDER BY id";
@@ -302,14 +303,7 @@ fn listed(conn: &Connection, slots: &mut [Slot<Listed>]) -> Result<(), Trouble> 
         let job = EndedJob::read(JobId(id.cast_unsigned()), experiment, cluster, text(row, 3)?, line);
         Ok(job.map(|job| Listed::Ended(Box::new(job))))
     })?;
-    let bodies = "SELECT id, body, state IN ('succeeded', 'failed') FROM job WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
-    read_into(conn, bodies, slots, |id, row| {
-        let body = text(row, 1)?;
-        Ok(Some(match row.get(2)? {
-            true => Listed::Ended(Box::new(from_json("job", id, body)?)),
-            false => Listed::Whole(Arc::new(from_json("job", id, body)?)),
-        }))
-    })
+    whole(conn, slots)
 }
 
 fn text<'r>(row: &'r Row<'_>, at: usize) -> rusqlite::Result<&'r str> {

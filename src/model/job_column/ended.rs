@@ -4,24 +4,19 @@
 //! Decision (2026-11): beside the body of an ended job the store keeps a *line*, some 30 bytes that hold what lists show and no
 //! column of the row has, as a message of Protocol Buffers (`prost`, which is here for TensorBoard's files). It is written in the
 //! statement that writes the body. Not an array of JSON, which is two to three times as long. A row without a line, or with one
-//! that cannot be read, is read from its body: what ended before schema 6 has none. A column that shows something new needs a
+//! that cannot be read, is read whole: what ended before schema 6 has none. A column that shows something new needs a
 //! migration that takes the lines away.
 
-use std::sync::Arc;
-
 use prost::Message;
-use serde::Deserialize;
 
 use super::JobLine;
-use crate::model::ids::{Attempt, ClusterId, ExperimentId, JobId};
-use crate::model::spec::{JobSpec, Priority};
-use crate::model::state::job::borrowed_spec;
-use crate::model::state::{ExecutionState, Job, JobError, SweepMember};
+use crate::model::ids::{ClusterId, ExperimentId, JobId};
+use crate::model::spec::Priority;
+use crate::model::state::{ExecutionState, Job, SweepMember};
 use crate::model::units::UnixMillis;
 
-/// An ended job as a list shows it. As JSON it is read from the body of its row.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(from = "Body")]
+/// An ended job as a list shows it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct EndedJob {
     /// Its identity.
     pub id: JobId,
@@ -65,57 +60,6 @@ struct Line {
     /// Which member of a sweep it is, as JSON, since values of parameters are JSON.
     #[prost(string, optional, tag = "12")]
     sweep: Option<String>,
-}
-
-/// What of the body is looked at.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    id: JobId,
-    experiment: ExperimentId,
-    name: Box<str>,
-    cluster: ClusterId,
-    #[serde(deserialize_with = "borrowed_spec")]
-    spec: Arc<JobSpec>,
-    state: ExecutionState,
-    priority: Priority,
-    #[serde(default)]
-    sweep: Option<Box<SweepMember>>,
-    attempt: Attempt,
-    created: UnixMillis,
-    #[serde(default)]
-    started: Option<UnixMillis>,
-    #[serde(default)]
-    ended: Option<UnixMillis>,
-    #[serde(default)]
-    exit_code: Option<i32>,
-    #[serde(default)]
-    errors: Vec<JobError>,
-    #[serde(default)]
-    deleting: bool,
-}
-
-impl From<Body> for EndedJob {
-    fn from(body: Body) -> Self {
-        let failed = body.state == ExecutionState::Failed;
-        let reason = body.errors.into_iter().next().filter(|_| failed).map(|error| error.message);
-        let line = Line {
-            failed,
-            deleting: body.deleting,
-            tool: body.spec.toolkit.tool_type().to_owned(),
-            nodes: body.spec.node_count.0,
-            priority: rank(body.priority),
-            attempt: body.attempt.0,
-            created: body.created.0,
-            started: body.started.map(|at| at.0),
-            ended: body.ended.map(|at| at.0),
-            exit_code: body.exit_code,
-            reason: reason.unwrap_or_default(),
-            sweep: None,
-        };
-        let Body { id, experiment, cluster, name, sweep, priority, .. } = body;
-        Self { id, experiment, cluster, name, sweep, priority, line }
-    }
 }
 
 impl EndedJob {

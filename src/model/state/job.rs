@@ -19,7 +19,6 @@ use crate::model::state::node::BootId;
 use crate::model::state::sweep::SweepMember;
 use crate::model::units::{Money, UnixMillis};
 pub use last::Happened;
-pub(in crate::model) use shared::borrowed_spec;
 pub use shared::{Folder, shared_shape};
 
 /// The published execution states.

@@ -22,20 +22,12 @@ thread_local! {
 
 /// Reads what was asked for. It is most of what a waiting job is in memory, and of the time that it takes to read one.
 pub(super) fn spec<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
-    parsed(&Box::<RawValue>::deserialize(d)?).map_err(D::Error::custom)
-}
-
-/// As [`spec`], of a text that lies in memory.
-pub(in crate::model) fn borrowed_spec<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<JobSpec>, D::Error> {
-    parsed(<&RawValue>::deserialize(d)?).map_err(D::Error::custom)
-}
-
-fn parsed(text: &RawValue) -> Result<Arc<JobSpec>, serde_json::Error> {
+    let text = Box::<RawValue>::deserialize(d)?;
     SPEC.with_borrow_mut(|last| match last {
         Some((before, spec)) if before.get() == text.get() => Ok(spec.clone()),
         _ => {
-            let spec: Arc<JobSpec> = Arc::new(serde_json::from_str(text.get())?);
-            *last = Some((text.to_owned(), spec.clone()));
+            let spec: Arc<JobSpec> = Arc::new(serde_json::from_str(text.get()).map_err(D::Error::custom)?);
+            *last = Some((text, spec.clone()));
             Ok(spec)
         }
     })
