@@ -39,7 +39,7 @@ impl Sched {
     /// Returns how a cluster stands now.
     pub fn standing(&self, id: ClusterId, now: UnixMillis) -> Standing {
         let Some(cluster) = self.clusters.get(&id) else { return Standing::default() };
-        Standing::of(cluster, self.nodes_of(id).map(|node| &**node), now)
+        self.pools.get(&id).map_or_else(Standing::default, |pool| pool.ledger.standing(cluster.spent, now))
     }
 
     /// Returns what a node costs that is got now.
@@ -48,7 +48,7 @@ impl Sched {
         let class = size.and_then(|size| node_class::find(&self.settings.node_classes, size));
         let said = cluster.spec.pool.price_per_node_hour.or(class.and_then(|(_, class)| class.price));
         // A provider that says its prices itself says them with a machine: the dearest of those that are there.
-        let dearest = || Some(*self.pools.get(&cluster.id)?.prices.last_key_value()?.0);
+        let dearest = || self.pools.get(&cluster.id)?.ledger.dearest();
         said.or_else(dearest).unwrap_or_default()
     }
 
@@ -57,8 +57,8 @@ impl Sched {
             return Sum { total: Money(0), rate: Money(0), committed: Money(0) };
         };
         let standing = self.standing(id, self.turn.now);
-        let asked = self.nodes_of(id).filter(|node| node.host.is_empty()).count();
-        let more = self.price(cluster).times(u32::try_from(asked).unwrap_or(u32::MAX));
+        let asked = self.pools.get(&id).map_or(0, |pool| pool.ledger.unpaid());
+        let more = self.price(cluster).times(asked);
         Sum { total: standing.spent.total(), rate: standing.rate, committed: standing.rate + more }
     }
 

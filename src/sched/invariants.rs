@@ -15,12 +15,15 @@ use super::pool::Standing;
 use super::queue::JobSet;
 use super::verdict::NEVER_LAUNCHED;
 use super::{Sched, Step};
+use crate::model::cost;
 use crate::model::ids::{ClusterId, EffectId, JobId, Rank, RankKey, RankRole};
 use crate::model::snapshot::Change;
 use crate::model::spec::{Deallocation, ScaleSettings};
 use crate::model::state::{
-    AllocationState, ExecutionState, FileServer, Job, Node, NodeState, Proof, QueueHead, RankRun, RankState, Reach, Sweep,
+    AllocationState, Cluster, ExecutionState, FileServer, Job, Node, NodeState, Proof, QueueHead, RankRun, RankState, Reach,
+    Sweep,
 };
+use crate::model::units::Money;
 
 /// Asserts a rule by its name.
 macro_rules! rule {
@@ -360,6 +363,19 @@ impl Sched {
         let unusable = self.nodes_of(id).filter(listed_one).count();
         let listed = cluster.errors.len() - usize::from(gave_up(cluster).is_some());
         rule!(unusable == listed, "each unusable node is listed once", cluster);
+        self.check_money(cluster);
+    }
+
+    /// The sums are what the nodes one by one come to, but for what these round down.
+    fn check_money(&self, cluster: &Cluster) {
+        let (now, nodes) = (self.turn.now, || self.nodes_of(cluster.id).map(|node| &**node));
+        let (sums, single) = (self.standing(cluster.id, now), cost::Standing::of(cluster, nodes(), now));
+        rule!(cost::Standing { spent: sums.spent, ..single } == sums, "rates add up", (sums, single));
+        let rounded = sums.spent.total() - single.spent.total();
+        let most = Money(3 * nodes().count() as i64);
+        // A clock that jumped backwards adds nothing for those alone that it is behind.
+        let backwards = nodes().any(|node| node.meter.at > now);
+        rule!(backwards || (Money(0)..=most).contains(&rounded), "what was spent adds up", (sums, single));
     }
 
     fn check_tallies(&self) {

@@ -26,6 +26,7 @@ mod group;
 mod invariants;
 mod inventory;
 mod job;
+mod ledger;
 mod node;
 mod node_setup;
 mod notice;

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ledger::{Account, Ledger};
 use super::place::has_all;
 use super::queue::Queue;
 use super::space::Space;
@@ -13,7 +14,7 @@ use crate::model::ids::{Attempt, ClusterId, JobId, NodeId};
 use crate::model::settings::Settings;
 use crate::model::spec::{Priority, Resources};
 use crate::model::state::{ExecutionState, Full, Job, Node, NodeState, Reach};
-use crate::model::units::{Money, UnixMillis};
+use crate::model::units::UnixMillis;
 
 /// Pools by cluster.
 pub(super) type Pools = BTreeMap<ClusterId, Pool>;
@@ -113,8 +114,8 @@ pub(super) struct Pool {
     pub(super) strange: BTreeSet<NodeId>,
     /// What those have that have said it, and how many have the same.
     pub(super) capacities: BTreeMap<Resources, Counted>,
-    /// What they cost, and how many cost that.
-    pub(super) prices: BTreeMap<Money, u32>,
+    /// What they have cost, and cost now.
+    pub(super) ledger: Ledger,
     /// What each node has to give.
     pub(super) space: Space,
     /// Which nodes count in which way.
@@ -172,7 +173,7 @@ impl Pool {
     pub(super) fn enter(&mut self, id: NodeId, keys: &NodeKeys) {
         self.nodes.insert(id);
         self.standings[keys.standing as usize].insert(id);
-        *self.prices.entry(keys.price).or_default() += 1;
+        self.ledger.enter(&keys.account);
         for (set, is) in self.marks(keys) {
             if is {
                 set.insert(id);
@@ -193,12 +194,7 @@ impl Pool {
         if guard("pool.standing-left") {
             self.standings[keys.standing as usize].remove(&id);
         }
-        if let Some(count) = self.prices.get_mut(&keys.price) {
-            *count -= 1;
-            if *count == 0 {
-                self.prices.remove(&keys.price);
-            }
-        }
+        self.ledger.leave(&keys.account);
         for (set, _) in self.marks(keys) {
             set.remove(&id);
         }
@@ -302,7 +298,7 @@ pub(super) struct NodeKeys {
     /// Would be idle, did not others use its GPUs.
     pub(super) strange: bool,
     pub(super) capacity: Option<Resources>,
-    pub(super) price: Money,
+    pub(super) account: Account,
     pub(super) holders: BTreeSet<(JobId, Attempt)>,
     /// Has to be set up before it takes another job.
     pub(super) set_up_first: bool,
@@ -331,7 +327,7 @@ impl NodeKeys {
             noticed: node.notice.is_some(),
             strange: standing == Standing::Idle && node.has_strangers(),
             capacity: node.facts.as_ref().map(|facts| facts.capacity.clone()),
-            price: node.price,
+            account: Account::of(node),
             holders: node.holders.clone(),
             set_up_first: node.setup.wanted,
             lost_since,

@@ -210,12 +210,12 @@ impl Sched {
         if node.state.word() != word {
             node.since = now;
         }
-        let after = NodeKeys::of(node, &self.settings);
-        if used != Use::of(node) || before.holders != after.holders {
+        let others = before.holders != node.holders;
+        if used != Use::of(node) || others {
             node.meter.advance(used, now);
         }
         let mut bill = Vec::new();
-        if before.holders != after.holders {
+        if others {
             // Those that share a node share its price, for as long as they are the same.
             let cost = node.price.over(now.since(node.meter.held_since));
             // Who was sent ahead has nothing of it yet.
@@ -225,6 +225,7 @@ impl Sched {
             bill.extend(share.map(|(job, _)| (*job, Money(cost.0 / count))));
             node.meter.held_since = now;
         }
+        let after = NodeKeys::of(node, &self.settings);
         self.touch(RowKey::Node(id));
         self.respace(id);
         self.key_node(id, Some(before), Some(after));

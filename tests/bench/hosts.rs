@@ -21,8 +21,14 @@ const JOBS: usize = 1_000;
 
 /// Prints the rows of the ssh pools.
 pub fn bench(board: &mut Board) {
-    let rows = ["1 sshd, 2 slots", "4 sshd, 1 slot each", "4 sshd, 1 slot each, at 20 ms"];
-    let wanted: Vec<&'static str> = rows.into_iter().filter(|name| board.wants(name)).collect();
+    // The wire without a delay says what the wire itself costs: it has the same two cores.
+    let rows = [
+        ("1 sshd, 2 slots", None),
+        ("4 sshd, 1 slot each", None),
+        ("4 sshd, 1 slot each, at 0 ms", Some(0)),
+        ("4 sshd, 1 slot each, at 20 ms", Some(SLOW)),
+    ];
+    let wanted: Vec<_> = rows.into_iter().filter(|(name, _)| board.wants(name)).collect();
     if wanted.is_empty() {
         return;
     }
@@ -30,17 +36,23 @@ pub fn bench(board: &mut Board) {
         return board.skip("sshd", "no test hosts; OSTLER_BENCH_SSH_CONFIG=$(tests/lab/nslab up -n 4) cargo bench");
     };
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let slow = dir.path().join("ssh_config");
     let program = std::env::current_exe().expect("this program");
-    let text = format!("Host *\n  ProxyCommand env {WIRE}={SLOW} {} %h %p\nInclude {config}\n", program.display());
-    std::fs::write(&slow, text).expect("a configuration");
+    let through_wire = |delay: u32| {
+        let path = dir.path().join(format!("ssh_config.{delay}"));
+        let text = format!("Host *\n  ProxyCommand env {WIRE}={delay} {} %h %p\nInclude {config}\n", program.display());
+        std::fs::write(&path, text).expect("a configuration");
+        path.display().to_string()
+    };
     let hosts = |count: u32| ProviderSpec::Hosts { hosts: (1..=count).map(|n| format!("h{n}")).collect() };
-    for name in wanted {
+    let pool = |(name, delay): (&'static str, Option<u32>)| {
         let (nodes, jobs, submit): (u32, usize, fn() -> Submit) =
-            if name == rows[0] { (1, pool::JOBS, pool::submit) } else { (4, JOBS, both_cpus) };
-        let ssh_config = if name == rows[2] { slow.display().to_string() } else { config.clone() };
-        let pool = Pool { name, provider: hosts(nodes), nodes, ssh_config: Some(ssh_config), jobs, submit };
-        pool::run(board, &pool, &mut []);
+            if name == rows[0].0 { (1, pool::JOBS, pool::submit) } else { (4, JOBS, both_cpus) };
+        let ssh_config = delay.map_or_else(|| config.clone(), through_wire);
+        Pool { name, provider: hosts(nodes), nodes, ssh_config: Some(ssh_config), jobs, submit }
+    };
+    let (one, four): (Vec<_>, Vec<_>) = wanted.into_iter().map(pool).partition(|pool| pool.nodes == 1);
+    for pools in [one, four] {
+        pool::run(board, &pools, &mut []);
     }
 }
 

@@ -47,29 +47,32 @@ pub struct Pool {
 /// Prints the rows of the local pool, and of what does the same on this machine.
 pub fn bench(board: &mut Board) {
     let name = "local pool, one node with 2 slots";
-    let (mut peers, missing) = if board.wants(name) { Peer::here() } else { (Vec::new(), Vec::new()) };
-    run(board, &Pool { name, provider: ProviderSpec::Local, nodes: 1, ssh_config: None, jobs: JOBS, submit }, &mut peers);
+    if !board.wants(name) {
+        return;
+    }
+    let (mut peers, missing) = Peer::here();
+    let pool = Pool { name, provider: ProviderSpec::Local, nodes: 1, ssh_config: None, jobs: JOBS, submit };
+    run(board, &[pool], &mut peers);
     if !missing.is_empty() {
         board.skip("peers", &format!("not installed: {}", missing.join(", ")));
     }
 }
 
-/// Measures a pool with each kind of agent, those and the limit in turn, and then the peers.
-pub fn run(board: &mut Board, pool: &Pool, peers: &mut [Peer]) {
-    if !board.wants(pool.name) {
-        return;
-    }
+/// Measures pools with each kind of agent, those and the limit in turn, and then the peers.
+pub fn run(board: &mut Board, pools: &[Pool], peers: &mut [Peer]) {
     let tokio = tokio::runtime::Runtime::new().expect("a tokio runtime");
     tokio.block_on(async {
         let mut cores = Vec::new();
-        for (agent, word) in [(AgentKind::Shell, "shell"), (AgentKind::Native, "native")] {
-            let core = Core::started(pool.provider.clone(), pool.nodes, pool.ssh_config.clone(), Some(agent)).await;
-            cores.push((core, format!("{}, {word}", pool.name)));
+        for pool in pools {
+            for (agent, word) in [(AgentKind::Shell, "shell"), (AgentKind::Native, "native")] {
+                let core = Core::started(pool.provider.clone(), pool.nodes, pool.ssh_config.clone(), Some(agent)).await;
+                cores.push((core, pool, format!("{}, {word}", pool.name)));
+            }
         }
         let (mut rates, mut others) = (vec![Vec::new(); cores.len()], vec![Vec::new(); peers.len()]);
         let mut cpu = vec![Vec::new(); cores.len()];
         for _ in 0..ROUNDS {
-            for ((core, _), (rates, cpu)) in cores.iter().zip(rates.iter_mut().zip(&mut cpu)) {
+            for ((core, pool, _), (rates, cpu)) in cores.iter().zip(rates.iter_mut().zip(&mut cpu)) {
                 let (rate, cost) = core.rate(pool.jobs, pool.submit).await;
                 rates.push(rate);
                 cpu.push(cost);
@@ -78,24 +81,24 @@ pub fn run(board: &mut Board, pool: &Pool, peers: &mut [Peer]) {
                 rates.push(peer.rate());
             }
         }
+        for (core, pool, name) in &cores {
+            core.singles(board, name, pool).await;
+        }
         // They delete what their jobs had, and on an ext4 without a journal whoever makes a file passes over each that was deleted in the
-        // last minutes.
+        // last minutes: single jobs of the shell agent took up to 33 ms after them.
         for _ in 0..ROUNDS {
             for (peer, rates) in peers.iter_mut().zip(&mut others).filter(|(peer, _)| !peer.keeps_no_files()) {
                 rates.push(peer.rate());
             }
         }
-        for ((_, name), (rates, cpu)) in cores.iter().zip(rates.into_iter().zip(cpu)) {
+        for ((_, pool, name), (rates, cpu)) in cores.iter().zip(rates.into_iter().zip(cpu)) {
             board.row(&format!("{name}: {} x true", pool.jobs), "jobs/s", rates);
             board.row(&format!("{name}: CPU of core and driver a job"), "ms", cpu);
         }
         for (peer, rates) in peers.iter().zip(others) {
-            board.row(&format!("{}: {}", pool.name, peer.name()), "jobs/s", rates);
+            board.row(peer.name(), "jobs/s", rates);
         }
-        for (core, name) in &cores {
-            core.singles(board, name, pool).await;
-        }
-        for (core, _) in cores {
+        for (core, ..) in cores {
             core.stop().await;
         }
     });

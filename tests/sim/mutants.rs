@@ -33,6 +33,7 @@ pub const CHECKS: &[&str] = &[
     "job.lives-again",
     "job.minds-its-nodes",
     "job.no-deadline-when-over",
+    "ledger.paid-no-more",
     "node.acknowledged-once",
     "node.asked-for-again",
     "node.dead-gets-no-orders",
