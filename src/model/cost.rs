@@ -4,7 +4,7 @@
 //! is fixed when it is got. A clock that jumps forwards is believed, as a machine that slept was paid for; one that jumps
 //! backwards adds nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +63,10 @@ pub struct Meter {
     pub idle: Millis,
     /// It could not be used.
     pub unusable: Millis,
-    /// Since when the job that has it has it.
+    /// Since when the same jobs have it.
     pub held_since: UnixMillis,
+    /// What each job that had it all the time has paid until then. Those that share it share its price.
+    pub shared: Money,
 }
 
 impl Meter {
@@ -142,17 +144,43 @@ impl AtWork {
         now: UnixMillis,
     ) -> BTreeMap<ExperimentId, Self> {
         let mut all: BTreeMap<ExperimentId, Self> = BTreeMap::new();
-        for node in nodes.filter(|node| node.is_held() && node.price > Money(0)) {
-            let count = i64::try_from(node.holders.len()).unwrap_or(i64::MAX);
-            let cost = node.price.over(now.since(node.meter.held_since));
-            for experiment in node.holders.iter().filter_map(|(job, _)| experiment_of(*job)) {
+        for node in nodes.filter(|node| !node.shares.is_empty()) {
+            let (shared, rate) = (node.meter.shared + share_since(node, now), Money(node.price.0 / count(node)));
+            for (job, from) in &node.shares {
+                let Some(experiment) = experiment_of(*job) else { continue };
                 let one = all.entry(experiment).or_default();
-                one.cost = one.cost + Money(cost.0 / count);
-                one.rate = one.rate + Money(node.price.0 / count);
+                one.cost = one.cost + (shared - *from);
+                one.rate = one.rate + rate;
             }
         }
         all
     }
+}
+
+/// Returns how many pay for a node.
+fn count(node: &Node) -> i64 {
+    i64::try_from(node.shares.len().max(1)).unwrap_or(i64::MAX)
+}
+
+/// Returns what each of those who pay for a node has to pay for the time since they are the same.
+fn share_since(node: &Node, now: UnixMillis) -> Money {
+    Money(node.price.over(now.since(node.meter.held_since)).0 / count(node))
+}
+
+/// Has these jobs pay for a node from now on; returns what those have to pay that do so no more.
+pub fn share_out(node: &mut Node, payers: BTreeSet<JobId>, now: UnixMillis) -> Vec<(JobId, Money)> {
+    if node.shares.keys().eq(&payers) {
+        return Vec::new();
+    }
+    node.meter.shared = node.meter.shared + share_since(node, now);
+    node.meter.held_since = now;
+    let shared = node.meter.shared;
+    let gone = node.shares.extract_if(.., |job, _| !payers.contains(job));
+    let bill = gone.map(|(job, from)| (job, shared - from)).collect();
+    for job in payers {
+        node.shares.entry(job).or_insert(shared);
+    }
+    bill
 }
 
 /// How a cluster stands.

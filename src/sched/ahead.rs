@@ -141,7 +141,8 @@ impl Sched {
                 job.last.started = Some(now);
             }
         });
-        nodes.into_iter().for_each(|node| self.respace(node));
+        // It pays for it from now on.
+        nodes.into_iter().for_each(|node| self.edit_node(node, |_| {}));
         self.time_job(next);
         self.turn.fronts.insert((cluster, next));
     }

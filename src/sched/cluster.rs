@@ -423,6 +423,7 @@ impl Sched {
             machine: String::new(),
             price: Default::default(),
             meter: Default::default(),
+            shares: Default::default(),
             expires: None,
             observed: Default::default(),
             wasted: None,

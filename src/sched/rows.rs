@@ -11,7 +11,7 @@ use super::pool::{JobKeys, NodeKeys, Standing};
 use super::sweep::waits_of;
 use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
-use crate::model::cost::Use;
+use crate::model::cost::{Use, share_out};
 use crate::model::guard::guard;
 use crate::model::ids::{
     Attempt, ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId,
@@ -210,20 +210,21 @@ impl Sched {
         if node.state.word() != word {
             node.since = now;
         }
-        let others = before.holders != node.holders;
-        if used != Use::of(node) || others {
+        if used != Use::of(node) {
             node.meter.advance(used, now);
         }
         let mut bill = Vec::new();
-        if others {
-            // Those that share a node share its price, for as long as they are the same.
-            let cost = node.price.over(now.since(node.meter.held_since));
+        if node.price > Money(0) {
             // Who was sent ahead has nothing of it yet.
-            let has = |(job, _): &&(JobId, Attempt)| self.jobs.get(job).is_none_or(|job| job.last.behind.is_none());
-            let share = before.holders.iter().filter(has);
-            let count = i64::try_from(share.clone().count().max(1)).unwrap_or(i64::MAX);
-            bill.extend(share.map(|(job, _)| (*job, Money(cost.0 / count))));
-            node.meter.held_since = now;
+            let pays = |job: &JobId| self.jobs.get(job).is_none_or(|job| job.last.behind.is_none());
+            let payers = |holders: &BTreeSet<(JobId, Attempt)>| holders.iter().map(|(job, _)| *job).filter(pays).collect();
+            // Until 2026-12 it was not kept who does.
+            if node.shares.is_empty() {
+                let shared = node.meter.shared;
+                let held: BTreeSet<JobId> = payers(&before.holders);
+                node.shares = held.into_iter().map(|job| (job, shared)).collect();
+            }
+            bill = share_out(node, payers(&node.holders), now);
         }
         let after = NodeKeys::of(node, &self.settings);
         self.touch(RowKey::Node(id));

@@ -205,6 +205,7 @@ pub fn node(id: u64) -> Arc<Node> {
         machine: "i-0".to_owned(),
         price: Default::default(),
         meter: Default::default(),
+        shares: Default::default(),
         expires: Some(UnixMillis(12)),
         observed: Observed {
             gpus: 1,

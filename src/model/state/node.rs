@@ -1,6 +1,6 @@
 //! A node as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -225,6 +225,9 @@ pub struct Node {
     /// How long it was used in which way.
     #[serde(default, skip_serializing_if = "Meter::is_new")]
     pub meter: Meter,
+    /// Who pays for it: the jobs that hold it, without those that were sent ahead and wait, each with what `meter.shared` was when it came.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<JobId, Money>,
     /// From when on it goes when nothing is on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<UnixMillis>,

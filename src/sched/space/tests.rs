@@ -30,6 +30,7 @@ fn node(id: u64, gpus: u64) -> Node {
         machine: String::new(),
         price: Default::default(),
         meter: Default::default(),
+        shares: Default::default(),
         expires: None,
         observed: Default::default(),
         wasted: None,

@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use super::rig::*;
 use super::*;
-use crate::model::cost::{AHEAD, Brake, Budget, Period};
-use crate::model::ids::{ClusterId, WorkspaceId};
+use crate::model::cost::{AHEAD, AtWork, Brake, Budget, Period};
+use crate::model::ids::{ClusterId, JobId, WorkspaceId};
 use crate::model::node_class::NodeClass;
-use crate::model::snapshot::Change;
+use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::{AutoScale, Deallocation, Demand, JobSpec, PoolSpec, Resources, ScaleSettings};
 use crate::model::state::{AllocationState, ExecutionState, NodeState};
 use crate::model::units::{Millis, Money, NodeCount};
@@ -120,13 +120,37 @@ fn those_who_share_a_node_share_its_price() {
     rig.pass(HOUR);
     let b = part(&mut rig, "b");
     rig.pass(HOUR);
+    let at_work = |rig: &Rig| {
+        let nodes = rig.sched.nodes().values().map(|node| &**node);
+        let all = AtWork::by_experiment(nodes, |_| Some(EXP), rig.now);
+        all.get(&EXP).copied().unwrap_or_default()
+    };
+    assert_eq!(at_work(&rig), AtWork { cost: money(4), rate: money(2) }, "two hours of a node at two an hour");
     rig.gone(main_of(a.0, 1, 0), exit(0));
-    assert_eq!(rig.sched.experiments()[&EXP].spent, money(4), "two hours of a node at two an hour");
+    assert!(!rig.last.touched.contains(&RowKey::Job(b)), "who stays is charged when it goes");
+    assert_eq!((rig.sched.experiments()[&EXP].spent, at_work(&rig).cost), (money(3), money(1)));
     rig.pass(HOUR);
-    assert_eq!(rig.job(b).spent, money(1), "half of the hour that was shared, so far");
+    assert_eq!(at_work(&rig), AtWork { cost: money(3), rate: money(2) });
     rig.gone(main_of(b.0, 1, 0), exit(0));
+    assert_eq!((rig.job(a).spent, rig.job(b).spent, at_work(&rig)), (money(3), money(3), AtWork::default()));
     let spent = rig.sched.standing(GPU, rig.now).spent;
     assert_eq!((rig.sched.experiments()[&EXP].spent, spent.busy), (money(6), money(6)), "no more is shared than is paid");
+}
+
+#[test]
+fn who_was_sent_ahead_pays_from_when_its_turn_comes() {
+    let mut rig = priced(1);
+    let jobs: Vec<JobId> = (0..4).map(|n| rig.submit(&format!("j{n}"), 1)).collect();
+    for (n, id) in jobs.iter().enumerate() {
+        rig.started(main_of(id.0, 1, 0));
+        rig.pass(Millis(2 + n as u64));
+        let ahead = rig.sched.jobs().values().filter(|job| job.last.behind.is_some()).count();
+        assert_eq!(ahead > 0, (1..3).contains(&n), "{n}");
+        rig.gone(main_of(id.0, 1, 0), exit(0));
+    }
+    let spent: Vec<i64> = jobs.iter().map(|id| rig.job(*id).spent.0).collect();
+    let each = |millis: i64| money(2).0 * millis / 3_600_000;
+    assert_eq!(spent, [each(2), each(3), each(4), each(5)]);
 }
 
 #[test]
