@@ -1,6 +1,6 @@
-//! Target against actual. [`plan_scale`] is the one planner: the step carries out what it says, the preview shows it.
+//! Target against actual. `plan_of` is the one planner: the step carries out what it says, the preview shows it.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -38,34 +38,32 @@ pub(super) struct Plan {
     pub(super) release_busy: Vec<(NodeId, JobId)>,
 }
 
-/// Plans the way to a target: which nodes come back, how many are asked for, which go. Those go first that hurt least:
-/// without work (allocating, unusable, preparing, idle), then with work (unusable, then the attempt that started last),
-/// within each the newest node.
-pub(super) fn plan_scale<'a>(
-    nodes: impl Iterator<Item = &'a Node>,
+/// Plans the way up: which of the nodes that leave come back, and how many more are asked for.
+fn plan_more<'a>(leaving: impl Iterator<Item = &'a Node>, missing: usize) -> Plan {
+    let can_stay = leaving.filter(|node| (node.is_held() || node.host.is_empty()) && node.notice.is_none());
+    let come_back: Vec<NodeId> = can_stay.map(|node| node.id).take(missing).collect();
+    Plan { acquire: (missing - come_back.len()) as u32, come_back, ..Plan::default() }
+}
+
+/// Plans the way down: which of the nodes that stay go. Those go first that hurt least: without work (allocating, unusable,
+/// preparing, idle), then with work (unusable, then the attempt that started last), within each the newest node.
+fn plan_less<'a>(
+    staying: impl Iterator<Item = &'a Node>,
     started: impl Fn(JobId) -> Option<UnixMillis>,
-    target: u32,
+    surplus: usize,
 ) -> Plan {
-    let (leaving, mut staying): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| node.state == NodeState::Leaving);
-    let (target, have) = (target as usize, staying.len());
     let mut plan = Plan::default();
-    if have < target {
-        let missing = target - have;
-        let can_stay = leaving.iter().filter(|node| (node.is_held() || node.host.is_empty()) && node.notice.is_none());
-        plan.come_back = can_stay.map(|node| node.id).take(missing).collect();
-        plan.acquire = (missing - plan.come_back.len()) as u32;
-    } else if have > target {
-        staying.sort_by_key(|node| {
-            // Of a shared node the attempt counts that has the most to lose.
-            let oldest = node.holders.iter().map(|(job, _)| (started(*job), *job)).min();
-            let started = oldest.map(Reverse);
-            (node.is_held(), worth(node), started, Reverse(node.id))
-        });
-        for node in &staying[..have - target] {
-            match node.is_held() {
-                false => plan.release_now.push(node.id),
-                true => plan.release_busy.extend(node.holders.iter().map(|(job, _)| (node.id, *job))),
-            }
+    let mut staying: Vec<&Node> = staying.collect();
+    staying.sort_by_key(|node| {
+        // Of a shared node the attempt counts that has the most to lose.
+        let oldest = node.holders.iter().map(|(job, _)| (started(*job), *job)).min();
+        let started = oldest.map(Reverse);
+        (node.is_held(), worth(node), started, Reverse(node.id))
+    });
+    for node in staying.into_iter().take(surplus) {
+        match node.is_held() {
+            false => plan.release_now.push(node.id),
+            true => plan.release_busy.extend(node.holders.iter().map(|(job, _)| (node.id, *job))),
         }
     }
     plan
@@ -332,7 +330,13 @@ impl Sched {
         let (Some(cluster), Some(pool)) = (self.clusters.get(&id), self.pools.get(&id)) else { return };
         let (target, option) = wanted(cluster);
         let have = pool.staying();
-        let idle = have == target || (have < target && gave_up(cluster).is_some());
+        // What jobs have stays until they end: there is nothing to be let go meanwhile.
+        let waits = option == Deallocation::WaitForJobCompletion && pool.loose.is_empty();
+        let idle = match have.cmp(&target) {
+            Ordering::Equal => true,
+            Ordering::Less => gave_up(cluster).is_some(),
+            Ordering::Greater => waits,
+        };
         let plan = if idle { Plan::default() } else { self.plan_of(id, target) };
         let acquire = plan.acquire.min(if plan.acquire > 0 { self.affordable(id) } else { 0 });
         self.show_money(id, acquire < plan.acquire);
@@ -382,9 +386,17 @@ impl Sched {
         }
     }
 
+    /// Plans the way to a target. It looks at the nodes that leave, or at all when there are too many.
     fn plan_of(&self, id: ClusterId, target: u32) -> Plan {
-        let started = |job| self.jobs.get(&job).and_then(|job| job.last.started);
-        let mut plan = plan_scale(self.nodes_of(id).map(|node| &**node), started, target);
+        let Some(pool) = self.pools.get(&id) else { return Plan { acquire: target, ..Plan::default() } };
+        let (target, have) = (target as usize, pool.staying() as usize);
+        if have > target {
+            let started = |job| self.jobs.get(&job).and_then(|job| job.last.started);
+            let staying = self.nodes_of(id).map(|node| &**node).filter(|node| node.state != NodeState::Leaving);
+            return plan_less(staying, started, have - target);
+        }
+        let leaving = pool.these(Standing::Leaving).iter().filter_map(|node| self.nodes.get(node));
+        let mut plan = plan_more(leaving.map(|node| &**node), target - have);
         // What is there or asked for is in the forecast until it is given back, so that keeping it takes nothing above a limit;
         // once one is used up, what goes helps, and what stayed could take no job.
         if self.clusters.get(&id).is_some_and(|cluster| held(cluster)) {
