@@ -3,8 +3,9 @@
 //! reached holds until its period ends or a person changes it.
 
 use super::Sched;
+use super::ledger::Account;
 use super::timers::Timer;
-use crate::model::cost::{AHEAD, Brake, Budget, Period, Spent, Standing};
+use crate::model::cost::{AHEAD, Brake, Budget, Period, Standing};
 use crate::model::ids::{ClusterId, JobId, WorkspaceId};
 use crate::model::node_class;
 use crate::model::state::{Cluster, Node};
@@ -180,7 +181,8 @@ impl Sched {
 
     /// A node goes: what it cost is its cluster's from now on, and others may have room for one.
     pub(super) fn settle_account(&mut self, node: &Node) {
-        let spent = Spent::of_node(node, self.turn.now);
+        let (now, account) = (self.turn.now, Account::of(node));
+        let spent = self.pools.get(&node.cluster).map(|pool| pool.ledger.parting(&account, now)).unwrap_or_default();
         if !spent.is_nothing() {
             self.edit_cluster(node.cluster, |cluster| cluster.spent = cluster.spent.and(spent));
         }

@@ -37,6 +37,41 @@ struct Sum {
     doing: [(u32, i64); 3],
 }
 
+impl Sum {
+    fn enter(&mut self, node: &Account) {
+        self.nodes += 1;
+        for (all, one) in self.spans.iter_mut().zip(node.spans) {
+            *all += one.0;
+        }
+        if let Some(at) = place(node.does) {
+            let (count, since) = &mut self.doing[at];
+            (*count, *since) = (*count + 1, *since + node.at.0);
+        }
+    }
+
+    fn leave(&mut self, node: &Account) {
+        self.nodes -= 1;
+        for (all, one) in self.spans.iter_mut().zip(node.spans) {
+            *all -= one.0;
+        }
+        if let Some(at) = place(node.does).filter(|_| guard("ledger.paid-no-more")) {
+            let (count, since) = &mut self.doing[at];
+            (*count, *since) = (*count - 1, *since - node.at.0);
+        }
+    }
+
+    /// Returns what these nodes have cost up to now.
+    fn spent(&self, price: Money, now: UnixMillis) -> Spent {
+        let cost = |at: usize| {
+            let (count, since) = self.doing[at];
+            // A clock that jumped backwards takes nothing away.
+            let open = (i128::from(count) * i128::from(now.0) - i128::from(since)).max(0);
+            price.over(Millis(self.spans[at].saturating_add(u64::try_from(open).unwrap_or(u64::MAX))))
+        };
+        Spent { busy: cost(BUSY), idle: cost(IDLE), unusable: cost(UNUSABLE) }
+    }
+}
+
 /// The sums, by price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ledger(BTreeMap<Money, Sum>);
@@ -44,30 +79,30 @@ pub(super) struct Ledger(BTreeMap<Money, Sum>);
 impl Ledger {
     /// Takes a node up.
     pub(super) fn enter(&mut self, node: &Account) {
-        let sum = self.0.entry(node.price).or_default();
-        sum.nodes += 1;
-        for (all, one) in sum.spans.iter_mut().zip(node.spans) {
-            *all += one.0;
-        }
-        if let Some(at) = place(node.does) {
-            let (count, since) = &mut sum.doing[at];
-            (*count, *since) = (*count + 1, *since + node.at.0);
-        }
+        self.0.entry(node.price).or_default().enter(node);
     }
 
     /// Forgets a node, which was taken up as this.
     pub(super) fn leave(&mut self, node: &Account) {
         let Some(sum) = self.0.get_mut(&node.price) else { return };
-        sum.nodes -= 1;
-        for (all, one) in sum.spans.iter_mut().zip(node.spans) {
-            *all -= one.0;
-        }
-        if let Some(at) = place(node.does).filter(|_| guard("ledger.paid-no-more")) {
-            let (count, since) = &mut sum.doing[at];
-            (*count, *since) = (*count - 1, *since - node.at.0);
-        }
+        sum.leave(node);
         if sum.nodes == 0 {
             self.0.remove(&node.price);
+        }
+    }
+
+    /// Returns what the sums lose when a node goes, so that all that was spent is the same before and after: a limit that was
+    /// reached stays so.
+    pub(super) fn parting(&self, node: &Account, now: UnixMillis) -> Spent {
+        let Some(with) = self.0.get(&node.price) else { return Spent::default() };
+        let mut without = *with;
+        without.leave(node);
+        let (with, without) = (with.spent(node.price, now), without.spent(node.price, now));
+        let loses = |with: Money, without: Money| (with - without).max(Money(0));
+        Spent {
+            busy: loses(with.busy, without.busy),
+            idle: loses(with.idle, without.idle),
+            unusable: loses(with.unusable, without.unusable),
         }
     }
 
@@ -85,13 +120,7 @@ impl Ledger {
     pub(super) fn standing(&self, gone: Spent, now: UnixMillis) -> Standing {
         let mut all = Standing { spent: gone, ..Standing::default() };
         for (price, sum) in &self.0 {
-            let cost = |at: usize| {
-                let (count, since) = sum.doing[at];
-                // A clock that jumped backwards takes nothing away.
-                let open = (i128::from(count) * i128::from(now.0) - i128::from(since)).max(0);
-                price.over(Millis(sum.spans[at].saturating_add(u64::try_from(open).unwrap_or(u64::MAX))))
-            };
-            all.spent = all.spent.and(Spent { busy: cost(BUSY), idle: cost(IDLE), unusable: cost(UNUSABLE) });
+            all.spent = all.spent.and(sum.spent(*price, now));
             let [busy, idle, unusable] = sum.doing.map(|(count, _)| count);
             all.rate = all.rate + price.times(busy + idle + unusable);
             (all.idle_nodes, all.idle_rate) = (all.idle_nodes + idle, all.idle_rate + price.times(idle));

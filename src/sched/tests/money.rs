@@ -154,6 +154,16 @@ fn who_was_sent_ahead_pays_from_when_its_turn_comes() {
 }
 
 #[test]
+fn what_was_spent_is_the_same_when_nodes_go() {
+    let mut rig = priced(5);
+    rig.pass(Millis(1_237));
+    let before = total(&rig);
+    scale(&mut rig, GPU, 0);
+    rig.release_all();
+    assert_eq!((rig.sched.nodes().len(), total(&rig)), (0, before));
+}
+
+#[test]
 fn a_clock_that_jumps_bills_no_time_twice() {
     let mut rig = priced(1);
     rig.pass(HOUR);
