@@ -92,13 +92,21 @@ first_from() {
 		exec 3<"$path"
 		dd bs=65536 iflag=skip_bytes skip="$1" count=0 <&3
 		{
-			LC_ALL=C grep -a -o -b -F -m 1 -e "$text" <&3 &
 			trap 'kill "$!"' TERM
+			LC_ALL=C grep -a -o -b -F -m 1 -e "$text" <&3 &
 			wait
 			echo
 		} &
-		IFS= read -r line || kill "$!"
+		exec 3<&-
+		IFS= read -r line || end_it "$!"
 	} | { head -n 1 && answered; }
+}
+
+# end_it PID: a shell may take a signal and go to sleep all the same, when it comes just before it waits: so more than once.
+end_it() {
+	for try in 1 2 3 4 5; do
+		kill "$1" && sleep 1
+	done
 }
 
 answered() {
