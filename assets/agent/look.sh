@@ -105,7 +105,8 @@ first_from() {
 # end_it PID: a shell may take a signal and go to sleep all the same, when it comes just before it waits: so more than once.
 end_it() {
 	for try in 1 2 3 4 5; do
-		kill "$1" && sleep 1
+		kill "$1" || break
+		sleep 1
 	done
 }
 

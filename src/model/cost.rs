@@ -169,9 +169,6 @@ fn share_since(node: &Node, now: UnixMillis) -> Money {
 
 /// Has these jobs pay for a node from now on; returns what those have to pay that do so no more.
 pub fn share_out(node: &mut Node, payers: BTreeSet<JobId>, now: UnixMillis) -> Vec<(JobId, Money)> {
-    if node.shares.keys().eq(&payers) {
-        return Vec::new();
-    }
     node.meter.shared = node.meter.shared + share_since(node, now);
     node.meter.held_since = now;
     let shared = node.meter.shared;

@@ -2,13 +2,16 @@
 //! is asked for that would take the forecast of a binding budget above its limit, and what a budget does when its limit is
 //! reached holds until its period ends or a person changes it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::Sched;
 use super::ledger::Account;
 use super::timers::Timer;
 use crate::model::cost::{AHEAD, Brake, Budget, Period, Standing};
-use crate::model::ids::{ClusterId, JobId, WorkspaceId};
+use crate::model::ids::{ClusterId, JobId, NodeId, WorkspaceId};
 use crate::model::node_class;
-use crate::model::state::{Cluster, Node};
+use crate::model::state::{Cluster, Job, Node};
 use crate::model::units::{Millis, Money, UnixMillis};
 
 /// What one budget has to count: spent since ever, the rate now, and the rate with all that is asked for.
@@ -179,6 +182,15 @@ impl Sched {
         self.edit_experiment(experiment, |experiment| experiment.spent = experiment.spent + cost);
     }
 
+    /// A node of before 2026-12 has no word of who pays for it: its holders do, since they are the same.
+    pub(super) fn know_payers(&mut self, id: NodeId) {
+        let Some(row) = self.nodes.get_mut(&id) else { return };
+        let shares: BTreeMap<JobId, Money> = payers(row, &self.jobs).map(|job| (job, row.meter.shared)).collect();
+        if row.shares.is_empty() && !shares.is_empty() {
+            Arc::make_mut(row).shares = shares;
+        }
+    }
+
     /// A node goes: what it cost is its cluster's from now on, and others may have room for one.
     pub(super) fn settle_account(&mut self, node: &Node) {
         let (now, account) = (self.turn.now, Account::of(node));
@@ -192,6 +204,12 @@ impl Sched {
             self.disturb(cluster);
         }
     }
+}
+
+/// Returns who pays for a node: who holds it, if it has a price; but who was sent ahead has nothing of it yet.
+pub(super) fn payers(node: &Node, jobs: &BTreeMap<JobId, Arc<Job>>) -> impl Iterator<Item = JobId> {
+    let holders = node.holders.iter().filter(|_| node.price > Money(0)).map(|(job, _)| *job);
+    holders.filter(|job| jobs.get(job).is_none_or(|job| job.last.behind.is_none()))
 }
 
 /// Begins to count: a limit for a period counts from now, one in all from the beginning.

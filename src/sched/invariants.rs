@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::cluster::{gave_up, wanted};
+use super::cost::payers;
 use super::effect::Act;
 use super::node_setup::NO_JOB;
 use super::place::need_of;
@@ -253,9 +254,8 @@ impl Sched {
 
     fn check_node(&self, node: &Node) {
         rule!(node.id <= self.counters.node, "ids come from the counters", node);
-        let waits = |job: &JobId| self.jobs.get(job).is_some_and(|job| job.last.behind.is_some());
-        let payers = node.holders.iter().map(|(job, _)| job).filter(|job| node.price > Money(0) && !waits(job));
-        rule!(node.shares.keys().eq(payers), "who has a node pays for it", node);
+        let payers = payers(node, &self.jobs);
+        rule!(payers.eq(node.shares.keys().copied()), "who has a node pays for it", node);
         for (job, attempt) in &node.holders {
             let holds = self.jobs.get(job).is_some_and(|job| {
                 let on_nodes = matches!(job.course(), ExecutionState::Running | ExecutionState::Terminating);

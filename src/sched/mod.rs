@@ -189,6 +189,7 @@ impl Sched {
         for id in sched.nodes.keys().copied().collect::<Vec<_>>() {
             // What is held is known once the jobs are.
             sched.respace(id);
+            sched.know_payers(id);
             for (job, _) in sched.nodes.get(&id).map(|node| node.holders.clone()).unwrap_or_default() {
                 sched.time_job(job);
             }

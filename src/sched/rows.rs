@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::cost::payers;
 use super::depend::{Became, Waiter, waited_for};
 use super::effect::{Act, Effect};
 use super::gate::on_nodes;
@@ -13,15 +14,13 @@ use super::timers::{Timer, node_deadline};
 use super::{Sched, Step};
 use crate::model::cost::{Use, share_out};
 use crate::model::guard::guard;
-use crate::model::ids::{
-    Attempt, ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId,
-};
+use crate::model::ids::{ClusterId, EffectId, ExperimentId, FileServerId, GroupId, JobId, NodeId, SweepId, WorkspaceId};
 use crate::model::snapshot::RowKey;
 use crate::model::state::{
     Cap, Cluster, ExecutionState, Experiment, FileServer, Job, Node, NodeState, Provisioning, ResourceGroup, Tally,
     Unusable, Workspace,
 };
-use crate::model::units::{Money, UnixMillis};
+use crate::model::units::UnixMillis;
 
 /// What the running step has done so far.
 #[derive(Clone, Debug, Default)]
@@ -214,17 +213,9 @@ impl Sched {
             node.meter.advance(used, now);
         }
         let mut bill = Vec::new();
-        if node.price > Money(0) {
-            // Who was sent ahead has nothing of it yet.
-            let pays = |job: &JobId| self.jobs.get(job).is_none_or(|job| job.last.behind.is_none());
-            let payers = |holders: &BTreeSet<(JobId, Attempt)>| holders.iter().map(|(job, _)| *job).filter(pays).collect();
-            // Until 2026-12 it was not kept who does.
-            if node.shares.is_empty() {
-                let shared = node.meter.shared;
-                let held: BTreeSet<JobId> = payers(&before.holders);
-                node.shares = held.into_iter().map(|job| (job, shared)).collect();
-            }
-            bill = share_out(node, payers(&node.holders), now);
+        if !payers(node, &self.jobs).eq(node.shares.keys().copied()) {
+            let payers = payers(node, &self.jobs).collect();
+            bill = share_out(node, payers, now);
         }
         let after = NodeKeys::of(node, &self.settings);
         self.touch(RowKey::Node(id));

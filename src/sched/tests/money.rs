@@ -10,7 +10,7 @@ use crate::model::ids::{ClusterId, JobId, WorkspaceId};
 use crate::model::node_class::NodeClass;
 use crate::model::snapshot::{Change, RowKey};
 use crate::model::spec::{AutoScale, Deallocation, Demand, JobSpec, PoolSpec, Resources, ScaleSettings};
-use crate::model::state::{AllocationState, ExecutionState, NodeState};
+use crate::model::state::{AllocationState, ExecutionState, Node, NodeState};
 use crate::model::units::{Millis, Money, NodeCount};
 
 const HOUR: Millis = Millis::from_mins(60);
@@ -151,6 +151,25 @@ fn who_was_sent_ahead_pays_from_when_its_turn_comes() {
     let spent: Vec<i64> = jobs.iter().map(|id| rig.job(*id).spent.0).collect();
     let each = |millis: i64| money(2).0 * millis / 3_600_000;
     assert_eq!(spent, [each(2), each(3), each(4), each(5)]);
+}
+
+#[test]
+fn a_node_of_which_nobody_said_who_pays_is_paid_for_by_who_holds_it() {
+    let mut rig = priced(1);
+    let id = rig.submit("j", 1);
+    rig.started(main_of(id.0, 1, 0));
+    rig.pass(HOUR);
+    let sched = &rig.sched;
+    let before = |node: &Node| std::sync::Arc::new(Node { shares: Default::default(), ..node.clone() });
+    let rows = sched.workspaces().values().cloned().map(Change::Workspace);
+    let rows = rows.chain(sched.clusters().values().cloned().map(Change::Cluster));
+    let rows = rows.chain(sched.nodes().values().map(|node| Change::Node(before(node))));
+    let rows = rows.chain(sched.experiments().values().cloned().map(Change::Experiment));
+    let rows = rows.chain(sched.jobs().values().cloned().map(Change::Job)).collect();
+    let outbox: Vec<_> = rig.sched.outbox().collect();
+    rig.sched = Sched::restore(Settings::default(), rig.sched.counters(), rows, &outbox);
+    rig.gone(main_of(id.0, 1, 0), exit(0));
+    assert_eq!(rig.job(id).spent, money(2));
 }
 
 #[test]
